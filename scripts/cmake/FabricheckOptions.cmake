@@ -1,0 +1,42 @@
+# Warnings, sanitizers and the one way to declare a library of this project.
+
+add_library(fabricheck_options INTERFACE)
+target_compile_options(fabricheck_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Wold-style-cast>)
+# src for core/…, the top for topology/…, collectives/… and fabric/…
+target_include_directories(fabricheck_options INTERFACE
+  ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+find_package(Threads REQUIRED)
+target_link_libraries(fabricheck_options INTERFACE Threads::Threads)
+if(FABRICHECK_SANITIZE)
+  target_compile_options(fabricheck_options INTERFACE -fsanitize=${FABRICHECK_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(fabricheck_options INTERFACE -fsanitize=${FABRICHECK_SANITIZE})
+endif()
+
+# fabricheck_library(NAME SOURCES… [PUBLIC libs…] [PRIVATE libs…])
+function(fabricheck_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC fabricheck_options ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+endfunction()
+
+# fabricheck_embed(TARGET SYMBOL FILE): the text of FILE as `extern const char SYMBOL[]` in namespace fabricheck::embedded.
+function(fabricheck_embed target symbol file)
+  get_filename_component(file "${file}" ABSOLUTE)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+  file(READ "${file}" text)
+  # A raw string literal may hold at most 64 KiB: cut it.
+  string(LENGTH "${text}" length)
+  set(literal "")
+  set(at 0)
+  while(at LESS length)
+    string(SUBSTRING "${text}" ${at} 8000 part)
+    string(APPEND literal "R\"~embed~(${part})~embed~\"\n")
+    math(EXPR at "${at} + 8000")
+  endwhile()
+  set(out "${CMAKE_CURRENT_BINARY_DIR}/embedded_${symbol}.cpp")
+  file(WRITE "${out}.new" "namespace fabricheck::embedded {\nextern const char ${symbol}[];\nconst char ${symbol}[] =\n${literal};\n}\n")
+  configure_file("${out}.new" "${out}" COPYONLY)
+  target_sources(${target} PRIVATE "${out}")
+endfunction()

@@ -1,0 +1,43 @@
+// The parsed command line. Parsing is pure: no file is opened but those named by --targets and --hostfile.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/target.hpp"
+
+namespace fabricheck::app {
+
+enum class Suite { quick, acceptance, full, diagnose };
+const char* suite_name(Suite suite);
+
+enum class ProgressMode { automatic, on, off };
+
+struct RunOptions {
+  Suite suite{Suite::quick};
+  std::chrono::nanoseconds budget{};  ///< for all checks together; default by suite
+  std::vector<std::string> only;      ///< globs over check ids
+  std::vector<std::string> skip;
+  std::vector<std::uint64_t> sizes;  ///< empty: each check's own
+  std::string targets_file;          ///< empty: built-in targets alone
+  std::string out_directory{"fabricheck-results"};
+  ProgressMode progress{ProgressMode::automatic};
+  bool allow_subset{};
+  bool bind_numa{};  ///< set by `launch`: each rank binds itself to the NUMA node of its GPU
+  std::chrono::nanoseconds deadline{};  ///< a check in which nothing moves for so long is given up
+  std::chrono::nanoseconds silence{};   ///< a rank whose watchdog is silent for so long is called hung
+};
+
+struct LaunchOptions {
+  std::vector<std::string> hosts;
+  std::string hostfile;
+  bool dry_run{};
+  std::optional<int> ranks_per_node;
+  std::chrono::nanoseconds timeout{};  ///< the whole job; 0: derived from the run's budget
+  std::vector<std::string> run_arguments;  ///< what follows `--`, beginning with "run"
+};
+
+}  // namespace fabricheck::app

@@ -1,0 +1,30 @@
+// Targets in TOML.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/target.hpp"
+
+namespace fabricheck::config {
+
+/// What a target may name; comes from the catalogue.
+struct KnownCheck {
+  std::string id;
+  std::string unit;
+};
+
+/// `[[target]]` tables: check, bytes ("8", "64KiB" or integer), ranks_per_node, group_nodes, statistic, one of at_most |
+/// below | at_least | above (a quantity with its unit, "5 us"), source. Unknown keys, unknown checks (with the nearest
+/// known one), wrong types and impossible values throw UsageError "FILE:LINE:COLUMN: …".
+std::vector<Target> parse_targets(std::string_view text, const std::string& file,
+                                  const std::vector<KnownCheck>& known);
+
+/// Reads and parses a file. UsageError when it cannot be read (names the reason), is a folder or is over 4 MiB.
+std::vector<Target> read_targets(const std::string& file, const std::vector<KnownCheck>& known);
+
+/// The targets that come with the program.
+std::vector<Target> default_targets(const std::vector<KnownCheck>& known);
+
+}  // namespace fabricheck::config

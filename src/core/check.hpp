@@ -1,0 +1,50 @@
+// A catalogue row: the one place where a check is declared.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/operation.hpp"
+
+namespace fabricheck {
+
+enum class Better { lower, higher };
+
+/// Which ranks take part together. Names as in result.json: see scope_name().
+enum class Scope {
+  between_nodes,       ///< one rank per node, all nodes
+  between_nodes_group, ///< one rank per node, groups of at most the target's group size
+  all_ranks,           ///< every rank of every node
+  inside_node,         ///< the ranks of each node, all nodes at once
+};
+
+inline const char* scope_name(Scope scope) {
+  switch (scope) {
+    case Scope::between_nodes: return "between nodes";
+    case Scope::between_nodes_group: return "between nodes, group";
+    case Scope::all_ranks: return "all ranks";
+    case Scope::inside_node: return "inside node";
+  }
+  return "?";
+}
+
+/// One check. Ids are `area.operation.metric`.
+struct CheckRow {
+  std::string id;
+  std::string title;        ///< "MPI allreduce latency"
+  std::string description;  ///< one sentence for `fabricheck list checks`
+  std::string metric;       ///< "latency"
+  std::string unit;         ///< "us"
+  Better better{Better::lower};
+  std::string backend;             ///< "MPI"
+  std::string unavailable_reason;  ///< empty when the back end is built in; else "built without NCCL"
+  std::vector<Scope> scopes;
+  std::vector<std::uint64_t> sizes;  ///< bytes measured by default, ascending; empty: the operation has no payload
+  bool in_gate{};                    ///< part of the sub-5 us target: measured in groups at its first size
+  OperationFactory make;
+  /// busbw / algbw for a group of n ranks; empty: no bandwidth is derived (formulas: collectives/bandwidth.hpp).
+  std::function<double(int)> bus_factor;
+};
+
+}  // namespace fabricheck

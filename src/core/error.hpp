@@ -1,0 +1,27 @@
+// Errors: one sentence that says what, where and what to do. The type decides the exit status.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace fabricheck {
+
+/// The tool or its environment is broken (exit status 3).
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A wrong option, file or launch; reported before anything is measured (exit status 2).
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A rank did not arrive before the deadline (exit status 4).
+class LostRankError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace fabricheck

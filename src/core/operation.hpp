@@ -1,0 +1,51 @@
+// One measured operation: what is timed, and the local work around it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fabricheck {
+
+/// A wrong element in a result.
+struct Mismatch {
+  int rank{};  ///< rank in the world
+  std::string host;
+  std::uint64_t iteration{};
+  std::uint64_t index{};
+  double expected{};
+  double got{};
+};
+
+/// Every participating rank makes the same execute() calls. prepare() and verify() are local: when one throws, the
+/// Sampler keeps calling execute() to the end of the batch so that no other rank waits for ever, and then votes.
+class Operation {
+ public:
+  virtual ~Operation() = default;
+  /// Fills the inputs of `iteration`; inputs change with the iteration. Outside the timed region.
+  virtual void prepare(std::uint64_t iteration) { (void)iteration; }
+  /// The timed part.
+  virtual void execute(std::uint64_t iteration) = 0;
+  /// Compares every element of the result of the last prepared iteration. Outside the timed region.
+  virtual std::optional<Mismatch> verify(std::uint64_t iteration) {
+    (void)iteration;
+    return std::nullopt;
+  }
+  /// Whether verify() compares anything (a barrier carries no data).
+  virtual bool verifies() const { return false; }
+};
+
+/// What a catalogue row needs to make its operation for one group of ranks.
+struct OperationRequest {
+  std::vector<int> world_ranks;  ///< the group, in order; the same list on each of its ranks
+  std::uint64_t bytes{};         ///< 0 for an operation without payload
+  int world_rank{};
+  std::string host;
+};
+
+using OperationFactory = std::function<std::unique_ptr<Operation>(const OperationRequest&)>;
+
+}  // namespace fabricheck

@@ -1,0 +1,143 @@
+// The record of one run: what every reporter reads and nothing else writes to disk.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/finding.hpp"
+#include "core/topology_record.hpp"
+#include "core/verdict.hpp"
+
+namespace fabricheck {
+
+struct Interval {
+  double lo{};
+  double hi{};
+  bool operator==(const Interval&) const = default;
+};
+
+/// Statistics in the check's unit. Unset means not available (too few samples), never zero.
+struct Statistics {
+  std::uint64_t samples{};
+  std::uint64_t blocks{};
+  std::optional<double> min, median, mean;
+  std::optional<double> p99;   ///< from 1,000 samples
+  std::optional<double> p999;  ///< from 10,000 samples
+  std::optional<double> max;
+  std::optional<double> osu_mean;        ///< mean over ranks of each rank's mean, barrier start (OSU's definition)
+  std::optional<double> barrier_median;  ///< median of the slowest rank's own time after a barrier start
+  std::optional<double> clock_error;     ///< half-width that the common clock adds to every interval
+  std::optional<Interval> decision_interval;  ///< the wider interval that the verdict rests on
+  std::optional<double> decision_confidence;  ///< its confidence, 0..1
+  std::uint64_t late_starts{};                ///< iterations in which a rank missed the common start
+  std::uint64_t verified{};                   ///< iterations whose result was compared element by element
+  bool operator==(const Statistics&) const = default;
+};
+
+/// Which rank ended last most often.
+struct LastRank {
+  int rank{};
+  std::string host;
+  double share{};  ///< of the iterations, 0..1
+  bool operator==(const LastRank&) const = default;
+};
+
+struct AppliedTarget {
+  std::string comparison;  ///< "<", "<=", ">=", ">"
+  double value{};
+  std::string statistic;
+  std::string source;
+  bool operator==(const AppliedTarget&) const = default;
+};
+
+using Parameter = std::variant<std::int64_t, double, std::string>;
+
+struct CheckRecord {
+  std::string id;
+  std::string title;
+  std::string scope;
+  std::map<std::string, Parameter> parameters;  ///< "bytes", "ranks_per_node", "nodes", "ranks", "group", …
+  std::string metric;
+  std::string unit;
+  std::optional<double> value;
+  std::optional<Interval> ci95;
+  Statistics statistics;
+  std::optional<LastRank> last;
+  std::optional<AppliedTarget> target;
+  std::map<std::string, double> counters;
+  Verdict verdict{Verdict::unchecked};
+  std::string reason;  ///< one sentence; empty only for a plain PASS or UNCHECKED
+  std::vector<std::string> participants;  ///< hosts
+  bool operator==(const CheckRecord&) const = default;
+};
+
+struct NotTested {
+  std::string id;
+  std::string reason;
+  bool operator==(const NotTested&) const = default;
+};
+
+/// A line through measured points: alpha-beta fits, the world model.
+struct Fit {
+  std::string id;     ///< "mpi.allreduce.latency"
+  std::string scope;
+  std::string model;  ///< "alpha*ceil(log2(nodes))"
+  std::map<std::string, double> coefficients;  ///< units in the names: "alpha_us"
+  bool operator==(const Fit&) const = default;
+};
+
+struct Matrix {
+  std::string id;
+  std::string unit;
+  std::string direction;
+  std::vector<std::string> rows;  ///< row = sender
+  std::vector<std::string> cols;
+  std::vector<std::vector<std::optional<double>>> data;
+  bool operator==(const Matrix&) const = default;
+};
+
+struct ToolInfo {
+  std::string version;
+  std::string git;
+  std::map<std::string, std::string> built_with;  ///< "cuda": "13.0" or "no: …"
+  bool operator==(const ToolInfo&) const = default;
+};
+
+struct WorldInfo {
+  int ranks{};
+  int nodes{};
+  std::string launcher;
+  std::vector<std::string> hosts;
+  std::map<std::string, std::string> mpi;  ///< "library", "thread_level", "transport", …
+  bool operator==(const WorldInfo&) const = default;
+};
+
+struct RunRecord {
+  std::string schema{"fabricheck/1"};
+  ToolInfo tool;
+  std::string started;  ///< UTC, ISO 8601
+  double duration_s{};
+  std::vector<std::string> command;
+  WorldInfo world;
+  Verdict verdict{Verdict::inconclusive};
+  int exit_status{3};
+  std::string verdict_reason;  ///< one sentence for the head of the report
+  std::map<std::string, double> overhead;  ///< "sampling_p50_ns", …: the tool's own cost, measured in this run
+  std::vector<CheckRecord> checks;
+  std::vector<Finding> findings;
+  std::vector<Matrix> matrices;
+  std::vector<Fit> fits;
+  std::vector<NotTested> not_tested;
+  ClusterTopology topology;
+  bool operator==(const RunRecord&) const = default;
+};
+
+/// Sets verdict, exit_status and verdict_reason from the checks and findings (design section 2 and 3): a finding
+/// "rank-hung" or "rank-lost" gives 4; any FAIL 1; any ERROR or INCONCLUSIVE, an interruption, or nothing judged 3; else 0.
+void conclude(RunRecord& record);
+
+}  // namespace fabricheck

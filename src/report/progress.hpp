@@ -1,0 +1,28 @@
+// The progress line: one line rewritten on a terminal, plain lines in a log.
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+#include "core/run_record.hpp"
+
+namespace fabricheck::report {
+
+class ProgressPrinter {
+ public:
+  enum class Mode { off, plain, terminal };
+  ProgressPrinter(Mode mode, std::FILE* out) : mode_(mode), out_(out) {}
+  /// "[3/12] MPI allreduce latency, 8 B, between nodes"
+  void start(int number, int total, const std::string& what);
+  /// Adds verdict and value to the started line: "PASS 1.23 us".
+  void finish(const CheckRecord& check);
+  /// Ends an open line on a terminal.
+  void close();
+
+ private:
+  Mode mode_;
+  std::FILE* out_;
+  std::string open_;
+};
+
+}  // namespace fabricheck::report

@@ -1,0 +1,35 @@
+// Writers and readers of a RunRecord. Each reads the record and nothing else.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/run_record.hpp"
+
+namespace fabricheck::report {
+
+/// result.json as text, valid against schema_text(). Unset optionals are `null`; no NaN or infinity is written.
+std::string to_json(const RunRecord& record);
+/// Throws Error naming `source` and the JSON path when the text is not a result of this schema.
+RunRecord from_json(std::string_view text, std::string_view source);
+
+std::string check_to_json(const CheckRecord& check);
+CheckRecord check_from_json(std::string_view text, std::string_view source);
+std::string host_to_json(const Host& host);
+Host host_from_json(std::string_view text, std::string_view source);
+std::string topology_to_json(const ClusterTopology& topology);
+
+/// The JSON Schema (draft 7) of result.json.
+std::string_view schema_text();
+
+struct ConsoleStyle {
+  bool colour{};
+  int width{100};
+};
+/// The report a tired person can read: verdict first, FAIL rows first, then what to do, then what was not tested.
+std::string console(const RunRecord& record, const ConsoleStyle& style);
+std::string markdown(const RunRecord& record);
+/// One line per check, RFC 4180.
+std::string csv(const RunRecord& record);
+
+}  // namespace fabricheck::report
