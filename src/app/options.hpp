@@ -37,7 +37,30 @@ struct LaunchOptions {
   bool dry_run{};
   std::optional<int> ranks_per_node;
   std::chrono::nanoseconds timeout{};  ///< the whole job; 0: derived from the run's budget
-  std::vector<std::string> run_arguments;  ///< what follows `--`, beginning with "run"
+  std::vector<std::string> run_arguments{"run"};  ///< what follows `--`, beginning with "run"
+  RunOptions run;                                 ///< the same, parsed
+};
+
+enum class ListSubject { checks, targets };
+
+struct ListOptions {
+  ListSubject subject{ListSubject::checks};
+};
+
+enum class TopologyFormat { tree, json };
+
+struct TopologyOptions {
+  TopologyFormat format{TopologyFormat::tree};
+  std::string save_file;     ///< empty: standard output
+  std::string sysroot{"/"};  ///< where /sys and /proc are looked for
+};
+
+enum class ReportFormat { console, json, markdown, csv };
+
+struct ReportOptions {
+  std::string path;  ///< result.json, journal.jsonl, or the folder that holds them
+  ReportFormat format{ReportFormat::console};
+  std::string output_file;  ///< empty or "-": standard output
 };
 
 }  // namespace fabricheck::app

@@ -1,6 +1,7 @@
 // Targets in TOML.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,10 @@ std::vector<Target> parse_targets(std::string_view text, const std::string& file
 
 /// Reads and parses a file. UsageError when it cannot be read (names the reason), is a folder or is over 4 MiB.
 std::vector<Target> read_targets(const std::string& file, const std::vector<KnownCheck>& known);
+
+/// The text of a plain file that a user named. UsageError "cannot read the WHAT 'FILE': reason" when it is missing,
+/// unreadable, a folder, a pipe or a device, or over `largest_bytes`.
+std::string read_text_file(const std::string& file, std::size_t largest_bytes, std::string_view what);
 
 /// The targets that come with the program.
 std::vector<Target> default_targets(const std::vector<KnownCheck>& known);

@@ -43,8 +43,11 @@ struct CheckRow {
   std::vector<std::uint64_t> sizes;  ///< bytes measured by default, ascending; empty: the operation has no payload
   bool in_gate{};                    ///< part of the sub-5 us target: measured in groups at its first size
   OperationFactory make;
-  /// busbw / algbw for a group of n ranks; empty: no bandwidth is derived (formulas: collectives/bandwidth.hpp).
+  /// The id of the measured check whose samples this one presents otherwise; then `make` is empty.
+  std::string derived_from;
+  /// For a derived busbw: busbw / algbw of a group of n ranks (formulas: collectives/bandwidth.hpp).
   std::function<double(int)> bus_factor;
+  std::uint64_t min_bytes{};  ///< of a derived check: below, latency is what counts
 };
 
 }  // namespace fabricheck

@@ -18,8 +18,8 @@ class UsageError : public Error {
   using Error::Error;
 };
 
-/// A rank did not arrive before the deadline (exit status 4).
-class LostRankError : public Error {
+/// This check cannot be done here, for a reason that is no fault: it is SKIPPED and the run goes on.
+class Unavailable : public Error {
  public:
   using Error::Error;
 };

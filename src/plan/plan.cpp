@@ -1,1 +1,222 @@
-// placeholder
+#include "plan/plan.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/glob.hpp"
+#include "core/units.hpp"
+
+namespace fabricheck::plan {
+namespace {
+
+constexpr int default_group_nodes = 8;
+constexpr double gate_weight = 4.0;
+constexpr std::int64_t max_gate_ns = 10'000'000'000;
+constexpr std::int64_t max_other_ns = 3'000'000'000;
+/// Shorter than this a group's own measurement decides nothing.
+constexpr std::int64_t min_apart_ns = 50'000'000;
+constexpr std::uint64_t gate_samples = 10000;   // p99.9 wants 10,000
+constexpr std::uint64_t other_samples = 1000;   // p99 wants 1,000
+constexpr std::uint64_t gate_barrier_samples = 1000;
+
+using Ranks = std::vector<int>;
+
+struct World {
+  std::vector<Ranks> by_node;  ///< ranks of each node, ascending
+  Ranks leaders;
+  Ranks all;
+  int max_per_node{};
+};
+
+World world_of(const ClusterTopology& topology) {
+  World world;
+  world.by_node.resize(topology.hosts.size());
+  for (const RankPlace& place : topology.ranks) {
+    world.by_node[static_cast<std::size_t>(place.host)].push_back(place.rank);
+    world.all.push_back(place.rank);
+  }
+  for (const Ranks& ranks : world.by_node) {
+    world.leaders.push_back(ranks.front());
+    world.max_per_node = std::max(world.max_per_node, static_cast<int>(ranks.size()));
+  }
+  return world;
+}
+
+std::vector<Ranks> cut(const Ranks& ranks, int at_most) {
+  // Even groups: 9 nodes make 5 + 4, not 8 + 1, for a group of one tests nothing.
+  const std::size_t n = ranks.size(), groups = (n + static_cast<std::size_t>(at_most) - 1) / static_cast<std::size_t>(at_most);
+  std::vector<Ranks> parts(groups);
+  for (std::size_t g = 0; g < groups; ++g)
+    parts[g].assign(ranks.begin() + static_cast<std::ptrdiff_t>(g * n / groups),
+                    ranks.begin() + static_cast<std::ptrdiff_t>((g + 1) * n / groups));
+  return parts;
+}
+
+bool selected(const std::string& id, const Request& request) {
+  const auto matches = [&](const std::string& pattern) { return glob_matches(pattern, id); };
+  return (request.only.empty() || std::any_of(request.only.begin(), request.only.end(), matches)) &&
+         std::none_of(request.skip.begin(), request.skip.end(), matches);
+}
+
+std::vector<std::uint64_t> sizes_of(const CheckRow& row, const Request& request) {
+  if (row.sizes.empty()) return {0};
+  if (!request.sizes.empty()) return request.sizes;
+  if (!request.few_sizes || row.sizes.size() <= 3) return row.sizes;
+  return {row.sizes.front(), row.sizes[row.sizes.size() / 2], row.sizes[row.sizes.size() - 3]};
+}
+
+class Planner {
+ public:
+  Planner(const ClusterTopology& topology, std::span<const CheckRow> catalogue, const Request& request)
+      : world_(world_of(topology)), catalogue_(catalogue), request_(request) {}
+
+  TestPlan make() {
+    if (world_.all.size() < 2) {
+      plan_.not_tested.push_back({"mpi", "one rank alone has nobody to talk to: start at least two"});
+      return std::move(plan_);
+    }
+    // The gate first: what a short budget must not lose.
+    for (const CheckRow& row : catalogue_) add_row(row, true);
+    for (const CheckRow& row : catalogue_) add_row(row, false);
+    if (world_.by_node.size() == 1)
+      plan_.not_tested.push_back({"network", "all ranks are on one node, so no network was tested"});
+    for (const CheckRow& row : catalogue_)
+      if (!row.unavailable_reason.empty() && selected(row.id, request_))
+        plan_.not_tested.push_back({row.id, row.unavailable_reason});
+    share_budget();
+    return std::move(plan_);
+  }
+
+ private:
+  void add_row(const CheckRow& row, bool gate) {
+    if (!row.derived_from.empty() || !row.unavailable_reason.empty()) return;
+    std::vector<const CheckRow*> derived;
+    for (const CheckRow& other : catalogue_)
+      if (other.derived_from == row.id && selected(other.id, request_)) derived.push_back(&other);
+    const bool show = selected(row.id, request_);
+    if (!show && derived.empty()) return;
+    const std::uint64_t gate_size = row.sizes.empty() ? 0 : row.sizes.front();
+    for (const std::uint64_t bytes : sizes_of(row, request_)) {
+      const bool is_gate = row.in_gate && bytes == gate_size;
+      if (is_gate != gate) continue;
+      PlannedCheck check;
+      check.row = &row;
+      check.show = show;
+      check.bytes = bytes;
+      for (const CheckRow* other : derived)
+        if (bytes >= other->min_bytes) check.derived.push_back(other);
+      if (!show && check.derived.empty()) continue;
+      check.wanted_samples = is_gate ? gate_samples : other_samples;
+      check.barrier_samples = is_gate ? gate_barrier_samples : 0;
+      for (const Scope scope : row.scopes) add_scope(check, scope, is_gate);
+    }
+  }
+
+  void add_scope(PlannedCheck check, Scope scope, bool is_gate) {
+    check.scope = scope;
+    const bool one_node = world_.by_node.size() == 1;
+    const int nodes = static_cast<int>(world_.by_node.size());
+    switch (scope) {
+      case Scope::between_nodes_group: {
+        const Target* target = find(check, 1);
+        const int at_most = target && target->group_nodes ? *target->group_nodes : default_group_nodes;
+        if (one_node || !is_gate || nodes <= at_most) return;
+        add_groups(check, target, at_most);
+        return;
+      }
+      case Scope::between_nodes: {
+        if (one_node) return;
+        check.groups = {world_.leaders};
+        const Target* target = find(check, 1);
+        const int at_most = target && target->group_nodes ? *target->group_nodes : default_group_nodes;
+        check.against_model = is_gate && nodes > at_most;
+        if (!check.against_model && target) check.target = *target;
+        add(check, nodes, 1);
+        return;
+      }
+      case Scope::all_ranks:
+        if (one_node || world_.max_per_node == 1) return;
+        check.groups = {world_.all};
+        // Entries that name one rank per node are for the scopes above.
+        if (const Target* target = find(check, world_.max_per_node)) check.target = *target;
+        add(check, nodes, world_.max_per_node);
+        return;
+      case Scope::inside_node: {
+        for (const Ranks& ranks : world_.by_node)
+          if (ranks.size() > 1) check.groups.push_back(ranks);
+        if (check.groups.empty()) return;
+        // On a single node the target between nodes is judged inside it (design section 3).
+        const Target* target = find(check, one_node ? 1 : world_.max_per_node);
+        if (target) check.target = *target;
+        if (check.groups.size() > 1) check.mode = "together";
+        add(check, 1, world_.max_per_node);
+        return;
+      }
+    }
+  }
+
+  void add_groups(PlannedCheck check, const Target* target, int at_most) {
+    if (target) check.target = *target;
+    const std::vector<Ranks> parts = cut(world_.leaders, at_most);
+    int nodes = 0;
+    for (const Ranks& part : parts) nodes = std::max(nodes, static_cast<int>(part.size()));
+    check.groups = parts;
+    check.mode = "together";
+    add(check, nodes, 1);
+    const std::int64_t whole = static_cast<std::int64_t>(parts.size()) * min_apart_ns * 3;
+    if (whole > request_.budget_ns / 2) {
+      plan_.not_tested.push_back(
+          {check.row->id, fmt::format("its {} groups apart: {} would not fit into half of the budget of {}", parts.size(),
+                                      format_duration(std::chrono::nanoseconds(whole)),
+                                      format_duration(std::chrono::nanoseconds(request_.budget_ns)))});
+      return;
+    }
+    check.mode = "apart";
+    for (std::size_t g = 0; g < parts.size(); ++g) {
+      check.groups = {parts[g]};
+      check.group_number = static_cast<int>(g);
+      add(check, static_cast<int>(parts[g].size()), 1);
+    }
+  }
+
+  void add(PlannedCheck check, int nodes, int ranks_per_node) {
+    check.nodes = nodes;
+    check.ranks_per_node = ranks_per_node;
+    if (check.target || check.against_model) plan_.judged += static_cast<int>(check.groups.size());
+    for (const CheckRow* row : check.derived)
+      if (find_target(request_.targets, row->id, check.bytes, ranks_per_node))
+        plan_.judged += static_cast<int>(check.groups.size());
+    plan_.checks.push_back(std::move(check));
+  }
+
+  const Target* find(const PlannedCheck& check, int ranks_per_node) const {
+    return find_target(request_.targets, check.row->id, check.bytes, ranks_per_node);
+  }
+
+  void share_budget() {
+    const auto weight = [](const PlannedCheck& check) {
+      const bool gate = check.wanted_samples == gate_samples;
+      return !gate ? 1.0 : check.mode == "apart" ? 1.0 : gate_weight;
+    };
+    double sum = 0.0;
+    for (const PlannedCheck& check : plan_.checks) sum += weight(check);
+    for (PlannedCheck& check : plan_.checks) {
+      const auto share = static_cast<std::int64_t>(static_cast<double>(request_.budget_ns) * weight(check) / sum);
+      check.budget_ns = std::min(share, check.wanted_samples == gate_samples ? max_gate_ns : max_other_ns);
+    }
+  }
+
+  World world_;
+  std::span<const CheckRow> catalogue_;
+  const Request& request_;
+  TestPlan plan_;
+};
+
+}  // namespace
+
+TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue, const Request& request) {
+  return Planner(topology, catalogue, request).make();
+}
+
+}  // namespace fabricheck::plan

@@ -1,18 +1,21 @@
 // The journal: every finished check on disk before the next one starts.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "core/run_record.hpp"
 
 namespace fabricheck::report {
 
-/// DIR/journal.jsonl. Line 1 is the header (everything known before the first check); then one line per check, finding,
-/// fit, matrix and not-tested entry; the last line, of type "end", is there when the run came to its end.
-/// Each append is one write followed by fdatasync. Not thread-safe: the caller holds a lock.
+/// DIR/journal.jsonl. Line 1 is the header (everything known before the first check); then one line per
+/// check, finding, fit, matrix and not-tested entry; the last line, of type "end", is there when the run came
+/// to its end. Each append is one write followed by fdatasync. Not thread-safe: the caller holds a lock.
 class Journal {
  public:
-  /// Creates DIR (with parents) and an empty journal in it. Throws UsageError when that cannot be done.
+  /// Creates DIR (with parents) and an empty journal in it. Throws UsageError when that cannot be done, or
+  /// when another run is writing there.
   static Journal create(const std::string& directory, const RunRecord& header);
   Journal(Journal&& other) noexcept;
   Journal& operator=(Journal&& other) noexcept;
@@ -24,22 +27,26 @@ class Journal {
   void append(const CheckRecord& check);
   void append(const Finding& finding);
   void append(const Fit& fit);
+  void append(const Matrix& matrix);
   void append(const NotTested& not_tested);
-  /// Verdict, exit status, duration and overhead.
+  /// The final record without its checks and topology, which are in earlier lines.
   void finish(const RunRecord& record);
 
  private:
   Journal() = default;
-  void write_line(const std::string& line);
+  void write_line(std::string line);
   int descriptor_{-1};
+  std::int64_t whole_bytes_{};  ///< where the last whole line ends
   std::string path_;
 };
 
-/// A whole result from a journal. A torn last line is left out; without an end line the record says that the run was cut
-/// short and is concluded from what is there. Throws Error with file and line when it is no journal.
+/// A whole result from a journal. A torn last line is left out; without an end line the record says that the
+/// run was cut short and is concluded from what is there. Throws Error with file and line when it is no
+/// journal.
 RunRecord rebuild(const std::string& journal_path);
 
-/// Writes beside, fsyncs and renames. Throws Error naming the path and the system's reason.
+/// Writes beside, fsyncs and renames; a device or pipe is written in place. Throws Error naming the path and
+/// the system's reason, and then leaves an earlier file as it was.
 void write_file(const std::string& path, std::string_view text);
 
 /// Throws UsageError when `directory` cannot be created or written; leaves nothing behind but the folder.

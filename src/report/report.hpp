@@ -8,7 +8,8 @@
 
 namespace fabricheck::report {
 
-/// result.json as text, valid against schema_text(). Unset optionals are `null`; no NaN or infinity is written.
+/// result.json as text, valid against schema_text(). Unset optionals are `null`; no NaN or infinity is
+/// written.
 std::string to_json(const RunRecord& record);
 /// Throws Error naming `source` and the JSON path when the text is not a result of this schema.
 RunRecord from_json(std::string_view text, std::string_view source);
@@ -26,7 +27,8 @@ struct ConsoleStyle {
   bool colour{};
   int width{100};
 };
-/// The report a tired person can read: verdict first, FAIL rows first, then what to do, then what was not tested.
+/// The report a tired person can read: verdict first, FAIL rows first, then what to do, then what was not
+/// tested.
 std::string console(const RunRecord& record, const ConsoleStyle& style);
 std::string markdown(const RunRecord& record);
 /// One line per check, RFC 4180.

@@ -1,0 +1,391 @@
+#include "app/command_line.hpp"
+
+// Its regular expressions recurse once per character: a long argument would overflow the stack.
+#define CXXOPTS_NO_REGEX true
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cxxopts.hpp>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "app/command_table.hpp"
+#include "app/host_list.hpp"
+#include "config/quoted.hpp"
+#include "core/error.hpp"
+#include "core/suggest.hpp"
+#include "core/units.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+using config::quoted;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+using Words = std::vector<std::string>;
+
+/// Options and other words of one command, still as text.
+struct ParsedWords {
+  std::map<std::string, Words> values;  ///< by option; flags have one empty value
+  Words others;
+  bool help{};
+
+  bool has(const std::string& name) const { return values.count(name) != 0; }
+  /// nullptr when not given.
+  const std::string* value(const std::string& name) const {
+    const auto found = values.find(name);
+    return found == values.end() ? nullptr : &found->second.back();
+  }
+};
+
+/// What cxxopts gives a flag that stands without a value.
+constexpr const char* flag_is_set = "";
+
+cxxopts::Options options_of(const CommandRow& command) {
+  cxxopts::Options options("fabricheck");
+  // Unknown ones are reported here, with the nearest known option.
+  options.allow_unrecognised_options();
+  auto add = options.add_options();
+  add("h,help", "", cxxopts::value<std::string>()->implicit_value(flag_is_set));
+  for (const OptionRow& row : command.options) {
+    const std::string names = row.letter == 0 ? std::string(row.name) : fmt::format("{},{}", row.letter, row.name);
+    // All are text: a vector would split its values on commas, a number would accept 0x10, a bool "t".
+    auto value = cxxopts::value<std::string>();
+    add(names, "", row.is_flag() ? value->implicit_value(flag_is_set) : value);
+  }
+  return options;
+}
+
+bool has_option(const CommandRow& command, const std::string& word) {
+  return std::any_of(command.options.begin(), command.options.end(),
+                     [&](const OptionRow& row) { return word == fmt::format("--{}", row.name); });
+}
+
+[[noreturn]] void throw_unknown_option(const CommandRow& command, const std::string& word) {
+  const std::string name = word.substr(0, word.find('='));
+  if (std::string_view(command.name) == "launch" && has_option(*find_command("run"), name)) {
+    throw UsageError(fmt::format("launch: {} is an option of run; write it behind -- run", quoted(name)));
+  }
+  Words known{"--help"};
+  for (const OptionRow& row : command.options) {
+    known.push_back(fmt::format("--{}", row.name));
+    if (row.letter != 0) known.push_back(fmt::format("-{}", row.letter));
+  }
+  throw UsageError(fmt::format("{}: unknown option {}{}", command.name, quoted(name), suggestion(name, known)));
+}
+
+void add_value(const CommandRow& command, const std::string& name, const std::string& value, ParsedWords& parsed) {
+  if (name == "help") {
+    parsed.help = true;
+    return;
+  }
+  const auto row = std::find_if(command.options.begin(), command.options.end(),
+                                [&](const OptionRow& option) { return name == option.name; });
+  if (row == command.options.end()) throw_unknown_option(command, "--" + name);
+  if (row->is_flag()) {
+    if (!value.empty()) throw UsageError(fmt::format("--{} takes no value, but has {}", name, quoted(value)));
+  } else if (value.empty()) {
+    throw UsageError(fmt::format("--{} has an empty value; it needs a {}", name, row->value));
+  } else if (value.starts_with("--")) {
+    throw UsageError(fmt::format("--{} needs a {}, but the option {} follows it", name, row->value, quoted(value)));
+  }
+  Words& values = parsed.values[name];
+  if (!values.empty() && !row->repeatable) throw UsageError(fmt::format("--{} is given twice", name));
+  values.push_back(value);
+}
+
+/// `words` are what follows the command; after a lone `--` nothing is an option.
+ParsedWords parse_words(const CommandRow& command, const Words& words) {
+  const auto separator = std::find(words.begin(), words.end(), "--");
+  std::vector<const char*> argv{"fabricheck"};
+  for (auto word = words.begin(); word != separator; ++word) argv.push_back(word->c_str());
+  cxxopts::Options options = options_of(command);
+  ParsedWords parsed;
+  try {
+    const cxxopts::ParseResult result = options.parse(static_cast<int>(argv.size()), argv.data());
+    for (const cxxopts::KeyValue& argument : result.arguments()) {
+      add_value(command, argument.key(), argument.value(), parsed);
+    }
+    for (const std::string& word : result.unmatched()) {
+      // A lone dash stands for standard input or output.
+      if (word.starts_with('-') && word != "-" && !parsed.help) throw_unknown_option(command, word);
+      parsed.others.push_back(word);
+    }
+  } catch (const cxxopts::exceptions::exception& error) {
+    // All that is left is an option at the end without its value.
+    throw UsageError(fmt::format("{}: {} needs a value", command.name, quoted(argv.back())));
+  }
+  if (separator != words.end()) parsed.others.insert(parsed.others.end(), separator + 1, words.end());
+  return parsed;
+}
+
+void refuse_others(const CommandRow& command, const ParsedWords& parsed) {
+  if (parsed.others.empty()) return;
+  throw UsageError(fmt::format("{}: unexpected argument {}", command.name, quoted(parsed.others.front())));
+}
+
+/// Calls a parser of core/units and puts the option's name before its error.
+template <typename Parse>
+auto with_name(const std::string& name, Parse parse) {
+  try {
+    return parse();
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("--{}: {}", name, error.what()));
+  }
+}
+
+nanoseconds duration_of(const ParsedWords& parsed, const std::string& name, nanoseconds otherwise, nanoseconds least,
+                        nanoseconds most) {
+  const std::string* text = parsed.value(name);
+  if (text == nullptr) return otherwise;
+  const nanoseconds duration = with_name(name, [&] { return parse_duration(*text); });
+  if (duration < least || duration > most) {
+    throw UsageError(fmt::format("--{}: {} is not between {} and {}", name, quoted(*text), format_duration(least),
+                                 format_duration(most)));
+  }
+  return duration;
+}
+
+/// The value that `name` has among the words of `choices`.
+template <typename Choice, std::size_t count>
+Choice choice_of(const ParsedWords& parsed, const std::string& name, Choice otherwise,
+                 const std::array<std::pair<const char*, Choice>, count>& choices) {
+  const std::string* text = parsed.value(name);
+  if (text == nullptr) return otherwise;
+  Words known;
+  for (const auto& choice : choices) {
+    if (*text == choice.first) return choice.second;
+    known.emplace_back(choice.first);
+  }
+  throw UsageError(fmt::format("--{}: unknown {}{}", name, quoted(*text), suggestion(*text, known)));
+}
+
+std::string text_of(const ParsedWords& parsed, const std::string& name, const std::string& otherwise) {
+  const std::string* text = parsed.value(name);
+  return text == nullptr ? otherwise : *text;
+}
+
+constexpr std::array<std::pair<const char*, Suite>, 4> suites{{{"quick", Suite::quick},
+                                                               {"acceptance", Suite::acceptance},
+                                                               {"full", Suite::full},
+                                                               {"diagnose", Suite::diagnose}}};
+
+nanoseconds default_budget(Suite suite) {
+  switch (suite) {
+    case Suite::quick:
+      return seconds(8);
+    case Suite::acceptance:
+      return minutes(10);
+    case Suite::full:
+      return minutes(30);
+    case Suite::diagnose:
+      return minutes(2);
+  }
+  return seconds(8);
+}
+
+bool any_matches(const Words& globs, const std::string& id) {
+  return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) { return glob_matches(glob, id); });
+}
+
+Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& known) {
+  if (!parsed.has(name)) return {};
+  const Words& globs = parsed.values.at(name);
+  for (const std::string& glob : globs) {
+    const bool matches =
+        std::any_of(known.begin(), known.end(), [&](const std::string& id) { return glob_matches(glob, id); });
+    if (!matches) throw UsageError(fmt::format("--{}: {} matches no check{}", name, quoted(glob), suggestion(glob, known)));
+  }
+  return globs;
+}
+
+void refuse_empty_selection(const RunOptions& run, const Words& known) {
+  const bool any_left = std::any_of(known.begin(), known.end(), [&](const std::string& id) {
+    return (run.only.empty() || any_matches(run.only, id)) && !any_matches(run.skip, id);
+  });
+  if (!any_left) throw UsageError(fmt::format("--skip: {} leaves no check to run", quoted(run.skip.back())));
+}
+
+std::vector<std::uint64_t> sizes_of(const ParsedWords& parsed) {
+  constexpr std::uint64_t largest = std::uint64_t{64} << 30;
+  const std::string* text = parsed.value("sizes");
+  if (text == nullptr) return {};
+  const auto sizes = with_name("sizes", [&] { return parse_bytes_list(*text); });
+  for (const std::uint64_t bytes : sizes) {
+    if (bytes == 0 || bytes > largest) {
+      throw UsageError(fmt::format("--sizes: {} of {} is not between 1 B and {}", format_bytes(bytes), quoted(*text),
+                                   format_bytes(largest)));
+    }
+  }
+  return sizes;
+}
+
+RunOptions run_of(const ParsedWords& parsed, const Words& known) {
+  constexpr std::array<std::pair<const char*, ProgressMode>, 3> modes{
+      {{"auto", ProgressMode::automatic}, {"on", ProgressMode::on}, {"off", ProgressMode::off}}};
+  RunOptions run;
+  run.suite = choice_of(parsed, "suite", Suite::quick, suites);
+  run.budget = duration_of(parsed, "budget", default_budget(run.suite), milliseconds(100), hours(24));
+  run.only = globs_of(parsed, "only", known);
+  run.skip = globs_of(parsed, "skip", known);
+  if (!run.skip.empty()) refuse_empty_selection(run, known);
+  run.sizes = sizes_of(parsed);
+  run.targets_file = text_of(parsed, "targets", "");
+  run.out_directory = text_of(parsed, "out", run.out_directory);
+  run.progress = choice_of(parsed, "progress", ProgressMode::automatic, modes);
+  run.allow_subset = parsed.has("allow-subset");
+  run.bind_numa = parsed.has("bind-numa");
+  run.deadline = duration_of(parsed, "deadline", seconds(30), seconds(1), hours(1));
+  run.silence = duration_of(parsed, "silence", seconds(5), seconds(1), minutes(10));
+  return run;
+}
+
+ParsedCommand parse_run(const CommandRow& command, const Words& words, const Words& known) {
+  const ParsedWords parsed = parse_words(command, words);
+  if (parsed.help) return HelpRequest{command_help(command)};
+  refuse_others(command, parsed);
+  return run_of(parsed, known);
+}
+
+Words split_on_commas(const std::string& text) {
+  Words elements;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    elements.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return elements;
+}
+
+ParsedCommand parse_launch(const CommandRow& command, const Words& words, const Words& known) {
+  const auto separator = std::find(words.begin(), words.end(), "--");
+  const ParsedWords parsed = parse_words(command, Words(words.begin(), separator));
+  if (parsed.help) return HelpRequest{command_help(command)};
+  if (!parsed.others.empty()) {
+    throw UsageError(fmt::format("launch: unexpected argument {}; what to run follows --, as in: fabricheck launch "
+                                 "--hosts a,b -- run",
+                                 quoted(parsed.others.front())));
+  }
+  LaunchOptions launch;
+  if (const std::string* hosts = parsed.value("hosts")) launch.hosts = split_on_commas(*hosts);
+  for (const std::string& host : launch.hosts) {
+    if (host.empty()) throw UsageError(fmt::format("--hosts: {} has an empty host name", quoted(*parsed.value("hosts"))));
+  }
+  launch.hostfile = text_of(parsed, "hostfile", "");
+  if (parsed.has("hosts") && parsed.has("hostfile")) {
+    throw UsageError("--hosts and --hostfile are both given; give one of them");
+  }
+  launch.dry_run = parsed.has("dry-run");
+  if (const std::string* ranks = parsed.value("ranks-per-node")) {
+    launch.ranks_per_node = parse_ranks(*ranks, "launch", "--ranks-per-node");
+  }
+  launch.timeout = duration_of(parsed, "timeout", nanoseconds(0), seconds(1), hours(24 * 7));
+  if (separator != words.end()) launch.run_arguments.assign(separator + 1, words.end());
+  if (launch.run_arguments.empty()) throw UsageError("launch: nothing follows --; write -- run");
+  if (launch.run_arguments.front() != "run") {
+    throw UsageError(fmt::format("launch: what follows -- has to begin with run, not {}",
+                                 quoted(launch.run_arguments.front())));
+  }
+  const Words run_words(launch.run_arguments.begin() + 1, launch.run_arguments.end());
+  ParsedCommand run = parse_run(*find_command("run"), run_words, known);
+  if (!std::holds_alternative<RunOptions>(run)) return run;
+  launch.run = std::get<RunOptions>(std::move(run));
+  return launch;
+}
+
+ParsedCommand parse_topology(const CommandRow& command, const Words& words) {
+  constexpr std::array<std::pair<const char*, TopologyFormat>, 2> formats{
+      {{"tree", TopologyFormat::tree}, {"json", TopologyFormat::json}}};
+  const ParsedWords parsed = parse_words(command, words);
+  if (parsed.help) return HelpRequest{command_help(command)};
+  refuse_others(command, parsed);
+  TopologyOptions options;
+  options.format = choice_of(parsed, "format", options.format, formats);
+  options.save_file = text_of(parsed, "save", "");
+  options.sysroot = text_of(parsed, "sysroot", options.sysroot);
+  return options;
+}
+
+ParsedCommand parse_report(const CommandRow& command, const Words& words) {
+  constexpr std::array<std::pair<const char*, ReportFormat>, 4> formats{{{"console", ReportFormat::console},
+                                                                         {"json", ReportFormat::json},
+                                                                         {"md", ReportFormat::markdown},
+                                                                         {"csv", ReportFormat::csv}}};
+  ParsedWords parsed = parse_words(command, words);
+  if (parsed.help) return HelpRequest{command_help(command)};
+  if (parsed.others.empty()) throw UsageError("report: no result is named; write fabricheck report RESULT");
+  ReportOptions options;
+  options.path = parsed.others.front();
+  if (options.path.empty()) throw UsageError("report: the name of the result is empty");
+  parsed.others.erase(parsed.others.begin());
+  refuse_others(command, parsed);
+  options.format = choice_of(parsed, "format", options.format, formats);
+  options.output_file = text_of(parsed, "output", "");
+  return options;
+}
+
+ParsedCommand parse_list(const CommandRow& command, const Words& words) {
+  ParsedWords parsed = parse_words(command, words);
+  if (parsed.help) return HelpRequest{command_help(command)};
+  if (parsed.others.empty()) throw UsageError("list: write what to list, checks or targets");
+  const std::string subject = parsed.others.front();
+  parsed.others.erase(parsed.others.begin());
+  refuse_others(command, parsed);
+  if (subject == "checks") return ListOptions{ListSubject::checks};
+  if (subject == "targets") return ListOptions{ListSubject::targets};
+  const Words subjects{"checks", "targets"};
+  throw UsageError(fmt::format("list: cannot list {}{}", quoted(subject), suggestion(subject, subjects)));
+}
+
+const CommandRow& command_of(const std::string& name) {
+  const CommandRow* command = find_command(name);
+  if (command != nullptr) return *command;
+  Words known = command_names();
+  known.emplace_back("help");
+  known.emplace_back("--version");
+  const char* kind = name.starts_with('-') ? "option" : "command";
+  throw UsageError(fmt::format("unknown {} {}{}", kind, quoted(name), suggestion(name, known)));
+}
+
+}  // namespace
+
+const char* suite_name(Suite suite) {
+  for (const auto& known : suites) {
+    if (known.second == suite) return known.first;
+  }
+  return "?";
+}
+
+bool glob_matches(const std::string& glob, const std::string& check_id) {
+  return ::fnmatch(glob.c_str(), check_id.c_str(), 0) == 0;
+}
+
+ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
+                                 const std::vector<std::string>& known_check_ids) {
+  if (arguments.empty()) throw UsageError("no command is given; fabricheck help lists them");
+  const std::string& name = arguments.front();
+  const Words words(arguments.begin() + 1, arguments.end());
+  const bool is_help = name == "help" || name == "--help" || name == "-h";
+  if (is_help || name == "--version") {
+    const std::size_t most = name == "help" ? 1 : 0;
+    if (words.size() > most) throw UsageError(fmt::format("{}: unexpected argument {}", name, quoted(words[most])));
+    if (!is_help) return VersionRequest{};
+    return HelpRequest{words.empty() ? program_help() : command_help(command_of(words.front()))};
+  }
+  const CommandRow& command = command_of(name);
+  if (name == "run") return parse_run(command, words, known_check_ids);
+  if (name == "launch") return parse_launch(command, words, known_check_ids);
+  if (name == "topology") return parse_topology(command, words);
+  if (name == "report") return parse_report(command, words);
+  return parse_list(command, words);
+}
+
+}  // namespace fabricheck::app

@@ -1,0 +1,76 @@
+// Carries out a plan: every rank the same control calls, check by check.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/run_log.hpp"
+#include "control/clock_sync.hpp"
+#include "core/clock.hpp"
+#include "core/communicator.hpp"
+#include "core/judge.hpp"
+#include "core/progress.hpp"
+#include "plan/plan.hpp"
+#include "report/progress.hpp"
+
+namespace fabricheck::app {
+
+/// Seams for tests: a wrapper around every operation, another clock.
+struct Hooks {
+  std::function<std::unique_ptr<Operation>(std::unique_ptr<Operation>, const std::string& check_id, int world_rank)> wrap;
+  const Clock* clock{};
+};
+
+struct ExecutorWorld {
+  Communicator* world{};
+  std::string host;
+  std::vector<std::string> rank_hosts;  ///< of every rank, on every rank
+  const Clock* clock{};
+  Progress* progress{};
+  bool yield{};
+  const Hooks* hooks{};
+  RunLog* log{};                        ///< rank 0 only
+  report::ProgressPrinter* printer{};   ///< rank 0 only
+  std::function<void()> first_sample;   ///< called once before the first measurement
+};
+
+class Executor {
+ public:
+  Executor(ExecutorWorld world, const plan::TestPlan& plan, std::vector<Target> targets);
+  /// Throws OutOfStep when the ranks cannot be kept together any longer.
+  void run();
+
+ private:
+  /// The communicators of one set of groups; made once, for groups come again with every size.
+  struct Party {
+    std::unique_ptr<Communicator> everyone;  ///< nullptr on ranks that do not take part
+    std::unique_ptr<Communicator> group;
+    std::unique_ptr<control::HierarchicalClock> clock;
+    int index{};  ///< of this rank's group
+  };
+  Party& party_of(const plan::PlannedCheck& check);
+  void run_check(const plan::PlannedCheck& check);
+  std::vector<CheckRecord> measure(const plan::PlannedCheck& check, Party& party, Operation& operation,
+                                   const std::optional<Target>& target);
+  std::optional<Target> target_for(const plan::PlannedCheck& check);
+  void learn_from(const CheckRecord& record);
+
+  ExecutorWorld world_;
+  const plan::TestPlan& plan_;
+  std::vector<Target> targets_;
+  JudgePolicy policy_;
+  std::map<std::vector<std::vector<int>>, Party> parties_;
+  std::map<std::string, std::vector<double>> alphas_us_;  ///< rank 0: per check id, median / rounds of each group
+};
+
+/// What is known of a check before it is measured, for group `group` of it.
+CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group, const std::vector<std::string>& rank_hosts);
+
+/// A healthy tree's upper rounds cross more switches than the groups, which sit close together: by how much the world may be slower
+/// than alpha * ceil(log2 N) before that is called a fault. Our own choice: two switch hops of 0.25 us on each 1 us round.
+inline constexpr double model_tolerance = 1.5;
+
+}  // namespace fabricheck::app

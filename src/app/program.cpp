@@ -1,0 +1,172 @@
+#include "app/program.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "app/build_identity.hpp"
+#include "app/command_line.hpp"
+#include "app/launch.hpp"
+#include "app/run.hpp"
+#include "app/world_check.hpp"
+#include "config/targets_file.hpp"
+#include "core/error.hpp"
+#include "core/units.hpp"
+#include "report/journal.hpp"
+#include "report/report.hpp"
+#include "topology/probe.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+constexpr std::size_t max_result_bytes = std::size_t{1} << 30;
+
+void write_out(const std::string& file, const std::string& text) {
+  if (file.empty() || file == "-") {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+      throw Error("standard output cannot be written");
+  } else {
+    report::write_file(file, text);
+  }
+}
+
+std::vector<config::KnownCheck> known_checks() {
+  std::vector<config::KnownCheck> known;
+  for (const CheckRow& row : catalogue()) known.push_back({row.id, row.unit});
+  return known;
+}
+
+int list(const ListOptions& options) {
+  std::string text;
+  if (options.subject == ListSubject::checks) {
+    for (const CheckRow& row : catalogue()) {
+      text += fmt::format("{:<24} {:<5} {}\n", row.id, row.unit, row.description);
+      if (!row.unavailable_reason.empty()) text += fmt::format("{:<24} {}\n", "", row.unavailable_reason);
+    }
+  } else {
+    for (const Target& target : config::default_targets(known_checks())) {
+      text += fmt::format("{:<24} {} {} {} {}", target.check, target.statistic, comparison_symbol(target.comparison),
+                          format_number(target.value), target.unit);
+      if (target.bytes && *target.bytes > 0) text += ", " + format_bytes(*target.bytes);
+      if (target.ranks_per_node)
+        text += fmt::format(", {} rank{} per node", *target.ranks_per_node, *target.ranks_per_node == 1 ? "" : "s");
+      if (target.group_nodes) text += fmt::format(", groups of at most {} nodes", *target.group_nodes);
+      text += fmt::format("\n{:<24} {}\n", "", target.source);
+    }
+  }
+  write_out("", text);
+  return exit_status::passed;
+}
+
+int show_topology(const TopologyOptions& options) {
+  topology::ProbeOptions probe;
+  probe.sysroot = options.sysroot;
+  if (!std::filesystem::is_directory(options.sysroot))
+    throw UsageError("--sysroot '" + options.sysroot + "' is no folder: give the root of a recorded machine");
+  ClusterTopology topology;
+  topology.hosts.push_back(topology::probe_host(probe));
+  const std::string text = options.format == TopologyFormat::json ? report::topology_to_json(topology) + "\n"
+                                                                  : topology::draw_tree(topology);
+  write_out(options.save_file, text);
+  return exit_status::passed;
+}
+
+RunRecord read_record(const std::string& path) {
+  std::filesystem::path file = path;
+  if (std::filesystem::is_directory(file))
+    file = std::filesystem::exists(file / "result.json") ? file / "result.json" : file / "journal.jsonl";
+  if (file.extension() == ".jsonl") return report::rebuild(file.string());
+  return report::from_json(config::read_text_file(file.string(), max_result_bytes, "result"), file.string());
+}
+
+int show_report(const ReportOptions& options) {
+  const RunRecord record = read_record(options.path);
+  std::string text;
+  switch (options.format) {
+    case ReportFormat::json: text = report::to_json(record) + "\n"; break;
+    case ReportFormat::markdown: text = report::markdown(record); break;
+    case ReportFormat::csv: text = report::csv(record); break;
+    case ReportFormat::console: {
+      report::ConsoleStyle style;
+      style.colour = options.output_file.empty() && ::isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
+      text = report::console(record, style);
+      break;
+    }
+  }
+  write_out(options.output_file, text);
+  return exit_status::passed;
+}
+
+LaunchContext launch_context() {
+  LaunchContext context;
+  context.environment = current_environment();
+  context.facts = local_facts(static_cast<int>(topology::probe_host({}).gpus.size()));
+  context.out = &std::cout;
+  context.err = &std::cerr;
+  context.recorded_exit_status = [](const std::string& directory) -> std::optional<int> {
+    try {
+      return read_record(directory).exit_status;
+    } catch (const std::exception&) {
+      return std::nullopt;  // launch() then says itself that there is no result
+    }
+  };
+  return context;
+}
+
+int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks& hooks) {
+  std::vector<std::string> command(argv, argv + argc);
+  const LauncherFacts launcher = launcher_facts([](const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  });
+  if (!launcher.name.empty()) return run(options, command, argc, argv, hooks);
+  LaunchOptions by_hand;
+  by_hand.run = options;
+  by_hand.run_arguments.assign(command.begin() + 1, command.end());
+  return launch(by_hand, launch_context());
+}
+
+int dispatch(int argc, char** argv, const Hooks& hooks) {
+  std::vector<std::string> ids;
+  for (const CheckRow& row : catalogue()) ids.push_back(row.id);
+  const ParsedCommand parsed = parse_command_line({argv + 1, argv + argc}, ids);
+  if (const auto* help = std::get_if<HelpRequest>(&parsed)) {
+    write_out("", help->text);
+    return exit_status::passed;
+  }
+  if (std::holds_alternative<VersionRequest>(parsed)) {
+    const ToolInfo tool = tool_info();
+    write_out("", fmt::format("fabricheck {} ({})\n", tool.version, tool.git));
+    return exit_status::passed;
+  }
+  if (const auto* options = std::get_if<RunOptions>(&parsed)) return run_or_launch(*options, argc, argv, hooks);
+  if (const auto* options = std::get_if<LaunchOptions>(&parsed)) return launch(*options, launch_context());
+  if (const auto* options = std::get_if<ListOptions>(&parsed)) return list(*options);
+  if (const auto* options = std::get_if<TopologyOptions>(&parsed)) return show_topology(*options);
+  return show_report(std::get<ReportOptions>(parsed));
+}
+
+}  // namespace
+
+int program(int argc, char** argv, const Hooks& hooks) {
+  try {
+    return dispatch(argc, argv, hooks);
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "fabricheck: {}\n", error.what());
+    return exit_status::usage;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "fabricheck: {}\n", error.what());
+    return exit_status::broken;
+  }
+}
+
+}  // namespace fabricheck::app

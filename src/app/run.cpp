@@ -1,0 +1,432 @@
+#include "app/run.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "app/build_identity.hpp"
+#include "app/incident.hpp"
+#include "app/run_log.hpp"
+#include "app/world_check.hpp"
+#include "collectives/mpi/catalog.hpp"
+#include "config/targets_file.hpp"
+#include "control/agreement.hpp"
+#include "control/deadline_guard.hpp"
+#include "control/mpi_session.hpp"
+#include "control/watchdog.hpp"
+#include "core/error.hpp"
+#include "core/sampler.hpp"
+#include "core/units.hpp"
+#include "report/progress.hpp"
+#include "report/report.hpp"
+#include "topology/probe.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+using control::AgreedError;
+using control::together;
+
+constexpr double init_deadline_s = 120.0;
+constexpr std::size_t max_targets_bytes = 4 * 1024 * 1024;
+constexpr double finish_deadline_s = 30.0;
+constexpr std::chrono::seconds log_patience{5};
+
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+std::string utc_now() {
+  const std::time_t seconds = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                     parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+/// One rank's view of where everybody is.
+struct Places {
+  std::vector<std::string> rank_hosts;
+  std::vector<std::string> rank_cpus;
+  std::vector<std::string> hosts;  ///< distinct, by lowest rank
+  ClusterTopology topology;        ///< hosts by name alone but on rank 0
+  int local_rank{};
+  bool leader{};  ///< lowest rank of its host
+  bool oversubscribed{};
+};
+
+Places find_places(Communicator& world, const std::string& host) {
+  Places places;
+  for (const std::string& one : allgather_strings(world, host + '\t' + topology::allowed_cpus())) {
+    const auto tab = one.find('\t');
+    places.rank_hosts.push_back(one.substr(0, tab));
+    places.rank_cpus.push_back(one.substr(tab + 1));
+  }
+  std::map<std::string, int> index, ranks_on;
+  std::map<std::string, std::set<int>> cpus_on;
+  for (std::size_t rank = 0; rank < places.rank_hosts.size(); ++rank) {
+    const std::string& name = places.rank_hosts[rank];
+    if (index.emplace(name, static_cast<int>(places.hosts.size())).second) {
+      places.hosts.push_back(name);
+      Host known;
+      known.name = name;
+      places.topology.hosts.push_back(known);
+    }
+    RankPlace place;
+    place.rank = static_cast<int>(rank);
+    place.host = index[name];
+    place.local_rank = ranks_on[name]++;
+    place.cpus = places.rank_cpus[rank];
+    if (place.rank == world.rank()) {
+      places.local_rank = place.local_rank;
+      places.leader = place.local_rank == 0;
+    }
+    for (const int cpu : topology::parse_cpu_list(place.cpus)) cpus_on[name].insert(cpu);
+    places.topology.ranks.push_back(place);
+  }
+  for (const auto& [name, ranks] : ranks_on)
+    if (static_cast<std::size_t>(ranks) > cpus_on[name].size()) places.oversubscribed = true;
+  return places;
+}
+
+/// One rank per GPU: local rank i drives GPU i, and stays on the CPUs next to it when `launch` asks for that.
+std::optional<int> bind_near_gpu(const Host& host, int local_rank, int local_ranks) {
+  std::optional<int> gpu;
+  std::optional<int> node;
+  if (!host.gpus.empty()) {
+    gpu = local_rank;
+    node = host.gpus[static_cast<std::size_t>(local_rank)].numa_node;
+  }
+  if (!node && local_ranks > 1 && host.numa_nodes.size() > 1)
+    node = host.numa_nodes[static_cast<std::size_t>(local_rank) * host.numa_nodes.size() /
+                           static_cast<std::size_t>(local_ranks)].index;
+  for (const NumaNode& one : host.numa_nodes)
+    if (node && one.index == *node && !one.cpus.empty()) topology::bind_to_cpus(one.cpus);
+  return gpu;
+}
+
+class Job {
+ public:
+  Job(const RunOptions& options, std::vector<std::string> command, const Hooks& hooks)
+      : options_(options), command_(std::move(command)), hooks_(hooks), clock_(hooks.clock ? hooks.clock : &steady_),
+        begun_ns_(clock_->now_ns()), launcher_(launcher_facts(environment)) {}
+
+  int run(int argc, char** argv) {
+    control::Watchdog::block_signals();
+    // NVML may hang and is asked in a child; that fork belongs before MPI. Only the rank that will speak for its host asks.
+    if (launcher_.local_rank.value_or(0) == 0) probed_ = topology::probe_host({});
+    std::unique_ptr<control::MpiSession> session;
+    {
+      const control::DeadlineGuard guard("MPI_Init", init_deadline_s);
+      session = std::make_unique<control::MpiSession>(argc, argv);
+    }
+    session_ = session.get();
+    world_ = &session_->world();
+    rank_ = world_->rank();
+    int status = exit_status::passed;
+    try {
+      status = in_world();
+    } catch (const std::exception& error) {
+      // Out of step with the others: only ending the job releases them.
+      const std::string text = fmt::format("rank {} on {}: {}", rank_, session_->host(), error.what());
+      if (watchdog_ && world_->size() > 1) watchdog_->fail(dynamic_cast<const OutOfStep*>(&error) ? error.what() : text);
+      fmt::print(stderr, "fabricheck: {}\n", text);
+      ::_exit(exit_status::broken);
+    }
+    world_->idle_barrier();
+    if (watchdog_) watchdog_->goodbye();
+    {
+      const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
+      collectives::mpi::release_communicators();
+      session_->finish();
+    }
+    return rank_ == 0 ? status : exit_status::passed;
+  }
+
+ private:
+  int refuse(const std::string& why, int status) {
+    if (rank_ == 0) fmt::print(stderr, "fabricheck: {}\n", why);
+    return status;
+  }
+  int refuse(const AgreedError& error) {
+    return refuse(error.text, error.kind == AgreedError::Kind::usage ? exit_status::usage : exit_status::broken);
+  }
+
+  int in_world() {
+    if (const auto wrong = singletons(launcher_, world_->size())) {
+      // Each of them is rank 0 of its own world; one of them speaks.
+      if (launcher_.rank.value_or(0) != 0) return exit_status::usage;
+      return refuse(*wrong, exit_status::usage);
+    }
+    places_ = find_places(*world_, session_->host());
+    if (const auto failed = start_watchdog()) return refuse(*failed);
+    progress_.enter_phase();
+    if (const auto failed = discover()) return refuse(*failed);
+    if (const auto failed = read_targets()) return refuse(*failed);
+
+    progress_.enter_phase();
+    const double overhead_ns = sampling_overhead_p50_ns(*clock_);
+    const std::vector<CheckRow> rows = catalogue();
+    plan::Request request;
+    request.budget_ns = options_.budget.count();
+    request.only = options_.only;
+    request.skip = options_.skip;
+    request.sizes = options_.sizes;
+    request.few_sizes = options_.suite == Suite::quick;
+    request.targets = targets_;
+    const plan::TestPlan plan = plan::make_plan(places_.topology, rows, request);
+    if (const auto failed = together(*world_, session_->host(), [&] {
+          if (rank_ == 0) open_log(plan, overhead_ns);
+        }))
+      return refuse(*failed);
+    execute(plan);
+    return finish();
+  }
+
+  std::optional<AgreedError> start_watchdog() {
+    if (world_->size() == 1) return std::nullopt;
+    control::WatchdogOptions watch;
+    watch.rank = rank_;
+    watch.size = world_->size();
+    watch.hosts = places_.rank_hosts;
+    watch.silence_s = std::chrono::duration<double>(options_.silence).count();
+    watch.deadline_s = std::chrono::duration<double>(options_.deadline).count();
+    watch.on_incident = [this](const control::Incident& incident) { return on_incident(incident); };
+    watchdog_ = std::make_unique<control::Watchdog>(std::move(watch), progress_);
+    std::string contact;
+    if (auto failed = together(*world_, session_->host(), [&] {
+          if (rank_ == 0) contact = watchdog_->listen();
+        }))
+      return failed;
+    contact = broadcast_string(*world_, contact, 0);
+    std::string reason;
+    const bool reached = watchdog_->start(contact, reason);
+    // Not fatal: a firewall between compute nodes leaves each rank its own deadline. But it is said.
+    const std::string problem = reached ? "" : fmt::format("rank {} on {}: {}", rank_, session_->host(), reason);
+    for (const std::string& one : gather_strings(*world_, problem, 0))
+      if (!one.empty()) unwatched_.push_back(one);
+    return std::nullopt;
+  }
+
+  std::optional<AgreedError> discover() {
+    std::string host_json;
+    if (auto failed = together(*world_, session_->host(), [&] {
+          if (!places_.leader) return;
+          if (!probed_) probed_ = topology::probe_host({});
+          probed_->name = session_->host();
+          host_json = report::host_to_json(*probed_);
+        }))
+      return failed;
+    WorldFacts facts;
+    facts.size = world_->size();
+    facts.nodes = static_cast<int>(places_.hosts.size());
+    facts.rank_hosts = places_.rank_hosts;
+    std::vector<std::string> arguments(command_.begin() + (command_.empty() ? 0 : 1), command_.end());
+    facts.rank_commands = gather_strings(*world_, "fabricheck " + joined(arguments), 0);
+    facts.rank_builds = gather_strings(*world_, build_identity(), 0);
+    const std::vector<std::string> host_texts = gather_strings(*world_, host_json, 0);
+    if (auto failed = together(*world_, session_->host(), [&] {
+          if (rank_ != 0) return;
+          for (const std::string& text : host_texts) {
+            if (text.empty()) continue;
+            const Host host = report::host_from_json(text, "a host's description");
+            for (Host& known : places_.topology.hosts)
+              if (known.name == host.name) known = host;
+            if (!host.gpus.empty()) facts.gpus_on_host[host.name] = static_cast<int>(host.gpus.size());
+          }
+          if (const auto wrong = wrong_world(launcher_, facts, options_.allow_subset)) throw UsageError(*wrong);
+        }))
+      return failed;
+    return bind();
+  }
+
+  /// Each rank needs its host's GPUs and NUMA nodes; only the leaders probed.
+  std::optional<AgreedError> bind() {
+    const std::unique_ptr<Communicator> node =
+        world_->split(places_.topology.ranks[static_cast<std::size_t>(rank_)].host, rank_);
+    const std::string text = broadcast_string(*node, places_.leader ? report::host_to_json(*probed_) : std::string(), 0);
+    std::string mine;
+    if (auto failed = together(*world_, session_->host(), [&] {
+          const Host host = report::host_from_json(text, "the host's description");
+          std::optional<int> gpu;
+          if (!host.gpus.empty()) gpu = places_.local_rank;
+          if (options_.bind_numa) gpu = bind_near_gpu(host, places_.local_rank, node->size());
+          mine = (gpu ? std::to_string(*gpu) : std::string("-")) + ' ' + topology::allowed_cpus();
+        }))
+      return failed;
+    const std::vector<std::string> all = gather_strings(*world_, mine, 0);
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+      const auto space = all[rank].find(' ');
+      if (all[rank][0] != '-') places_.topology.ranks[rank].gpu = std::stoi(all[rank].substr(0, space));
+      places_.topology.ranks[rank].cpus = all[rank].substr(space + 1);
+    }
+    return std::nullopt;
+  }
+
+  /// Rank 0 reads the file, every rank parses the same text: a file that only some nodes have must not split them.
+  std::optional<AgreedError> read_targets() {
+    std::vector<config::KnownCheck> known;
+    for (const CheckRow& row : catalogue()) known.push_back({row.id, row.unit});
+    std::string text;
+    if (auto failed = together(*world_, session_->host(), [&] {
+          if (rank_ != 0 || options_.targets_file.empty()) return;
+          text = config::read_text_file(options_.targets_file, max_targets_bytes, "targets file");
+        }))
+      return failed;
+    text = broadcast_string(*world_, text, 0);
+    return together(*world_, session_->host(), [&] {
+      targets_ = config::default_targets(known);
+      if (options_.targets_file.empty()) return;
+      for (Target& target : config::parse_targets(text, options_.targets_file, known)) targets_.push_back(std::move(target));
+    });
+  }
+
+  void open_log(const plan::TestPlan& plan, double overhead_ns) {
+    RunRecord header;
+    header.tool = tool_info();
+    header.started = utc_now();
+    header.command = command_;
+    header.world.ranks = world_->size();
+    header.world.nodes = static_cast<int>(places_.hosts.size());
+    header.world.launcher = launcher_.name;
+    header.world.hosts = places_.hosts;
+    header.world.mpi = session_->description();
+    for (const char* name : {"OMPI_MCA_pml", "OMPI_MCA_btl", "UCX_TLS", "UCX_NET_DEVICES"})
+      if (const auto value = environment(name)) header.world.mpi[name] = *value;
+    header.topology = places_.topology;
+    log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
+    log_->set_overhead("sampling_p50_ns", overhead_ns);
+    for (const NotTested& one : plan.not_tested) log_->add(one);
+    note_what_this_version_lacks();
+    for (const std::string& one : unwatched_) {
+      Finding finding;
+      finding.slug = "rank-not-watched";
+      finding.severity = Severity::info;
+      finding.component = {"cluster", "watchdog", ""};
+      finding.meaning = "The watchdog on rank 0 could not be reached by " + one;
+      finding.advice = "Let the nodes open TCP connections to each other; until then a hang there is found by that rank alone.";
+      finding.confidence = "certain";
+      log_->add(finding);
+    }
+    const bool terminal = options_.progress == ProgressMode::automatic && ::isatty(STDERR_FILENO);
+    const auto mode = options_.progress == ProgressMode::off ? report::ProgressPrinter::Mode::off
+                      : terminal                             ? report::ProgressPrinter::Mode::terminal
+                                                             : report::ProgressPrinter::Mode::plain;
+    printer_ = std::make_unique<report::ProgressPrinter>(mode, stderr);
+  }
+
+  void note_what_this_version_lacks() {
+    int gpus = 0, nics = 0;
+    for (const Host& host : places_.topology.hosts) {
+      gpus += static_cast<int>(host.gpus.size());
+      nics += static_cast<int>(host.rdma_devices.size());
+    }
+    const bool none_gpu = gpus == 0, none_nic = nics == 0;
+    log_->add(NotTested{"gpu", none_gpu ? "no GPU was found: NVLink, HBM, matrix rate and NCCL have nothing to run on"
+                                        : "this version finds GPUs and binds ranks to them, and does not measure them yet"});
+    log_->add(NotTested{"verbs", none_nic ? "no RDMA device was found"
+                                          : "this version finds RDMA devices and does not measure them with verbs yet"});
+    log_->add(NotTested{"storage", "this version does not measure NVMe yet"});
+  }
+
+  void execute(const plan::TestPlan& plan) {
+    ExecutorWorld world;
+    world.world = world_;
+    world.host = session_->host();
+    world.rank_hosts = places_.rank_hosts;
+    world.clock = clock_;
+    world.progress = &progress_;
+    world.yield = places_.oversubscribed;
+    world.hooks = &hooks_;
+    world.log = log_.get();
+    world.printer = printer_.get();
+    world.first_sample = [this] {
+      if (log_)
+        log_->set_overhead("start_to_first_sample_s", static_cast<double>(clock_->now_ns() - begun_ns_) / 1e9);
+    };
+    Executor(std::move(world), plan, targets_).run();
+    progress_.enter_phase();
+  }
+
+  int finish() {
+    if (rank_ != 0) return exit_status::passed;
+    log_->set_remaining({});
+    const auto record = log_->finish(log_patience);
+    if (!record) throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
+    print_report(*record);
+    return record->exit_status;
+  }
+
+  void print_report(const RunRecord& record) {
+    report::ConsoleStyle style;
+    style.colour = ::isatty(STDOUT_FILENO) && !environment("NO_COLOR");
+    fmt::print("{}", report::console(record, style));
+    fmt::print("\nwritten to {0}: result.json, journal.jsonl, report.md, topology.json\n", options_.out_directory);
+    std::fflush(stdout);
+  }
+
+  /// On the watchdog's thread of rank 0.
+  int on_incident(const control::Incident& incident) {
+    if (!log_) {
+      fmt::print(stderr, "fabricheck: {}\n", incident_finding(incident, std::nullopt).meaning);
+      return incident.kind == control::IncidentKind::interrupted ? exit_status::broken : exit_status::rank_lost;
+    }
+    const std::optional<CheckRecord> current = log_->current();
+    const Finding finding = incident_finding(incident, current);
+    log_->add(finding);
+    if (current) log_->add(cut_short(*current, incident, finding));
+    const auto record = log_->finish(log_patience);
+    fmt::print(stderr, "\nfabricheck: {}\n", finding.meaning);
+    if (!record) {
+      fmt::print(stderr, "fabricheck: the result cannot be written: the disk of {} does not answer\n", options_.out_directory);
+      return exit_status::rank_lost;
+    }
+    print_report(*record);
+    return record->exit_status;
+  }
+
+  const RunOptions& options_;
+  std::vector<std::string> command_;
+  const Hooks& hooks_;
+  SteadyClock steady_;
+  const Clock* clock_;
+  std::int64_t begun_ns_;
+  LauncherFacts launcher_;
+  std::optional<Host> probed_;
+  control::MpiSession* session_{};
+  Communicator* world_{};
+  int rank_{};
+  Places places_;
+  Progress progress_;
+  std::unique_ptr<control::Watchdog> watchdog_;
+  std::vector<std::string> unwatched_;
+  std::vector<Target> targets_;
+  std::unique_ptr<RunLog> log_;
+  std::unique_ptr<report::ProgressPrinter> printer_;
+};
+
+}  // namespace
+
+std::vector<CheckRow> catalogue() { return collectives::mpi::catalog(); }
+
+int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv, const Hooks& hooks) {
+  return Job(options, command, hooks).run(argc, argv);
+}
+
+}  // namespace fabricheck::app

@@ -1,0 +1,115 @@
+#include "app/run_log.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "report/report.hpp"
+
+namespace fabricheck::app {
+
+RunLog::RunLog(RunRecord header, std::string directory)
+    : directory_(std::move(directory)),
+      record_(std::move(header)),
+      journal_(report::Journal::create(directory_, record_)),
+      begun_(std::chrono::steady_clock::now()) {}
+
+template <class Write>
+void RunLog::guarded_write(Write&& write) {
+  try {
+    write();
+  } catch (const Error& error) {
+    if (write_failed_) return;
+    write_failed_ = true;
+    fmt::print(stderr, "fabricheck: {}; measuring goes on\n", error.what());
+    Finding finding;
+    finding.slug = "result-not-written";
+    finding.severity = Severity::bad;
+    finding.component = {"software", directory_, record_.world.hosts.empty() ? "" : record_.world.hosts.front()};
+    finding.meaning = fmt::format("Not everything could be written to disk: {}", error.what());
+    finding.advice = "Make room or choose another folder with --out; what was written before is whole.";
+    finding.confidence = "certain";
+    record_.findings.push_back(finding);
+  }
+}
+
+void RunLog::add(const CheckRecord& check) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return;
+  record_.checks.push_back(check);
+  guarded_write([&] { journal_.append(check); });
+}
+
+void RunLog::add(const Finding& finding) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return;
+  // The root cause first: fatal before bad before info, in order of arrival within.
+  const auto place = std::find_if(record_.findings.begin(), record_.findings.end(),
+                                  [&](const Finding& other) { return other.severity < finding.severity; });
+  record_.findings.insert(place, finding);
+  guarded_write([&] { journal_.append(finding); });
+}
+
+void RunLog::add(const Fit& fit) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return;
+  record_.fits.push_back(fit);
+  guarded_write([&] { journal_.append(fit); });
+}
+
+void RunLog::add(const NotTested& not_tested) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return;
+  record_.not_tested.push_back(not_tested);
+  guarded_write([&] { journal_.append(not_tested); });
+}
+
+void RunLog::set_overhead(const std::string& name, double value) {
+  const std::lock_guard lock(mutex_);
+  record_.overhead[name] = value;
+}
+
+void RunLog::begin(const CheckRecord& started) {
+  const std::lock_guard lock(mutex_);
+  current_ = started;
+}
+
+std::optional<CheckRecord> RunLog::current() {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+void RunLog::set_remaining(std::vector<std::string> ids) {
+  const std::lock_guard lock(mutex_);
+  remaining_ = std::move(ids);
+}
+
+std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
+  const std::unique_lock lock(mutex_, patience);
+  if (!lock) return std::nullopt;
+  if (finished_) return record_;
+  for (const std::string& what : remaining_) {
+    const auto comma = what.find(' ');
+    add(NotTested{what.substr(0, comma), "the run ended before it: " + what.substr(std::min(what.size(), comma + 1))});
+  }
+  finished_ = true;
+  record_.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
+  conclude(record_);
+  const auto write_all = [&] {
+    journal_.finish(record_);
+    report::write_file(directory_ + "/result.json", report::to_json(record_));
+    report::write_file(directory_ + "/topology.json", report::topology_to_json(record_.topology));
+    report::write_file(directory_ + "/report.md", report::markdown(record_));
+  };
+  guarded_write(write_all);
+  if (write_failed_ && record_.exit_status == exit_status::passed) {
+    // A result nobody can read later is not everything that was asked.
+    record_.exit_status = exit_status::broken;
+    record_.verdict_reason += "; but the result could not be written";
+  }
+  return record_;
+}
+
+}  // namespace fabricheck::app

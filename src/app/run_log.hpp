@@ -1,0 +1,53 @@
+// Rank 0's record of the run, shared by the measuring thread and the watchdog.
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/run_record.hpp"
+#include "report/journal.hpp"
+
+namespace fabricheck::app {
+
+/// Every call takes the lock; none throws for a full disk: what cannot be written is kept in memory, said once on standard error and
+/// becomes a finding, because the measurements that follow are still worth having.
+class RunLog {
+ public:
+  /// Creates the journal. Throws UsageError when the folder cannot be written.
+  RunLog(RunRecord header, std::string directory);
+
+  void add(const CheckRecord& check);
+  void add(const Finding& finding);
+  void add(const Fit& fit);
+  void add(const NotTested& not_tested);
+  void set_overhead(const std::string& name, double value);
+
+  /// What is being measured, as a record without samples, for the case that it never ends.
+  void begin(const CheckRecord& started);
+  std::optional<CheckRecord> current();
+  /// The ids and scopes still to come, so that a run cut short can say what it left out.
+  void set_remaining(std::vector<std::string> ids);
+
+  /// Concludes, writes result.json, report.md and the journal's end. The second caller gets the first one's record. nullopt when
+  /// the lock cannot be had within `patience`: then another thread hangs in a write to disk.
+  std::optional<RunRecord> finish(std::chrono::seconds patience);
+
+ private:
+  template <class Write>
+  void guarded_write(Write&& write);
+
+  std::recursive_timed_mutex mutex_;
+  std::string directory_;
+  RunRecord record_;
+  report::Journal journal_;
+  std::chrono::steady_clock::time_point begun_;
+  std::optional<CheckRecord> current_;
+  std::vector<std::string> remaining_;
+  bool write_failed_{};
+  bool finished_{};
+};
+
+}  // namespace fabricheck::app

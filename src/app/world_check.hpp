@@ -1,0 +1,37 @@
+// Launches that cannot mean what they say: pure.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fabricheck::app {
+
+using EnvironmentLookup = std::function<std::optional<std::string>(const std::string&)>;
+
+/// What the launcher's variables tell of this process.
+struct LauncherFacts {
+  std::string name;               ///< "mpirun", "srun", "MPI launcher", or "" when started by hand
+  std::optional<int> world_size;  ///< as the launcher means it
+  std::optional<int> rank;
+  std::optional<int> local_rank;
+  std::optional<int> allocated_nodes;  ///< Slurm's SLURM_JOB_NUM_NODES
+};
+LauncherFacts launcher_facts(const EnvironmentLookup& environment);
+
+struct WorldFacts {
+  int size{};
+  int nodes{};
+  std::vector<std::string> rank_hosts;
+  std::vector<std::string> rank_builds;
+  std::vector<std::string> rank_commands;
+  std::map<std::string, int> gpus_on_host;  ///< only hosts with GPUs
+};
+
+/// A sentence with the command that would be right, or nullopt for a launch that can mean what it says.
+std::optional<std::string> singletons(const LauncherFacts& launcher, int world_size);
+std::optional<std::string> wrong_world(const LauncherFacts& launcher, const WorldFacts& world, bool allow_subset);
+
+}  // namespace fabricheck::app

@@ -1,0 +1,233 @@
+#include "control/side_channel.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+
+#include "core/error.hpp"
+
+namespace fabricheck::control {
+namespace {
+
+std::string reason_of(int error) { return std::strerror(error); }
+
+/// The sockets API wants one address type cast to another.
+template <class Address>
+sockaddr* generic(Address& address) {
+  return reinterpret_cast<sockaddr*>(&address);
+}
+
+void set_nonblocking(int descriptor) { ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK); }
+
+struct Endpoint {
+  sockaddr_storage storage{};
+  socklen_t length{};
+};
+
+std::optional<Endpoint> endpoint_of(const std::string& address, int port) {
+  Endpoint endpoint;
+  const auto network_port = htons(static_cast<std::uint16_t>(port));
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  if (::inet_pton(AF_INET, address.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = network_port;
+    std::memcpy(&endpoint.storage, &v4, sizeof v4);
+    endpoint.length = sizeof v4;
+  } else if (::inet_pton(AF_INET6, address.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = network_port;
+    std::memcpy(&endpoint.storage, &v6, sizeof v6);
+    endpoint.length = sizeof v6;
+  } else {
+    return std::nullopt;
+  }
+  return endpoint;
+}
+
+bool wait_writable(int descriptor, double seconds) {
+  pollfd wait{descriptor, POLLOUT, 0};
+  return ::poll(&wait, 1, static_cast<int>(seconds * 1000)) == 1;
+}
+
+}  // namespace
+
+Socket& Socket::operator=(Socket&& other) noexcept {
+  if (this != &other) {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = other.release();
+  }
+  return *this;
+}
+
+Socket::~Socket() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+int Socket::release() {
+  const int descriptor = descriptor_;
+  descriptor_ = -1;
+  return descriptor;
+}
+
+std::string format_contact(const Contact& contact) {
+  std::string text = std::to_string(contact.token) + ' ' + std::to_string(contact.port);
+  for (const std::string& address : contact.addresses) text += ' ' + address;
+  return text;
+}
+
+std::optional<Contact> parse_contact(const std::string& text) {
+  std::istringstream in(text);
+  Contact contact;
+  if (!(in >> contact.token >> contact.port) || contact.port <= 0 || contact.port > 65535) return std::nullopt;
+  for (std::string address; in >> address;) contact.addresses.push_back(address);
+  return contact;
+}
+
+Socket listen_anywhere(int& port) {
+  // IPv6 with IPv4 mapped into it where there is IPv6, else IPv4 alone.
+  for (const int family : {AF_INET6, AF_INET}) {
+    Socket socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket) continue;
+    Endpoint any;
+    if (family == AF_INET6) {
+      const int off = 0;
+      ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+      any = *endpoint_of("::", 0);
+    } else {
+      any = *endpoint_of("0.0.0.0", 0);
+    }
+    if (::bind(socket.get(), generic(any.storage), any.length) != 0) continue;
+    if (::listen(socket.get(), 1024) != 0) continue;
+    sockaddr_storage bound{};
+    socklen_t length = sizeof bound;
+    ::getsockname(socket.get(), generic(bound), &length);
+    sockaddr_in view{};  // the port lies at the same place in both families
+    std::memcpy(&view, &bound, sizeof view);
+    port = ntohs(view.sin_port);
+    set_nonblocking(socket.get());
+    return socket;
+  }
+  throw Error("the watchdog cannot listen on any TCP port of this host: " + reason_of(errno));
+}
+
+std::vector<std::string> interface_addresses() {
+  std::vector<std::string> addresses, loopback;
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return {"127.0.0.1"};
+  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || !(one->ifa_flags & IFF_UP)) continue;
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (one->ifa_addr->sa_family == AF_INET) {
+      sockaddr_in v4{};
+      std::memcpy(&v4, one->ifa_addr, sizeof v4);
+      ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    } else if (one->ifa_addr->sa_family == AF_INET6) {
+      sockaddr_in6 v6{};
+      std::memcpy(&v6, one->ifa_addr, sizeof v6);
+      if (IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr)) continue;  // useless without a scope
+      ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+    } else {
+      continue;
+    }
+    ((one->ifa_flags & IFF_LOOPBACK) ? loopback : addresses).emplace_back(text.data());
+  }
+  ::freeifaddrs(list);
+  addresses.insert(addresses.end(), loopback.begin(), loopback.end());
+  return addresses;
+}
+
+Socket connect_to(const Contact& contact, double seconds_each, std::string& reason) {
+  reason = "no address of rank 0 is known";
+  for (const std::string& address : contact.addresses) {
+    auto endpoint = endpoint_of(address, contact.port);
+    if (!endpoint) continue;
+    Socket socket(::socket(endpoint->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket) {
+      reason = reason_of(errno);
+      continue;
+    }
+    int error = 0;
+    if (::connect(socket.get(), generic(endpoint->storage), endpoint->length) != 0) {
+      error = errno;
+      if (error == EINPROGRESS) {
+        if (wait_writable(socket.get(), seconds_each)) {
+          socklen_t length = sizeof error;
+          ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+        } else {
+          error = ETIMEDOUT;
+        }
+      }
+    }
+    if (error == 0) {
+      const int on = 1;
+      ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      return socket;
+    }
+    reason = address + " port " + std::to_string(contact.port) + ": " + reason_of(error);
+  }
+  return {};
+}
+
+bool send_message(int descriptor, const ChannelMessage& message) {
+  const ssize_t sent = ::send(descriptor, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent == static_cast<ssize_t>(sizeof message)) return true;
+  if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+  // Half a message would put the stream out of frame for good; its rest must follow.
+  const char* rest = reinterpret_cast<const char*>(&message) + sent;
+  std::size_t left = sizeof message - static_cast<std::size_t>(sent);
+  while (left > 0) {
+    if (!wait_writable(descriptor, 1.0)) return false;
+    const ssize_t more = ::send(descriptor, rest, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (more <= 0) return false;
+    rest += more;
+    left -= static_cast<std::size_t>(more);
+  }
+  return true;
+}
+
+MessageReader::State MessageReader::read(int descriptor, std::vector<ChannelMessage>& messages) {
+  std::array<char, 8 * sizeof(ChannelMessage)> buffer{};
+  State state = State::open;
+  for (;;) {
+    const ssize_t got = ::recv(descriptor, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got > 0) {
+      pending_.insert(pending_.end(), buffer.begin(), buffer.begin() + got);
+      continue;
+    }
+    if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) state = State::closed;
+    break;
+  }
+  std::size_t at = 0;
+  for (; pending_.size() - at >= sizeof(ChannelMessage); at += sizeof(ChannelMessage)) {
+    ChannelMessage message;
+    std::memcpy(&message, pending_.data() + at, sizeof message);
+    message.text.back() = '\0';
+    messages.push_back(message);
+  }
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(at));
+  return state;
+}
+
+void allow_connections(int connections) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = static_cast<rlim_t>(connections) + 256;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min<rlim_t>(wanted, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace fabricheck::control

@@ -1,0 +1,74 @@
+// Plain TCP for the watchdog: addresses, sockets, fixed-size messages.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fabricheck::control {
+
+/// An owned file descriptor.
+class Socket {
+ public:
+  Socket() = default;
+  explicit Socket(int descriptor) : descriptor_(descriptor) {}
+  Socket(Socket&& other) noexcept : descriptor_(other.release()) {}
+  Socket& operator=(Socket&& other) noexcept;
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  ~Socket();
+  int get() const { return descriptor_; }
+  explicit operator bool() const { return descriptor_ >= 0; }
+  int release();
+
+ private:
+  int descriptor_{-1};
+};
+
+enum class MessageKind : std::uint32_t { hello = 1, heartbeat, goodbye, failed, terminated, end };
+
+struct ChannelMessage {
+  std::uint64_t token{};
+  MessageKind kind{};
+  std::int32_t rank{};
+  std::uint64_t phase{};
+  std::uint64_t iteration{};
+  std::uint32_t idle{};
+  std::array<char, 468> text{};  ///< zero-terminated
+};
+
+struct Contact {
+  std::uint64_t token{};
+  int port{};
+  std::vector<std::string> addresses;  ///< numeric, this host's interfaces, loopback last
+};
+std::string format_contact(const Contact& contact);
+/// nullopt when the text is no contact.
+std::optional<Contact> parse_contact(const std::string& text);
+
+/// Listens on every address, a free port. Throws Error.
+Socket listen_anywhere(int& port);
+/// This host's addresses that are up, numeric; IPv4 and global IPv6, loopback last.
+std::vector<std::string> interface_addresses();
+/// Tries each address in turn for at most `seconds_each`. An empty Socket with the reason otherwise.
+Socket connect_to(const Contact& contact, double seconds_each, std::string& reason);
+/// Never blocks and never raises SIGPIPE. false: the connection is gone (a full buffer counts as sent: a heartbeat may be lost).
+bool send_message(int descriptor, const ChannelMessage& message);
+
+/// Collects bytes of one connection into messages.
+class MessageReader {
+ public:
+  enum class State { open, closed };
+  /// Reads what is there without blocking.
+  State read(int descriptor, std::vector<ChannelMessage>& messages);
+
+ private:
+  std::vector<char> pending_;
+};
+
+/// Raises the soft limit of open files so that rank 0 can hear `connections` ranks; what it can have at most otherwise.
+void allow_connections(int connections);
+
+}  // namespace fabricheck::control

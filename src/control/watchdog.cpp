@@ -1,0 +1,495 @@
+#include "control/watchdog.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <thread>
+
+#include "control/side_channel.hpp"
+#include "core/error.hpp"
+
+namespace fabricheck::control {
+namespace {
+
+// The watchdog's own deadlines are real time, never the measured clock: a stopped simulator must not stop them.
+using Instant = std::chrono::steady_clock::time_point;
+Instant now() { return std::chrono::steady_clock::now(); }
+double seconds_since(Instant then) { return std::chrono::duration<double>(now() - then).count(); }
+
+constexpr auto heartbeat_interval = std::chrono::milliseconds(200);
+/// How long others' bad news may come after the first: whoever died first closed first.
+constexpr double grace_s = 0.15;
+/// Beyond rank 0's silence limit, so that rank 0 speaks first when both hear nothing.
+constexpr double extra_silence_s = 2.0;
+constexpr double connect_seconds_each = 3.0;
+
+sigset_t ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+}  // namespace
+
+class Watchdog::Thread {
+ public:
+  Thread(WatchdogOptions options, Progress& progress)
+      : options_(std::move(options)), progress_(progress), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!options_.end_process) options_.end_process = [](int status) { ::_exit(status); };
+    const sigset_t set = ending_signals();
+    signals_ = Socket(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  }
+
+  ~Thread() {
+    stopping_ = true;
+    wake();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  std::string listen() {
+    allow_connections(options_.size);
+    Contact contact;
+    listening_ = listen_anywhere(contact.port);
+    contact.addresses = interface_addresses();
+    std::random_device random;
+    token_ = contact.token = (static_cast<std::uint64_t>(random()) << 32) | random();
+    return format_contact(contact);
+  }
+
+  bool start(const std::string& text, std::string& reason) {
+    bool reached = true;
+    if (options_.rank != 0) {
+      reached = false;
+      if (const auto contact = parse_contact(text)) {
+        token_ = contact->token;
+        to_root_ = connect_to(*contact, connect_seconds_each, reason);
+        reached = static_cast<bool>(to_root_);
+        if (reached) send_message(to_root_.get(), message(MessageKind::hello, ""));
+      } else {
+        reason = "rank 0 gave no address";
+      }
+      root_heard_ = now();
+    } else {
+      peers_.resize(static_cast<std::size_t>(options_.size));
+      for (Peer& peer : peers_) peer.heard = now();
+    }
+    moved_ = now();
+    thread_ = std::thread([this] { loop(); });
+    return reached;
+  }
+
+  std::vector<int> missing(double seconds) {
+    std::unique_lock lock(mutex_);
+    const auto all_here = [this] {
+      return std::all_of(peers_.begin() + 1, peers_.end(), [](const Peer& peer) { return peer.connected; });
+    };
+    changed_.wait_for(lock, std::chrono::duration<double>(seconds), all_here);
+    std::vector<int> absent;
+    for (std::size_t rank = 1; rank < peers_.size(); ++rank)
+      if (!peers_[rank].connected) absent.push_back(static_cast<int>(rank));
+    return absent;
+  }
+
+  void fail(const std::string& text) {
+    {
+      const std::lock_guard lock(mutex_);
+      own_failure_ = text;
+    }
+    wake();
+    // Rank 0's watchdog ends the job; without it this rank's own deadline does.
+    for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
+
+  void goodbye() {
+    leaving_ = true;
+    wake();
+  }
+
+ private:
+  struct Peer {
+    Socket socket;
+    MessageReader reader;
+    bool connected{}, left{}, terminated{}, lost{};
+    Instant heard, lost_at;
+    std::uint64_t phase{}, iteration{};
+    bool idle{};
+    std::string failure;
+  };
+  struct Stranger {
+    Socket socket;
+    MessageReader reader;
+    Instant since;
+  };
+
+  void wake() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+  }
+
+  ChannelMessage message(MessageKind kind, const std::string& text) const {
+    ChannelMessage out;
+    out.token = token_;
+    out.kind = kind;
+    out.rank = options_.rank;
+    out.phase = progress_.phase.load(std::memory_order_acquire);
+    out.iteration = progress_.iteration.load(std::memory_order_relaxed);
+    out.idle = progress_.idle.load(std::memory_order_relaxed) ? 1 : 0;
+    std::strncpy(out.text.data(), text.c_str(), out.text.size() - 1);
+    return out;
+  }
+
+  void loop() {
+    Instant beaten = now() - heartbeat_interval;
+    while (!stopping_) {
+      wait_for_something();
+      drain_signals();
+      if (options_.rank == 0) {
+        accept_strangers();
+        read_peers();
+      } else {
+        read_root();
+      }
+      if (now() - beaten >= heartbeat_interval || leaving_changed()) {
+        beaten = now();
+        beat();
+      }
+      if (leaving_) continue;
+      if (options_.rank == 0) {
+        watch();
+      } else {
+        watch_root();
+      }
+      watch_own_deadline();
+    }
+  }
+
+  void wait_for_something() {
+    std::vector<pollfd> set{{wake_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+    if (listening_) set.push_back({listening_.get(), POLLIN, 0});
+    if (to_root_) set.push_back({to_root_.get(), POLLIN, 0});
+    for (const Stranger& stranger : strangers_) set.push_back({stranger.socket.get(), POLLIN, 0});
+    for (const Peer& peer : peers_)
+      if (peer.socket) set.push_back({peer.socket.get(), POLLIN, 0});
+    ::poll(set.data(), set.size(), 50);
+    std::uint64_t ignored = 0;
+    [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &ignored, sizeof ignored);
+  }
+
+  void drain_signals() {
+    signalfd_siginfo info{};
+    while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+      if (!signal_at_) signal_at_ = now();
+      signal_name_ = info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
+      if (options_.rank != 0 && to_root_)
+        send_message(to_root_.get(), message(MessageKind::terminated, signal_name_));
+    }
+  }
+
+  void accept_strangers() {
+    for (;;) {
+      Socket socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (!socket) break;
+      strangers_.push_back({std::move(socket), {}, now()});
+    }
+    for (Stranger& stranger : strangers_) {
+      std::vector<ChannelMessage> messages;
+      const auto state = stranger.reader.read(stranger.socket.get(), messages);
+      const bool known = !messages.empty() && messages.front().token == token_ && messages.front().rank > 0 &&
+                         messages.front().rank < options_.size;
+      if (known) {
+        const std::lock_guard lock(mutex_);
+        Peer& peer = peers_[static_cast<std::size_t>(messages.front().rank)];
+        peer.socket = std::move(stranger.socket);
+        peer.reader = std::move(stranger.reader);
+        peer.connected = true;
+        peer.heard = now();
+        for (const ChannelMessage& one : messages) take(peer, one);
+        changed_.notify_all();
+      } else if (state == MessageReader::State::closed || !messages.empty() || seconds_since(stranger.since) > 5.0) {
+        stranger.socket = Socket();  // a port scanner, or a job of another token
+      }
+    }
+    strangers_.erase(
+        std::remove_if(strangers_.begin(), strangers_.end(), [](const Stranger& one) { return !one.socket; }),
+        strangers_.end());
+  }
+
+  void take(Peer& peer, const ChannelMessage& one) {
+    peer.heard = now();
+    if (one.phase != peer.phase || one.iteration != peer.iteration) moved_ = now();
+    peer.phase = one.phase;
+    peer.iteration = one.iteration;
+    peer.idle = one.idle != 0;
+    if (one.kind == MessageKind::goodbye) peer.left = true;
+    if (one.kind == MessageKind::failed && peer.failure.empty()) peer.failure = one.text.data();
+    if (one.kind == MessageKind::terminated) {
+      peer.terminated = true;
+      if (!signal_at_) signal_at_ = now();
+      if (signal_name_.empty()) signal_name_ = one.text.data();
+    }
+  }
+
+  void read_peers() {
+    const std::lock_guard lock(mutex_);
+    for (Peer& peer : peers_) {
+      if (!peer.socket) continue;
+      std::vector<ChannelMessage> messages;
+      const auto state = peer.reader.read(peer.socket.get(), messages);
+      for (const ChannelMessage& one : messages) take(peer, one);
+      if (state == MessageReader::State::closed) {
+        peer.socket = Socket();
+        if (!peer.left) {
+          peer.lost = true;
+          peer.lost_at = now();
+        }
+      }
+    }
+  }
+
+  void read_root() {
+    if (!to_root_) return;
+    std::vector<ChannelMessage> messages;
+    const auto state = root_reader_.read(to_root_.get(), messages);
+    for (const ChannelMessage& one : messages) {
+      root_heard_ = now();
+      if (one.kind == MessageKind::end) ending_ = true;
+    }
+    if (state == MessageReader::State::closed) {
+      to_root_ = Socket();
+      root_gone_ = !leaving_;
+      root_heard_ = now();
+    }
+  }
+
+  bool leaving_changed() {
+    if (!leaving_ || said_goodbye_) return false;
+    said_goodbye_ = true;
+    return true;
+  }
+
+  void beat() {
+    std::string failure;
+    {
+      const std::lock_guard lock(mutex_);
+      failure = own_failure_;
+    }
+    if (to_root_) {
+      const auto kind = leaving_            ? MessageKind::goodbye
+                        : !failure.empty() ? MessageKind::failed
+                                           : MessageKind::heartbeat;
+      send_message(to_root_.get(), message(kind, failure));
+    }
+    for (const Peer& peer : peers_)
+      if (peer.socket) send_message(peer.socket.get(), message(MessageKind::heartbeat, ""));
+    const std::uint64_t phase = progress_.phase.load(std::memory_order_acquire);
+    const std::uint64_t iteration = progress_.iteration.load(std::memory_order_relaxed);
+    if (phase != own_phase_ || iteration != own_iteration_) moved_ = now();
+    own_phase_ = phase;
+    own_iteration_ = iteration;
+  }
+
+  RankPosition position(std::size_t rank) const {
+    const Peer& peer = peers_[rank];
+    return {static_cast<int>(rank), rank < options_.hosts.size() ? options_.hosts[rank] : "?", peer.phase, peer.iteration,
+            seconds_since(peer.heard)};
+  }
+
+  /// Rank 0: is there something that MPI alone would never end?
+  void watch() {
+    std::optional<Incident> incident;
+    {
+      const std::lock_guard lock(mutex_);
+      incident = find_incident();
+    }
+    if (incident) end_job(*incident);
+  }
+
+  std::optional<Incident> find_incident() {
+    Incident incident;
+    incident.phase = progress_.phase.load(std::memory_order_acquire);
+    incident.iteration = progress_.iteration.load(std::memory_order_relaxed);
+    const auto collect = [&](IncidentKind kind, auto&& is_culprit) {
+      incident.kind = kind;
+      for (std::size_t rank = 1; rank < peers_.size(); ++rank)
+        if (is_culprit(peers_[rank])) incident.culprits.push_back(position(rank));
+      mark_whole_host(incident);
+      return incident;
+    };
+
+    if (!own_failure_.empty()) {
+      incident.kind = IncidentKind::failed;
+      incident.text = own_failure_;
+      incident.culprits.push_back({0, options_.hosts.empty() ? "?" : options_.hosts[0], incident.phase, incident.iteration, 0});
+      return incident;
+    }
+    for (const Peer& peer : peers_)
+      if (!peer.failure.empty()) {
+        incident.text = peer.failure;
+        return collect(IncidentKind::failed, [](const Peer& one) { return !one.failure.empty(); });
+      }
+    std::optional<Instant> first_loss;
+    for (const Peer& peer : peers_)
+      if (peer.lost && !peer.terminated && (!first_loss || peer.lost_at < *first_loss)) first_loss = peer.lost_at;
+    // Whoever closes after mpirun's own signal was killed by mpirun, not by what went wrong.
+    const bool before_signal = first_loss && (!signal_at_ || *first_loss <= *signal_at_ + std::chrono::milliseconds(50));
+    if (before_signal) {
+      if (seconds_since(*first_loss) < grace_s) return std::nullopt;
+      const Instant until = *first_loss + std::chrono::milliseconds(20);
+      return collect(IncidentKind::lost,
+                     [until](const Peer& one) { return one.lost && !one.terminated && one.lost_at <= until; });
+    }
+    if (signal_at_) {
+      if (seconds_since(*signal_at_) < grace_s) return std::nullopt;
+      incident.kind = IncidentKind::interrupted;
+      incident.text = signal_name_;
+      return incident;
+    }
+    const auto silent = [this](const Peer& one) {
+      return one.connected && !one.left && !one.lost && seconds_since(one.heard) > options_.silence_s;
+    };
+    if (std::any_of(peers_.begin() + 1, peers_.end(), silent)) {
+      // Those that fell silent with the first one, not a heartbeat later each.
+      return collect(IncidentKind::silent, [this](const Peer& one) {
+        return one.connected && !one.left && !one.lost && seconds_since(one.heard) > options_.silence_s - 1.0;
+      });
+    }
+    if (seconds_since(moved_) > options_.deadline_s) {
+      // The least advanced of those that are at work; when all are equally far nobody can be accused.
+      using Place = std::pair<std::uint64_t, std::uint64_t>;
+      std::vector<std::pair<Place, std::size_t>> places;
+      if (!progress_.idle) places.push_back({{incident.phase, incident.iteration}, 0});
+      for (std::size_t rank = 1; rank < peers_.size(); ++rank)
+        if (peers_[rank].connected && !peers_[rank].idle)
+          places.push_back({{peers_[rank].phase, peers_[rank].iteration}, rank});
+      incident.kind = IncidentKind::stuck;
+      if (!places.empty()) {
+        const Place least = std::min_element(places.begin(), places.end())->first;
+        const Place most = std::max_element(places.begin(), places.end())->first;
+        if (least != most)
+          for (const auto& [place, rank] : places)
+            if (place == least) {
+              incident.culprits.push_back(position(rank));
+              if (rank == 0) {
+                incident.culprits.back().phase = incident.phase;
+                incident.culprits.back().iteration = incident.iteration;
+                incident.culprits.back().silent_s = 0;
+              }
+            }
+      }
+      mark_whole_host(incident);
+      return incident;
+    }
+    return std::nullopt;
+  }
+
+  void mark_whole_host(Incident& incident) const {
+    if (incident.culprits.empty() || options_.hosts.empty()) return;
+    const std::string& host = incident.culprits.front().host;
+    const auto of_host = std::count(options_.hosts.begin(), options_.hosts.end(), host);
+    const bool one_host = std::all_of(incident.culprits.begin(), incident.culprits.end(),
+                                      [&](const RankPosition& one) { return one.host == host; });
+    incident.whole_host = one_host && static_cast<std::size_t>(of_host) == incident.culprits.size();
+  }
+
+  void end_job(const Incident& incident) {
+    int status = 4;
+    if (options_.on_incident) status = options_.on_incident(incident);
+    for (const Peer& peer : peers_)
+      if (peer.socket) send_message(peer.socket.get(), message(MessageKind::end, ""));
+    stopping_ = true;
+    options_.end_process(status);
+  }
+
+  /// Other ranks: rank 0 is gone, silent, or has told to end.
+  void watch_root() {
+    const double patience = options_.silence_s + extra_silence_s;
+    if (ending_) {
+      // mpirun and srun -K end us as soon as rank 0 has left; plain srun does not.
+      if (!ending_at_) ending_at_ = now();
+      if (seconds_since(*ending_at_) > 3.0) finish_quietly();
+    } else if (root_gone_) {
+      if (seconds_since(root_heard_) > 3.0) last_words("rank 0 has died");
+    } else if (to_root_ && seconds_since(root_heard_) > patience) {
+      last_words("rank 0 has not been heard for " + std::to_string(static_cast<int>(seconds_since(root_heard_))) +
+                 " s: it, its host or the link between is stopped");
+    } else if (signal_at_ && seconds_since(*signal_at_) > 5.0) {
+      finish_quietly();
+    }
+  }
+
+  void finish_quietly() {
+    stopping_ = true;
+    options_.end_process(0);
+  }
+
+  /// Only the lowest living rank should speak; ranks know no more than to wait for lower ones to end the job.
+  void last_words(const std::string& what) {
+    if (!speak_at_) speak_at_ = now() + std::chrono::milliseconds(100) * std::min(options_.rank - 1, 50);
+    if (now() < *speak_at_) return;
+    const std::string text = "fabricheck: rank " + std::to_string(options_.rank) + ": " + what +
+                             "; what was measured is in the journal, `fabricheck report DIR/journal.jsonl` shows it\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    stopping_ = true;
+    options_.end_process(4);
+  }
+
+  /// For a rank that is not heard by rank 0, and for rank 0's own watchdog being the only one left.
+  void watch_own_deadline() {
+    if (options_.rank == 0 || to_root_ || ending_ || root_gone_) return;
+    const bool resting = progress_.idle;
+    if (!resting && seconds_since(moved_) > options_.deadline_s + extra_silence_s)
+      last_words("nothing has moved here for " + std::to_string(static_cast<int>(seconds_since(moved_))) + " s");
+  }
+
+  WatchdogOptions options_;
+  Progress& progress_;
+  Socket wake_, signals_, listening_, to_root_;
+  std::uint64_t token_{};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Peer> peers_;  ///< by rank; [0] is unused
+  std::vector<Stranger> strangers_;
+  MessageReader root_reader_;
+  Instant root_heard_, moved_;
+  bool root_gone_{}, ending_{}, said_goodbye_{};
+  std::optional<Instant> ending_at_, speak_at_, signal_at_;
+  std::string signal_name_;
+  std::string own_failure_;
+  std::uint64_t own_phase_{}, own_iteration_{};
+  std::atomic<bool> stopping_{false}, leaving_{false};
+  std::thread thread_;
+};
+
+void Watchdog::block_signals() {
+  const sigset_t set = ending_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+Watchdog::Watchdog(WatchdogOptions options, Progress& progress)
+    : thread_(std::make_unique<Thread>(std::move(options), progress)) {}
+Watchdog::~Watchdog() = default;
+std::string Watchdog::listen() { return thread_->listen(); }
+bool Watchdog::start(const std::string& contact, std::string& reason) { return thread_->start(contact, reason); }
+std::vector<int> Watchdog::missing(double seconds) { return thread_->missing(seconds); }
+void Watchdog::fail(const std::string& text) {
+  thread_->fail(text);
+  std::abort();  // not reached: fail() of the thread waits for ever
+}
+void Watchdog::goodbye() { thread_->goodbye(); }
+
+}  // namespace fabricheck::control

@@ -1,0 +1,83 @@
+// The watchdog: hears every rank over TCP of its own, makes no MPI call, and ends a job that can no longer end itself.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/progress.hpp"
+
+namespace fabricheck::control {
+
+/// Where one rank was when it was last heard.
+struct RankPosition {
+  int rank{};
+  std::string host;
+  std::uint64_t phase{};
+  std::uint64_t iteration{};
+  double silent_s{};
+};
+
+enum class IncidentKind {
+  lost,         ///< a rank's connection closed without a goodbye: it died
+  silent,       ///< a rank's watchdog thread itself is no longer heard: stopped, or its host or link is gone
+  stuck,        ///< all are heard and nothing moves
+  failed,       ///< a rank said that it cannot go on (an exception inside an operation)
+  interrupted,  ///< SIGINT or SIGTERM
+};
+
+struct Incident {
+  IncidentKind kind{};
+  std::vector<RankPosition> culprits;  ///< empty for interrupted, and for stuck when all are at the same place
+  std::uint64_t phase{};               ///< rank 0's own place
+  std::uint64_t iteration{};
+  std::string text;     ///< the exception's words, or the signal's name
+  bool whole_host{};    ///< all ranks of the culprits' host are affected
+};
+
+struct WatchdogOptions {
+  int rank{};
+  int size{};
+  std::vector<std::string> hosts;  ///< host of each rank; may be empty on ranks other than 0
+  double silence_s{5.0};
+  double deadline_s{30.0};
+  /// On rank 0 only, on the watchdog's thread: writes what there is and gives the exit status.
+  std::function<int(const Incident&)> on_incident;
+  /// How the process ends; _exit unless a test says otherwise.
+  std::function<void(int)> end_process;
+};
+
+/// Where rank 0 listens: "token port address address …"; travels over MPI to the other ranks.
+class Watchdog {
+ public:
+  /// Call before MPI starts any thread: SIGINT and SIGTERM are then only taken by the watchdog's thread.
+  static void block_signals();
+
+  Watchdog(WatchdogOptions options, Progress& progress);
+  /// Stops the thread; makes no MPI call.
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+  /// Rank 0: opens the listening socket and returns its contact text. Throws Error when no socket can be had.
+  std::string listen();
+  /// Starts the thread; other ranks connect to `contact` first. Returns false, with a reason, when rank 0 was not reached: then this
+  /// rank is watched by its own deadline alone.
+  bool start(const std::string& contact, std::string& reason);
+  /// Rank 0: waits until `expected` ranks have connected, at most `seconds`; returns those that have not.
+  std::vector<int> missing(double seconds);
+
+  /// Tells rank 0 that this rank cannot go on, and waits for the end of the process. Never returns.
+  [[noreturn]] void fail(const std::string& text);
+  /// Before MPI_Finalize: from here on a closed connection is no loss.
+  void goodbye();
+
+ private:
+  class Thread;
+  std::unique_ptr<Thread> thread_;
+};
+
+}  // namespace fabricheck::control

@@ -1,0 +1,63 @@
+#include "core/run_record.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace fabricheck {
+namespace {
+
+std::string plural(std::size_t n, const char* noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+}
+
+}  // namespace
+
+void conclude(RunRecord& record) {
+  const auto count = [&](Verdict verdict) {
+    return static_cast<std::size_t>(
+        std::count_if(record.checks.begin(), record.checks.end(),
+                      [verdict](const CheckRecord& check) { return check.verdict == verdict; }));
+  };
+  const auto finding = [&](std::initializer_list<const char*> slugs) -> const Finding* {
+    for (const Finding& one : record.findings)
+      for (const char* slug : slugs)
+        if (one.slug == slug) return &one;
+    return nullptr;
+  };
+  const std::size_t passed = count(Verdict::pass), failed = count(Verdict::fail), errors = count(Verdict::error),
+                    open = count(Verdict::inconclusive);
+  const std::size_t judged = passed + failed + errors + open;
+
+  if (const Finding* lost = finding({"rank-hung", "rank-lost", "rank-failed"})) {
+    record.verdict = failed > 0 ? Verdict::fail : Verdict::error;
+    record.exit_status = exit_status::rank_lost;
+    record.verdict_reason = lost->meaning;
+  } else if (failed > 0) {
+    record.verdict = Verdict::fail;
+    record.exit_status = exit_status::target_missed;
+    record.verdict_reason = fmt::format("{} of {} missed", failed, plural(judged, "target"));
+  } else if (const Finding* cut = finding({"interrupted"})) {
+    record.verdict = Verdict::inconclusive;
+    record.exit_status = exit_status::broken;
+    record.verdict_reason = cut->meaning;
+  } else if (errors > 0) {
+    record.verdict = Verdict::error;
+    record.exit_status = exit_status::broken;
+    record.verdict_reason = fmt::format("{} of {} could not be measured", errors, plural(judged, "judged check"));
+  } else if (open > 0) {
+    record.verdict = Verdict::inconclusive;
+    record.exit_status = exit_status::broken;
+    record.verdict_reason = fmt::format("{} of {} could not be decided", open, plural(judged, "target"));
+  } else if (passed > 0) {
+    record.verdict = Verdict::pass;
+    record.exit_status = exit_status::passed;
+    record.verdict_reason = fmt::format("{} of {} met", passed, plural(judged, "target"));
+  } else {
+    record.verdict = Verdict::inconclusive;
+    record.exit_status = exit_status::broken;
+    record.verdict_reason = "nothing that was measured has a target, so nothing was judged";
+  }
+}
+
+}  // namespace fabricheck

@@ -1,0 +1,56 @@
+// From topology, catalogue, suite and budget to the list of checks: a pure function, the same on every rank.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/check.hpp"
+#include "core/run_record.hpp"
+#include "core/target.hpp"
+
+namespace fabricheck::plan {
+
+struct Request {
+  std::int64_t budget_ns{};
+  std::vector<std::string> only;       ///< globs over ids; empty: all
+  std::vector<std::string> skip;
+  std::vector<std::uint64_t> sizes;    ///< empty: the rows' own, thinned by `few_sizes`
+  bool few_sizes{};                    ///< the gate's size, one in the middle and one large
+  std::vector<Target> targets;
+};
+
+/// One measurement: its groups measure at the same time, each within itself.
+struct PlannedCheck {
+  const CheckRow* row{};
+  std::vector<const CheckRow*> derived;  ///< rows that present the same samples otherwise
+  bool show{true};                       ///< false: measured only for a derived row
+  Scope scope{};
+  std::uint64_t bytes{};
+  std::vector<std::vector<int>> groups;  ///< world ranks
+  int nodes{};                           ///< of the largest group
+  int ranks_per_node{};                  ///< of the largest group
+  std::string mode;                      ///< with several groups: "together" or "apart"; else empty
+  std::optional<int> group_number;       ///< when apart
+  bool against_model{};                  ///< the world's latency, judged against what its groups predict
+  std::optional<Target> target;          ///< of the row
+  std::int64_t budget_ns{};
+  std::uint64_t wanted_samples{};
+  std::uint64_t barrier_samples{};
+};
+
+struct TestPlan {
+  std::vector<PlannedCheck> checks;
+  std::vector<NotTested> not_tested;
+  int judged{};  ///< verdicts that a target decides, over all groups: the family
+};
+
+/// `topology.ranks` and the number of hosts are used, nothing else of it. Rows without their back end and scopes that this world
+/// cannot have go to not_tested. The gate (rows with in_gate, their first size) comes first, in groups of at most the target's
+/// group_nodes nodes, together and, with several groups, apart; the whole world then beside it. The budget is shared by weight: a
+/// gate check counts four times another, and is the same on every rank.
+TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue, const Request& request);
+
+}  // namespace fabricheck::plan

@@ -1,0 +1,185 @@
+#include "report/journal.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "core/error.hpp"
+#include "report/journal_lines.hpp"
+#include "report/posix_file.hpp"
+
+namespace fabricheck::report {
+
+Journal Journal::create(const std::string& directory, const RunRecord& header) {
+  require_writable(directory);
+  Journal journal;
+  journal.path_ = (std::filesystem::path(directory) / "journal.jsonl").string();
+  journal.descriptor_ = ::open(journal.path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (journal.descriptor_ < 0) {
+    throw UsageError(fmt::format("{}: cannot be written: {}", journal.path_, system_reason(errno)));
+  }
+  // File systems without locks are no reason to refuse; a second run in the same folder is.
+  if (::flock(journal.descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    throw UsageError(
+        fmt::format("{}: another run is writing here; choose another output folder", journal.path_));
+  }
+  // What cannot be emptied (a device) has nothing to empty.
+  if (::ftruncate(journal.descriptor_, 0) != 0 && errno != EINVAL) {
+    throw UsageError(fmt::format("{}: cannot be emptied: {}", journal.path_, system_reason(errno)));
+  }
+  journal.write_line(header_line(header));
+  return journal;
+}
+
+Journal::Journal(Journal&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      whole_bytes_(other.whole_bytes_),
+      path_(std::move(other.path_)) {}
+
+Journal& Journal::operator=(Journal&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(whole_bytes_, other.whole_bytes_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+Journal::~Journal() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void Journal::append(const CheckRecord& check) { write_line(journal_line(check)); }
+void Journal::append(const Finding& finding) { write_line(journal_line(finding)); }
+void Journal::append(const Fit& fit) { write_line(journal_line(fit)); }
+void Journal::append(const Matrix& matrix) { write_line(journal_line(matrix)); }
+void Journal::append(const NotTested& not_tested) { write_line(journal_line(not_tested)); }
+void Journal::finish(const RunRecord& record) { write_line(end_line(record)); }
+
+void Journal::write_line(std::string line) {
+  line += '\n';
+  int error = write_all(descriptor_, line);
+  if (error == 0) error = sync_data(descriptor_);
+  if (error != 0) {
+    // Half a line in the middle would make the rest unreadable once there is room again.
+    const int truncated = ::ftruncate(descriptor_, whole_bytes_);
+    throw Error(fmt::format("{}: {}: the last result is not in the journal{}", path_, system_reason(error),
+                            truncated == 0 ? "" : ", which may end in half a line"));
+  }
+  whole_bytes_ += static_cast<std::int64_t>(line.size());
+}
+
+namespace {
+
+std::string read_journal(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw Error(fmt::format("{}: cannot be read: it is a folder", path));
+  }
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error(fmt::format("{}: cannot be read: {}", path, system_reason(errno)));
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (in.bad()) throw Error(fmt::format("{}: cannot be read to its end: {}", path, system_reason(errno)));
+  return text;
+}
+
+/// Puts the lines of a journal together again.
+class Rebuilder {
+ public:
+  explicit Rebuilder(const std::string& path) : path_(path) {}
+
+  void add(std::string_view line, std::size_t number) {
+    const std::string source = fmt::format("{}:{}", path_, number);
+    JournalLine parsed = parse_journal_line(line, source);
+    auto* const header = std::get_if<HeaderLine>(&parsed);
+    if ((header != nullptr) != (number == 1)) {
+      throw Error(source +
+                  (number == 1 ? ": the first line of a journal is its header" : ": a second header"));
+    }
+    if (ended_) throw Error(source + ": a line after the end of the journal");
+    if (header != nullptr) {
+      record_ = std::move(header->record);
+    } else {
+      std::visit([this](auto& content) { take(content); }, parsed);
+    }
+  }
+
+  RunRecord result(bool torn) {
+    const std::string note = torn ? "the journal's last line was torn and is left out" : "";
+    if (!ended_) conclude_cut_short();
+    if (torn) record_.verdict_reason += (record_.verdict_reason.empty() ? "" : "; ") + note;
+    return std::move(record_);
+  }
+
+ private:
+  void take(HeaderLine&) {}
+  void take(CheckRecord& check) { record_.checks.push_back(std::move(check)); }
+  void take(Finding& finding) { add_once(record_.findings, finding); }
+  void take(Fit& fit) { add_once(record_.fits, fit); }
+  void take(NotTested& not_tested) { add_once(record_.not_tested, not_tested); }
+  void take(Matrix& matrix) { record_.matrices.push_back(std::move(matrix)); }
+  // The end line has the last word on everything that it holds, such as the order of the findings.
+  void take(EndLine& end) {
+    ended_ = true;
+    end.record.checks = std::move(record_.checks);
+    end.record.topology = std::move(record_.topology);
+    record_ = std::move(end.record);
+  }
+
+  // What the header knew already may have been appended again.
+  template <class T>
+  static void add_once(std::vector<T>& known, T& added) {
+    if (std::find(known.begin(), known.end(), added) == known.end()) known.push_back(std::move(added));
+  }
+
+  void conclude_cut_short() {
+    record_.not_tested.push_back(
+        {"run", "the run was cut short: its journal has no end, and what was to come after it is unknown"});
+    conclude(record_);
+    // Nothing that was cut short has passed, whatever its checks say.
+    if (record_.exit_status == exit_status::passed) {
+      record_.verdict = Verdict::inconclusive;
+      record_.exit_status = exit_status::broken;
+    }
+    const std::string said = record_.verdict_reason.empty() ? "" : "; until then: " + record_.verdict_reason;
+    record_.verdict_reason = "the run was cut short" + said;
+  }
+
+  std::string path_;
+  RunRecord record_;
+  bool ended_{};
+};
+
+}  // namespace
+
+RunRecord rebuild(const std::string& journal_path) {
+  const std::string text = read_journal(journal_path);
+  if (text.empty()) throw Error(journal_path + ": is empty: this is no journal");
+  Rebuilder rebuilder(journal_path);
+  bool torn = false;
+  std::size_t number = 1;
+  for (std::size_t at = 0; at < text.size(); ++number) {
+    const std::size_t newline = text.find('\n', at);
+    const std::size_t end = std::min(newline, text.size());
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    at = end + 1;
+    // A crash tears only the last line: without its end, or of bytes that never reached the disk.
+    if (number > 1 && at >= text.size() && !is_json(line)) {
+      torn = true;
+    } else {
+      rebuilder.add(line, number);
+    }
+  }
+  return rebuilder.result(torn);
+}
+
+}  // namespace fabricheck::report

@@ -1,0 +1,64 @@
+#include "report/progress.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "report/summary.hpp"
+#include "report/text.hpp"
+
+namespace fabricheck::report {
+namespace {
+
+constexpr const char* clear_line = "\r\x1b[K";
+
+/// A line that wraps cannot be rewritten with a carriage return.
+std::size_t terminal_width(std::FILE* out) {
+  winsize size{};
+  const int descriptor = ::fileno(out);
+  const bool known = descriptor >= 0 && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return (known ? size.ws_col : 80u) - 1u;
+}
+
+void rewrite(std::FILE* out, const std::string& line) {
+  fmt::print(out, "{}{}", clear_line, shorten(line, terminal_width(out)));
+  std::fflush(out);
+}
+
+}  // namespace
+
+void ProgressPrinter::start(int number, int total, const std::string& what) {
+  if (mode_ == Mode::off) return;
+  open_ = fmt::format("[{}/{}] {}", number, total, sanitise(what));
+  if (mode_ == Mode::terminal) rewrite(out_, open_);
+}
+
+void ProgressPrinter::finish(const CheckRecord& check) {
+  if (mode_ == Mode::off) return;
+  const std::string what = open_.empty() ? sanitise(check.title) : open_;
+  const std::string value = value_text(check);
+  std::string line = fmt::format("{}: {}", what, verdict_name(check.verdict));
+  if (value != "-") {
+    line += " " + value;
+  } else if (!check.reason.empty()) {
+    line += ": " + sanitise(check.reason);
+  }
+  if (mode_ == Mode::terminal) {
+    open_ = line;
+    rewrite(out_, line);
+  } else {
+    open_.clear();
+    fmt::print(out_, "{}\n", line);
+    std::fflush(out_);
+  }
+}
+
+void ProgressPrinter::close() {
+  if (mode_ == Mode::terminal && !open_.empty()) {
+    std::fputc('\n', out_);
+    std::fflush(out_);
+  }
+  open_.clear();
+}
+
+}  // namespace fabricheck::report

@@ -1,0 +1,444 @@
+#include "report/summary.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "core/units.hpp"
+#include "report/text.hpp"
+
+namespace fabricheck::report {
+namespace {
+
+/// Three significant digits; "-" for what is missing.
+std::string number(std::optional<double> value) {
+  if (!value || std::isnan(*value)) return "-";
+  if (std::isinf(*value)) return *value > 0 ? "inf" : "-inf";
+  return format_number(*value);
+}
+
+/// A measured figure in a column keeps its zeros: "6.00" beside "6.12".
+std::string figure(std::optional<double> value) {
+  std::string text = number(value);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const std::size_t first = text.find_first_of("123456789");
+  if (first == std::string::npos) return text;
+  std::ptrdiff_t digits =
+      std::count_if(text.begin() + static_cast<std::ptrdiff_t>(first), text.end(), is_digit);
+  if (digits < 3 && text.find('.') == std::string::npos) text += '.';
+  for (; digits < 3; ++digits) text += '0';
+  return text;
+}
+
+/// "12 %"; what rounds to nothing but is not nothing is "<1 %".
+std::string percent(double share) {
+  if (!std::isfinite(share)) return "-";
+  if (share > 0 && share < 0.01) return "<1 %";
+  return fmt::format("{:.0f} %", share * 100);
+}
+
+std::string counted(std::size_t n, const char* noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+}
+
+std::string join(const std::vector<std::string>& parts, const char* separator) {
+  return fmt::format("{}", fmt::join(parts, separator));
+}
+
+/// At most `most` of the names, then how many more there are.
+std::string some_of(const std::vector<std::string>& names, std::size_t most) {
+  if (names.size() <= most) return join(names, ", ");
+  const std::vector<std::string> first(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(most - 1));
+  return fmt::format("{} and {} more", join(first, ", "), names.size() - first.size());
+}
+
+/// The statistic that the value is; empty for the usual one.
+std::string unusual_statistic(const CheckRecord& check) {
+  if (!check.target || check.target->statistic == "median" || check.target->statistic == check.metric)
+    return "";
+  return check.target->statistic;
+}
+
+std::optional<double> shown_value(const CheckRecord& check) {
+  return check.value ? check.value : check.statistics.median;
+}
+
+std::string value_cell(const CheckRecord& check) {
+  const std::optional<double> value = shown_value(check);
+  if (!value || !std::isfinite(*value)) return "-";
+  std::string text = figure(value);
+  if (check.ci95) text += fmt::format(" [{}, {}]", figure(check.ci95->lo), figure(check.ci95->hi));
+  return text + " " + check.unit;
+}
+
+std::string target_cell(const CheckRecord& check) {
+  if (!check.target) return "-";
+  const std::string statistic = unusual_statistic(check);
+  return fmt::format("{}{}{} {} {}", statistic, statistic.empty() ? "" : " ", check.target->comparison,
+                     number(check.target->value), check.unit);
+}
+
+std::string bytes_cell(const CheckRecord& check) {
+  const auto bytes = integer_parameter(check, "bytes");
+  return bytes && *bytes > 0 ? format_bytes(static_cast<std::uint64_t>(*bytes)) : "-";
+}
+
+std::string last_cell(const CheckRecord& check) {
+  if (!check.last) return "-";
+  return fmt::format("{} on {} ({})", check.last->rank, check.last->host, percent(check.last->share));
+}
+
+std::string group_of(const CheckRecord& check) {
+  const auto group = check.parameters.find("group");
+  if (group == check.parameters.end()) return "";
+  if (const auto* text = std::get_if<std::string>(&group->second)) return *text;
+  if (const auto* index = std::get_if<std::int64_t>(&group->second)) return std::to_string(*index);
+  return "";
+}
+
+/// Where it was measured, so that two rows never look the same: "between nodes, group 2", "inside node n3".
+std::string place_of(const CheckRecord& check, const RunRecord& record) {
+  std::string place = check.scope;
+  const std::string group = group_of(check);
+  const std::string_view word = "group";
+  if (!group.empty()) {
+    const bool says_group = place.size() >= word.size() && place.substr(place.size() - word.size()) == word;
+    place += (says_group ? " " : ", group ") + group;
+  } else if (check.participants.size() == 1 && record.world.hosts.size() > 1) {
+    place += " " + check.participants.front();
+  }
+  return place;
+}
+
+std::string name_of(const CheckRecord& check, const RunRecord& record) {
+  const std::string place = place_of(check, record);
+  return check.title + (place.empty() ? "" : ", " + place);
+}
+
+SummaryRow clean(SummaryRow row) {
+  for (std::string* text :
+       {&row.check, &row.bytes, &row.value, &row.target, &row.p99, &row.samples, &row.last}) {
+    *text = sanitise(*text);
+  }
+  return row;
+}
+
+SummaryRow row_of(const CheckRecord& check, const RunRecord& record) {
+  const std::uint64_t samples = check.statistics.samples;
+  return clean({check.verdict, name_of(check, record), bytes_cell(check), value_cell(check),
+                target_cell(check), figure(check.statistics.p99), samples > 0 ? std::to_string(samples) : "-",
+                last_cell(check)});
+}
+
+using Checks = std::vector<const CheckRecord*>;
+
+Checks with_verdict(const RunRecord& record, Verdict verdict) {
+  Checks checks;
+  for (const CheckRecord& check : record.checks) {
+    if (check.verdict == verdict) checks.push_back(&check);
+  }
+  return checks;
+}
+
+/// "1.21 to 5300" over the checks that have the figure.
+template <class Figure, class Format>
+std::string range(const Checks& checks, Figure figure, Format format) {
+  std::optional<double> lowest, highest;
+  for (const CheckRecord* check : checks) {
+    const std::optional<double> value = figure(*check);
+    if (!value || !std::isfinite(*value)) continue;
+    lowest = std::min(lowest.value_or(*value), *value);
+    highest = std::max(highest.value_or(*value), *value);
+  }
+  if (!lowest) return "-";
+  const std::string low = format(*lowest);
+  const std::string high = format(*highest);
+  return low == high ? low : low + " to " + high;
+}
+
+SummaryRow folded_row(const Checks& checks) {
+  const CheckRecord& first = *checks.front();
+  const auto plain = [](double value) { return figure(value); };
+  const auto samples = [](double value) { return fmt::format("{:.0f}", value); };
+  const auto bytes = [](double value) { return format_bytes(static_cast<std::uint64_t>(value)); };
+  const std::string value = range(checks, shown_value, plain);
+  return clean({first.verdict, fmt::format("{}, {} ({} rows)", first.title, first.scope, checks.size()),
+                range(
+                    checks,
+                    [](const CheckRecord& check) -> std::optional<double> {
+                      const auto size = integer_parameter(check, "bytes");
+                      if (!size || *size <= 0) return std::nullopt;
+                      return static_cast<double>(*size);
+                    },
+                    bytes),
+                value == "-" ? value : value + " " + first.unit, target_cell(first),
+                range(
+                    checks, [](const CheckRecord& check) { return check.statistics.p99; }, plain),
+                range(
+                    checks,
+                    [](const CheckRecord& check) -> std::optional<double> {
+                      if (check.statistics.samples == 0) return std::nullopt;
+                      return static_cast<double>(check.statistics.samples);
+                    },
+                    samples),
+                ""});
+}
+
+/// One row per check, or, where that would be more than a screen, one per kind of check.
+void add_rows(const Checks& checks, const RunRecord& record, bool foldable, std::vector<SummaryRow>& rows) {
+  if (!foldable || checks.size() <= max_plain_rows) {
+    for (const CheckRecord* check : checks) rows.push_back(row_of(*check, record));
+    return;
+  }
+  std::vector<Checks> groups;
+  std::map<std::array<std::string, 4>, std::size_t> known;
+  for (const CheckRecord* check : checks) {
+    const std::array<std::string, 4> key{check->id, check->title, check->scope, target_cell(*check)};
+    const auto [entry, is_new] = known.emplace(key, groups.size());
+    if (is_new) groups.emplace_back();
+    groups[entry->second].push_back(check);
+  }
+  for (const Checks& group : groups) {
+    rows.push_back(group.size() == 1 ? row_of(*group.front(), record) : folded_row(group));
+  }
+}
+
+/// A check with its size and the hosts that took part, where those are not all.
+std::string full_name(const CheckRecord& check, const RunRecord& record) {
+  const std::string bytes = bytes_cell(check);
+  const std::string place = place_of(check, record);
+  std::string name = check.title;
+  if (bytes != "-") name += ", " + bytes;
+  if (!place.empty()) name += ", " + place;
+  const std::size_t hosts = check.participants.size();
+  if (hosts > 1 && hosts < record.world.hosts.size()) name += " (" + some_of(check.participants, 8) + ")";
+  return name;
+}
+
+/// The reasons in the order in which they first appear; a reason that many checks share is said once.
+std::vector<SummaryReason> reasons_of(const Checks& checks, const RunRecord& record) {
+  std::vector<std::pair<const CheckRecord*, std::vector<std::string>>> grouped;
+  std::map<std::pair<Verdict, std::string>, std::size_t> known;
+  for (const CheckRecord* check : checks) {
+    if (check->reason.empty()) continue;
+    const auto [entry, is_new] = known.emplace(std::pair(check->verdict, check->reason), grouped.size());
+    if (is_new) grouped.push_back({check, {}});
+    std::vector<std::string>& names = grouped[entry->second].second;
+    std::string name = full_name(*check, record);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+  }
+  std::vector<SummaryReason> reasons;
+  for (const auto& [check, names] : grouped) {
+    std::string text;
+    for (std::size_t i = 0; i < names.size() && i < 4; ++i) text += (i > 0 ? "; " : "") + names[i];
+    if (names.size() > 4) text += fmt::format("; and {} more", names.size() - 4);
+    reasons.push_back({check->verdict, sanitise(text), sanitise(check->reason)});
+  }
+  return reasons;
+}
+
+std::string tally(const RunRecord& record) {
+  std::vector<std::string> parts;
+  for (const Verdict verdict : {Verdict::fail, Verdict::error, Verdict::inconclusive, Verdict::pass,
+                                Verdict::unchecked, Verdict::skipped}) {
+    const std::size_t n = with_verdict(record, verdict).size();
+    if (n > 0) parts.push_back(fmt::format("{} {}", n, verdict_name(verdict)));
+  }
+  return parts.empty() ? "no check ran" : counted(record.checks.size(), "check") + ": " + join(parts, ", ");
+}
+
+std::vector<std::string> facts_of(const RunRecord& record) {
+  const WorldInfo& world = record.world;
+  std::vector<std::string> facts;
+  facts.push_back(fmt::format("{}; exit status {}", tally(record), record.exit_status));
+  std::string where =
+      fmt::format("{} on {}", counted(static_cast<std::size_t>(std::max(world.ranks, 0)), "rank"),
+                  counted(static_cast<std::size_t>(std::max(world.nodes, 0)), "node"));
+  if (!world.hosts.empty()) where += ": " + some_of(world.hosts, 6);
+  if (!world.launcher.empty()) where += "; launched by " + world.launcher;
+  for (const auto& [key, value] : world.mpi) {
+    if (key == "library" || key == "transport") where += fmt::format("; {} {}", key, value);
+  }
+  facts.push_back(where);
+  const bool timed = std::isfinite(record.duration_s) && record.duration_s > 0 && record.duration_s < 1e9;
+  const std::string duration =
+      timed ? format_duration(std::chrono::nanoseconds(static_cast<std::int64_t>(record.duration_s * 1e9)))
+            : "-";
+  facts.push_back(fmt::format("started {}, duration {}; fabricheck {}{}",
+                              record.started.empty() ? "-" : record.started, duration, record.tool.version,
+                              record.tool.git.empty() ? "" : " (" + record.tool.git + ")"));
+  for (std::string& fact : facts) fact = sanitise(fact);
+  return facts;
+}
+
+SummaryFinding finding_of(const Finding& finding) {
+  SummaryFinding out;
+  out.severity = finding.severity;
+  const Component& component = finding.component;
+  std::string part = component.kind;
+  if (!component.name.empty()) part += " " + component.name;
+  if (!component.host.empty() && component.host != component.name) part += " on " + component.host;
+  out.title = sanitise(part + ": " + finding.meaning);
+  const auto detail = [&out](const char* label, const std::string& text) {
+    if (!text.empty()) out.details.emplace_back(label, sanitise(text));
+  };
+  detail("do", finding.advice);
+  detail("confirm", finding.confirm);
+  constexpr std::size_t most_evidence = 3;
+  for (std::size_t i = 0; i < finding.evidence.size() && i < most_evidence; ++i) {
+    const Evidence& evidence = finding.evidence[i];
+    std::string source = evidence.file;
+    if (!source.empty() && evidence.line > 0) source += ":" + std::to_string(evidence.line);
+    detail("evidence", source.empty() ? evidence.text : source + ": " + evidence.text);
+  }
+  if (finding.evidence.size() > most_evidence) {
+    detail("evidence", fmt::format("and {} more in result.json", finding.evidence.size() - most_evidence));
+  }
+  detail("explains", some_of(finding.explains, 6));
+  detail("confidence", finding.confidence);
+  return out;
+}
+
+/// "sampling_p50_ns" -> "sampling p50 42 ns": the unit is the name's last word.
+std::string named_quantity(const std::string& key, double value) {
+  const std::size_t cut = key.rfind('_');
+  std::string name = key.substr(0, cut);
+  std::replace(name.begin(), name.end(), '_', ' ');
+  const std::string unit = cut == std::string::npos ? "" : " " + key.substr(cut + 1);
+  return fmt::format("{} {}{}", name, number(value), unit);
+}
+
+std::string matrix_note(const Matrix& matrix) {
+  std::string note = fmt::format("matrix {} ({} x {}, {}, {}): in result.json", matrix.id, matrix.rows.size(),
+                                 matrix.cols.size(), matrix.unit, matrix.direction);
+  const double* lowest = nullptr;
+  std::string place;
+  for (std::size_t i = 0; i < std::min(matrix.data.size(), matrix.rows.size()); ++i) {
+    for (std::size_t j = 0; j < std::min(matrix.data[i].size(), matrix.cols.size()); ++j) {
+      const std::optional<double>& cell = matrix.data[i][j];
+      if (!cell || !std::isfinite(*cell) || (lowest != nullptr && *cell >= *lowest)) continue;
+      lowest = &*cell;
+      place = matrix.rows[i] + " to " + matrix.cols[j];
+    }
+  }
+  return lowest == nullptr ? note : note + fmt::format("; lowest {} from {}", number(*lowest), place);
+}
+
+/// Figures by other definitions, so that nobody compares them with the median unawares.
+void add_beside(const RunRecord& record, std::vector<std::string>& notes) {
+  constexpr std::size_t most = 6;
+  std::size_t found = 0;
+  for (const CheckRecord& check : record.checks) {
+    const Statistics& statistics = check.statistics;
+    if (!check.target || (!statistics.osu_mean && !statistics.barrier_median) || ++found > most) continue;
+    std::vector<std::string> figures;
+    if (statistics.osu_mean)
+      figures.push_back(fmt::format("OSU mean {} {}", figure(statistics.osu_mean), check.unit));
+    if (statistics.barrier_median) {
+      figures.push_back(
+          fmt::format("median from a barrier start {} {}", figure(statistics.barrier_median), check.unit));
+    }
+    notes.push_back(
+        fmt::format("beside, never judged: {}: {}", full_name(check, record), join(figures, ", ")));
+  }
+  if (found > most)
+    notes.push_back(fmt::format("beside, never judged: {} more in result.json", found - most));
+}
+
+std::vector<std::string> notes_of(const RunRecord& record) {
+  std::vector<std::string> notes;
+  for (const Fit& fit : record.fits) {
+    std::vector<std::string> coefficients;
+    for (const auto& [key, value] : fit.coefficients) coefficients.push_back(named_quantity(key, value));
+    notes.push_back(fmt::format("model of {}{}{}: {}; {}", fit.id, fit.scope.empty() ? "" : ", ", fit.scope,
+                                fit.model, join(coefficients, ", ")));
+  }
+  for (const Matrix& matrix : record.matrices) notes.push_back(matrix_note(matrix));
+  std::vector<std::string> overhead;
+  for (const auto& [key, value] : record.overhead) overhead.push_back(named_quantity(key, value));
+  if (!overhead.empty()) notes.push_back("the tool's own cost: " + join(overhead, ", "));
+
+  std::optional<double> clock_error;
+  std::string unit;
+  std::uint64_t samples = 0, late = 0, verified = 0;
+  for (const CheckRecord& check : record.checks) {
+    const Statistics& statistics = check.statistics;
+    samples += statistics.samples;
+    late += statistics.late_starts;
+    verified += statistics.verified;
+    if (statistics.clock_error && std::isfinite(*statistics.clock_error) &&
+        *statistics.clock_error >= clock_error.value_or(0)) {
+      clock_error = statistics.clock_error;
+      unit = check.unit;
+    }
+  }
+  if (clock_error) {
+    notes.push_back(fmt::format("clock error: up to {} {} either way, part of every interval",
+                                number(clock_error), unit));
+  }
+  if (late > 0)
+    notes.push_back(
+        fmt::format("late starts: in {} of {} samples a rank missed the common start", late, samples));
+  if (verified > 0)
+    notes.push_back(fmt::format("results compared element by element: {} iterations", verified));
+  add_beside(record, notes);
+  for (std::string& note : notes) note = sanitise(note);
+  return notes;
+}
+
+/// Only what this report shows is explained.
+std::string legend_of(const RunRecord& record) {
+  std::string legend =
+      "median: from the common start on synchronised clocks to the last rank's end, with its 95% interval";
+  if (!with_verdict(record, Verdict::inconclusive).empty()) {
+    legend += "; INCONCLUSIVE: the interval that the verdict rests on spans the target";
+  }
+  legend += "; last rank: which ended last most often, and in how many of the samples";
+  return sanitise(legend);
+}
+
+}  // namespace
+
+std::optional<std::int64_t> integer_parameter(const CheckRecord& check, const std::string& name) {
+  const auto parameter = check.parameters.find(name);
+  if (parameter == check.parameters.end()) return std::nullopt;
+  const auto* value = std::get_if<std::int64_t>(&parameter->second);
+  return value == nullptr ? std::nullopt : std::optional(*value);
+}
+
+std::string value_text(const CheckRecord& check) {
+  const std::optional<double> value = shown_value(check);
+  if (!value || !std::isfinite(*value)) return "-";
+  return sanitise(figure(value) + " " + check.unit);
+}
+
+Summary summarise(const RunRecord& record) {
+  Summary summary;
+  summary.verdict = record.verdict;
+  summary.headline = sanitise(record.verdict_reason.empty() ? tally(record) : record.verdict_reason);
+  summary.facts = facts_of(record);
+  Checks explained;
+  for (const Verdict verdict : {Verdict::fail, Verdict::error, Verdict::inconclusive, Verdict::pass}) {
+    const Checks checks = with_verdict(record, verdict);
+    add_rows(checks, record, verdict == Verdict::pass, summary.judged);
+    explained.insert(explained.end(), checks.begin(), checks.end());
+  }
+  const Checks unjudged = with_verdict(record, Verdict::unchecked);
+  add_rows(unjudged, record, true, summary.unjudged);
+  explained.insert(explained.end(), unjudged.begin(), unjudged.end());
+  summary.reasons = reasons_of(explained, record);
+  summary.skipped = reasons_of(with_verdict(record, Verdict::skipped), record);
+  for (const Finding& finding : record.findings) summary.findings.push_back(finding_of(finding));
+  summary.notes = notes_of(record);
+  for (const NotTested& entry : record.not_tested) {
+    summary.not_tested.emplace_back(sanitise(entry.id), sanitise(entry.reason));
+  }
+  summary.legend = legend_of(record);
+  return summary;
+}
+
+}  // namespace fabricheck::report

@@ -1,0 +1,83 @@
+#include "support/fault_plan.hpp"
+
+#include <unistd.h>
+
+#include <sstream>
+#include <stdexcept>
+
+namespace fabricheck::test {
+namespace {
+
+class Faulty final : public Operation {
+ public:
+  Faulty(std::unique_ptr<Operation> inner, FaultPlan plan) : inner_(std::move(inner)), plan_(std::move(plan)) {}
+
+  void prepare(std::uint64_t iteration) override {
+    at("prepare", iteration);
+    inner_->prepare(iteration);
+  }
+  void execute(std::uint64_t iteration) override {
+    at("execute", iteration);
+    inner_->execute(iteration);
+  }
+  std::optional<Mismatch> verify(std::uint64_t iteration) override {
+    at("verify", iteration);
+    if (plan_.kind == FaultPlan::Kind::wrong_element && iteration == plan_.iteration)
+      return Mismatch{plan_.rank, "planted", iteration, 3, 1.0, 2.0};
+    return inner_->verify(iteration);
+  }
+  bool verifies() const override { return true; }
+
+ private:
+  void at(const char* where, std::uint64_t iteration) const {
+    if (plan_.where != where || iteration != plan_.iteration) return;
+    if (plan_.kind == FaultPlan::Kind::throwing) throw std::runtime_error("planted fault");
+    if (plan_.kind == FaultPlan::Kind::stopping)
+      for (;;) ::pause();
+  }
+
+  std::unique_ptr<Operation> inner_;
+  FaultPlan plan_;
+};
+
+}  // namespace
+
+FaultPlan parse_fault(const std::string& text) {
+  FaultPlan plan;
+  std::istringstream in(text);
+  std::string word;
+  if (!(in >> word)) return plan;
+  if (word == "throw") {
+    plan.kind = FaultPlan::Kind::throwing;
+  } else if (word == "stop") {
+    plan.kind = FaultPlan::Kind::stopping;
+  } else if (word == "wrong") {
+    plan.kind = FaultPlan::Kind::wrong_element;
+  } else {
+    throw std::invalid_argument("unknown fault '" + word + "'");
+  }
+  while (in >> word) {
+    const auto equals = word.find('=');
+    const std::string key = word.substr(0, equals), value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (key == "rank") {
+      plan.rank = std::stoi(value);
+    } else if (key == "check") {
+      plan.check = value;
+    } else if (key == "iteration") {
+      plan.iteration = std::stoull(value);
+    } else if (key == "where") {
+      plan.where = value;
+    } else {
+      throw std::invalid_argument("unknown word '" + word + "' in a fault");
+    }
+  }
+  return plan;
+}
+
+std::unique_ptr<Operation> with_fault(std::unique_ptr<Operation> inner, const FaultPlan& plan, const std::string& check_id,
+                                      int world_rank) {
+  if (plan.kind == FaultPlan::Kind::none || plan.rank != world_rank || plan.check != check_id) return inner;
+  return std::make_unique<Faulty>(std::move(inner), plan);
+}
+
+}  // namespace fabricheck::test

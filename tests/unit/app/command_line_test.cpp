@@ -1,0 +1,309 @@
+#include "app/command_line.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+using Words = std::vector<std::string>;
+
+const Words known{"mpi.barrier.latency", "mpi.bcast.latency", "mpi.allreduce.latency", "topology.consistency"};
+
+ParsedCommand parse(const Words& words) { return parse_command_line(words, known); }
+
+template <typename Options>
+Options parsed_as(const Words& words) {
+  return std::get<Options>(parse(words));
+}
+RunOptions run(Words words) {
+  words.insert(words.begin(), "run");
+  return parsed_as<RunOptions>(words);
+}
+
+std::string error(const Words& words) {
+  try {
+    parse(words);
+  } catch (const UsageError& usage_error) {
+    return usage_error.what();
+  }
+  return "no error";
+}
+std::string run_error(Words words) {
+  words.insert(words.begin(), "run");
+  return error(words);
+}
+
+TEST(CommandLine, Commands) {
+  EXPECT_EQ(error({}), "no command is given; fabricheck help lists them");
+  EXPECT_EQ(error({"rnu"}), "unknown command 'rnu'; did you mean 'run'?");
+  EXPECT_EQ(error({""}), "unknown command ''; known are run, launch, topology, report, list, help, --version");
+  EXPECT_EQ(error({"--verson"}), "unknown option '--verson'; did you mean '--version'?");
+  for (const std::string later : {"node", "diagnose", "compare"}) {
+    EXPECT_THAT(error({later}), StartsWith("unknown command '" + later + "'"));
+  }
+  EXPECT_TRUE(std::holds_alternative<VersionRequest>(parse({"--version"})));
+  EXPECT_EQ(error({"--version", "now"}), "--version: unexpected argument 'now'");
+}
+
+TEST(CommandLine, Help) {
+  for (const Words& words : {Words{"help"}, Words{"--help"}, Words{"-h"}}) {
+    const std::string text = parsed_as<HelpRequest>(words).text;
+    EXPECT_THAT(text, HasSubstr("launch"));
+    EXPECT_THAT(text, HasSubstr("4  a rank hung or was lost"));
+  }
+  for (const std::string command : {"run", "launch", "topology", "report", "list"}) {
+    const std::string text = parsed_as<HelpRequest>({command, "--help"}).text;
+    EXPECT_THAT(text, StartsWith("Usage: fabricheck " + command));
+    EXPECT_THAT(text, HasSubstr("Exit status"));
+    EXPECT_THAT(text, HasSubstr("Examples:"));
+    EXPECT_EQ(parsed_as<HelpRequest>({"help", command}).text, text);
+    EXPECT_EQ(parsed_as<HelpRequest>({command, "-h"}).text, text);
+  }
+  EXPECT_THAT(parsed_as<HelpRequest>({"run", "--bogus", "--help"}).text, HasSubstr("--bind-numa"));
+  EXPECT_THAT(parsed_as<HelpRequest>({"launch", "--", "run", "--help"}).text, StartsWith("Usage: fabricheck run"));
+  EXPECT_EQ(error({"help", "rnu"}), "unknown command 'rnu'; did you mean 'run'?");
+  EXPECT_EQ(error({"help", "run", "list"}), "help: unexpected argument 'list'");
+}
+
+TEST(CommandLine, EveryOptionInTheHelpIsTaken) {
+  // One table feeds both: an option that the parser did not know would be called unknown here.
+  const std::string text = parsed_as<HelpRequest>({"run", "--help"}).text;
+  for (std::size_t at = text.find("  --"); at != std::string::npos; at = text.find("  --", at + 1)) {
+    const std::string option = text.substr(at + 2, text.find_first_of(" \n", at + 2) - at - 2);
+    EXPECT_THAT(run_error({option}), testing::Not(HasSubstr("unknown"))) << option;
+  }
+}
+
+TEST(CommandLine, HelpFitsATerminal) {
+  for (const Words& words : {Words{"help"}, Words{"help", "run"}, Words{"help", "launch"}, Words{"help", "report"}}) {
+    std::string line;
+    for (const char c : parsed_as<HelpRequest>(words).text + "\n") {
+      if (c != '\n') {
+        line += c;
+        continue;
+      }
+      EXPECT_LE(line.size(), 115U) << line;
+      line.clear();
+    }
+  }
+}
+
+TEST(RunOptionsOf, Defaults) {
+  const RunOptions options = run({});
+  EXPECT_EQ(options.suite, Suite::quick);
+  EXPECT_EQ(options.budget, seconds(8));
+  EXPECT_EQ(options.deadline, seconds(30));
+  EXPECT_EQ(options.silence, seconds(5));
+  EXPECT_EQ(options.out_directory, "fabricheck-results");
+  EXPECT_EQ(options.progress, ProgressMode::automatic);
+  EXPECT_FALSE(options.allow_subset);
+  EXPECT_FALSE(options.bind_numa);
+  EXPECT_TRUE(options.only.empty());
+  EXPECT_TRUE(options.sizes.empty());
+  EXPECT_TRUE(options.targets_file.empty());
+}
+
+TEST(RunOptionsOf, EveryOption) {
+  const RunOptions options =
+      run({"--suite", "acceptance", "--budget=90s", "--only", "mpi.*", "--only", "topology.[a-d]*", "--skip", "*.bcast.*",
+           "--sizes", "8,64KiB", "--targets", "t.toml", "--out", "a b", "--progress", "off", "--allow-subset",
+           "--deadline", "2s", "--silence", "1m", "--bind-numa"});
+  EXPECT_EQ(options.suite, Suite::acceptance);
+  EXPECT_EQ(options.budget, seconds(90));
+  EXPECT_THAT(options.only, ElementsAre("mpi.*", "topology.[a-d]*"));
+  EXPECT_THAT(options.skip, ElementsAre("*.bcast.*"));
+  EXPECT_THAT(options.sizes, ElementsAre(8U, 65536U));
+  EXPECT_EQ(options.targets_file, "t.toml");
+  EXPECT_EQ(options.out_directory, "a b");
+  EXPECT_EQ(options.progress, ProgressMode::off);
+  EXPECT_TRUE(options.allow_subset);
+  EXPECT_EQ(options.deadline, seconds(2));
+  EXPECT_EQ(options.silence, minutes(1));
+  EXPECT_TRUE(options.bind_numa);
+}
+
+TEST(RunOptionsOf, BudgetBySuite) {
+  EXPECT_EQ(run({"--suite", "quick"}).budget, seconds(8));
+  EXPECT_EQ(run({"--suite", "acceptance"}).budget, minutes(10));
+  EXPECT_EQ(run({"--suite", "full"}).budget, minutes(30));
+  EXPECT_EQ(run({"--suite", "diagnose"}).budget, minutes(2));
+  EXPECT_EQ(run({"--suite", "full", "--budget", "100ms"}).budget, milliseconds(100));
+  EXPECT_STREQ(suite_name(Suite::diagnose), "diagnose");
+}
+
+TEST(CommandLineTraps, ExtraPositionalsAreRefused) {
+  EXPECT_EQ(run_error({"quick"}), "run: unexpected argument 'quick'");
+  EXPECT_EQ(run_error({"--suite", "quick", "full"}), "run: unexpected argument 'full'");
+  EXPECT_EQ(run_error({"--", "--suite"}), "run: unexpected argument '--suite'");
+  EXPECT_EQ(run_error({""}), "run: unexpected argument ''");
+  EXPECT_EQ(run_error({"-"}), "run: unexpected argument '-'");
+  EXPECT_EQ(error({"report", "a", "b"}), "report: unexpected argument 'b'");
+}
+
+TEST(CommandLineTraps, CommasDoNotSplitGlobs) {
+  EXPECT_EQ(run_error({"--only", "mpi.*,topology.*"}).substr(0, 47), "--only: 'mpi.*,topology.*' matches no check; kn");
+}
+
+TEST(CommandLineTraps, RepeatedScalarsAreRefused) {
+  EXPECT_EQ(run_error({"--budget", "5s", "--budget", "5s"}), "--budget is given twice");
+  EXPECT_EQ(run_error({"--out=a", "--out", "b"}), "--out is given twice");
+  EXPECT_EQ(run_error({"--allow-subset", "--allow-subset"}), "--allow-subset is given twice");
+  EXPECT_EQ(error({"report", "r", "-o", "a", "--output", "b"}), "--output is given twice");
+}
+
+TEST(CommandLineTraps, AnOptionIsNoValue) {
+  EXPECT_EQ(run_error({"--only", "--allow-subset"}), "--only needs a GLOB, but the option '--allow-subset' follows it");
+  EXPECT_EQ(run_error({"--out", "--help"}), "--out needs a DIR, but the option '--help' follows it");
+  EXPECT_EQ(run_error({"--out=--x"}), "--out needs a DIR, but the option '--x' follows it");
+}
+
+TEST(CommandLineTraps, OptionAtTheEndWithoutValue) {
+  EXPECT_EQ(run_error({"--allow-subset", "--only"}), "run: '--only' needs a value");
+  EXPECT_EQ(error({"report", "r", "-o"}), "report: '-o' needs a value");
+  EXPECT_EQ(run_error({"--out", "--"}), "run: '--out' needs a value");
+}
+
+TEST(CommandLineTraps, EmptyValues) {
+  for (const std::string option : {"suite", "budget", "only", "skip", "sizes", "targets", "out", "progress", "deadline"}) {
+    EXPECT_THAT(run_error({"--" + option, ""}), StartsWith("--" + option + " has an empty value; it needs a "));
+    EXPECT_THAT(run_error({"--" + option + "="}), StartsWith("--" + option + " has an empty value"));
+  }
+}
+
+TEST(CommandLineTraps, FlagsTakeNoValue) {
+  EXPECT_EQ(run_error({"--allow-subset=no"}), "--allow-subset takes no value, but has 'no'");
+}
+
+TEST(CommandLineTraps, UnknownOptions) {
+  EXPECT_EQ(run_error({"--sutie", "quick"}), "run: unknown option '--sutie'; did you mean '--suite'?");
+  EXPECT_EQ(run_error({"--sutie=quick"}), "run: unknown option '--sutie'; did you mean '--suite'?");
+  EXPECT_THAT(run_error({"-x"}), StartsWith("run: unknown option '-x'"));
+  EXPECT_THAT(run_error({"-suite"}), StartsWith("run: unknown option '-"));
+  EXPECT_THAT(run_error({"---suite"}), StartsWith("run: unknown option '---suite'; did you mean '--suite'?"));
+  for (const std::string later : {"--platform", "--expect", "--switch-topology", "--baseline"}) {
+    EXPECT_THAT(run_error({later, "x"}), StartsWith("run: unknown option '" + later + "'"));
+  }
+  EXPECT_THAT(error({"list", "--format", "json"}), StartsWith("list: unknown option '--format'"));
+}
+
+TEST(CommandLineTraps, EndlessAndUnprintableArguments) {
+  const std::string endless(1'000'000, 'a');
+  EXPECT_LT(run_error({"--" + endless}).size(), 400U);
+  EXPECT_LT(run_error({"--only=" + endless}).size(), 400U);
+  EXPECT_LT(run_error({endless}).size(), 400U);
+  EXPECT_LT(error({endless}).size(), 400U);
+  EXPECT_THAT(run_error({"\x1b[2J"}), HasSubstr("'\\x1b[2J'"));
+}
+
+TEST(RunOptionsOf, WrongValues) {
+  EXPECT_EQ(run_error({"--suite", "qiuck"}), "--suite: unknown 'qiuck'; did you mean 'quick'?");
+  EXPECT_EQ(run_error({"--progress", "yes"}), "--progress: unknown 'yes'; known are auto, on, off");
+  EXPECT_EQ(run_error({"--budget", "5"}), "--budget: the duration '5' has no unit; write for example 5s");
+  EXPECT_EQ(run_error({"--budget", "-5s"}), "--budget: the duration '-5s' is negative");
+  EXPECT_EQ(run_error({"--budget", "99ms"}), "--budget: '99ms' is not between 100 ms and 24 h");
+  EXPECT_EQ(run_error({"--budget", "25h"}), "--budget: '25h' is not between 100 ms and 24 h");
+  EXPECT_EQ(run_error({"--deadline", "61m"}), "--deadline: '61m' is not between 1.0 s and 1 h");
+  EXPECT_EQ(run_error({"--silence", "999ms"}), "--silence: '999ms' is not between 1.0 s and 10 min");
+  EXPECT_EQ(run_error({"--silence", "11m"}), "--silence: '11m' is not between 1.0 s and 10 min");
+  EXPECT_EQ(run_error({"--sizes", "8,8"}), "--sizes: the list of sizes '8,8' has 8 B twice");
+  EXPECT_EQ(run_error({"--sizes", "0"}), "--sizes: 0 B of '0' is not between 1 B and 64 GiB");
+  EXPECT_EQ(run_error({"--sizes", "8,65GiB"}), "--sizes: 65 GiB of '8,65GiB' is not between 1 B and 64 GiB");
+  EXPECT_THAT(run({"--sizes", "64GiB"}).sizes, ElementsAre(std::uint64_t{64} << 30));
+}
+
+TEST(RunOptionsOf, GlobsMustMatch) {
+  EXPECT_EQ(run_error({"--only", "mpi.alreduce.latency"}),
+            "--only: 'mpi.alreduce.latency' matches no check; did you mean 'mpi.allreduce.latency'?");
+  EXPECT_THAT(run_error({"--skip", "nccl.*"}), StartsWith("--skip: 'nccl.*' matches no check; known are mpi.barrier"));
+  EXPECT_EQ(run_error({"--only", "mpi.*", "--skip", "mpi*"}), "--skip: 'mpi*' leaves no check to run");
+  EXPECT_EQ(run_error({"--skip", "*"}), "--skip: '*' leaves no check to run");
+  EXPECT_TRUE(glob_matches("mpi.*.latency", "mpi.bcast.latency"));
+  EXPECT_TRUE(glob_matches("mpi.?cast.latency", "mpi.bcast.latency"));
+  EXPECT_FALSE(glob_matches("mpi", "mpi.bcast.latency")) << "the whole id has to match";
+}
+
+TEST(LaunchOptionsOf, EveryOption) {
+  const auto launch = parsed_as<LaunchOptions>({"launch", "--hosts", "a:2,b", "--ranks-per-node", "4", "--timeout", "2h",
+                                                "--dry-run", "--", "run", "--suite", "full", "--out", "d"});
+  EXPECT_THAT(launch.hosts, ElementsAre("a:2", "b"));
+  EXPECT_EQ(launch.ranks_per_node, 4);
+  EXPECT_EQ(launch.timeout, std::chrono::hours(2));
+  EXPECT_TRUE(launch.dry_run);
+  EXPECT_THAT(launch.run_arguments, ElementsAre("run", "--suite", "full", "--out", "d"));
+  EXPECT_EQ(launch.run.suite, Suite::full);
+  EXPECT_EQ(launch.run.out_directory, "d");
+}
+
+TEST(LaunchOptionsOf, Defaults) {
+  const auto launch = parsed_as<LaunchOptions>({"launch"});
+  EXPECT_THAT(launch.run_arguments, ElementsAre("run"));
+  EXPECT_EQ(launch.run.budget, seconds(8));
+  EXPECT_EQ(launch.timeout, seconds(0));
+  EXPECT_EQ(launch.ranks_per_node, std::nullopt);
+  EXPECT_TRUE(launch.hosts.empty());
+  EXPECT_EQ(parsed_as<LaunchOptions>({"launch", "--hostfile", "h"}).hostfile, "h");
+}
+
+TEST(LaunchOptionsOf, WrongValues) {
+  EXPECT_THAT(error({"launch", "run"}), HasSubstr("unexpected argument 'run'; what to run follows --"));
+  EXPECT_THAT(error({"launch", "--hosts", "a", "run", "--dry-run"}), HasSubstr("what to run follows --"));
+  EXPECT_EQ(error({"launch", "--suite", "full"}), "launch: '--suite' is an option of run; write it behind -- run");
+  EXPECT_EQ(error({"launch", "--"}), "launch: nothing follows --; write -- run");
+  EXPECT_EQ(error({"launch", "--", "topology"}), "launch: what follows -- has to begin with run, not 'topology'");
+  EXPECT_EQ(error({"launch", "--", "run", "--suite", "fulll"}), "--suite: unknown 'fulll'; did you mean 'full'?");
+  EXPECT_EQ(error({"launch", "--", "run", "--", "x"}), "run: unexpected argument 'x'");
+  EXPECT_EQ(error({"launch", "--hosts", "a,,b"}), "--hosts: 'a,,b' has an empty host name");
+  EXPECT_EQ(error({"launch", "--hosts", "a,"}), "--hosts: 'a,' has an empty host name");
+  EXPECT_EQ(error({"launch", "--hosts", "a", "--hosts", "b"}), "--hosts is given twice");
+  EXPECT_EQ(error({"launch", "--hosts", "a", "--hostfile", "b"}),
+            "--hosts and --hostfile are both given; give one of them");
+  EXPECT_EQ(error({"launch", "--ranks-per-node", "0"}), "launch: --ranks-per-node is '0'; it has to be a number from 1 to 1024");
+  EXPECT_THAT(error({"launch", "--ranks-per-node", "8x"}), HasSubstr("--ranks-per-node is '8x'"));
+  EXPECT_THAT(error({"launch", "--ranks-per-node", "-1"}), HasSubstr("--ranks-per-node is '-1'"));
+  EXPECT_THAT(error({"launch", "--ranks-per-node", "99999999999999"}), HasSubstr("from 1 to 1024"));
+  EXPECT_THAT(error({"launch", "--timeout", "500ms"}), HasSubstr("--timeout: '500ms' is not between 1.0 s and 168 h"));
+}
+
+TEST(OtherCommands, Topology) {
+  const auto options = parsed_as<TopologyOptions>({"topology", "--format", "json", "--save", "f", "--sysroot", "/x"});
+  EXPECT_EQ(options.format, TopologyFormat::json);
+  EXPECT_EQ(options.save_file, "f");
+  EXPECT_EQ(options.sysroot, "/x");
+  EXPECT_EQ(parsed_as<TopologyOptions>({"topology"}).sysroot, "/");
+  EXPECT_EQ(error({"topology", "--format", "tre"}), "--format: unknown 'tre'; did you mean 'tree'?");
+}
+
+TEST(OtherCommands, Report) {
+  const auto options = parsed_as<ReportOptions>({"report", "dir/journal.jsonl", "--format", "md", "-o", "-"});
+  EXPECT_EQ(options.path, "dir/journal.jsonl");
+  EXPECT_EQ(options.format, ReportFormat::markdown);
+  EXPECT_EQ(options.output_file, "-");
+  EXPECT_EQ(parsed_as<ReportOptions>({"report", "-ofile", "r"}).output_file, "file");
+  EXPECT_EQ(parsed_as<ReportOptions>({"report", "--", "-r"}).path, "-r");
+  EXPECT_EQ(error({"report"}), "report: no result is named; write fabricheck report RESULT");
+  EXPECT_EQ(error({"report", ""}), "report: the name of the result is empty");
+  EXPECT_EQ(error({"report", "r", "--format", "html"}), "--format: unknown 'html'; known are console, json, md, csv");
+}
+
+TEST(OtherCommands, List) {
+  EXPECT_EQ(parsed_as<ListOptions>({"list", "checks"}).subject, ListSubject::checks);
+  EXPECT_EQ(parsed_as<ListOptions>({"list", "targets"}).subject, ListSubject::targets);
+  EXPECT_EQ(error({"list"}), "list: write what to list, checks or targets");
+  EXPECT_EQ(error({"list", "chekcs"}), "list: cannot list 'chekcs'; did you mean 'checks'?");
+  EXPECT_THAT(error({"list", "platforms"}), HasSubstr("known are checks, targets"));
+}
+
+}  // namespace
+}  // namespace fabricheck::app

@@ -1,0 +1,84 @@
+#include "report/progress.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "unit/report/sample_record.hpp"
+
+namespace fabricheck::report {
+namespace {
+
+using report_test::latency_check;
+using testing::HasSubstr;
+
+/// What the printer writes.
+class Capture {
+ public:
+  Capture() : file_(::open_memstream(&text_, &size_)) {}
+  ~Capture() {
+    std::fclose(file_);
+    std::free(text_);
+  }
+  Capture(const Capture&) = delete;
+  Capture& operator=(const Capture&) = delete;
+  std::FILE* file() { return file_; }
+  std::string text() {
+    std::fflush(file_);
+    return std::string(text_, size_);
+  }
+
+ private:
+  char* text_{};
+  std::size_t size_{};
+  std::FILE* file_;
+};
+
+TEST(Progress, PlainPrintsOneLinePerFinishedCheck) {
+  Capture out;
+  ProgressPrinter printer(ProgressPrinter::Mode::plain, out.file());
+  printer.start(3, 12, "MPI barrier latency, 8 B, between nodes");
+  EXPECT_EQ(out.text(), "");
+  printer.finish(latency_check("barrier", Verdict::pass, 3.21));
+  CheckRecord skipped = latency_check("bcast", Verdict::skipped, 0);
+  skipped.reason = "built without\nMPI";
+  printer.start(4, 12, "MPI bcast latency");
+  printer.finish(skipped);
+  printer.close();
+  EXPECT_EQ(out.text(),
+            "[3/12] MPI barrier latency, 8 B, between nodes: PASS 3.21 us\n"
+            "[4/12] MPI bcast latency: SKIPPED: built without MPI\n");
+}
+
+TEST(Progress, TerminalRewritesOneLineAndEndsIt) {
+  Capture out;
+  ProgressPrinter printer(ProgressPrinter::Mode::terminal, out.file());
+  printer.start(1, 2, "first");
+  printer.finish(latency_check("barrier", Verdict::fail, 6.5));
+  printer.start(2, 2, "second");
+  EXPECT_EQ(out.text(), "\r\x1b[K[1/2] first\r\x1b[K[1/2] first: FAIL 6.50 us\r\x1b[K[2/2] second");
+  printer.close();
+  printer.close();
+  EXPECT_EQ(out.text().substr(out.text().size() - 7), "second\n");
+}
+
+TEST(Progress, ATerminalLineDoesNotWrap) {
+  Capture out;
+  ProgressPrinter printer(ProgressPrinter::Mode::terminal, out.file());
+  printer.start(1, 2, std::string(500, 'x'));
+  EXPECT_LT(out.text().size(), 90u);
+}
+
+TEST(Progress, OffPrintsNothing) {
+  Capture out;
+  ProgressPrinter printer(ProgressPrinter::Mode::off, out.file());
+  printer.start(1, 2, "first");
+  printer.finish(latency_check("barrier", Verdict::fail, 6.5));
+  printer.close();
+  EXPECT_EQ(out.text(), "");
+}
+
+}  // namespace
+}  // namespace fabricheck::report

@@ -1,0 +1,148 @@
+#include "topology/sysfs.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <charconv>
+#include <limits>
+#include <system_error>
+
+namespace fabricheck::topology {
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\0'; }
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+std::string error_text(int code) { return std::generic_category().message(code); }
+
+/// The digits at the front of `text`, which is shortened by them.
+std::string_view take_digits(std::string_view& text) {
+  std::size_t length = 0;
+  while (length < text.size() && is_digit(text[length])) ++length;
+  const std::string_view digits = text.substr(0, length);
+  text.remove_prefix(length);
+  return digits;
+}
+
+}  // namespace
+
+std::optional<std::string> read_text(const std::filesystem::path& file, std::string& why,
+                                     std::size_t limit_bytes) {
+  // O_NONBLOCK: a recorded tree may hold a FIFO, whose open would wait for a writer.
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) {
+    why = error_text(errno);
+    return std::nullopt;
+  }
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    why = "not a regular file";
+    ::close(descriptor);
+    return std::nullopt;
+  }
+  std::string text(std::min<std::size_t>(limit_bytes, 4096), '\0');
+  std::size_t filled = 0;
+  while (filled < limit_bytes) {
+    if (filled == text.size()) text.resize(std::min(limit_bytes, text.size() * 2));
+    const ssize_t got = ::read(descriptor, text.data() + filled, text.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      why = error_text(errno);
+      ::close(descriptor);
+      return std::nullopt;
+    }
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  ::close(descriptor);
+  text.resize(filled);
+  return std::string(trimmed(text));
+}
+
+std::optional<std::string> read_text(const std::filesystem::path& file) {
+  std::string why;
+  return read_text(file, why);
+}
+
+std::optional<std::vector<std::string>> folder_entries(const std::filesystem::path& folder,
+                                                       std::string& why) {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  if (error) {
+    why = error.message();
+    return std::nullopt;
+  }
+  std::vector<std::string> names;
+  const std::filesystem::directory_iterator end;
+  while (entry != end) {
+    names.push_back(entry->path().filename().string());
+    entry.increment(error);
+    if (error) {
+      why = error.message();
+      return std::nullopt;
+    }
+  }
+  std::sort(names.begin(), names.end(), natural_less);
+  return names;
+}
+
+bool natural_less(std::string_view a, std::string_view b) {
+  std::string_view rest_a = a;
+  std::string_view rest_b = b;
+  while (!rest_a.empty() && !rest_b.empty()) {
+    if (is_digit(rest_a.front()) && is_digit(rest_b.front())) {
+      std::string_view digits_a = take_digits(rest_a);
+      std::string_view digits_b = take_digits(rest_b);
+      while (digits_a.size() > 1 && digits_a.front() == '0') digits_a.remove_prefix(1);
+      while (digits_b.size() > 1 && digits_b.front() == '0') digits_b.remove_prefix(1);
+      if (digits_a.size() != digits_b.size()) return digits_a.size() < digits_b.size();
+      if (digits_a != digits_b) return digits_a < digits_b;
+    } else if (rest_a.front() != rest_b.front()) {
+      return rest_a.front() < rest_b.front();
+    } else {
+      rest_a.remove_prefix(1);
+      rest_b.remove_prefix(1);
+    }
+  }
+  if (rest_a.empty() != rest_b.empty()) return rest_a.empty();
+  return a < b;  // equal but for leading zeros
+}
+
+std::optional<long> parse_number(std::string_view text, int base) {
+  if (base == 16 && text.size() > 2 && text[0] == '0' && text[1] == 'x') text.remove_prefix(2);
+  long value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value, base);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  return value;
+}
+
+std::string printable(std::string_view text) {
+  constexpr std::size_t kLongest = 96;
+  std::string result;
+  for (const char c : text.substr(0, kLongest)) result += (c >= ' ' && c <= '~') ? c : '?';
+  if (text.size() > kLongest) result += "…";
+  return result;
+}
+
+std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
+
+std::optional<int> read_index(const std::filesystem::path& file) {
+  const auto text = read_text(file);
+  if (!text) return std::nullopt;
+  const auto value = parse_number(*text);
+  if (!value || *value < 0 || *value > std::numeric_limits<int>::max()) return std::nullopt;
+  return static_cast<int>(*value);
+}
+
+}  // namespace fabricheck::topology
