@@ -56,7 +56,8 @@ cxxopts::Options options_of(const CommandRow& command) {
   auto add = options.add_options();
   add("h,help", "", cxxopts::value<std::string>()->implicit_value(flag_is_set));
   for (const OptionRow& row : command.options) {
-    const std::string names = row.letter == 0 ? std::string(row.name) : fmt::format("{},{}", row.letter, row.name);
+    const std::string names =
+        row.letter == 0 ? std::string(row.name) : fmt::format("{},{}", row.letter, row.name);
     // All are text: a vector would split its values on commas, a number would accept 0x10, a bool "t".
     auto value = cxxopts::value<std::string>();
     add(names, "", row.is_flag() ? value->implicit_value(flag_is_set) : value);
@@ -79,10 +80,12 @@ bool has_option(const CommandRow& command, const std::string& word) {
     known.push_back(fmt::format("--{}", row.name));
     if (row.letter != 0) known.push_back(fmt::format("-{}", row.letter));
   }
-  throw UsageError(fmt::format("{}: unknown option {}{}", command.name, quoted(name), suggestion(name, known)));
+  throw UsageError(
+      fmt::format("{}: unknown option {}{}", command.name, quoted(name), suggestion(name, known)));
 }
 
-void add_value(const CommandRow& command, const std::string& name, const std::string& value, ParsedWords& parsed) {
+void add_value(const CommandRow& command, const std::string& name, const std::string& value,
+               ParsedWords& parsed) {
   if (name == "help") {
     parsed.help = true;
     return;
@@ -95,7 +98,8 @@ void add_value(const CommandRow& command, const std::string& name, const std::st
   } else if (value.empty()) {
     throw UsageError(fmt::format("--{} has an empty value; it needs a {}", name, row->value));
   } else if (value.starts_with("--")) {
-    throw UsageError(fmt::format("--{} needs a {}, but the option {} follows it", name, row->value, quoted(value)));
+    throw UsageError(
+        fmt::format("--{} needs a {}, but the option {} follows it", name, row->value, quoted(value)));
   }
   Words& values = parsed.values[name];
   if (!values.empty() && !row->repeatable) throw UsageError(fmt::format("--{} is given twice", name));
@@ -142,14 +146,14 @@ auto with_name(const std::string& name, Parse parse) {
   }
 }
 
-nanoseconds duration_of(const ParsedWords& parsed, const std::string& name, nanoseconds otherwise, nanoseconds least,
-                        nanoseconds most) {
+nanoseconds duration_of(const ParsedWords& parsed, const std::string& name, nanoseconds otherwise,
+                        nanoseconds least, nanoseconds most) {
   const std::string* text = parsed.value(name);
   if (text == nullptr) return otherwise;
   const nanoseconds duration = with_name(name, [&] { return parse_duration(*text); });
   if (duration < least || duration > most) {
-    throw UsageError(fmt::format("--{}: {} is not between {} and {}", name, quoted(*text), format_duration(least),
-                                 format_duration(most)));
+    throw UsageError(fmt::format("--{}: {} is not between {} and {}", name, quoted(*text),
+                                 format_duration(least), format_duration(most)));
   }
   return duration;
 }
@@ -193,16 +197,19 @@ nanoseconds default_budget(Suite suite) {
 }
 
 bool any_matches(const Words& globs, const std::string& id) {
-  return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) { return glob_matches(glob, id); });
+  return std::any_of(globs.begin(), globs.end(),
+                     [&](const std::string& glob) { return glob_matches(glob, id); });
 }
 
 Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& known) {
   if (!parsed.has(name)) return {};
   const Words& globs = parsed.values.at(name);
   for (const std::string& glob : globs) {
-    const bool matches =
-        std::any_of(known.begin(), known.end(), [&](const std::string& id) { return glob_matches(glob, id); });
-    if (!matches) throw UsageError(fmt::format("--{}: {} matches no check{}", name, quoted(glob), suggestion(glob, known)));
+    const bool matches = std::any_of(known.begin(), known.end(),
+                                     [&](const std::string& id) { return glob_matches(glob, id); });
+    if (!matches)
+      throw UsageError(
+          fmt::format("--{}: {} matches no check{}", name, quoted(glob), suggestion(glob, known)));
   }
   return globs;
 }
@@ -221,8 +228,8 @@ std::vector<std::uint64_t> sizes_of(const ParsedWords& parsed) {
   const auto sizes = with_name("sizes", [&] { return parse_bytes_list(*text); });
   for (const std::uint64_t bytes : sizes) {
     if (bytes == 0 || bytes > largest) {
-      throw UsageError(fmt::format("--sizes: {} of {} is not between 1 B and {}", format_bytes(bytes), quoted(*text),
-                                   format_bytes(largest)));
+      throw UsageError(fmt::format("--sizes: {} of {} is not between 1 B and {}", format_bytes(bytes),
+                                   quoted(*text), format_bytes(largest)));
     }
   }
   return sizes;
@@ -270,14 +277,16 @@ ParsedCommand parse_launch(const CommandRow& command, const Words& words, const 
   const ParsedWords parsed = parse_words(command, Words(words.begin(), separator));
   if (parsed.help) return HelpRequest{command_help(command)};
   if (!parsed.others.empty()) {
-    throw UsageError(fmt::format("launch: unexpected argument {}; what to run follows --, as in: fabricheck launch "
-                                 "--hosts a,b -- run",
-                                 quoted(parsed.others.front())));
+    throw UsageError(
+        fmt::format("launch: unexpected argument {}; what to run follows --, as in: fabricheck launch "
+                    "--hosts a,b -- run",
+                    quoted(parsed.others.front())));
   }
   LaunchOptions launch;
   if (const std::string* hosts = parsed.value("hosts")) launch.hosts = split_on_commas(*hosts);
   for (const std::string& host : launch.hosts) {
-    if (host.empty()) throw UsageError(fmt::format("--hosts: {} has an empty host name", quoted(*parsed.value("hosts"))));
+    if (host.empty())
+      throw UsageError(fmt::format("--hosts: {} has an empty host name", quoted(*parsed.value("hosts"))));
   }
   launch.hostfile = text_of(parsed, "hostfile", "");
   if (parsed.has("hosts") && parsed.has("hostfile")) {
@@ -376,7 +385,8 @@ ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
   const bool is_help = name == "help" || name == "--help" || name == "-h";
   if (is_help || name == "--version") {
     const std::size_t most = name == "help" ? 1 : 0;
-    if (words.size() > most) throw UsageError(fmt::format("{}: unexpected argument {}", name, quoted(words[most])));
+    if (words.size() > most)
+      throw UsageError(fmt::format("{}: unexpected argument {}", name, quoted(words[most])));
     if (!is_help) return VersionRequest{};
     return HelpRequest{words.empty() ? program_help() : command_help(command_of(words.front()))};
   }

@@ -16,11 +16,11 @@ struct HelpRequest {
 
 struct VersionRequest {};
 
-using ParsedCommand = std::variant<HelpRequest, VersionRequest, RunOptions, LaunchOptions, ListOptions, TopologyOptions,
-                                   ReportOptions>;
+using ParsedCommand = std::variant<HelpRequest, VersionRequest, RunOptions, LaunchOptions, ListOptions,
+                                   TopologyOptions, ReportOptions>;
 
-/// Parses argv[1..]. Throws UsageError with one sentence naming the option and the value. `known_check_ids` are what
-/// the globs of --only and --skip have to match.
+/// Parses argv[1..]. Throws UsageError with one sentence naming the option and the value. `known_check_ids`
+/// are what the globs of --only and --skip have to match.
 ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
                                  const std::vector<std::string>& known_check_ids);
 

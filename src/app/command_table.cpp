@@ -12,16 +12,19 @@ namespace {
 constexpr std::array<OptionRow, 12> run_options{{
     {"suite", 0, "NAME", "quick (default), acceptance, full or diagnose", false},
     {"budget", 0, "DURATION",
-     "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, diagnose 2m)",
+     "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
+     "diagnose 2m)",
      false},
     {"only", 0, "GLOB", "run only the checks whose id matches, such as 'mpi.*'; may be repeated", true},
     {"skip", 0, "GLOB", "leave out the checks whose id matches; may be repeated", true},
-    {"sizes", 0, "LIST", "message sizes instead of each check's own, such as 8,64KiB,1MiB; each at most 64GiB", false},
+    {"sizes", 0, "LIST",
+     "message sizes instead of each check's own, such as 8,64KiB,1MiB; each at most 64GiB", false},
     {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false},
     {"out", 0, "DIR", "folder for result.json and journal.jsonl (default fabricheck-results)", false},
     {"progress", 0, "MODE", "auto (default), on or off", false},
     {"allow-subset", 0, "", "accept fewer hosts than the allocation has", false},
-    {"deadline", 0, "DURATION", "give a check up in which nothing moves for so long, 1s to 1h (default 30s)", false},
+    {"deadline", 0, "DURATION", "give a check up in which nothing moves for so long, 1s to 1h (default 30s)",
+     false},
     {"silence", 0, "DURATION", "call a rank hung that is silent for so long, 1s to 10m (default 5s)", false},
     {"bind-numa", 0, "", "each rank binds itself to the NUMA node of its GPU; added by launch", false},
 }};
@@ -30,7 +33,8 @@ constexpr std::array<OptionRow, 5> launch_options{{
     {"hosts", 0, "LIST", "hosts, such as a,b or a:4,b:4 for 4 ranks on each", false},
     {"hostfile", 0, "FILE", "one host per line: HOST, HOST:N or HOST slots=N; # begins a comment", false},
     {"ranks-per-node", 0, "N", "ranks on each host that names no number itself, 1 to 1024", false},
-    {"timeout", 0, "DURATION", "end the whole job after so long, 1s to 7 days (default: 3 x the budget + 5 min)", false},
+    {"timeout", 0, "DURATION",
+     "end the whole job after so long, 1s to 7 days (default: 3 x the budget + 5 min)", false},
     {"dry-run", 0, "", "show the mpirun command and why, and start nothing", false},
 }};
 
@@ -49,31 +53,43 @@ constexpr std::array<const char*, 4> run_examples{
     "fabricheck run", "mpirun --host a:8,b:8 fabricheck run --suite acceptance --out results",
     "srun --mpi=pmix -N 16 --ntasks-per-node 8 fabricheck run",
     "fabricheck run --only 'mpi.allreduce.*' --sizes 8,1MiB --budget 30s"};
-constexpr std::array<const char*, 3> launch_examples{"fabricheck launch --hosts node1,node2 -- run --suite acceptance",
-                                                     "fabricheck launch --hostfile hosts.txt --dry-run -- run",
-                                                     "salloc -N 4 fabricheck launch -- run"};
-constexpr std::array<const char*, 2> topology_examples{"fabricheck topology", "fabricheck topology --format json"};
-constexpr std::array<const char*, 2> report_examples{"fabricheck report fabricheck-results --format md -o report.md",
-                                                     "fabricheck report fabricheck-results/journal.jsonl"};
+constexpr std::array<const char*, 3> launch_examples{
+    "fabricheck launch --hosts node1,node2 -- run --suite acceptance",
+    "fabricheck launch --hostfile hosts.txt --dry-run -- run", "salloc -N 4 fabricheck launch -- run"};
+constexpr std::array<const char*, 2> topology_examples{"fabricheck topology",
+                                                       "fabricheck topology --format json"};
+constexpr std::array<const char*, 2> report_examples{
+    "fabricheck report fabricheck-results --format md -o report.md",
+    "fabricheck report fabricheck-results/journal.jsonl"};
 constexpr std::array<const char*, 1> list_examples{"fabricheck list checks"};
 
 const std::array<CommandRow, 5>& rows() {
   static const std::array<CommandRow, 5> table{{
       {"run", "", "measure, judge and report",
-       "Started by mpirun, mpiexec or srun it uses that world; started by hand it goes through launch on this machine,\n"
-       "one rank per GPU, or two ranks in host memory where there is none.",
+       "Started by mpirun, mpiexec or srun it uses that world; started by hand it goes through launch: on "
+       "the hosts of\n"
+       "the Slurm allocation, else on this machine; one rank per GPU, or two in host memory where there is "
+       "none.",
        run_options, run_examples, true},
       {"launch", " [-- run RUN-OPTION...]", "start run on several hosts with mpirun",
-       "One rank per GPU on each host, bound to the GPU's NUMA node. Hosts come from --hosts, --hostfile or the Slurm\n"
+       "One rank per GPU on each host, bound to the GPU's NUMA node. Hosts come from --hosts, --hostfile or "
+       "the Slurm\n"
        "allocation, else it is this machine alone. What follows -- is the run; without it, plain run.",
        launch_options, launch_examples, true},
-      {"topology", "", "show what this machine has", "Hosts, NUMA nodes, GPUs, RDMA devices and how they are joined.",
-       topology_options, topology_examples, false},
+      {"topology", "", "show what this machine has",
+       "Hosts, NUMA nodes, GPUs, RDMA devices and how they are joined.", topology_options, topology_examples,
+       false},
       {"report", " RESULT", "show a result again, in any format",
-       "RESULT is a result.json, a journal.jsonl (the result is rebuilt from it), or the folder that holds them.",
+       "RESULT is a result.json, a journal.jsonl (the result is rebuilt from it), or the folder that holds "
+       "them.",
        report_options, report_examples, false},
-      {"list", " checks|targets", "list what can be checked, or the built-in targets",
-       "Check ids are what --only and --skip match, and what targets name.", {}, list_examples, false},
+      {"list",
+       " checks|targets",
+       "list what can be checked, or the built-in targets",
+       "Check ids are what --only and --skip match, and what targets name.",
+       {},
+       list_examples,
+       false},
   }};
   return table;
 }
@@ -137,8 +153,9 @@ std::string program_help() {
 }
 
 std::string command_help(const CommandRow& command) {
-  std::string text = fmt::format("Usage: fabricheck {}{}{}\n\n{}\n\nOptions:\n", command.name,
-                                 command.options.empty() ? "" : " [OPTION...]", command.arguments, command.details);
+  std::string text =
+      fmt::format("Usage: fabricheck {}{}{}\n\n{}\n\nOptions:\n", command.name,
+                  command.options.empty() ? "" : " [OPTION...]", command.arguments, command.details);
   constexpr std::size_t column = 27;
   for (const OptionRow& option : command.options) {
     std::string left = option.letter == 0 ? "  " : fmt::format("  -{}, ", option.letter);

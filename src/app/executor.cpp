@@ -15,12 +15,15 @@
 namespace fabricheck::app {
 namespace {
 
+constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
+
 void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgement, const std::optional<Target>& target,
           const Measure& measure) {
   record.statistics = describe(samples.values_us);
   record.statistics.blocks = judgement.blocks;
   record.statistics.clock_error = samples.clock_error_us;
   record.statistics.late_starts = samples.late_starts;
+  record.statistics.overruns = samples.overruns;
   record.statistics.verified = samples.verified;
   record.statistics.osu_mean = samples.osu_mean_us;
   record.statistics.barrier_median = samples.barrier_median_us;
@@ -279,11 +282,11 @@ void Executor::run_check(const plan::PlannedCheck& check) {
     world_.world->idle_barrier();
     world_.progress->idle.store(false);
     std::string packed;
-    for (const CheckRecord& record : records) packed += report::check_to_json(record) + '\n';
+    for (const CheckRecord& record : records) packed += report::check_to_json(record) + record_end;
     records.clear();
     for (const std::string& lines : gather_strings(*world_.world, packed, 0))
       for (std::size_t at = 0; at < lines.size();) {
-        const std::size_t end = lines.find('\n', at);
+        const std::size_t end = lines.find(record_end, at);
         records.push_back(report::check_from_json(std::string_view(lines).substr(at, end - at), "a rank's record"));
         at = end + 1;
       }

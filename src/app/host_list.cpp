@@ -53,7 +53,8 @@ LaunchHost parse_host(std::string_view word, const std::string& where) {
   require_host_name(name, where);
   LaunchHost host{std::string(name), 0};
   if (colon != std::string_view::npos) {
-    host.ranks = parse_ranks(word.substr(colon + 1), where, fmt::format("the rank count of host {}", quoted(name)));
+    host.ranks =
+        parse_ranks(word.substr(colon + 1), where, fmt::format("the rank count of host {}", quoted(name)));
   }
   return host;
 }
@@ -62,8 +63,8 @@ class Duplicates {
  public:
   void add(const std::string& name, const std::string& where) {
     if (!seen_.insert(lowered(name)).second) {
-      throw UsageError(fmt::format("{}: the host {} is named twice; write {}:N for N ranks on it", where, quoted(name),
-                                   name));
+      throw UsageError(fmt::format("{}: the host {} is named twice; write {}:N for N ranks on it", where,
+                                   quoted(name), name));
     }
   }
 
@@ -81,8 +82,10 @@ Bound parse_bound(std::string_view text, std::string_view list) {
   constexpr std::size_t most_digits = 18;  // more could overflow, and zeros alone could fill the memory
   Bound bound{0, text.size()};
   const auto result = std::from_chars(text.data(), text.data() + text.size(), bound.value);
-  if (text.empty() || text.size() > most_digits || result.ec != std::errc() || result.ptr != text.data() + text.size()) {
-    throw UsageError(fmt::format("the node list {} has {} where a number belongs", quoted(list), quoted(text)));
+  if (text.empty() || text.size() > most_digits || result.ec != std::errc() ||
+      result.ptr != text.data() + text.size()) {
+    throw UsageError(
+        fmt::format("the node list {} has {} where a number belongs", quoted(list), quoted(text)));
   }
   return bound;
 }
@@ -98,11 +101,13 @@ std::vector<std::string> expand_ranges(std::string_view ranges, std::string_view
     const Bound first = parse_bound(range.substr(0, dash), list);
     const Bound last = dash == std::string_view::npos ? first : parse_bound(range.substr(dash + 1), list);
     if (last.value < first.value || last.value - first.value >= most_hosts) {
-      throw UsageError(fmt::format("the node list {} has the impossible range {}", quoted(list), quoted(range)));
+      throw UsageError(
+          fmt::format("the node list {} has the impossible range {}", quoted(list), quoted(range)));
     }
     for (unsigned long number = first.value; number <= last.value; ++number) {
       numbers.push_back(fmt::format("{:0{}}", number, first.width));
-      if (numbers.size() > most_hosts) throw UsageError(fmt::format("the node list {} is too long", quoted(list)));
+      if (numbers.size() > most_hosts)
+        throw UsageError(fmt::format("the node list {} is too long", quoted(list)));
     }
     begin = end + 1;
   }
@@ -117,7 +122,8 @@ std::vector<std::string> expand_element(std::string_view element, std::string_vi
     for (std::string& name : names) name += element.substr(0, open);
     if (open == element.size()) break;
     const std::size_t close = element.find(']', open);
-    if (close == std::string_view::npos) throw UsageError(fmt::format("the node list {} lacks a ']'", quoted(list)));
+    if (close == std::string_view::npos)
+      throw UsageError(fmt::format("the node list {} lacks a ']'", quoted(list)));
     std::vector<std::string> longer;
     const std::vector<std::string> numbers = expand_ranges(element.substr(open + 1, close - open - 1), list);
     if (names.size() * numbers.size() > most_hosts) {
@@ -137,9 +143,10 @@ std::vector<std::string> expand_element(std::string_view element, std::string_vi
 int parse_ranks(std::string_view text, const std::string& where, std::string_view what) {
   int ranks = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), ranks);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || ranks < 1 || ranks > most_ranks_per_node) {
-    throw UsageError(
-        fmt::format("{}: {} is {}; it has to be a number from 1 to {}", where, what, quoted(text), most_ranks_per_node));
+  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || ranks < 1 ||
+      ranks > most_ranks_per_node) {
+    throw UsageError(fmt::format("{}: {} is {}; it has to be a number from 1 to {}", where, what,
+                                 quoted(text), most_ranks_per_node));
   }
   return ranks;
 }
@@ -171,7 +178,8 @@ std::vector<std::string> expand_node_list(std::string_view list) {
       require_host_name(node, "node list");
       duplicates.add(node, "node list");
       nodes.push_back(node);
-      if (nodes.size() > most_hosts) throw UsageError(fmt::format("the node list {} is too long", quoted(list)));
+      if (nodes.size() > most_hosts)
+        throw UsageError(fmt::format("the node list {} is too long", quoted(list)));
     }
     begin = end + 1;
   }
@@ -201,10 +209,11 @@ std::vector<LaunchHost> parse_hostfile(std::string_view text, const std::string&
     for (std::string_view word = next_word(); !word.empty(); word = next_word()) {
       constexpr std::string_view slots = "slots=";
       if (!word.starts_with(slots)) {
-        throw UsageError(fmt::format("{}: {} is not understood; a line is HOST, HOST:N or HOST slots=N", where,
-                                     quoted(word)));
+        throw UsageError(fmt::format("{}: {} is not understood; a line is HOST, HOST:N or HOST slots=N",
+                                     where, quoted(word)));
       }
-      if (host.ranks != 0) throw UsageError(fmt::format("{}: the host {} has two rank counts", where, quoted(host.name)));
+      if (host.ranks != 0)
+        throw UsageError(fmt::format("{}: the host {} has two rank counts", where, quoted(host.name)));
       host.ranks = parse_ranks(word.substr(slots.size()), where, "slots");
     }
     duplicates.add(host.name, where);

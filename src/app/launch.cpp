@@ -45,7 +45,8 @@ std::string find_in_path(const std::string& name, const Environment& environment
     if (folder.empty()) continue;
     const std::string file = folder + "/" + name;
     struct stat status {};
-    if (::stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(file.c_str(), X_OK) == 0) return file;
+    if (::stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(file.c_str(), X_OK) == 0)
+      return file;
   }
   return {};
 }
@@ -65,6 +66,8 @@ class ResultWatch {
   explicit ResultWatch(const std::string& directory)
       : files_{directory + "/result.json", directory + "/journal.jsonl"}, before_(now()) {}
   bool changed() const { return now() != before_; }
+  /// The result itself, not the journal alone: one of an earlier run may lie beside a new journal.
+  bool result_changed() const { return now()[0] != before_[0]; }
 
  private:
   std::array<FileState, 2> now() const { return {state_of(files_[0]), state_of(files_[1])}; }
@@ -72,7 +75,8 @@ class ResultWatch {
   std::array<FileState, 2> before_;
 };
 
-/// Blocks the signals that end or concern the child, so that waiting for them leaves no gap; puts all back at the end.
+/// Blocks the signals that end or concern the child, so that waiting for them leaves no gap; puts all back at
+/// the end.
 class BlockedSignals {
  public:
   BlockedSignals() {
@@ -118,7 +122,8 @@ std::vector<std::string> environment_words(Environment environment, const Enviro
   return words;
 }
 
-/// A started mpirun in a process group of its own, so that Ctrl-C on the terminal reaches it once and through us.
+/// A started mpirun in a process group of its own, so that Ctrl-C on the terminal reaches it once and through
+/// us.
 class Child {
  public:
   /// Throws Error when it cannot be started.
@@ -127,7 +132,8 @@ class Child {
     const std::vector<char*> argv_pointers = pointers_to(argv);
     const std::vector<char*> environment_pointers = pointers_to(environment);
     std::array<int, 2> pipe{-1, -1};
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw Error(fmt::format("cannot start mpirun: {}", std::strerror(errno)));
+    if (::pipe2(pipe.data(), O_CLOEXEC) != 0)
+      throw Error(fmt::format("cannot start mpirun: {}", std::strerror(errno)));
     const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ == 0) exec(file, argv_pointers, environment_pointers, mask, parent, pipe[1]);
@@ -179,7 +185,8 @@ class Child {
   pid_t pid_{-1};
 };
 
-/// Waits for the end, passing the first signal on; after the deadline or a signal it gives `grace`, then kills.
+/// Waits for the end, passing the first signal on; after the deadline or a signal it gives `grace`, then
+/// kills.
 JobEnding wait_for(const Child& child, const BlockedSignals& signals, std::chrono::seconds timeout,
                    std::chrono::milliseconds grace) {
   JobEnding ending;
@@ -208,7 +215,9 @@ JobEnding wait_for(const Child& child, const BlockedSignals& signals, std::chron
   }
 }
 
-void say(const LaunchContext& context, const std::string& sentence) { *context.err << "fabricheck: " << sentence << '\n'; }
+void say(const LaunchContext& context, const std::string& sentence) {
+  *context.err << "fabricheck: " << sentence << '\n';
+}
 
 }  // namespace
 
@@ -217,7 +226,8 @@ Environment current_environment() {
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string text(*entry);
     const std::size_t equals = text.find('=');
-    if (equals != std::string::npos && equals > 0) environment[text.substr(0, equals)] = text.substr(equals + 1);
+    if (equals != std::string::npos && equals > 0)
+      environment[text.substr(0, equals)] = text.substr(equals + 1);
   }
   return environment;
 }
@@ -271,7 +281,7 @@ int launch(const LaunchOptions& options, const LaunchContext& context) {
   }
   ending.wrote_result = watch.changed();
   ending.result_is_here = plan.first_host_is_here;
-  if (ending.wrote_result && context.recorded_exit_status) {
+  if (watch.result_changed() && context.recorded_exit_status) {
     ending.recorded = context.recorded_exit_status(options.run.out_directory);
   }
   const JobOutcome outcome = job_outcome(ending);

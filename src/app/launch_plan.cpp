@@ -32,12 +32,14 @@ std::string text_of(const Environment& environment, const std::string& name) {
 
 /// The name up to its domain: an allocation may say `node1` where a host list says `node1.cluster`.
 std::string short_name(const std::string& name) {
-  const bool is_address = std::all_of(name.begin(), name.end(), [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
+  const bool is_address =
+      std::all_of(name.begin(), name.end(), [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
   return lowered(is_address ? name : name.substr(0, name.find('.')));
 }
 
 bool is_here(const std::string& host, const LaunchFacts& facts) {
-  return lowered(host) == "localhost" || host == "127.0.0.1" || short_name(host) == short_name(facts.host_name);
+  return lowered(host) == "localhost" || host == "127.0.0.1" ||
+         short_name(host) == short_name(facts.host_name);
 }
 
 std::string join(const std::vector<std::string>& words, std::size_t most) {
@@ -66,9 +68,10 @@ std::vector<std::string> allocation_of(const Environment& environment) {
   }
   const std::string count = text_of(environment, "SLURM_JOB_NUM_NODES");
   if (!count.empty() && count != std::to_string(nodes.size())) {
-    throw UsageError(fmt::format("SLURM_JOB_NODELIST names {} hosts, but SLURM_JOB_NUM_NODES is {}; unset both to launch "
-                                 "without the allocation",
-                                 nodes.size(), quoted(count)));
+    throw UsageError(
+        fmt::format("SLURM_JOB_NODELIST names {} hosts, but SLURM_JOB_NUM_NODES is {}; unset both to launch "
+                    "without the allocation",
+                    nodes.size(), quoted(count)));
   }
   return nodes;
 }
@@ -86,8 +89,8 @@ class Planner {
     choose_ranks();
     plan_.first_host_is_here = is_here(plan_.hosts.front().name, facts_);
     if (!plan_.first_host_is_here) {
-      say("rank 0 runs on {}: results are written there, and {} has to exist on every host", plan_.hosts.front().name,
-          facts_.program);
+      say("rank 0 runs on {}: results are written there, and {} has to exist on every host",
+          plan_.hosts.front().name, facts_.program);
     }
     set_timeout();
     write_command();
@@ -108,14 +111,17 @@ class Planner {
   void refuse_nesting() const {
     // Each rank would launch a job of its own, and each rank of that again.
     if (!text_of(environment_, "FABRICHECK_LAUNCHED").empty()) {
-      throw UsageError("this was started by fabricheck launch, but not as a rank of its job: is the mpirun in PATH the one "
-                       "that fabricheck was built with?");
+      throw UsageError(
+          "this was started by fabricheck launch, but not as a rank of its job: is the mpirun in PATH the "
+          "one "
+          "that fabricheck was built with?");
     }
     const std::string ranks = text_of(environment_, "OMPI_COMM_WORLD_SIZE");
     if (!ranks.empty()) {
-      throw UsageError(fmt::format("launch was itself started by mpirun with {} ranks; start it without mpirun, or let "
-                                   "mpirun start 'fabricheck run'",
-                                   ranks));
+      throw UsageError(
+          fmt::format("launch was itself started by mpirun with {} ranks; start it without mpirun, or let "
+                      "mpirun start 'fabricheck run'",
+                      ranks));
     }
   }
 
@@ -125,7 +131,8 @@ class Planner {
       std::set<std::string> allocated;
       for (const std::string& node : allocation_) allocated.insert(short_name(node));
       for (const LaunchHost& host : plan_.hosts) {
-        if (allocated.count(short_name(host.name)) == 0 && !(is_here(host.name, facts_) && here_is_allocated())) {
+        if (allocated.count(short_name(host.name)) == 0 &&
+            !(is_here(host.name, facts_) && here_is_allocated())) {
           throw UsageError(fmt::format("the host {} is not in the Slurm allocation ({})", quoted(host.name),
                                        join(allocation_, 8)));
         }
@@ -138,18 +145,20 @@ class Planner {
       say("no hosts are given and there is no Slurm allocation: this machine alone");
     } else {
       say("no hosts are given: the {} of the Slurm allocation ({})",
-          plan_.hosts.size() == 1 ? "host" : fmt::format("{} hosts", plan_.hosts.size()), join(allocation_, 8));
+          plan_.hosts.size() == 1 ? "host" : fmt::format("{} hosts", plan_.hosts.size()),
+          join(allocation_, 8));
     }
   }
 
   bool here_is_allocated() const {
-    return std::any_of(allocation_.begin(), allocation_.end(),
-                       [&](const std::string& node) { return short_name(node) == short_name(facts_.host_name); });
+    return std::any_of(allocation_.begin(), allocation_.end(), [&](const std::string& node) {
+      return short_name(node) == short_name(facts_.host_name);
+    });
   }
 
   void choose_ranks() {
-    const bool all_given =
-        std::all_of(plan_.hosts.begin(), plan_.hosts.end(), [](const LaunchHost& host) { return host.ranks > 0; });
+    const bool all_given = std::all_of(plan_.hosts.begin(), plan_.hosts.end(),
+                                       [](const LaunchHost& host) { return host.ranks > 0; });
     if (!all_given) {
       const int ranks = default_ranks();
       for (LaunchHost& host : plan_.hosts) {
@@ -160,8 +169,9 @@ class Planner {
                          [&](const LaunchHost& host) { return host.ranks == plan_.hosts.front().ranks; });
     if (!equal_) say("the hosts have different numbers of ranks, as the host list says");
     if (!equal_ && !allocation_.empty()) {
-      throw UsageError("inside a Slurm allocation every host has to have the same number of ranks; give "
-                       "--ranks-per-node instead of host:N or slots=N");
+      throw UsageError(
+          "inside a Slurm allocation every host has to have the same number of ranks; give "
+          "--ranks-per-node instead of host:N or slots=N");
     }
   }
 
@@ -188,7 +198,9 @@ class Planner {
     return ranks_without_gpu;
   }
 
-  static std::string count_of_ranks(int ranks) { return ranks == 1 ? "1 rank" : fmt::format("{} ranks", ranks); }
+  static std::string count_of_ranks(int ranks) {
+    return ranks == 1 ? "1 rank" : fmt::format("{} ranks", ranks);
+  }
 
   void set_timeout() {
     using std::chrono::ceil;
@@ -229,9 +241,10 @@ class Planner {
       list += fmt::format("{}{}:{}", list.empty() ? "" : ",", host.name, host.ranks);
     }
     if (list.size() > longest_argument) {
-      throw UsageError(fmt::format("the list of {} hosts is longer than one command can hold; launch from inside a Slurm "
-                                   "allocation, or give fewer hosts",
-                                   plan_.hosts.size()));
+      throw UsageError(
+          fmt::format("the list of {} hosts is longer than one command can hold; launch from inside a Slurm "
+                      "allocation, or give fewer hosts",
+                      plan_.hosts.size()));
     }
     return list;
   }
@@ -240,12 +253,13 @@ class Planner {
     // Slots are cores here and tasks in Slurm, neither of which is the number of ranks that is wanted.
     const bool slots_are_foreign = is_local || !allocation_.empty();
     if (slots_are_foreign) add({"--oversubscribe"});
-    const int most = std::max_element(plan_.hosts.begin(), plan_.hosts.end(), [](const auto& a, const auto& b) {
-                       return a.ranks < b.ranks;
-                     })->ranks;
+    const int most =
+        std::max_element(plan_.hosts.begin(), plan_.hosts.end(), [](const auto& a, const auto& b) {
+          return a.ranks < b.ranks;
+        })->ranks;
     if (most > facts_.cpus) {
-      say("{} ranks share {} CPUs: they yield while they wait, and latencies are not those of the network", most,
-          facts_.cpus);
+      say("{} ranks share {} CPUs: they yield while they wait, and latencies are not those of the network",
+          most, facts_.cpus);
       add({"--mca", "mpi_yield_when_idle", "1"});
     } else if (slots_are_foreign && text_of(environment_, "OMPI_MCA_mpi_yield_when_idle").empty()) {
       // Open MPI would yield as soon as there are more ranks than slots, which costs latency.
@@ -289,7 +303,8 @@ std::string shell_command(const std::vector<std::string>& argv) {
   return command;
 }
 
-LaunchPlan plan_launch(const LaunchOptions& options, const Environment& environment, const LaunchFacts& facts) {
+LaunchPlan plan_launch(const LaunchOptions& options, const Environment& environment,
+                       const LaunchFacts& facts) {
   return Planner(options, environment, facts).plan();
 }
 
@@ -317,16 +332,20 @@ JobOutcome job_outcome(const JobEnding& ending) {
   }
   if (ending.killed) return {broken, "mpirun was killed before the job had begun to write"};
   if (is_designed) {
-    // 2, 3 and 4 are never mpirun's own; 0 and 1 from a host whose files are not seen here have to be believed.
+    // 2, 3 and 4 are never mpirun's own; 0 and 1 from a host whose files are not seen here have to be
+    // believed.
     if (ending.code >= usage || !ending.result_is_here) return {ending.code, ""};
-    if (ending.code == passed) return {broken, "the job ended with 0 but wrote no result, so that nothing was judged"};
+    if (ending.code == passed)
+      return {broken, "the job ended with 0 but wrote no result, so that nothing was judged"};
     return {broken, "mpirun itself failed before the job had begun to write; its message is above"};
   }
   const bool was_running = ending.code == daemon_lost || ending.code == host_lost ||
                            (ending.code > 128 && ending.code < 160 && ending.code != could_not_execute);
-  if (was_running) return {rank_lost, fmt::format("a rank was lost before anything was written: mpirun ended with {}",
-                                                  ending.code)};
-  return {broken, fmt::format("mpirun could not start the job (it ended with {}); its message is above", ending.code)};
+  if (was_running)
+    return {rank_lost,
+            fmt::format("a rank was lost before anything was written: mpirun ended with {}", ending.code)};
+  return {broken, fmt::format("mpirun could not start the job (it ended with {}); its message is above",
+                              ending.code)};
 }
 
 }  // namespace fabricheck::app

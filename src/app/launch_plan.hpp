@@ -1,4 +1,5 @@
-// From options, environment and facts about this machine to the mpirun command. Pure: nothing is read or started.
+// From options, environment and facts about this machine to the mpirun command. Pure: nothing is read or
+// started.
 #pragma once
 
 #include <chrono>
@@ -34,22 +35,23 @@ struct LaunchPlan {
   std::chrono::seconds timeout{};        ///< after which mpirun ends the job
 };
 
-/// Ranks on each host: what the host list says, then --ranks-per-node, then Slurm's GPUs, then this machine's GPUs, else
-/// two. Throws UsageError when the hosts cannot be what is meant (see host_list.hpp), both lists are given, a host is
-/// outside of the Slurm allocation, or launch was itself started as a rank of a job.
-LaunchPlan plan_launch(const LaunchOptions& options, const Environment& environment, const LaunchFacts& facts);
+/// Ranks on each host: what the host list says, then --ranks-per-node, then Slurm's GPUs, then this machine's
+/// GPUs, else two. Throws UsageError when the hosts cannot be what is meant (see host_list.hpp), both lists
+/// are given, a host is outside of the Slurm allocation, or launch was itself started as a rank of a job.
+LaunchPlan plan_launch(const LaunchOptions& options, const Environment& environment,
+                       const LaunchFacts& facts);
 
 /// One line that a shell takes back as exactly these words.
 std::string shell_command(const std::vector<std::string>& argv);
 
 /// How mpirun ended and what it left.
 struct JobEnding {
-  int code{};           ///< its exit status
-  bool killed{};        ///< by a signal of its own; code is then without meaning
-  bool interrupted{};   ///< SIGINT or SIGTERM was passed on to it
-  bool timed_out{};     ///< the deadline of the whole job had passed
-  bool wrote_result{};  ///< the result or the journal changed since the start
-  bool result_is_here{true};              ///< rank 0 ran on this machine, so that it would be seen
+  int code{};                   ///< its exit status
+  bool killed{};                ///< by a signal of its own; code is then without meaning
+  bool interrupted{};           ///< SIGINT or SIGTERM was passed on to it
+  bool timed_out{};             ///< the deadline of the whole job had passed
+  bool wrote_result{};          ///< the result or the journal changed since the start
+  bool result_is_here{true};    ///< rank 0 ran on this machine, so that it would be seen
   std::optional<int> recorded;  ///< exit_status of the result, when it was written and could be read
 };
 
@@ -58,8 +60,8 @@ struct JobOutcome {
   std::string sentence;  ///< empty when there is nothing to say beyond the report
 };
 
-/// The designed exit status: 0 to 4 of the program pass through; codes of mpirun become 3 (never began) or 4 (a rank
-/// was lost). mpirun's own failure is 1 too, and is told apart by no result having been written.
+/// The designed exit status: 0 to 4 of the program pass through; codes of mpirun become 3 (never began) or 4
+/// (a rank was lost). mpirun's own failure is 1 too, and is told apart by no result having been written.
 JobOutcome job_outcome(const JobEnding& ending);
 
 }  // namespace fabricheck::app

@@ -36,7 +36,7 @@ struct LaunchOptions {
   std::string hostfile;
   bool dry_run{};
   std::optional<int> ranks_per_node;
-  std::chrono::nanoseconds timeout{};  ///< the whole job; 0: derived from the run's budget
+  std::chrono::nanoseconds timeout{};             ///< the whole job; 0: derived from the run's budget
   std::vector<std::string> run_arguments{"run"};  ///< what follows `--`, beginning with "run"
   RunOptions run;                                 ///< the same, parsed
 };

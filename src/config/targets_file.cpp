@@ -29,8 +29,8 @@ namespace fabricheck::config {
 namespace {
 
 constexpr std::size_t largest_file_bytes = std::size_t{4} << 20;
-/// A dotted key nests once per dot, and the parser's tables are destroyed recursively: a line of a megabyte of dots would
-/// overflow the stack.
+/// A dotted key nests once per dot, and the parser's tables are destroyed recursively: a line of a megabyte
+/// of dots would overflow the stack.
 constexpr std::size_t longest_line = 4096;
 constexpr std::size_t most_targets = 10'000;
 constexpr std::size_t longest_source = 1'000;
@@ -86,13 +86,15 @@ class TargetsReader {
     for (const auto& [key, node] : document) {
       if (key.str() == "target") continue;
       const std::vector<std::string> top{"target"};
-      fail(key.source().begin, fmt::format("unknown key {}{}", quoted(key.str()), suggestion(key.str(), top)));
+      fail(key.source().begin,
+           fmt::format("unknown key {}{}", quoted(key.str()), suggestion(key.str(), top)));
     }
     const toml::node* targets = document.get("target");
     if (targets == nullptr) fail(toml::source_position{1, 1}, "there is no [[target]] table in this file");
     const toml::array* list = targets->as_array();
     if (list == nullptr) {
-      fail(*targets, fmt::format("'target' is {}; write each target as a [[target]] table", type_name(*targets)));
+      fail(*targets,
+           fmt::format("'target' is {}; write each target as a [[target]] table", type_name(*targets)));
     }
     if (list->size() > most_targets) fail(*targets, fmt::format("there are over {} targets", most_targets));
     if (list->empty()) fail(*targets, "the list of targets is empty");
@@ -183,7 +185,8 @@ class TargetsReader {
       target.statistic = text_of(*node, "statistic");
       const auto& known = known_statistics();
       if (std::find(known.begin(), known.end(), target.statistic) == known.end()) {
-        fail(*node, fmt::format("unknown statistic {}{}", quoted(target.statistic), suggestion(target.statistic, known)));
+        fail(*node, fmt::format("unknown statistic {}{}", quoted(target.statistic),
+                                suggestion(target.statistic, known)));
       }
     }
     if (const toml::node* node = table.get("source")) target.source = source_of(*node);
@@ -204,9 +207,11 @@ class TargetsReader {
       limit = node;
       target.comparison = comparison;
     }
-    if (limit == nullptr) fail(table, "this target has no limit; add one of at_most, below, at_least or above");
+    if (limit == nullptr)
+      fail(table, "this target has no limit; add one of at_most, below, at_least or above");
     if (limit->is_number()) {
-      fail(*limit, fmt::format("{} is a bare number; write it with its unit, such as \"5 {}\"", first, target.unit));
+      fail(*limit,
+           fmt::format("{} is a bare number; write it with its unit, such as \"5 {}\"", first, target.unit));
     }
     const std::string text = text_of(*limit, first);
     try {
@@ -217,23 +222,28 @@ class TargetsReader {
   }
 
   void refuse_duplicate(const toml::table& table, const Target& target) {
-    // One target is applied per check, size and ranks per node; a second one would silently replace the first.
+    // One target is applied per check, size and ranks per node; a second one would silently replace the
+    // first.
     const auto key = std::make_tuple(target.check, target.bytes, target.ranks_per_node);
     const auto [earlier, is_new] = lines_.emplace(key, table.source().begin.line);
     if (is_new) return;
-    fail(table, fmt::format("line {} already has a target for {}{}{}; one is applied per check, bytes and ranks_per_node",
-                            earlier->second, target.check, target.bytes ? " at " + format_bytes(*target.bytes) : "",
-                            target.ranks_per_node ? fmt::format(" with ranks_per_node {}", *target.ranks_per_node) : ""));
+    fail(table,
+         fmt::format(
+             "line {} already has a target for {}{}{}; one is applied per check, bytes and ranks_per_node",
+             earlier->second, target.check, target.bytes ? " at " + format_bytes(*target.bytes) : "",
+             target.ranks_per_node ? fmt::format(" with ranks_per_node {}", *target.ranks_per_node) : ""));
   }
 
   std::string text_of(const toml::node& node, std::string_view key) const {
     const auto* value = node.as_string();
-    if (value == nullptr) fail(node, fmt::format("{} is {}; it has to be text in quotes", key, type_name(node)));
+    if (value == nullptr)
+      fail(node, fmt::format("{} is {}; it has to be text in quotes", key, type_name(node)));
     if (value->get().empty()) fail(node, fmt::format("{} is empty", key));
     return value->get();
   }
 
-  std::int64_t integer_of(const toml::node& node, std::string_view key, std::int64_t least, std::int64_t most) const {
+  std::int64_t integer_of(const toml::node& node, std::string_view key, std::int64_t least,
+                          std::int64_t most) const {
     const auto* value = node.as_integer();
     if (value == nullptr) fail(node, fmt::format("{} is {}; it has to be an integer", key, type_name(node)));
     if (value->get() < least || value->get() > most) {
@@ -244,10 +254,12 @@ class TargetsReader {
 
   std::uint64_t bytes_of(const toml::node& node) const {
     if (node.is_integer()) {
-      return static_cast<std::uint64_t>(integer_of(node, "bytes", 0, std::numeric_limits<std::int64_t>::max()));
+      return static_cast<std::uint64_t>(
+          integer_of(node, "bytes", 0, std::numeric_limits<std::int64_t>::max()));
     }
     if (!node.is_string()) {
-      fail(node, fmt::format("bytes is {}; it has to be an integer or a size such as \"64KiB\"", type_name(node)));
+      fail(node,
+           fmt::format("bytes is {}; it has to be an integer or a size such as \"64KiB\"", type_name(node)));
     }
     const std::string text = text_of(node, "bytes");
     try {
@@ -259,7 +271,8 @@ class TargetsReader {
 
   std::string source_of(const toml::node& node) const {
     const std::string text = text_of(node, "source");
-    if (text.size() > longest_source) fail(node, fmt::format("source is longer than {} bytes", longest_source));
+    if (text.size() > longest_source)
+      fail(node, fmt::format("source is longer than {} bytes", longest_source));
     // Reports and terminals show it as it is.
     const bool printable = std::none_of(text.begin(), text.end(), [](char c) {
       return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7f;
@@ -270,7 +283,8 @@ class TargetsReader {
 
   std::string file_;
   const std::vector<KnownCheck>& known_;
-  std::map<std::tuple<std::string, std::optional<std::uint64_t>, std::optional<int>>, toml::source_index> lines_;
+  std::map<std::tuple<std::string, std::optional<std::uint64_t>, std::optional<int>>, toml::source_index>
+      lines_;
 };
 
 struct Descriptor {

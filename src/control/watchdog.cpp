@@ -365,7 +365,7 @@ class Watchdog::Thread {
     if (std::any_of(peers_.begin() + 1, peers_.end(), silent)) {
       // Those that fell silent with the first one, not a heartbeat later each.
       return collect(IncidentKind::silent, [this](const Peer& one) {
-        return one.connected && !one.left && !one.lost && seconds_since(one.heard) > options_.silence_s - 1.0;
+        return one.connected && !one.left && !one.lost && seconds_since(one.heard) > 0.8 * options_.silence_s;
       });
     }
     if (seconds_since(moved_) > options_.deadline_s) {

@@ -75,31 +75,30 @@ Judgement judge(const SampleSet& samples, const Target* target, const JudgePolic
   const std::string limit = fmt::format("{} {} {}", comparison_symbol(target->comparison),
                                         format_number(target->value), target->unit);
 
+  const std::string missed_starts = fmt::format(
+      "in {:.0f} % of the samples a rank was not running at the common start, which makes latency look worse than it is: give "
+      "every rank a core of its own",
+      100.0 * late_share);
+  const bool late = late_share > max_late_share_for_fail;
   if (low_meets && high_meets) {
     judgement.verdict = Verdict::pass;
-  } else if (!low_meets && !high_meets) {
-    if (late_share > max_late_share_for_fail) {
-      judgement.verdict = Verdict::inconclusive;
-      judgement.reason = fmt::format(
-          "{} {} {} misses {}, but in {:.0f} % of the iterations a rank was not running at the common start, "
-          "which makes "
-          "latency look worse than it is: give every rank a core of its own",
-          statistic, format_number(*judgement.value), measure.unit, limit, 100.0 * late_share);
-    } else {
-      judgement.verdict = Verdict::fail;
-      judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, format_number(*judgement.value),
-                                     measure.unit, limit);
-    }
+  } else if (!low_meets && !high_meets && !late) {
+    judgement.verdict = Verdict::fail;
+    judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, format_number(*judgement.value), measure.unit, limit);
   } else {
     judgement.verdict = Verdict::inconclusive;
     const bool clocks = meets(without_clocks.lo, target->comparison, target->value) ==
                         meets(without_clocks.hi, target->comparison, target->value);
-    judgement.reason =
-        clocks
-            ? fmt::format("the ranks' clocks agree only to {} us, too coarse for {}",
-                          format_number(samples.clock_error_us), limit)
-            : fmt::format("the interval {} to {} {} contains the target {}: a longer --budget may decide it",
-                          format_number(interval.lo), format_number(interval.hi), measure.unit, limit);
+    if (late) {
+      judgement.reason = fmt::format("{} {} {} against {}, but {}", statistic, format_number(*judgement.value), measure.unit,
+                                     limit, missed_starts);
+    } else if (clocks) {
+      judgement.reason = fmt::format("the ranks' clocks agree only to {} us, too coarse for {}",
+                                     format_number(samples.clock_error_us), limit);
+    } else {
+      judgement.reason = fmt::format("the interval {} to {} {} contains the target {}: a longer --budget may decide it",
+                                     format_number(interval.lo), format_number(interval.hi), measure.unit, limit);
+    }
   }
   return judgement;
 }

@@ -18,7 +18,9 @@ struct SampleSet {
   /// One value per iteration, in order, microseconds: from the common start to the last rank's end.
   std::vector<double> values_us;
   std::map<int, std::uint64_t> last_count;  ///< rank of the group -> iterations that it ended last
-  std::uint64_t late_starts{};              ///< iterations in which some rank missed the common start
+  std::uint64_t late_starts{};              ///< samples in which some rank missed the common start
+  /// Iterations whose start came before the end of the one before; they are no samples, and are counted here.
+  std::uint64_t overruns{};
   std::uint64_t verified{};
   double clock_error_us{};
   std::optional<double> osu_mean_us;

@@ -33,7 +33,8 @@ struct Statistics {
   std::optional<double> clock_error;     ///< half-width that the common clock adds to every interval
   std::optional<Interval> decision_interval;  ///< the wider interval that the verdict rests on
   std::optional<double> decision_confidence;  ///< its confidence, 0..1
-  std::uint64_t late_starts{};                ///< iterations in which a rank missed the common start
+  std::uint64_t late_starts{};                ///< samples in which a rank missed the common start
+  std::uint64_t overruns{};                   ///< iterations that began before the one before had ended: no samples
   std::uint64_t verified{};                   ///< iterations whose result was compared element by element
   bool operator==(const Statistics&) const = default;
 };

@@ -169,12 +169,14 @@ class Run {
     const std::size_t n = now.iterations;
     // ends first, then starts: one reduction for both, 2 n values whatever the number of ranks.
     mine_.assign(2 * n, 0.0);
+    if (root_) starts_us_.assign(n, 0.0);
     double start_common_ns = now.start_common_ns;
     bool was_verified = false;
     for (std::size_t i = 0; i < n; ++i, ++iteration_) {
       const bool verified = verify_every_ != 0 && iteration_ % verify_every_ == 0;
       if (i > 0) start_common_ns += now.window_ns;
       if (verified || was_verified) start_common_ns += now.around_ns;
+      if (root_) starts_us_[i] = (start_common_ns - now.start_common_ns) / 1000.0;
       was_verified = verified;
       if (verified) prepare(iteration_);
       const std::int64_t start = wait_until(common_.to_local_ns(start_common_ns));
@@ -197,22 +199,37 @@ class Run {
 
   void account(std::size_t n) {
     SampleSet& samples = result_.samples;
-    std::vector<double> batch_us(maximum_.begin(), maximum_.begin() + static_cast<std::ptrdiff_t>(n));
-    samples.values_us.insert(samples.values_us.end(), batch_us.begin(), batch_us.end());
-    for (std::size_t i = 0; i < n; ++i) ++samples.last_count[who_[i]];
-    std::sort(batch_us.begin(), batch_us.end());
-    latency_ns_ = 1000.0 * quantile_of_sorted(batch_us, 0.5);
+    std::vector<double> batch_us;
     const double tolerance_us = std::max(0.25, 0.05 * latency_ns_ / 1000.0);
-    std::size_t late = 0;
-    for (std::size_t i = 0; i < n; ++i) late += maximum_[n + i] > tolerance_us ? 1 : 0;
+    std::size_t late = 0, overtaken = 0;
+    double previous_end_us = -1e300;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double start_us = starts_us_[i];
+      const bool overrun = previous_end_us > start_us;
+      previous_end_us = start_us + maximum_[i];
+      if (overrun) {
+        // The one before had not ended: these ranks did not start together, so this is no latency from a common start. One long
+        // iteration is one long sample, as it is for a program that runs its collectives one after the other.
+        ++samples.overruns;
+        continue;
+      }
+      if (i + 1 < n && previous_end_us > starts_us_[i + 1]) ++overtaken;
+      if (maximum_[n + i] > tolerance_us) ++late;
+      batch_us.push_back(maximum_[i]);
+      ++samples.last_count[who_[i]];
+    }
+    samples.values_us.insert(samples.values_us.end(), batch_us.begin(), batch_us.end());
     samples.late_starts += late;
 
     // A window too short makes the next start late; one too long only costs time.
     if (maximum_[n] > tolerance_us) lead_ns_ = std::min(20e6, 2.0 * lead_ns_);
-    if (late * 20 > n) {
+    const std::size_t kept = batch_us.size();
+    std::sort(batch_us.begin(), batch_us.end());
+    latency_ns_ = 1000.0 * quantile_of_sorted(batch_us, 0.5);
+    if ((late + overtaken) * 20 > kept) {
       window_ns_ = std::min(max_window_ns + 2.0 * latency_ns_, 1.5 * window_ns_);
       around_ns_ = std::min(max_window_ns + 2.0 * latency_ns_, 1.5 * around_ns_);
-    } else if (late * 100 <= n) {
+    } else if ((late + overtaken) * 100 <= kept) {
       window_ns_ = std::max(0.9 * window_ns_, 1000.0 * quantile_of_sorted(batch_us, 0.99) + 2000.0);
     }
   }
@@ -281,7 +298,7 @@ class Run {
   double around_ns_{};
   double lead_ns_{100e3};
   std::string local_error_, mismatch_text_;
-  std::vector<double> mine_, maximum_;
+  std::vector<double> mine_, maximum_, starts_us_;
   std::vector<int> who_;
 };
 

@@ -125,7 +125,8 @@ template <typename Units>
 [[noreturn]] void throw_unknown_unit(const Units& units, std::string_view unit, std::string_view text) {
   std::vector<std::string> names;
   for (const auto& known : units) names.emplace_back(known.name);
-  throw UsageError(fmt::format("the unit {} of {} is unknown{}", quoted(unit), quoted(text), suggestion(unit, names)));
+  throw UsageError(
+      fmt::format("the unit {} of {} is unknown{}", quoted(unit), quoted(text), suggestion(unit, names)));
 }
 
 }  // namespace
@@ -156,9 +157,11 @@ std::chrono::nanoseconds parse_duration(std::string_view text, bool allow_zero) 
   if (unit == nullptr) throw_unknown_unit(duration_units, unit_name, text);
   constexpr double longest_ns = 30 * 24 * 3600e9;
   const double duration_ns = to_double(number) * unit->nanoseconds;
-  if (duration_ns > longest_ns) throw UsageError(fmt::format("the duration {} is over 30 days", quoted(text)));
+  if (duration_ns > longest_ns)
+    throw UsageError(fmt::format("the duration {} is over 30 days", quoted(text)));
   const std::chrono::nanoseconds duration(std::llround(duration_ns));
-  if (duration.count() == 0 && !allow_zero) throw UsageError(fmt::format("the duration {} is zero", quoted(text)));
+  if (duration.count() == 0 && !allow_zero)
+    throw UsageError(fmt::format("the duration {} is zero", quoted(text)));
   return duration;
 }
 
@@ -169,7 +172,8 @@ std::vector<std::uint64_t> parse_bytes_list(std::string_view text) {
   while (begin <= text.size()) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     const std::string_view element = text.substr(begin, end - begin);
-    if (element.empty()) throw UsageError(fmt::format("the list of sizes {} has an empty element", quoted(text)));
+    if (element.empty())
+      throw UsageError(fmt::format("the list of sizes {} has an empty element", quoted(text)));
     const std::uint64_t bytes = parse_bytes(element);
     if (std::find(sizes.begin(), sizes.end(), bytes) != sizes.end()) {
       throw UsageError(fmt::format("the list of sizes {} has {} twice", quoted(text), format_bytes(bytes)));
@@ -183,7 +187,8 @@ std::vector<std::uint64_t> parse_bytes_list(std::string_view text) {
 double parse_quantity_as(std::string_view text, std::string_view unit) {
   const std::string example = fmt::format("'5 {}'", unit);
   const auto [number, unit_name] = split(text, "quantity", example);
-  if (unit_name.empty()) throw UsageError(fmt::format("the quantity {} has no unit; write it in {}", quoted(text), unit));
+  if (unit_name.empty())
+    throw UsageError(fmt::format("the quantity {} has no unit; write it in {}", quoted(text), unit));
   double value = to_double(number);
   if (unit_name != unit) {
     const QuantityUnit* from = find_unit(quantity_units, unit_name);

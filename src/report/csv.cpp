@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "report/report.hpp"
-#include "report/summary.hpp"
 #include "report/text.hpp"
 
 namespace fabricheck::report {

@@ -103,6 +103,7 @@ void members(Visit& visit, Record& statistics) {
   visit("decision_interval", statistics.decision_interval);
   visit("decision_confidence", statistics.decision_confidence);
   visit("late_starts", statistics.late_starts);
+  visit("overruns", statistics.overruns);
   visit("verified", statistics.verified);
 }
 

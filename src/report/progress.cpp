@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "report/summary.hpp"
+#include "report/cells.hpp"
 #include "report/text.hpp"
 
 namespace fabricheck::report {

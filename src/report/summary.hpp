@@ -50,9 +50,4 @@ inline constexpr std::size_t max_plain_rows = 40;
 
 Summary summarise(const RunRecord& record);
 
-/// "1.23 us", or "-" when nothing was measured.
-std::string value_text(const CheckRecord& check);
-/// A whole-number parameter such as "bytes"; nullopt when it is not there.
-std::optional<std::int64_t> integer_parameter(const CheckRecord& check, const std::string& name);
-
 }  // namespace fabricheck::report

@@ -19,7 +19,8 @@ using testing::HasSubstr;
 using testing::StartsWith;
 using Words = std::vector<std::string>;
 
-const Words known{"mpi.barrier.latency", "mpi.bcast.latency", "mpi.allreduce.latency", "topology.consistency"};
+const Words known{"mpi.barrier.latency", "mpi.bcast.latency", "mpi.allreduce.latency",
+                  "topology.consistency"};
 
 ParsedCommand parse(const Words& words) { return parse_command_line(words, known); }
 
@@ -48,7 +49,8 @@ std::string run_error(Words words) {
 TEST(CommandLine, Commands) {
   EXPECT_EQ(error({}), "no command is given; fabricheck help lists them");
   EXPECT_EQ(error({"rnu"}), "unknown command 'rnu'; did you mean 'run'?");
-  EXPECT_EQ(error({""}), "unknown command ''; known are run, launch, topology, report, list, help, --version");
+  EXPECT_EQ(error({""}),
+            "unknown command ''; known are run, launch, topology, report, list, help, --version");
   EXPECT_EQ(error({"--verson"}), "unknown option '--verson'; did you mean '--version'?");
   for (const std::string later : {"node", "diagnose", "compare"}) {
     EXPECT_THAT(error({later}), StartsWith("unknown command '" + later + "'"));
@@ -72,7 +74,8 @@ TEST(CommandLine, Help) {
     EXPECT_EQ(parsed_as<HelpRequest>({command, "-h"}).text, text);
   }
   EXPECT_THAT(parsed_as<HelpRequest>({"run", "--bogus", "--help"}).text, HasSubstr("--bind-numa"));
-  EXPECT_THAT(parsed_as<HelpRequest>({"launch", "--", "run", "--help"}).text, StartsWith("Usage: fabricheck run"));
+  EXPECT_THAT(parsed_as<HelpRequest>({"launch", "--", "run", "--help"}).text,
+              StartsWith("Usage: fabricheck run"));
   EXPECT_EQ(error({"help", "rnu"}), "unknown command 'rnu'; did you mean 'run'?");
   EXPECT_EQ(error({"help", "run", "list"}), "help: unexpected argument 'list'");
 }
@@ -87,7 +90,8 @@ TEST(CommandLine, EveryOptionInTheHelpIsTaken) {
 }
 
 TEST(CommandLine, HelpFitsATerminal) {
-  for (const Words& words : {Words{"help"}, Words{"help", "run"}, Words{"help", "launch"}, Words{"help", "report"}}) {
+  for (const Words& words :
+       {Words{"help"}, Words{"help", "run"}, Words{"help", "launch"}, Words{"help", "report"}}) {
     std::string line;
     for (const char c : parsed_as<HelpRequest>(words).text + "\n") {
       if (c != '\n') {
@@ -117,9 +121,10 @@ TEST(RunOptionsOf, Defaults) {
 
 TEST(RunOptionsOf, EveryOption) {
   const RunOptions options =
-      run({"--suite", "acceptance", "--budget=90s", "--only", "mpi.*", "--only", "topology.[a-d]*", "--skip", "*.bcast.*",
-           "--sizes", "8,64KiB", "--targets", "t.toml", "--out", "a b", "--progress", "off", "--allow-subset",
-           "--deadline", "2s", "--silence", "1m", "--bind-numa"});
+      run({"--suite",         "acceptance", "--budget=90s", "--only",     "mpi.*",      "--only",
+           "topology.[a-d]*", "--skip",     "*.bcast.*",    "--sizes",    "8,64KiB",    "--targets",
+           "t.toml",          "--out",      "a b",          "--progress", "off",        "--allow-subset",
+           "--deadline",      "2s",         "--silence",    "1m",         "--bind-numa"});
   EXPECT_EQ(options.suite, Suite::acceptance);
   EXPECT_EQ(options.budget, seconds(90));
   EXPECT_THAT(options.only, ElementsAre("mpi.*", "topology.[a-d]*"));
@@ -153,7 +158,8 @@ TEST(CommandLineTraps, ExtraPositionalsAreRefused) {
 }
 
 TEST(CommandLineTraps, CommasDoNotSplitGlobs) {
-  EXPECT_EQ(run_error({"--only", "mpi.*,topology.*"}).substr(0, 47), "--only: 'mpi.*,topology.*' matches no check; kn");
+  EXPECT_EQ(run_error({"--only", "mpi.*,topology.*"}).substr(0, 47),
+            "--only: 'mpi.*,topology.*' matches no check; kn");
 }
 
 TEST(CommandLineTraps, RepeatedScalarsAreRefused) {
@@ -164,7 +170,8 @@ TEST(CommandLineTraps, RepeatedScalarsAreRefused) {
 }
 
 TEST(CommandLineTraps, AnOptionIsNoValue) {
-  EXPECT_EQ(run_error({"--only", "--allow-subset"}), "--only needs a GLOB, but the option '--allow-subset' follows it");
+  EXPECT_EQ(run_error({"--only", "--allow-subset"}),
+            "--only needs a GLOB, but the option '--allow-subset' follows it");
   EXPECT_EQ(run_error({"--out", "--help"}), "--out needs a DIR, but the option '--help' follows it");
   EXPECT_EQ(run_error({"--out=--x"}), "--out needs a DIR, but the option '--x' follows it");
 }
@@ -176,8 +183,10 @@ TEST(CommandLineTraps, OptionAtTheEndWithoutValue) {
 }
 
 TEST(CommandLineTraps, EmptyValues) {
-  for (const std::string option : {"suite", "budget", "only", "skip", "sizes", "targets", "out", "progress", "deadline"}) {
-    EXPECT_THAT(run_error({"--" + option, ""}), StartsWith("--" + option + " has an empty value; it needs a "));
+  for (const std::string option :
+       {"suite", "budget", "only", "skip", "sizes", "targets", "out", "progress", "deadline"}) {
+    EXPECT_THAT(run_error({"--" + option, ""}),
+                StartsWith("--" + option + " has an empty value; it needs a "));
     EXPECT_THAT(run_error({"--" + option + "="}), StartsWith("--" + option + " has an empty value"));
   }
 }
@@ -226,7 +235,8 @@ TEST(RunOptionsOf, WrongValues) {
 TEST(RunOptionsOf, GlobsMustMatch) {
   EXPECT_EQ(run_error({"--only", "mpi.alreduce.latency"}),
             "--only: 'mpi.alreduce.latency' matches no check; did you mean 'mpi.allreduce.latency'?");
-  EXPECT_THAT(run_error({"--skip", "nccl.*"}), StartsWith("--skip: 'nccl.*' matches no check; known are mpi.barrier"));
+  EXPECT_THAT(run_error({"--skip", "nccl.*"}),
+              StartsWith("--skip: 'nccl.*' matches no check; known are mpi.barrier"));
   EXPECT_EQ(run_error({"--only", "mpi.*", "--skip", "mpi*"}), "--skip: 'mpi*' leaves no check to run");
   EXPECT_EQ(run_error({"--skip", "*"}), "--skip: '*' leaves no check to run");
   EXPECT_TRUE(glob_matches("mpi.*.latency", "mpi.bcast.latency"));
@@ -235,8 +245,9 @@ TEST(RunOptionsOf, GlobsMustMatch) {
 }
 
 TEST(LaunchOptionsOf, EveryOption) {
-  const auto launch = parsed_as<LaunchOptions>({"launch", "--hosts", "a:2,b", "--ranks-per-node", "4", "--timeout", "2h",
-                                                "--dry-run", "--", "run", "--suite", "full", "--out", "d"});
+  const auto launch =
+      parsed_as<LaunchOptions>({"launch", "--hosts", "a:2,b", "--ranks-per-node", "4", "--timeout", "2h",
+                                "--dry-run", "--", "run", "--suite", "full", "--out", "d"});
   EXPECT_THAT(launch.hosts, ElementsAre("a:2", "b"));
   EXPECT_EQ(launch.ranks_per_node, 4);
   EXPECT_EQ(launch.timeout, std::chrono::hours(2));
@@ -259,25 +270,31 @@ TEST(LaunchOptionsOf, Defaults) {
 TEST(LaunchOptionsOf, WrongValues) {
   EXPECT_THAT(error({"launch", "run"}), HasSubstr("unexpected argument 'run'; what to run follows --"));
   EXPECT_THAT(error({"launch", "--hosts", "a", "run", "--dry-run"}), HasSubstr("what to run follows --"));
-  EXPECT_EQ(error({"launch", "--suite", "full"}), "launch: '--suite' is an option of run; write it behind -- run");
+  EXPECT_EQ(error({"launch", "--suite", "full"}),
+            "launch: '--suite' is an option of run; write it behind -- run");
   EXPECT_EQ(error({"launch", "--"}), "launch: nothing follows --; write -- run");
-  EXPECT_EQ(error({"launch", "--", "topology"}), "launch: what follows -- has to begin with run, not 'topology'");
-  EXPECT_EQ(error({"launch", "--", "run", "--suite", "fulll"}), "--suite: unknown 'fulll'; did you mean 'full'?");
+  EXPECT_EQ(error({"launch", "--", "topology"}),
+            "launch: what follows -- has to begin with run, not 'topology'");
+  EXPECT_EQ(error({"launch", "--", "run", "--suite", "fulll"}),
+            "--suite: unknown 'fulll'; did you mean 'full'?");
   EXPECT_EQ(error({"launch", "--", "run", "--", "x"}), "run: unexpected argument 'x'");
   EXPECT_EQ(error({"launch", "--hosts", "a,,b"}), "--hosts: 'a,,b' has an empty host name");
   EXPECT_EQ(error({"launch", "--hosts", "a,"}), "--hosts: 'a,' has an empty host name");
   EXPECT_EQ(error({"launch", "--hosts", "a", "--hosts", "b"}), "--hosts is given twice");
   EXPECT_EQ(error({"launch", "--hosts", "a", "--hostfile", "b"}),
             "--hosts and --hostfile are both given; give one of them");
-  EXPECT_EQ(error({"launch", "--ranks-per-node", "0"}), "launch: --ranks-per-node is '0'; it has to be a number from 1 to 1024");
+  EXPECT_EQ(error({"launch", "--ranks-per-node", "0"}),
+            "launch: --ranks-per-node is '0'; it has to be a number from 1 to 1024");
   EXPECT_THAT(error({"launch", "--ranks-per-node", "8x"}), HasSubstr("--ranks-per-node is '8x'"));
   EXPECT_THAT(error({"launch", "--ranks-per-node", "-1"}), HasSubstr("--ranks-per-node is '-1'"));
   EXPECT_THAT(error({"launch", "--ranks-per-node", "99999999999999"}), HasSubstr("from 1 to 1024"));
-  EXPECT_THAT(error({"launch", "--timeout", "500ms"}), HasSubstr("--timeout: '500ms' is not between 1.0 s and 168 h"));
+  EXPECT_THAT(error({"launch", "--timeout", "500ms"}),
+              HasSubstr("--timeout: '500ms' is not between 1.0 s and 168 h"));
 }
 
 TEST(OtherCommands, Topology) {
-  const auto options = parsed_as<TopologyOptions>({"topology", "--format", "json", "--save", "f", "--sysroot", "/x"});
+  const auto options =
+      parsed_as<TopologyOptions>({"topology", "--format", "json", "--save", "f", "--sysroot", "/x"});
   EXPECT_EQ(options.format, TopologyFormat::json);
   EXPECT_EQ(options.save_file, "f");
   EXPECT_EQ(options.sysroot, "/x");
@@ -294,7 +311,8 @@ TEST(OtherCommands, Report) {
   EXPECT_EQ(parsed_as<ReportOptions>({"report", "--", "-r"}).path, "-r");
   EXPECT_EQ(error({"report"}), "report: no result is named; write fabricheck report RESULT");
   EXPECT_EQ(error({"report", ""}), "report: the name of the result is empty");
-  EXPECT_EQ(error({"report", "r", "--format", "html"}), "--format: unknown 'html'; known are console, json, md, csv");
+  EXPECT_EQ(error({"report", "r", "--format", "html"}),
+            "--format: unknown 'html'; known are console, json, md, csv");
 }
 
 TEST(OtherCommands, List) {

@@ -68,13 +68,16 @@ const Environment allocation{{"SLURM_JOB_NODELIST", "node[1-2]"}, {"SLURM_JOB_NU
 TEST(LaunchPlan, ThisMachineAlone) {
   const LaunchPlan plan = plan_launch(options_for(), {}, facts_of_login_node());
   EXPECT_EQ(command(plan),
-            "mpirun -np 2 --bind-to none --oversubscribe --mca mpi_yield_when_idle 0 --mca oob_tcp_keepalive_time 2 "
-            "--mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3 --timeout 324 /opt/fabricheck run --out "
+            "mpirun -np 2 --bind-to none --oversubscribe --mca mpi_yield_when_idle 0 --mca "
+            "oob_tcp_keepalive_time 2 "
+            "--mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3 --timeout 324 /opt/fabricheck "
+            "run --out "
             "'my results' --bind-numa");
   EXPECT_THAT(plan.argv, Not(Contains("--host"))) << "ssh is not needed for this machine";
   EXPECT_THAT(plan.hosts, ElementsAre(LaunchHost{"login1.cluster", 2}));
   EXPECT_TRUE(plan.first_host_is_here);
-  EXPECT_THAT(plan.explanation, Contains(HasSubstr("2 ranks in host memory: there is no GPU on this machine")));
+  EXPECT_THAT(plan.explanation,
+              Contains(HasSubstr("2 ranks in host memory: there is no GPU on this machine")));
   EXPECT_THAT(plan.environment, Contains(std::make_pair("FABRICHECK_LAUNCHED", "1")));
   EXPECT_THAT(plan.environment, Contains(std::make_pair("FABRICHECK_TERMINAL", "0")));
 }
@@ -88,7 +91,8 @@ TEST(LaunchPlan, OneRankPerGpuHere) {
 
 TEST(LaunchPlan, GivenHosts) {
   const LaunchPlan plan = plan_launch(options_for({"node1", "node2"}), {}, facts_of_gpu_node());
-  EXPECT_THAT(command(plan), StartsWith("mpirun --host node1:8,node2:8 --map-by ppr:8:node --bind-to none --mca oob"));
+  EXPECT_THAT(command(plan),
+              StartsWith("mpirun --host node1:8,node2:8 --map-by ppr:8:node --bind-to none --mca oob"));
   EXPECT_THAT(plan.argv, Not(Contains("--oversubscribe"))) << "the slots are exactly the ranks";
   EXPECT_THAT(plan.explanation, Contains(HasSubstr("the other hosts are assumed to have as many")));
   EXPECT_TRUE(plan.first_host_is_here);
@@ -135,7 +139,8 @@ TEST(LaunchPlan, MoreRanksThanCpus) {
 }
 
 TEST(LaunchPlan, AYieldSetByTheUserIsKept) {
-  const LaunchPlan plan = plan_launch(options_for(), {{"OMPI_MCA_mpi_yield_when_idle", "1"}}, facts_of_login_node());
+  const LaunchPlan plan =
+      plan_launch(options_for(), {{"OMPI_MCA_mpi_yield_when_idle", "1"}}, facts_of_login_node());
   EXPECT_THAT(plan.argv, Not(Contains("mpi_yield_when_idle")));
 }
 
@@ -146,13 +151,15 @@ TEST(LaunchPlan, RootAndTerminal) {
   const LaunchPlan plan = plan_launch(options_for(), {}, facts);
   EXPECT_THAT(plan.argv, Contains("--allow-run-as-root"));
   EXPECT_EQ(plan.environment.at("FABRICHECK_TERMINAL"), "1");
-  EXPECT_THAT(plan_launch(options_for(), {}, facts_of_login_node()).argv, Not(Contains("--allow-run-as-root")));
+  EXPECT_THAT(plan_launch(options_for(), {}, facts_of_login_node()).argv,
+              Not(Contains("--allow-run-as-root")));
 }
 
 TEST(LaunchPlan, TimeoutFromOptionOrBudget) {
   LaunchOptions options = options_for();
   options.run.budget = std::chrono::milliseconds(100);
-  EXPECT_EQ(plan_launch(options, {}, facts_of_login_node()).timeout, std::chrono::seconds(301)) << "rounded up";
+  EXPECT_EQ(plan_launch(options, {}, facts_of_login_node()).timeout, std::chrono::seconds(301))
+      << "rounded up";
   options.timeout = std::chrono::milliseconds(1500);
   const LaunchPlan plan = plan_launch(options, {}, facts_of_login_node());
   EXPECT_EQ(plan.timeout, std::chrono::seconds(2));
@@ -186,7 +193,8 @@ TEST(LaunchPlan, PartOfASlurmAllocation) {
 }
 
 TEST(LaunchPlan, BrokenSlurmVariables) {
-  EXPECT_THAT(plan_error(options_for(), {{"SLURM_JOB_NODELIST", "node[1-"}}), StartsWith("SLURM_JOB_NODELIST: the node list"));
+  EXPECT_THAT(plan_error(options_for(), {{"SLURM_JOB_NODELIST", "node[1-"}}),
+              StartsWith("SLURM_JOB_NODELIST: the node list"));
   EXPECT_THAT(plan_error(options_for(), {{"SLURM_JOB_NODELIST", "node[1-2]"}, {"SLURM_JOB_NUM_NODES", "3"}}),
               HasSubstr("names 2 hosts, but SLURM_JOB_NUM_NODES is '3'"));
   EXPECT_THAT(plan_error(options_for(), {{"SLURM_JOB_NODELIST", "a"}, {"SLURM_GPUS_ON_NODE", "many"}}),
@@ -194,8 +202,10 @@ TEST(LaunchPlan, BrokenSlurmVariables) {
 }
 
 TEST(LaunchPlan, RefusesToLaunchFromInsideAJob) {
-  EXPECT_THAT(plan_error(options_for(), {{"OMPI_COMM_WORLD_SIZE", "4"}}), HasSubstr("itself started by mpirun with 4 ranks"));
-  EXPECT_THAT(plan_error(options_for(), {{"FABRICHECK_LAUNCHED", "1"}}), HasSubstr("not as a rank of its job"));
+  EXPECT_THAT(plan_error(options_for(), {{"OMPI_COMM_WORLD_SIZE", "4"}}),
+              HasSubstr("itself started by mpirun with 4 ranks"));
+  EXPECT_THAT(plan_error(options_for(), {{"FABRICHECK_LAUNCHED", "1"}}),
+              HasSubstr("not as a rank of its job"));
 }
 
 TEST(LaunchPlan, HostNames) {
@@ -204,7 +214,8 @@ TEST(LaunchPlan, HostNames) {
   EXPECT_EQ(host_error(""), "--hosts: the host name '' is empty");
   EXPECT_EQ(host_error(":4"), "--hosts: the host name '' is empty");
   EXPECT_EQ(host_error("-oProxyCommand=x"), "--hosts: the host name '-oProxyCommand=x' begins with a dash");
-  for (const std::string bad : {"a b", "a;b", "$(x)", "a`b`", "a|b", "a&b", "a/b", "a\nb", "a'b", "a*", "a\\b", "user@a", "é"}) {
+  for (const std::string bad :
+       {"a b", "a;b", "$(x)", "a`b`", "a|b", "a&b", "a/b", "a\nb", "a'b", "a*", "a\\b", "user@a", "é"}) {
     EXPECT_THAT(host_error(bad), HasSubstr("holds a character other than")) << bad;
   }
   EXPECT_THAT(host_error("[fe80::1]:4"), HasSubstr("IPv6"));
@@ -227,7 +238,8 @@ TEST(LaunchPlan, ListThatNoCommandHolds) {
 }
 
 TEST(Hostfile, Forms) {
-  const auto hosts = parse_hostfile("# ours\nnode1 slots=4\r\n\n  node2:8   # good\nnode3\n\tnode4\tslots=2", "h");
+  const auto hosts =
+      parse_hostfile("# ours\nnode1 slots=4\r\n\n  node2:8   # good\nnode3\n\tnode4\tslots=2", "h");
   EXPECT_THAT(hosts, ElementsAre(LaunchHost{"node1", 4}, LaunchHost{"node2", 8}, LaunchHost{"node3", 0},
                                  LaunchHost{"node4", 2}));
 }
@@ -237,7 +249,8 @@ TEST(Hostfile, IsUsed) {
   options.hostfile = "hosts.txt";
   LaunchFacts facts = facts_of_gpu_node();
   facts.hostfile_text = "node1 slots=2\nnode2 slots=2\n";
-  EXPECT_THAT(command(plan_launch(options, {}, facts)), StartsWith("mpirun --host node1:2,node2:2 --map-by ppr:2:node"));
+  EXPECT_THAT(command(plan_launch(options, {}, facts)),
+              StartsWith("mpirun --host node1:2,node2:2 --map-by ppr:2:node"));
 }
 
 TEST(Hostfile, ErrorsCarryTheLine) {
@@ -256,9 +269,11 @@ TEST(Hostfile, ErrorsCarryTheLine) {
 
 TEST(NodeList, Forms) {
   EXPECT_THAT(expand_node_list("node1"), ElementsAre("node1"));
-  EXPECT_THAT(expand_node_list("node[1-3,7],login1"), ElementsAre("node1", "node2", "node3", "node7", "login1"));
+  EXPECT_THAT(expand_node_list("node[1-3,7],login1"),
+              ElementsAre("node1", "node2", "node3", "node7", "login1"));
   EXPECT_THAT(expand_node_list("n[08-11]"), ElementsAre("n08", "n09", "n10", "n11"));
-  EXPECT_THAT(expand_node_list("r[1-2]n[01-02]-ib"), ElementsAre("r1n01-ib", "r1n02-ib", "r2n01-ib", "r2n02-ib"));
+  EXPECT_THAT(expand_node_list("r[1-2]n[01-02]-ib"),
+              ElementsAre("r1n01-ib", "r1n02-ib", "r2n01-ib", "r2n02-ib"));
   EXPECT_THAT(expand_node_list("a,b"), ElementsAre("a", "b"));
   EXPECT_EQ(expand_node_list("n[0001-1024]").size(), 1024U);
 }
@@ -280,8 +295,10 @@ TEST(NodeList, Malformed) {
 }
 
 TEST(ShellCommand, Quotes) {
-  EXPECT_EQ(shell_command({"mpirun", "--host", "a:2,b:2", "ppr:2:node", "x=1"}), "mpirun --host a:2,b:2 ppr:2:node x=1");
-  EXPECT_EQ(shell_command({"a b", "", "it's", "$HOME", "mpi.*", "a\nb"}), "'a b' '' 'it'\\''s' '$HOME' 'mpi.*' 'a\nb'");
+  EXPECT_EQ(shell_command({"mpirun", "--host", "a:2,b:2", "ppr:2:node", "x=1"}),
+            "mpirun --host a:2,b:2 ppr:2:node x=1");
+  EXPECT_EQ(shell_command({"a b", "", "it's", "$HOME", "mpi.*", "a\nb"}),
+            "'a b' '' 'it'\\''s' '$HOME' 'mpi.*' 'a\nb'");
 }
 
 JobEnding ended(int code, bool wrote) {
@@ -317,8 +334,10 @@ TEST(JobOutcomeOf, AResultElsewhereCannotBeMissed) {
 }
 
 TEST(JobOutcomeOf, LostRanks) {
-  for (const int code : {137, 205, 213, 255, 5, 134}) EXPECT_EQ(job_outcome(ended(code, true)).exit_status, 4) << code;
-  for (const int code : {137, 139, 205, 213, 110}) EXPECT_EQ(job_outcome(ended(code, false)).exit_status, 4) << code;
+  for (const int code : {137, 205, 213, 255, 5, 134})
+    EXPECT_EQ(job_outcome(ended(code, true)).exit_status, 4) << code;
+  for (const int code : {137, 139, 205, 213, 110})
+    EXPECT_EQ(job_outcome(ended(code, false)).exit_status, 4) << code;
   EXPECT_THAT(job_outcome(ended(205, true)).sentence, HasSubstr("205"));
   JobEnding killed = ended(0, true);
   killed.killed = true;

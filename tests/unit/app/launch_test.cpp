@@ -62,6 +62,8 @@ TEST_F(Launch, PassesTheProgramsStatusThrough) {
   for (const int code : {0, 1, 2, 3, 4}) {
     mpirun_is(writes_result + std::string("exit ") + std::to_string(code));
     EXPECT_EQ(launch_it(), code);
+    // Written twice within one tick of the file system's clock, the same file would look untouched.
+    std::filesystem::remove(options_.run.out_directory + "/result.json");
   }
 }
 
@@ -84,7 +86,8 @@ TEST_F(Launch, LostRank) {
 }
 
 TEST_F(Launch, HandsOverWordsEnvironmentAndNoInput) {
-  mpirun_is("printf '%s\\n' \"$@\" > $OUT/../words; env > $OUT/../env; cat > $OUT/../input; " + std::string(writes_result));
+  mpirun_is("printf '%s\\n' \"$@\" > $OUT/../words; env > $OUT/../env; cat > $OUT/../input; " +
+            std::string(writes_result));
   options_.run_arguments = {"run", "--only", "a b;*"};
   EXPECT_EQ(launch_it(), 0);
   EXPECT_THAT(text_of("words"), HasSubstr("/opt/fabricheck\nrun\n--only\na b;*\n--bind-numa\n"));
@@ -117,8 +120,8 @@ TEST_F(Launch, MpirunThatCannotBeExecuted) {
 }
 
 TEST_F(Launch, SignalsArePassedOnOnce) {
-  mpirun_is("trap 'echo INT >> $OUT/../caught' INT; trap 'echo TERM >> $OUT/../caught; " + std::string(writes_result) +
-            "exit 1' TERM\ntouch $OUT/../ready; while :; do sleep 0.05; done");
+  mpirun_is("trap 'echo INT >> $OUT/../caught' INT; trap 'echo TERM >> $OUT/../caught; " +
+            std::string(writes_result) + "exit 1' TERM\ntouch $OUT/../ready; while :; do sleep 0.05; done");
   context_.grace = milliseconds(20'000);
   context_.recorded_exit_status = [](const std::string&) { return 3; };
   // Blocked here first, so that the thread below inherits that and launch() gets the signal.
@@ -139,6 +142,21 @@ TEST_F(Launch, SignalsArePassedOnOnce) {
   EXPECT_EQ(text_of("caught"), "TERM\n");
   EXPECT_THAT(err_.str(), HasSubstr("interrupted"));
   EXPECT_LT(steady_clock::now() - start, std::chrono::seconds(15)) << "before the grace ended";
+}
+
+TEST_F(Launch, AnOldResultBesideANewJournalIsNotRead) {
+  std::ofstream(options_.run.out_directory + "/result.json") << "{}";
+  bool was_read = false;
+  context_.recorded_exit_status = [&](const std::string&) {
+    was_read = true;
+    return 0;
+  };
+  mpirun_is("echo x > $OUT/journal.jsonl; exit 1");
+  EXPECT_EQ(launch_it(), 1);
+  EXPECT_FALSE(was_read);
+  mpirun_is(writes_result + std::string("exit 1"));
+  EXPECT_EQ(launch_it(), 1);
+  EXPECT_TRUE(was_read);
 }
 
 TEST_F(Launch, WhoIgnoresTheSignalIsKilledWithItsGroup) {

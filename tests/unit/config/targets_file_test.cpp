@@ -57,7 +57,8 @@ class TemporaryFolder {
 
 TEST(ParseTargets, EveryKey) {
   const auto targets = parse(
-      "[[target]]\ncheck = \"mpi.allreduce.latency\"\nbytes = \"64KiB\"\nranks_per_node = 2\ngroup_nodes = 4\n"
+      "[[target]]\ncheck = \"mpi.allreduce.latency\"\nbytes = \"64KiB\"\nranks_per_node = 2\ngroup_nodes = "
+      "4\n"
       "statistic = \"p99\"\nat_most = \"40000 ns\"\nsource = \"a page\"\n"
       "[[target]]\ncheck = \"nvlink.pair.bandwidth\"\nbytes = 8\nat_least = \"2 TB/s\"\n");
   ASSERT_EQ(targets.size(), 2U);
@@ -93,8 +94,8 @@ TEST(ParseTargets, AllComparisons) {
 }
 
 TEST(ParseTargets, BusBandwidthHasItsOwnUnit) {
-  const auto targets =
-      parse("[[target]]\ncheck = \"mpi.allreduce.latency\"\nstatistic = \"busbw\"\nat_least = \"400 Gb/s\"\n");
+  const auto targets = parse(
+      "[[target]]\ncheck = \"mpi.allreduce.latency\"\nstatistic = \"busbw\"\nat_least = \"400 Gb/s\"\n");
   EXPECT_EQ(targets.at(0).unit, "GB/s");
   EXPECT_EQ(targets.at(0).value, 50);
   EXPECT_THAT(error_with("statistic = \"busbw\"\nat_least = \"5 us\"\n"), HasSubstr("write it in GB/s"));
@@ -110,9 +111,11 @@ TEST(ParseTargets, SyntaxErrorsCarryLineAndColumn) {
 
 TEST(ParseTargets, UnknownKeys) {
   EXPECT_EQ(error_with("belw = \"5 us\"\n"), "t.toml:3:1: unknown key 'belw'; did you mean 'below'?");
-  EXPECT_EQ(error_of("[[targets]]\ncheck = \"x\"\n"), "t.toml:1:3: unknown key 'targets'; did you mean 'target'?");
+  EXPECT_EQ(error_of("[[targets]]\ncheck = \"x\"\n"),
+            "t.toml:1:3: unknown key 'targets'; did you mean 'target'?");
   EXPECT_THAT(error_of("title = \"x\"\n"), StartsWith("t.toml:1:1: unknown key 'title'; known are target"));
-  EXPECT_THAT(error_with("\"\\u001b[2J\" = 1\n"), HasSubstr("'\\x1b[2J'")) << "no escape reaches the terminal";
+  EXPECT_THAT(error_with("\"\\u001b[2J\" = 1\n"), HasSubstr("'\\x1b[2J'"))
+      << "no escape reaches the terminal";
 }
 
 TEST(ParseTargets, Checks) {
@@ -128,7 +131,8 @@ TEST(ParseTargets, LimitsMustBeOne) {
   EXPECT_THAT(error_with(""), HasSubstr("1:1: this target has no limit"));
   EXPECT_EQ(error_with("below = \"5 us\"\nat_most = \"5 us\"\n"),
             "t.toml:4:11: this target has both at_most and below; give one limit per target");
-  EXPECT_EQ(error_with("below = 5\n"), "t.toml:3:9: below is a bare number; write it with its unit, such as \"5 us\"");
+  EXPECT_EQ(error_with("below = 5\n"),
+            "t.toml:3:9: below is a bare number; write it with its unit, such as \"5 us\"");
   EXPECT_THAT(error_with("below = 5.5\n"), HasSubstr("bare number"));
   EXPECT_THAT(error_with("below = true\n"), HasSubstr("below is true or false; it has to be text"));
   EXPECT_THAT(error_with("below = \"5 GB/s\"\n"), HasSubstr("3:9: below: the unit of '5 GB/s' does not fit"));
@@ -140,8 +144,10 @@ TEST(ParseTargets, LimitsMustBeOne) {
 }
 
 TEST(ParseTargets, ImpossibleValues) {
-  EXPECT_THAT(error_with("bytes = -1\nbelow = \"5 us\"\n"), HasSubstr("3:9: bytes is -1; it has to be from 0 to"));
-  EXPECT_THAT(error_with("bytes = \"8 \"\n"), HasSubstr("3:9: bytes: the size '8 ' begins or ends with a blank"));
+  EXPECT_THAT(error_with("bytes = -1\nbelow = \"5 us\"\n"),
+              HasSubstr("3:9: bytes is -1; it has to be from 0 to"));
+  EXPECT_THAT(error_with("bytes = \"8 \"\n"),
+              HasSubstr("3:9: bytes: the size '8 ' begins or ends with a blank"));
   EXPECT_THAT(error_with("bytes = 8.0\n"), HasSubstr("bytes is a number with a point"));
   EXPECT_THAT(error_with("bytes = \"\"\n"), HasSubstr("3:9: bytes is empty"));
   EXPECT_THAT(error_with("bytes = 99999999999999999999\n"), StartsWith("t.toml:3:"));
@@ -157,9 +163,11 @@ TEST(ParseTargets, ImpossibleValues) {
 }
 
 TEST(ParseTargets, DuplicateKeys) {
-  const std::string one = "[[target]]\ncheck = \"mpi.bcast.latency\"\nbytes = 8\nranks_per_node = 1\nbelow = \"5 us\"\n";
+  const std::string one =
+      "[[target]]\ncheck = \"mpi.bcast.latency\"\nbytes = 8\nranks_per_node = 1\nbelow = \"5 us\"\n";
   EXPECT_EQ(error_of(one + one),
-            "t.toml:6:1: line 1 already has a target for mpi.bcast.latency at 8 B with ranks_per_node 1; one is applied "
+            "t.toml:6:1: line 1 already has a target for mpi.bcast.latency at 8 B with ranks_per_node 1; one "
+            "is applied "
             "per check, bytes and ranks_per_node");
   const std::string other_size = "[[target]]\ncheck = \"mpi.bcast.latency\"\nbytes = 16\nbelow = \"5 us\"\n";
   const std::string any_size = "[[target]]\ncheck = \"mpi.bcast.latency\"\nbelow = \"5 us\"\n";
@@ -169,7 +177,8 @@ TEST(ParseTargets, DuplicateKeys) {
 TEST(ParseTargets, ShapeOfTheFile) {
   EXPECT_EQ(error_of(""), "t.toml:1:1: there is no [[target]] table in this file");
   EXPECT_THAT(error_of("# nothing\n"), HasSubstr("no [[target]]"));
-  EXPECT_THAT(error_of("[target]\ncheck = \"x\"\n"), HasSubstr("'target' is a table; write each target as a [[target]]"));
+  EXPECT_THAT(error_of("[target]\ncheck = \"x\"\n"),
+              HasSubstr("'target' is a table; write each target as a [[target]]"));
   EXPECT_THAT(error_of("target = 5\n"), HasSubstr("1:10: 'target' is an integer"));
   EXPECT_THAT(error_of("target = []\n"), HasSubstr("list of targets is empty"));
   EXPECT_THAT(error_of("target = [1, 2]\n"), HasSubstr("1:11: a target is an integer"));
@@ -221,9 +230,9 @@ TEST(ReadTargets, UnreadableFile) {
   ASSERT_EQ(::chmod((folder / "secret.toml").c_str(), 0), 0);
   // Root reads every file: be somebody else meanwhile.
   const bool was_root = ::geteuid() == 0;
-  if (was_root) ASSERT_EQ(::seteuid(65534), 0);
+  ASSERT_TRUE(!was_root || ::seteuid(65534) == 0);
   const std::string sentence = sentence_of([&] { read_targets(folder / "secret.toml", known); });
-  if (was_root) ASSERT_EQ(::seteuid(0), 0);
+  ASSERT_TRUE(!was_root || ::seteuid(0) == 0);
   EXPECT_THAT(sentence, HasSubstr("Permission denied"));
 }
 
@@ -258,7 +267,10 @@ TEST(DefaultTargets, AUserFileOverridesThem) {
 }
 
 TEST(DefaultTargets, FailLoudlyWhenTheCatalogueLacksTheirCheck) {
-  EXPECT_THAT(sentence_of([] { default_targets({{"mpi.barrier.latency", "us"}}); }), HasSubstr("unknown check"));
+  EXPECT_THAT(sentence_of([] {
+                default_targets({{"mpi.barrier.latency", "us"}});
+              }),
+              HasSubstr("unknown check"));
 }
 
 }  // namespace

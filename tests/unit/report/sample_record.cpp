@@ -72,6 +72,7 @@ CheckRecord full_check() {
   statistics.decision_interval = Interval{5.9, 6.45};
   statistics.decision_confidence = 0.9991;
   statistics.late_starts = 7;
+  statistics.overruns = 11;
   statistics.verified = 120;
   check.last = LastRank{7, "n2", 0.81};
   check.target = AppliedTarget{"<", 5.0, "median", "sub-5 us target"};

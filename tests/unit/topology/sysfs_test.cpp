@@ -118,6 +118,10 @@ TEST(PciDevices, AMachineWithoutPciIsNotAPuzzleButOneWithoutSysfsIs) {
   EXPECT_THAT(pci_devices(tree.root(), unknown), IsEmpty());
   ASSERT_THAT(unknown, SizeIs(1));
   EXPECT_THAT(unknown[0], HasSubstr("is sysfs mounted?"));
+  tree.link("sys/bus/pci/devices", "devices");
+  EXPECT_THAT(pci_devices(tree.root(), unknown), IsEmpty());
+  ASSERT_THAT(unknown, SizeIs(2));
+  EXPECT_THAT(unknown[1], HasSubstr("symbolic links"));
 }
 
 }  // namespace

@@ -1,0 +1,255 @@
+#include "control/watchdog.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "control/side_channel.hpp"
+
+namespace fabricheck::control {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Rank 0's side, with what it would have done instead of ending the process.
+struct Root {
+  explicit Root(int size, double silence_s = 0.8, double deadline_s = 60.0) {
+    WatchdogOptions options;
+    options.size = size;
+    for (int rank = 0; rank < size; ++rank) options.hosts.push_back("h" + std::to_string(rank / 2));
+    options.silence_s = silence_s;
+    options.deadline_s = deadline_s;
+    options.on_incident = [this](const Incident& one) {
+      const std::lock_guard lock(mutex);
+      incident = one;
+      return 4;
+    };
+    options.end_process = [this](int status) {
+      const std::lock_guard lock(mutex);
+      ended = status;
+      changed.notify_all();
+    };
+    watchdog = std::make_unique<Watchdog>(std::move(options), progress);
+    contact = watchdog->listen();
+    std::string reason;
+    EXPECT_TRUE(watchdog->start(contact, reason));
+  }
+  bool wait_for_end(std::chrono::seconds at_most) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, at_most, [this] { return ended.has_value(); });
+  }
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<Incident> incident;
+  std::optional<int> ended;
+  Progress progress;
+  std::string contact;
+  std::unique_ptr<Watchdog> watchdog;
+};
+
+/// Another rank as rank 0 hears it: raw messages, so that it can die, stall or fall silent at will.
+struct RawRank {
+  RawRank(const std::string& text, int rank) : contact(*parse_contact(text)), number(rank) {
+    std::string reason;
+    socket = connect_to(contact, 2.0, reason);
+    EXPECT_TRUE(socket) << reason;
+    send(MessageKind::hello);
+  }
+  void send(MessageKind kind, std::uint64_t phase = 1, std::uint64_t iteration = 1, const std::string& words = "") {
+    ChannelMessage message;
+    message.token = contact.token;
+    message.kind = kind;
+    message.rank = number;
+    message.phase = phase;
+    message.iteration = iteration;
+    words.copy(message.text.data(), message.text.size() - 1);
+    send_message(socket.get(), message);
+  }
+  Contact contact;
+  int number;
+  Socket socket;
+};
+
+TEST(Watchdog, NamesTheRankThatDied) {
+  Root root(4);
+  RawRank one(root.contact, 1), two(root.contact, 2), three(root.contact, 3);
+  ASSERT_TRUE(root.watchdog->missing(5.0).empty());
+  two.send(MessageKind::heartbeat, 3, 512);
+  std::this_thread::sleep_for(100ms);
+  two.socket = Socket();
+  ASSERT_TRUE(root.wait_for_end(5s));
+  EXPECT_EQ(root.incident->kind, IncidentKind::lost);
+  ASSERT_EQ(root.incident->culprits.size(), 1u);
+  EXPECT_EQ(root.incident->culprits[0].rank, 2);
+  EXPECT_EQ(root.incident->culprits[0].host, "h1");
+  EXPECT_EQ(root.incident->culprits[0].iteration, 512u);
+  EXPECT_EQ(*root.ended, 4);
+}
+
+TEST(Watchdog, AGoodbyeIsNoLoss) {
+  Root root(2);
+  RawRank one(root.contact, 1);
+  ASSERT_TRUE(root.watchdog->missing(5.0).empty());
+  one.send(MessageKind::goodbye);
+  one.socket = Socket();
+  EXPECT_FALSE(root.wait_for_end(2s));
+}
+
+TEST(Watchdog, NamesTheRankThatFellSilentAndNotTheOthers) {
+  Root root(4);
+  RawRank one(root.contact, 1), two(root.contact, 2), three(root.contact, 3);
+  ASSERT_TRUE(root.watchdog->missing(5.0).empty());
+  for (int i = 0; i < 30 && !root.wait_for_end(0s); ++i) {
+    one.send(MessageKind::heartbeat, 3, 10 + static_cast<std::uint64_t>(i));
+    three.send(MessageKind::heartbeat, 3, 10);
+    std::this_thread::sleep_for(100ms);
+  }
+  ASSERT_TRUE(root.ended.has_value());
+  EXPECT_EQ(root.incident->kind, IncidentKind::silent);
+  ASSERT_EQ(root.incident->culprits.size(), 1u);
+  EXPECT_EQ(root.incident->culprits[0].rank, 2);
+  EXPECT_FALSE(root.incident->whole_host);
+}
+
+TEST(Watchdog, AllRanksOfAHostSilentIsTheHost) {
+  Root root(4);
+  RawRank one(root.contact, 1), two(root.contact, 2), three(root.contact, 3);
+  ASSERT_TRUE(root.watchdog->missing(5.0).empty());
+  for (int i = 0; i < 30 && !root.wait_for_end(0s); ++i) {
+    one.send(MessageKind::heartbeat, 3, 10);
+    std::this_thread::sleep_for(100ms);
+  }
+  ASSERT_TRUE(root.ended.has_value());
+  EXPECT_EQ(root.incident->culprits.size(), 2u);
+  EXPECT_TRUE(root.incident->whole_host);
+}
+
+TEST(Watchdog, WhenNothingMovesTheLeastAdvancedIsNamed) {
+  Root root(4, 60.0, 0.6);
+  RawRank one(root.contact, 1), two(root.contact, 2), three(root.contact, 3);
+  root.progress.enter_phase();
+  root.progress.iteration = 100;
+  for (int i = 0; i < 30 && !root.wait_for_end(0s); ++i) {
+    one.send(MessageKind::heartbeat, 1, 100);
+    two.send(MessageKind::heartbeat, 1, 99);
+    three.send(MessageKind::heartbeat, 1, 100);
+    std::this_thread::sleep_for(100ms);
+  }
+  ASSERT_TRUE(root.ended.has_value());
+  EXPECT_EQ(root.incident->kind, IncidentKind::stuck);
+  ASSERT_EQ(root.incident->culprits.size(), 1u);
+  EXPECT_EQ(root.incident->culprits[0].rank, 2);
+}
+
+TEST(Watchdog, WhenAllAreEquallyFarNobodyIsAccused) {
+  Root root(2, 60.0, 0.6);
+  RawRank one(root.contact, 1);
+  root.progress.enter_phase();
+  root.progress.iteration = 100;
+  for (int i = 0; i < 30 && !root.wait_for_end(0s); ++i) {
+    one.send(MessageKind::heartbeat, 1, 100);
+    std::this_thread::sleep_for(100ms);
+  }
+  ASSERT_TRUE(root.ended.has_value());
+  EXPECT_EQ(root.incident->kind, IncidentKind::stuck);
+  EXPECT_TRUE(root.incident->culprits.empty());
+}
+
+TEST(Watchdog, CarriesARanksOwnWords) {
+  Root root(2);
+  RawRank one(root.contact, 1);
+  one.send(MessageKind::failed, 4, 7, "rank 1 on h0 failed inside iteration 6: connection reset");
+  ASSERT_TRUE(root.wait_for_end(5s));
+  EXPECT_EQ(root.incident->kind, IncidentKind::failed);
+  EXPECT_THAT(root.incident->text, testing::HasSubstr("connection reset"));
+}
+
+TEST(Watchdog, ASignalAnywhereIsAnInterruption) {
+  Root root(2);
+  RawRank one(root.contact, 1);
+  one.send(MessageKind::terminated, 4, 7, "SIGTERM");
+  ASSERT_TRUE(root.wait_for_end(5s));
+  EXPECT_EQ(root.incident->kind, IncidentKind::interrupted);
+  EXPECT_EQ(root.incident->text, "SIGTERM");
+}
+
+TEST(Watchdog, AStrangerWithoutTheTokenIsNobody) {
+  Root root(2);
+  const Contact contact = *parse_contact(root.contact);
+  std::string reason;
+  Socket stranger = connect_to(contact, 2.0, reason);
+  ChannelMessage message;
+  message.token = contact.token + 1;
+  message.kind = MessageKind::failed;
+  message.rank = 1;
+  send_message(stranger.get(), message);
+  EXPECT_FALSE(root.wait_for_end(1s));
+  EXPECT_THAT(root.watchdog->missing(0.1), testing::ElementsAre(1));
+}
+
+TEST(Watchdog, RealRanksMeetAndPartInPeace) {
+  Root root(3);
+  Progress progress;
+  std::vector<std::unique_ptr<Watchdog>> others;
+  for (int rank = 1; rank < 3; ++rank) {
+    WatchdogOptions options;
+    options.rank = rank;
+    options.size = 3;
+    options.silence_s = 0.8;
+    options.end_process = [](int) { ADD_FAILURE() << "a healthy rank ended itself"; };
+    others.push_back(std::make_unique<Watchdog>(std::move(options), progress));
+    std::string reason;
+    EXPECT_TRUE(others.back()->start(root.contact, reason)) << reason;
+  }
+  EXPECT_TRUE(root.watchdog->missing(5.0).empty());
+  std::this_thread::sleep_for(1500ms);
+  for (auto& other : others) other->goodbye();
+  root.watchdog->goodbye();
+  others.clear();
+  EXPECT_FALSE(root.wait_for_end(1s));
+}
+
+TEST(Watchdog, ARankWhoseRootDiedEndsItself) {
+  auto root = std::make_unique<Root>(2);
+  Progress progress;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<int> ended;
+  WatchdogOptions options;
+  options.rank = 1;
+  options.size = 2;
+  options.end_process = [&](int status) {
+    const std::lock_guard lock(mutex);
+    ended = status;
+    changed.notify_all();
+  };
+  Watchdog other(std::move(options), progress);
+  std::string reason;
+  ASSERT_TRUE(other.start(root->contact, reason)) << reason;
+  root->watchdog->missing(5.0);
+  root->watchdog.reset();
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(changed.wait_for(lock, 10s, [&] { return ended.has_value(); }));
+  EXPECT_EQ(*ended, 4);
+}
+
+TEST(Contact, GoesBothWaysAndRefusesGarbage) {
+  const Contact contact{42, 1234, {"10.0.0.1", "::1"}};
+  const auto back = parse_contact(format_contact(contact));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->token, 42u);
+  EXPECT_EQ(back->port, 1234);
+  EXPECT_EQ(back->addresses, contact.addresses);
+  EXPECT_FALSE(parse_contact(""));
+  EXPECT_FALSE(parse_contact("1 99999 a"));
+  EXPECT_FALSE(parse_contact("x y z"));
+}
+
+}  // namespace
+}  // namespace fabricheck::control

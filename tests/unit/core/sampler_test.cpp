@@ -1,0 +1,240 @@
+#include "core/sampler.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
+#include "support/clocks.hpp"
+#include "support/thread_communicator.hpp"
+
+namespace fabricheck {
+namespace {
+
+using ::testing::HasSubstr;
+using test::TickingClock;
+
+/// Takes `usual_ns`, and `rare_ns` in one iteration of `every`.
+class TimedOperation final : public Operation {
+ public:
+  TimedOperation(TickingClock& clock, std::int64_t usual_ns, std::int64_t rare_ns = 0, std::uint64_t every = 0)
+      : clock_(clock), usual_ns_(usual_ns), rare_ns_(rare_ns), every_(every) {}
+  void execute(std::uint64_t iteration) override {
+    clock_.advance(every_ != 0 && iteration % every_ == 0 ? rare_ns_ : usual_ns_);
+  }
+
+ private:
+  TickingClock& clock_;
+  std::int64_t usual_ns_, rare_ns_;
+  std::uint64_t every_;
+};
+
+struct Alone {
+  TickingClock clock;
+  SelfCommunicator self;
+  SharedClock shared;
+  Progress progress;
+  SamplingWorld world() {
+    SamplingWorld world;
+    world.group = world.everyone = &self;
+    world.clock = &clock;
+    world.synchroniser = &shared;
+    world.progress = &progress;
+    return world;
+  }
+};
+
+SamplingPlan plan_of(std::uint64_t wanted) {
+  SamplingPlan plan;
+  plan.budget_ns = 10'000'000'000;
+  plan.wanted_samples = wanted;
+  return plan;
+}
+
+EnoughSamples until(std::uint64_t n) {
+  return [n](const SampleSet& samples) { return samples.values_us.size() >= n; };
+}
+
+TEST(Sampler, MeasuresFromTheCommonStartToTheEnd) {
+  Alone alone;
+  TimedOperation operation(alone.clock, 3000);
+  const auto result = run_sampler(operation, plan_of(1000), alone.world(), until(1000));
+  EXPECT_GE(result.samples.values_us.size(), 1000u);
+  EXPECT_NEAR(*describe(result.samples.values_us).median, 3.0, 0.1);
+  EXPECT_EQ(result.samples.late_starts, 0u);
+  EXPECT_EQ(result.samples.overruns, 0u);
+}
+
+TEST(Sampler, OneLongIterationIsOneLongSample) {
+  Alone alone;
+  TimedOperation operation(alone.clock, 3000, 500'000, 300);
+  const auto result = run_sampler(operation, plan_of(3000), alone.world(), until(3000));
+  const auto long_ones = std::count_if(result.samples.values_us.begin(), result.samples.values_us.end(),
+                                       [](double us) { return us > 100.0; });
+  EXPECT_GE(long_ones, 9);
+  EXPECT_LE(long_ones, 20) << "iterations that could not start in time must not count as slow";
+  EXPECT_GT(result.samples.overruns, 0u) << "and they are said to be there";
+}
+
+TEST(Sampler, StopsAtItsBudgetWithWhatItHas) {
+  Alone alone;
+  TimedOperation operation(alone.clock, 20'000'000);
+  SamplingPlan plan = plan_of(1'000'000);
+  plan.budget_ns = 1'000'000'000;
+  const auto result = run_sampler(operation, plan, alone.world(), until(1'000'000));
+  EXPECT_GE(result.samples.values_us.size(), 3u);
+  EXPECT_LE(result.samples.values_us.size(), 60u);
+}
+
+TEST(Sampler, AtLeastMinSamplesEvenWithoutBudget) {
+  Alone alone;
+  TimedOperation operation(alone.clock, 1000);
+  SamplingPlan plan = plan_of(1000);
+  plan.budget_ns = 0;
+  EXPECT_GE(run_sampler(operation, plan, alone.world(), until(1000)).samples.values_us.size(), plan.min_samples);
+}
+
+TEST(Sampler, OverheadOfAnEmptyOperationIsSmallOnTheRealClock) {
+  // A generous bound: the figure itself is printed in every run and belongs to benchmarks.
+  EXPECT_LT(sampling_overhead_p50_ns(SteadyClock{}), 100'000.0);
+}
+
+/// An operation over threads: a barrier, with this rank's own misbehaviour.
+class Together : public Operation {
+ public:
+  explicit Together(Communicator& communicator) : communicator_(communicator) {}
+  void execute(std::uint64_t) override {
+    communicator_.barrier();
+    std::this_thread::sleep_for(delay);
+  }
+  void prepare(std::uint64_t iteration) override {
+    if (iteration == throw_in_prepare) throw std::runtime_error("no RoCE v2 GID on mlx5_3");
+  }
+  std::optional<Mismatch> verify(std::uint64_t iteration) override {
+    if (iteration == throw_in_verify) throw std::runtime_error("cannot read the result");
+    if (iteration == wrong_at) return Mismatch{2, "h7", iteration, 5, 1.0, 2.0};
+    return std::nullopt;
+  }
+  bool verifies() const override { return true; }
+
+  std::uint64_t throw_in_prepare{~0ULL}, throw_in_verify{~0ULL}, wrong_at{~0ULL};
+  std::chrono::microseconds delay{0};
+
+ private:
+  Communicator& communicator_;
+};
+
+struct RankResult {
+  SamplingResult result;
+  int rank{};
+};
+
+std::vector<SamplingResult> sample_together(int ranks, const std::function<void(Together&, int)>& misbehave,
+                                            std::uint64_t wanted = 200) {
+  std::vector<SamplingResult> results(static_cast<std::size_t>(ranks));
+  test::run_ranks(ranks, [&](Communicator& world) {
+    SteadyClock clock;
+    SharedClock shared;
+    Progress progress;
+    SamplingWorld sampling;
+    sampling.group = sampling.everyone = &world;
+    sampling.clock = &clock;
+    sampling.synchroniser = &shared;
+    sampling.progress = &progress;
+    sampling.world_rank = world.rank();
+    sampling.host = "h" + std::to_string(world.rank());
+    sampling.yield = true;
+    Together operation(world);
+    misbehave(operation, world.rank());
+    SamplingPlan plan = plan_of(wanted);
+    plan.budget_ns = 2'000'000'000;
+    results[static_cast<std::size_t>(world.rank())] = run_sampler(operation, plan, sampling, until(wanted));
+  });
+  return results;
+}
+
+TEST(SamplerTogether, HealthyRanksGiveSamplesAtTheRootAlone) {
+  const auto results = sample_together(3, [](Together&, int) {});
+  EXPECT_GE(results[0].samples.values_us.size(), 200u);
+  EXPECT_TRUE(results[1].samples.values_us.empty());
+  EXPECT_GE(results[0].samples.verified, 200u);
+  EXPECT_FALSE(results[0].error);
+}
+
+TEST(SamplerTogether, NamesTheRankThatEndsLast) {
+  const auto results = sample_together(
+      3,
+      [](Together& operation, int rank) {
+        if (rank == 2) operation.delay = std::chrono::milliseconds(2);
+      },
+      50);
+  std::uint64_t all = 0;
+  for (const auto& [rank, count] : results[0].samples.last_count) all += count;
+  EXPECT_EQ(all, results[0].samples.values_us.size());
+  EXPECT_GT(results[0].samples.last_count.at(2) * 10, all * 8);
+}
+
+TEST(SamplerTogether, AThrowInPrepareIsEveryRanksAndNobodyHangs) {
+  const auto results = sample_together(4, [](Together& operation, int rank) {
+    if (rank == 2) operation.throw_in_prepare = 70;
+  });
+  for (const SamplingResult& result : results) {
+    ASSERT_TRUE(result.error);
+    EXPECT_EQ(*result.error, "rank 2 on h2: no RoCE v2 GID on mlx5_3");
+  }
+}
+
+TEST(SamplerTogether, AThrowDuringWarmUpToo) {
+  const auto results = sample_together(2, [](Together& operation, int rank) {
+    if (rank == 1) operation.throw_in_verify = 0;
+  });
+  for (const SamplingResult& result : results) EXPECT_EQ(result.error.value_or(""), "rank 1 on h1: cannot read the result");
+}
+
+TEST(SamplerTogether, AWrongElementIsEveryRanksWithRankIndexExpectedGot) {
+  const auto results = sample_together(3, [](Together& operation, int rank) {
+    if (rank == 1) operation.wrong_at = 60;
+  });
+  for (const SamplingResult& result : results)
+    EXPECT_EQ(result.mismatch.value_or(""), "rank 2 on h7: iteration 60, element 5: expected 1, got 2");
+}
+
+TEST(SamplerTogether, AThrowInsideTheTimedPartIsThrownOn) {
+  class Dying final : public Operation {
+   public:
+    explicit Dying(bool die) : die_(die) {}
+    void execute(std::uint64_t iteration) override {
+      if (die_ && iteration == 20) throw std::runtime_error("connection reset");
+    }
+
+   private:
+    bool die_;
+  };
+  try {
+    test::run_ranks(2, [](Communicator& world) {
+      SteadyClock clock;
+      SharedClock shared;
+      Progress progress;
+      SamplingWorld sampling;
+      sampling.group = sampling.everyone = &world;
+      sampling.clock = &clock;
+      sampling.synchroniser = &shared;
+      sampling.progress = &progress;
+      sampling.world_rank = world.rank();
+      sampling.host = "h";
+      sampling.yield = true;
+      Dying operation(world.rank() == 1);
+      SamplingPlan plan = plan_of(500);
+      run_sampler(operation, plan, sampling, until(500));
+    });
+    FAIL() << "the exception was swallowed";
+  } catch (const OutOfStep& error) {
+    EXPECT_THAT(error.what(), HasSubstr("rank 1 on h failed inside iteration 20: connection reset"));
+  }
+}
+
+}  // namespace
+}  // namespace fabricheck

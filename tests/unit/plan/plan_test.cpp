@@ -1,0 +1,203 @@
+#include "plan/plan.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace fabricheck::plan {
+namespace {
+
+using ::testing::ElementsAre;
+
+ClusterTopology cluster(int nodes, int ranks_per_node) {
+  ClusterTopology topology;
+  for (int node = 0; node < nodes; ++node) {
+    topology.hosts.push_back({});
+    for (int local = 0; local < ranks_per_node; ++local) {
+      RankPlace place;
+      place.rank = static_cast<int>(topology.ranks.size());
+      place.host = node;
+      place.local_rank = local;
+      topology.ranks.push_back(place);
+    }
+  }
+  return topology;
+}
+
+std::vector<CheckRow> rows() {
+  CheckRow latency;
+  latency.id = "mpi.allreduce.latency";
+  latency.scopes = {Scope::between_nodes_group, Scope::between_nodes, Scope::all_ranks, Scope::inside_node};
+  latency.sizes = {8, 1024, 65536, 1 << 20};
+  latency.in_gate = true;
+  CheckRow busbw;
+  busbw.id = "mpi.allreduce.busbw";
+  busbw.derived_from = latency.id;
+  busbw.min_bytes = 65536;
+  return {latency, busbw};
+}
+
+Target gate(int group_nodes = 8) {
+  Target target;
+  target.check = "mpi.allreduce.latency";
+  target.bytes = 8;
+  target.ranks_per_node = 1;
+  target.group_nodes = group_nodes;
+  target.comparison = Comparison::below;
+  target.value = 5.0;
+  return target;
+}
+
+Request request(int group_nodes = 8) {
+  Request one;
+  one.budget_ns = 600'000'000'000;
+  one.targets = {gate(group_nodes)};
+  return one;
+}
+
+std::vector<PlannedCheck> at(const TestPlan& plan, Scope scope, std::uint64_t bytes) {
+  std::vector<PlannedCheck> found;
+  std::copy_if(plan.checks.begin(), plan.checks.end(), std::back_inserter(found),
+               [&](const PlannedCheck& check) { return check.scope == scope && check.bytes == bytes; });
+  return found;
+}
+
+TEST(Plan, ASmallClusterIsItsOwnGroup) {
+  const auto catalogue = rows();
+  const TestPlan plan = make_plan(cluster(8, 1), catalogue, request());
+  EXPECT_TRUE(at(plan, Scope::between_nodes_group, 8).empty());
+  const auto world = at(plan, Scope::between_nodes, 8);
+  ASSERT_EQ(world.size(), 1u);
+  EXPECT_TRUE(world[0].target.has_value());
+  EXPECT_FALSE(world[0].against_model);
+  EXPECT_EQ(plan.judged, 1);
+}
+
+TEST(Plan, ALargeClusterIsJudgedInGroupsTogetherAndApartAndTheWorldAgainstItsModel) {
+  const auto catalogue = rows();
+  const TestPlan plan = make_plan(cluster(20, 4), catalogue, request());
+  const auto groups = at(plan, Scope::between_nodes_group, 8);
+  ASSERT_EQ(groups.size(), 4u) << "all three together, and each of the three apart";
+  EXPECT_EQ(groups[0].mode, "together");
+  EXPECT_EQ(groups[0].groups.size(), 3u);
+  EXPECT_EQ(groups[1].mode, "apart");
+  for (const auto& group : groups[0].groups) {
+    EXPECT_LE(group.size(), 8u);
+    EXPECT_GE(group.size(), 6u) << "groups are even: one of a few nodes would test little";
+    for (const int rank : group) EXPECT_EQ(rank % 4, 0) << "one rank per node";
+  }
+  const auto world = at(plan, Scope::between_nodes, 8);
+  ASSERT_EQ(world.size(), 1u);
+  EXPECT_TRUE(world[0].against_model);
+  EXPECT_EQ(plan.judged, 3 + 3 + 1);
+}
+
+TEST(Plan, GroupSizeIsTheTargets) {
+  const auto catalogue = rows();
+  const TestPlan plan = make_plan(cluster(4, 1), catalogue, request(2));
+  EXPECT_THAT(at(plan, Scope::between_nodes_group, 8)[0].groups, ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
+}
+
+TEST(Plan, OneNodeIsJudgedInsideItAndSaysThatNoNetworkWasTested) {
+  const auto catalogue = rows();
+  const TestPlan plan = make_plan(cluster(1, 8), catalogue, request());
+  const auto inside = at(plan, Scope::inside_node, 8);
+  ASSERT_EQ(inside.size(), 1u);
+  EXPECT_TRUE(inside[0].target.has_value());
+  EXPECT_TRUE(std::any_of(plan.not_tested.begin(), plan.not_tested.end(),
+                          [](const NotTested& one) { return one.id == "network"; }));
+  for (const PlannedCheck& check : plan.checks) EXPECT_EQ(check.scope, Scope::inside_node);
+}
+
+TEST(Plan, InsideNodesOfAClusterIsNotHeldAgainstTheTargetBetweenNodes) {
+  const auto catalogue = rows();
+  const auto inside = at(make_plan(cluster(2, 4), catalogue, request()), Scope::inside_node, 8);
+  ASSERT_EQ(inside.size(), 1u);
+  EXPECT_FALSE(inside[0].target.has_value());
+  EXPECT_EQ(inside[0].groups.size(), 2u);
+}
+
+TEST(Plan, OneRankAloneTestsNothingAndSaysSo) {
+  const auto catalogue = rows();
+  const TestPlan plan = make_plan(cluster(1, 1), catalogue, request());
+  EXPECT_TRUE(plan.checks.empty());
+  EXPECT_FALSE(plan.not_tested.empty());
+}
+
+TEST(Plan, TheGateComesFirst) {
+  const auto catalogue = rows();
+  const TestPlan plan = make_plan(cluster(4, 2), catalogue, request());
+  bool past_gate = false;
+  for (const PlannedCheck& check : plan.checks) {
+    if (check.bytes != 8) past_gate = true;
+    EXPECT_FALSE(past_gate && check.bytes == 8);
+  }
+}
+
+TEST(Plan, BudgetIsSharedAndNotExceeded) {
+  const auto catalogue = rows();
+  Request one = request();
+  one.budget_ns = 4'000'000'000;
+  std::int64_t sum = 0;
+  for (const PlannedCheck& check : make_plan(cluster(20, 4), catalogue, one).checks) {
+    EXPECT_GT(check.budget_ns, 0);
+    sum += check.budget_ns;
+  }
+  EXPECT_LE(sum, one.budget_ns);
+}
+
+TEST(Plan, GroupsThatDoNotFitApartAreSaidNotToBeTested) {
+  const auto catalogue = rows();
+  Request one = request();
+  one.budget_ns = 1'000'000'000;
+  const TestPlan plan = make_plan(cluster(1024, 1), catalogue, one);
+  EXPECT_EQ(at(plan, Scope::between_nodes_group, 8).size(), 1u);
+  EXPECT_TRUE(std::any_of(plan.not_tested.begin(), plan.not_tested.end(),
+                          [](const NotTested& entry) { return entry.reason.find("apart") != std::string::npos; }));
+}
+
+TEST(Plan, ADerivedCheckAloneIsMeasuredButOnlyShownItself) {
+  const auto catalogue = rows();
+  Request one = request();
+  one.only = {"*.busbw"};
+  const TestPlan plan = make_plan(cluster(2, 1), catalogue, one);
+  ASSERT_FALSE(plan.checks.empty());
+  for (const PlannedCheck& check : plan.checks) {
+    EXPECT_FALSE(check.show);
+    EXPECT_EQ(check.derived.size(), 1u);
+    EXPECT_GE(check.bytes, 65536u);
+  }
+}
+
+TEST(Plan, SkipAndSizes) {
+  const auto catalogue = rows();
+  Request one = request();
+  one.skip = {"mpi.allreduce.*"};
+  EXPECT_TRUE(make_plan(cluster(2, 1), catalogue, one).checks.empty());
+  one = request();
+  one.sizes = {4096};
+  for (const PlannedCheck& check : make_plan(cluster(2, 1), catalogue, one).checks) EXPECT_EQ(check.bytes, 4096u);
+}
+
+TEST(Plan, ARowWithoutItsBackEndIsNotTestedWithTheReason) {
+  auto catalogue = rows();
+  catalogue[0].unavailable_reason = "built without NCCL";
+  const TestPlan plan = make_plan(cluster(2, 1), catalogue, request());
+  EXPECT_TRUE(plan.checks.empty());
+  EXPECT_TRUE(std::any_of(plan.not_tested.begin(), plan.not_tested.end(),
+                          [](const NotTested& entry) { return entry.reason == "built without NCCL"; }));
+}
+
+TEST(Plan, IsTheSameTwice) {
+  const auto catalogue = rows();
+  const TestPlan a = make_plan(cluster(30, 8), catalogue, request()), b = make_plan(cluster(30, 8), catalogue, request());
+  ASSERT_EQ(a.checks.size(), b.checks.size());
+  for (std::size_t i = 0; i < a.checks.size(); ++i) {
+    EXPECT_EQ(a.checks[i].groups, b.checks[i].groups);
+    EXPECT_EQ(a.checks[i].budget_ns, b.checks[i].budget_ns);
+  }
+}
+
+}  // namespace
+}  // namespace fabricheck::plan
