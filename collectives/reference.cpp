@@ -7,8 +7,10 @@ namespace {
 
 constexpr std::uint64_t period = 17;
 
-/// Compares with factor * element_part + constant, walking the periodic part instead of dividing for each element.
-std::optional<WrongElement> check_affine(std::span<const float> output, float factor, float constant, std::uint64_t iteration) {
+/// Compares with factor * element_part + constant, walking the periodic part instead of dividing for each
+/// element.
+std::optional<WrongElement> check_affine(std::span<const float> output, float factor, float constant,
+                                         std::uint64_t iteration) {
   std::array<float, period> expected{};
   for (std::uint64_t i = 0; i < period; ++i) expected[i] = factor * element_part(i, iteration) + constant;
   std::uint64_t at = 0;
@@ -32,7 +34,8 @@ float rank_part(int rank, std::uint64_t iteration) {
 
 void fill_input(std::span<float> input, int rank, std::uint64_t iteration) {
   std::array<float, period> values{};
-  for (std::uint64_t i = 0; i < period; ++i) values[i] = element_part(i, iteration) + rank_part(rank, iteration);
+  for (std::uint64_t i = 0; i < period; ++i)
+    values[i] = element_part(i, iteration) + rank_part(rank, iteration);
   std::uint64_t at = 0;
   for (float& element : input) {
     element = values[at];

@@ -20,7 +20,8 @@ float element_part(std::uint64_t index, std::uint64_t iteration);
 /// What rank `rank` of the group adds to each of its elements: an integer in [1, 7].
 float rank_part(int rank, std::uint64_t iteration);
 
-/// input[i] = element_part(i) + rank_part(rank). Sums of such integers are exact in float32 up to a million ranks.
+/// input[i] = element_part(i) + rank_part(rank). Sums of such integers are exact in float32 up to a million
+/// ranks.
 void fill_input(std::span<float> input, int rank, std::uint64_t iteration);
 
 /// The sum over ranks 0..ranks-1 of fill_input: ranks * element_part(i) + the sum of rank_part.

@@ -15,6 +15,8 @@ class Barrier final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> make_barrier(const OperationRequest& request) { return std::make_unique<Barrier>(request); }
+std::unique_ptr<Operation> make_barrier(const OperationRequest& request) {
+  return std::make_unique<Barrier>(request);
+}
 
 }  // namespace fabricheck::collectives::mpi

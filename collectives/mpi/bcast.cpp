@@ -37,6 +37,8 @@ class Bcast final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> make_bcast(const OperationRequest& request) { return std::make_unique<Bcast>(request); }
+std::unique_ptr<Operation> make_bcast(const OperationRequest& request) {
+  return std::make_unique<Bcast>(request);
+}
 
 }  // namespace fabricheck::collectives::mpi

@@ -11,7 +11,7 @@ constexpr std::uint64_t KiB = 1024, MiB = 1024 * KiB;
 constexpr std::uint64_t bandwidth_from_bytes = 64 * KiB;
 
 const std::vector<std::uint64_t>& sizes() {
-  static const std::vector<std::uint64_t> all{8,         64,       512,     4 * KiB,  32 * KiB,
+  static const std::vector<std::uint64_t> all{8,         64,      512,      4 * KiB, 32 * KiB,
                                               256 * KiB, 2 * MiB, 16 * MiB, 64 * MiB};
   return all;
 }
@@ -22,7 +22,8 @@ const std::vector<Scope>& scopes() {
   return all;
 }
 
-CheckRow latency(const char* name, const char* description, std::vector<std::uint64_t> bytes, OperationFactory make) {
+CheckRow latency(const char* name, const char* description, std::vector<std::uint64_t> bytes,
+                 OperationFactory make) {
   CheckRow row;
   row.id = std::string("mpi.") + name + ".latency";
   row.title = std::string("MPI ") + name + " latency";

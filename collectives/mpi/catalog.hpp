@@ -9,8 +9,8 @@ namespace fabricheck::collectives::mpi {
 
 std::vector<CheckRow> catalog();
 
-/// Frees the communicators that the operations used. Every rank calls it once, after the last operation and before
-/// MPI_Finalize: freeing is collective, so no destructor does it.
+/// Frees the communicators that the operations used. Every rank calls it once, after the last operation and
+/// before MPI_Finalize: freeing is collective, so no destructor does it.
 void release_communicators();
 
 }  // namespace fabricheck::collectives::mpi

@@ -38,7 +38,8 @@ MPI_Comm group_communicator(const std::vector<int>& world_ranks) {
   MPI_Group world = MPI_GROUP_NULL, group = MPI_GROUP_NULL;
   MPI_Comm communicator = MPI_COMM_NULL;
   must(MPI_Comm_group(MPI_COMM_WORLD, &world), "MPI_Comm_group");
-  must(MPI_Group_incl(world, static_cast<int>(world_ranks.size()), world_ranks.data(), &group), "MPI_Group_incl");
+  must(MPI_Group_incl(world, static_cast<int>(world_ranks.size()), world_ranks.data(), &group),
+       "MPI_Group_incl");
   must(MPI_Comm_create_group(MPI_COMM_WORLD, group, 0, &communicator), "MPI_Comm_create_group");
   MPI_Group_free(&group);
   MPI_Group_free(&world);
@@ -65,17 +66,20 @@ std::vector<float> allocate(int count, const char* what) {
     return std::vector<float>(static_cast<std::size_t>(count));
   } catch (const std::bad_alloc&) {
     throw Unavailable(std::string("not enough memory for the ") + what + " of " +
-                format_bytes(static_cast<std::uint64_t>(count) * sizeof(float)));
+                      format_bytes(static_cast<std::uint64_t>(count) * sizeof(float)));
   }
 }
 
 Self::Self(const OperationRequest& request)
-    : communicator(group_communicator(request.world_ranks)), world_rank(request.world_rank), host(request.host) {
+    : communicator(group_communicator(request.world_ranks)),
+      world_rank(request.world_rank),
+      host(request.host) {
   must(MPI_Comm_rank(communicator, &rank), "MPI_Comm_rank");
   must(MPI_Comm_size(communicator, &size), "MPI_Comm_size");
 }
 
-std::optional<Mismatch> Self::mismatch(const std::optional<WrongElement>& wrong, std::uint64_t iteration) const {
+std::optional<Mismatch> Self::mismatch(const std::optional<WrongElement>& wrong,
+                                       std::uint64_t iteration) const {
   if (!wrong) return std::nullopt;
   return Mismatch{world_rank, host, iteration, wrong->index, wrong->expected, wrong->got};
 }

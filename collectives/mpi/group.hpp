@@ -1,4 +1,5 @@
-// What the MPI operations share: communicators of measured groups, error checks, buffers. Private to this folder.
+// What the MPI operations share: communicators of measured groups, error checks, buffers. Private to this
+// folder.
 #pragma once
 
 #include <mpi.h>
@@ -11,7 +12,8 @@
 
 namespace fabricheck::collectives::mpi {
 
-/// The communicator of `world_ranks`; made once per list and kept until release_communicators(). Collective over the list.
+/// The communicator of `world_ranks`; made once per list and kept until release_communicators(). Collective
+/// over the list.
 MPI_Comm group_communicator(const std::vector<int>& world_ranks);
 
 /// Throws Error with MPI's own words.

@@ -1,5 +1,5 @@
-// Factories of the MPI operations. Each first gets the group's communicator, which is a collective call of that group, and only
-// then allocates, so that a rank without memory keeps no other waiting.
+// Factories of the MPI operations. Each first gets the group's communicator, which is a collective call of
+// that group, and only then allocates, so that a rank without memory keeps no other waiting.
 #pragma once
 
 #include <memory>

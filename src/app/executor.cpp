@@ -17,8 +17,8 @@ namespace {
 
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
 
-void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgement, const std::optional<Target>& target,
-          const Measure& measure) {
+void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgement,
+          const std::optional<Target>& target, const Measure& measure) {
   record.statistics = describe(samples.values_us);
   record.statistics.blocks = judgement.blocks;
   record.statistics.clock_error = samples.clock_error_us;
@@ -28,7 +28,8 @@ void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgem
   record.statistics.osu_mean = samples.osu_mean_us;
   record.statistics.barrier_median = samples.barrier_median_us;
   if (measure.rate_times_us > 0.0) {
-    // A rate's statistics: the fastest time gives the largest rate; times' tails and clock errors have no rate of their own.
+    // A rate's statistics: the fastest time gives the largest rate; times' tails and clock errors have no
+    // rate of their own.
     const Statistics times = record.statistics;
     const auto rate = [&](const std::optional<double>& us) {
       return us && *us > 0.0 ? std::optional<double>(measure.convert(*us)) : std::nullopt;
@@ -48,7 +49,8 @@ void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgem
   record.verdict = judgement.verdict;
   record.reason = judgement.reason;
   if (target) {
-    record.target = AppliedTarget{comparison_symbol(target->comparison), target->value, target->statistic, target->source};
+    record.target = AppliedTarget{comparison_symbol(target->comparison), target->value, target->statistic,
+                                  target->source};
     record.statistics.decision_interval = judgement.decision_interval;
     record.statistics.decision_confidence = judgement.decision_confidence;
   }
@@ -68,12 +70,18 @@ std::optional<LastRank> most_often_last(const SampleSet& samples, const std::vec
 const CheckRecord& gravest(const std::vector<CheckRecord>& records) {
   const auto gravity = [](const CheckRecord& record) {
     switch (record.verdict) {
-      case Verdict::fail: return 0;
-      case Verdict::error: return 1;
-      case Verdict::inconclusive: return 2;
-      case Verdict::pass: return 3;
-      case Verdict::unchecked: return 4;
-      case Verdict::skipped: return 5;
+      case Verdict::fail:
+        return 0;
+      case Verdict::error:
+        return 1;
+      case Verdict::inconclusive:
+        return 2;
+      case Verdict::pass:
+        return 3;
+      case Verdict::unchecked:
+        return 4;
+      case Verdict::skipped:
+        return 5;
     }
     return 6;
   };
@@ -84,7 +92,8 @@ const CheckRecord& gravest(const std::vector<CheckRecord>& records) {
 
 }  // namespace
 
-CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group, const std::vector<std::string>& rank_hosts) {
+CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
+                         const std::vector<std::string>& rank_hosts) {
   CheckRecord record;
   record.id = check.row->id;
   record.title = check.row->title;
@@ -104,7 +113,8 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group, con
   record.parameters["ranks_per_node"] = (static_cast<std::int64_t>(ranks.size()) + nodes - 1) / nodes;
   if (!check.mode.empty()) {
     record.parameters["mode"] = check.mode;
-    record.parameters["group"] = static_cast<std::int64_t>(check.group_number ? static_cast<std::size_t>(*check.group_number) : group);
+    record.parameters["group"] =
+        static_cast<std::int64_t>(check.group_number ? static_cast<std::size_t>(*check.group_number) : group);
   }
   return record;
 }
@@ -115,7 +125,9 @@ Executor::Executor(ExecutorWorld world, const plan::TestPlan& plan, std::vector<
 }
 
 void Executor::run() {
-  const auto words = [&](const plan::PlannedCheck& check) { return check_words(blank_record(check, 0, world_.rank_hosts)); };
+  const auto words = [&](const plan::PlannedCheck& check) {
+    return check_words(blank_record(check, 0, world_.rank_hosts));
+  };
   for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
     const plan::PlannedCheck& check = plan_.checks[i];
     world_.progress->enter_phase();
@@ -138,7 +150,8 @@ Executor::Party& Executor::party_of(const plan::PlannedCheck& check) {
   Party party;
   int mine = -1;
   for (std::size_t g = 0; g < check.groups.size(); ++g)
-    if (std::find(check.groups[g].begin(), check.groups[g].end(), world_.world->rank()) != check.groups[g].end())
+    if (std::find(check.groups[g].begin(), check.groups[g].end(), world_.world->rank()) !=
+        check.groups[g].end())
       mine = static_cast<int>(g);
   party.everyone = world_.world->split(mine < 0 ? -1 : 0, world_.world->rank());
   if (party.everyone) {
@@ -164,8 +177,9 @@ std::optional<Target> Executor::target_for(const plan::PlannedCheck& check) {
   target.comparison = Comparison::at_most;
   target.value = model_tolerance * alpha_us * rounds;
   target.unit = "us";
-  target.source = fmt::format("{} x alpha x ceil(log2 {}) with alpha = {} us a round, the median of its own {} groups", model_tolerance,
-                              check.nodes, format_number(alpha_us), sorted.size());
+  target.source =
+      fmt::format("{} x alpha x ceil(log2 {}) with alpha = {} us a round, the median of its own {} groups",
+                  model_tolerance, check.nodes, format_number(alpha_us), sorted.size());
   if (world_.log) {
     Fit fit;
     fit.id = check.row->id;
@@ -187,8 +201,8 @@ void Executor::learn_from(const CheckRecord& record) {
   if (rounds > 0) alphas_us_[record.id].push_back(*record.statistics.median / rounds);
 }
 
-std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Party& party, Operation& operation,
-                                           const std::optional<Target>& target) {
+std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Party& party,
+                                           Operation& operation, const std::optional<Target>& target) {
   SamplingPlan sampling;
   sampling.budget_ns = check.budget_ns;
   sampling.wanted_samples = check.wanted_samples;
@@ -230,7 +244,8 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Part
   record.last = most_often_last(result.samples, ranks, world_.rank_hosts);
   CheckRecord latency = record;
   fill(latency, result.samples, judge(result.samples, target ? &*target : nullptr, policy_), target, {});
-  if (check.against_model && !target) latency.reason = "its groups were not measured, so there is no model to hold it against";
+  if (check.against_model && !target)
+    latency.reason = "its groups were not measured, so there is no model to hold it against";
   if (check.show) records.push_back(latency);
   for (const CheckRow* row : check.derived) {
     Measure measure;
@@ -261,7 +276,8 @@ void Executor::run_check(const plan::PlannedCheck& check) {
     request.world_rank = world_.world->rank();
     request.host = world_.host;
     operation = check.row->make(request);
-    if (world_.hooks->wrap) operation = world_.hooks->wrap(std::move(operation), check.row->id, request.world_rank);
+    if (world_.hooks->wrap)
+      operation = world_.hooks->wrap(std::move(operation), check.row->id, request.world_rank);
   });
   if (world_.first_sample) {
     world_.first_sample();
@@ -287,7 +303,8 @@ void Executor::run_check(const plan::PlannedCheck& check) {
     for (const std::string& lines : gather_strings(*world_.world, packed, 0))
       for (std::size_t at = 0; at < lines.size();) {
         const std::size_t end = lines.find(record_end, at);
-        records.push_back(report::check_from_json(std::string_view(lines).substr(at, end - at), "a rank's record"));
+        records.push_back(
+            report::check_from_json(std::string_view(lines).substr(at, end - at), "a rank's record"));
         at = end + 1;
       }
   }

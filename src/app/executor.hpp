@@ -20,7 +20,9 @@ namespace fabricheck::app {
 
 /// Seams for tests: a wrapper around every operation, another clock.
 struct Hooks {
-  std::function<std::unique_ptr<Operation>(std::unique_ptr<Operation>, const std::string& check_id, int world_rank)> wrap;
+  std::function<std::unique_ptr<Operation>(std::unique_ptr<Operation>, const std::string& check_id,
+                                           int world_rank)>
+      wrap;
   const Clock* clock{};
 };
 
@@ -32,9 +34,9 @@ struct ExecutorWorld {
   Progress* progress{};
   bool yield{};
   const Hooks* hooks{};
-  RunLog* log{};                        ///< rank 0 only
-  report::ProgressPrinter* printer{};   ///< rank 0 only
-  std::function<void()> first_sample;   ///< called once before the first measurement
+  RunLog* log{};                       ///< rank 0 only
+  report::ProgressPrinter* printer{};  ///< rank 0 only
+  std::function<void()> first_sample;  ///< called once before the first measurement
 };
 
 class Executor {
@@ -63,14 +65,17 @@ class Executor {
   std::vector<Target> targets_;
   JudgePolicy policy_;
   std::map<std::vector<std::vector<int>>, Party> parties_;
-  std::map<std::string, std::vector<double>> alphas_us_;  ///< rank 0: per check id, median / rounds of each group
+  std::map<std::string, std::vector<double>>
+      alphas_us_;  ///< rank 0: per check id, median / rounds of each group
 };
 
 /// What is known of a check before it is measured, for group `group` of it.
-CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group, const std::vector<std::string>& rank_hosts);
+CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
+                         const std::vector<std::string>& rank_hosts);
 
-/// A healthy tree's upper rounds cross more switches than the groups, which sit close together: by how much the world may be slower
-/// than alpha * ceil(log2 N) before that is called a fault. Our own choice: two switch hops of 0.25 us on each 1 us round.
+/// A healthy tree's upper rounds cross more switches than the groups, which sit close together: by how much
+/// the world may be slower than alpha * ceil(log2 N) before that is called a fault. Our own choice: two
+/// switch hops of 0.25 us on each 1 us round.
 inline constexpr double model_tolerance = 1.5;
 
 }  // namespace fabricheck::app

@@ -54,39 +54,51 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
   const std::string who = ranks_words(incident);
   if (first) {
     const bool host = incident.whole_host && incident.kind == IncidentKind::silent;
-    finding.component = {host ? "host" : "rank", host ? first->host : fmt::format("rank {}", first->rank), first->host};
+    finding.component = {host ? "host" : "rank", host ? first->host : fmt::format("rank {}", first->rank),
+                         first->host};
   } else {
     finding.component = {"cluster", "all ranks", ""};
   }
   for (const RankPosition& one : incident.culprits)
-    finding.evidence.push_back({"", 0,
-                                fmt::format("rank {} on {}: phase {}, iteration {}, last heard {:.1f} s ago", one.rank, one.host,
-                                            one.phase, one.iteration == 0 ? 0 : one.iteration - 1, one.silent_s)});
+    finding.evidence.push_back(
+        {"", 0,
+         fmt::format("rank {} on {}: phase {}, iteration {}, last heard {:.1f} s ago", one.rank, one.host,
+                     one.phase, one.iteration == 0 ? 0 : one.iteration - 1, one.silent_s)});
   const std::string host_name = first ? first->host : "the host";
   switch (incident.kind) {
     case IncidentKind::lost:
       finding.slug = "rank-lost";
       finding.meaning = fmt::format("{} died {}", who, place);
-      finding.advice = fmt::format("Look on {} for what ended it: the kernel log (out of memory, XID), the scheduler's limits.", host_name);
+      finding.advice = fmt::format(
+          "Look on {} for what ended it: the kernel log (out of memory, XID), the scheduler's limits.",
+          host_name);
       finding.confirm = fmt::format("ssh {} dmesg -T | tail -50", host_name);
       break;
     case IncidentKind::silent:
       finding.slug = "rank-hung";
       finding.meaning = fmt::format("{} stopped answering {}: {}", who, place,
-                                    incident.whole_host ? "its host or the host's link is gone, or its processes are stopped"
-                                                        : "the process is stopped or its host starves it");
-      finding.advice = fmt::format("See whether {} answers at all, then whether its fabricheck process is in state T or D.", host_name);
-      finding.confirm = fmt::format("ping -c 3 {0}; ssh {0} ps -o pid,stat,wchan:30,cmd -C fabricheck", host_name);
+                                    incident.whole_host
+                                        ? "its host or the host's link is gone, or its processes are stopped"
+                                        : "the process is stopped or its host starves it");
+      finding.advice = fmt::format(
+          "See whether {} answers at all, then whether its fabricheck process is in state T or D.",
+          host_name);
+      finding.confirm =
+          fmt::format("ping -c 3 {0}; ssh {0} ps -o pid,stat,wchan:30,cmd -C fabricheck", host_name);
       break;
     case IncidentKind::stuck:
       finding.slug = "rank-hung";
       if (first) {
         finding.meaning = fmt::format("{} did not get beyond its place {} while the others wait", who, place);
-        finding.advice = fmt::format("Look at what the process on {} waits for (stack, kernel log, NIC counters).", host_name);
+        finding.advice = fmt::format(
+            "Look at what the process on {} waits for (stack, kernel log, NIC counters).", host_name);
         finding.confirm = fmt::format("ssh {} gdb -batch -p $(pgrep -o fabricheck) -ex bt", host_name);
       } else {
-        finding.meaning = fmt::format("nothing moves {}, and all ranks are equally far: a message between them was lost", place);
-        finding.advice = "Look at the links and at the MPI transport's retransmission counters; no single rank can be accused.";
+        finding.meaning = fmt::format(
+            "nothing moves {}, and all ranks are equally far: a message between them was lost", place);
+        finding.advice =
+            "Look at the links and at the MPI transport's retransmission counters; no single rank can be "
+            "accused.";
         finding.confirm = "run again with --skip for this check, then with half of the hosts";
         finding.confidence = "likely";
       }

@@ -12,7 +12,8 @@ namespace fabricheck::app {
 /// Slugs: rank-lost, rank-hung, rank-failed, interrupted. Names rank, host, check and iteration.
 Finding incident_finding(const control::Incident& incident, const std::optional<CheckRecord>& current);
 
-/// The record of the check that was cut short: ERROR with the finding's words (SKIPPED when it was interrupted).
+/// The record of the check that was cut short: ERROR with the finding's words (SKIPPED when it was
+/// interrupted).
 CheckRecord cut_short(CheckRecord current, const control::Incident& incident, const Finding& finding);
 
 /// "MPI allreduce latency, 8 B, between nodes".

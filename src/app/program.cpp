@@ -54,11 +54,12 @@ int list(const ListOptions& options) {
     }
   } else {
     for (const Target& target : config::default_targets(known_checks())) {
-      text += fmt::format("{:<24} {} {} {} {}", target.check, target.statistic, comparison_symbol(target.comparison),
-                          format_number(target.value), target.unit);
+      text += fmt::format("{:<24} {} {} {} {}", target.check, target.statistic,
+                          comparison_symbol(target.comparison), format_number(target.value), target.unit);
       if (target.bytes && *target.bytes > 0) text += ", " + format_bytes(*target.bytes);
       if (target.ranks_per_node)
-        text += fmt::format(", {} rank{} per node", *target.ranks_per_node, *target.ranks_per_node == 1 ? "" : "s");
+        text += fmt::format(", {} rank{} per node", *target.ranks_per_node,
+                            *target.ranks_per_node == 1 ? "" : "s");
       if (target.group_nodes) text += fmt::format(", groups of at most {} nodes", *target.group_nodes);
       text += fmt::format("\n{:<24} {}\n", "", target.source);
     }
@@ -92,12 +93,19 @@ int show_report(const ReportOptions& options) {
   const RunRecord record = read_record(options.path);
   std::string text;
   switch (options.format) {
-    case ReportFormat::json: text = report::to_json(record) + "\n"; break;
-    case ReportFormat::markdown: text = report::markdown(record); break;
-    case ReportFormat::csv: text = report::csv(record); break;
+    case ReportFormat::json:
+      text = report::to_json(record) + "\n";
+      break;
+    case ReportFormat::markdown:
+      text = report::markdown(record);
+      break;
+    case ReportFormat::csv:
+      text = report::csv(record);
+      break;
     case ReportFormat::console: {
       report::ConsoleStyle style;
-      style.colour = options.output_file.empty() && ::isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
+      style.colour =
+          options.output_file.empty() && ::isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
       text = report::console(record, style);
       break;
     }
@@ -148,7 +156,8 @@ int dispatch(int argc, char** argv, const Hooks& hooks) {
     write_out("", fmt::format("fabricheck {} ({})\n", tool.version, tool.git));
     return exit_status::passed;
   }
-  if (const auto* options = std::get_if<RunOptions>(&parsed)) return run_or_launch(*options, argc, argv, hooks);
+  if (const auto* options = std::get_if<RunOptions>(&parsed))
+    return run_or_launch(*options, argc, argv, hooks);
   if (const auto* options = std::get_if<LaunchOptions>(&parsed)) return launch(*options, launch_context());
   if (const auto* options = std::get_if<ListOptions>(&parsed)) return list(*options);
   if (const auto* options = std::get_if<TopologyOptions>(&parsed)) return show_topology(*options);

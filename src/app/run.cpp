@@ -50,8 +50,8 @@ std::string utc_now() {
   const std::time_t seconds = std::time(nullptr);
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -115,7 +115,8 @@ std::optional<int> bind_near_gpu(const Host& host, int local_rank, int local_ran
   }
   if (!node && local_ranks > 1 && host.numa_nodes.size() > 1)
     node = host.numa_nodes[static_cast<std::size_t>(local_rank) * host.numa_nodes.size() /
-                           static_cast<std::size_t>(local_ranks)].index;
+                           static_cast<std::size_t>(local_ranks)]
+               .index;
   for (const NumaNode& one : host.numa_nodes)
     if (node && one.index == *node && !one.cpus.empty()) topology::bind_to_cpus(one.cpus);
   return gpu;
@@ -124,12 +125,17 @@ std::optional<int> bind_near_gpu(const Host& host, int local_rank, int local_ran
 class Job {
  public:
   Job(const RunOptions& options, std::vector<std::string> command, const Hooks& hooks)
-      : options_(options), command_(std::move(command)), hooks_(hooks), clock_(hooks.clock ? hooks.clock : &steady_),
-        begun_ns_(clock_->now_ns()), launcher_(launcher_facts(environment)) {}
+      : options_(options),
+        command_(std::move(command)),
+        hooks_(hooks),
+        clock_(hooks.clock ? hooks.clock : &steady_),
+        begun_ns_(clock_->now_ns()),
+        launcher_(launcher_facts(environment)) {}
 
   int run(int argc, char** argv) {
     control::Watchdog::block_signals();
-    // NVML may hang and is asked in a child; that fork belongs before MPI. Only the rank that will speak for its host asks.
+    // NVML may hang and is asked in a child; that fork belongs before MPI. Only the rank that will speak for
+    // its host asks.
     if (launcher_.local_rank.value_or(0) == 0) probed_ = topology::probe_host({});
     std::unique_ptr<control::MpiSession> session;
     {
@@ -145,7 +151,8 @@ class Job {
     } catch (const std::exception& error) {
       // Out of step with the others: only ending the job releases them.
       const std::string text = fmt::format("rank {} on {}: {}", rank_, session_->host(), error.what());
-      if (watchdog_ && world_->size() > 1) watchdog_->fail(dynamic_cast<const OutOfStep*>(&error) ? error.what() : text);
+      if (watchdog_ && world_->size() > 1)
+        watchdog_->fail(dynamic_cast<const OutOfStep*>(&error) ? error.what() : text);
       fmt::print(stderr, "fabricheck: {}\n", text);
       ::_exit(exit_status::broken);
     }
@@ -165,7 +172,8 @@ class Job {
     return status;
   }
   int refuse(const AgreedError& error) {
-    return refuse(error.text, error.kind == AgreedError::Kind::usage ? exit_status::usage : exit_status::broken);
+    return refuse(error.text,
+                  error.kind == AgreedError::Kind::usage ? exit_status::usage : exit_status::broken);
   }
 
   int in_world() {
@@ -218,7 +226,8 @@ class Job {
     std::string reason;
     const bool reached = watchdog_->start(contact, reason);
     // Not fatal: a firewall between compute nodes leaves each rank its own deadline. But it is said.
-    const std::string problem = reached ? "" : fmt::format("rank {} on {}: {}", rank_, session_->host(), reason);
+    const std::string problem =
+        reached ? "" : fmt::format("rank {} on {}: {}", rank_, session_->host(), reason);
     for (const std::string& one : gather_strings(*world_, problem, 0))
       if (!one.empty()) unwatched_.push_back(one);
     return std::nullopt;
@@ -250,7 +259,8 @@ class Job {
               if (known.name == host.name) known = host;
             if (!host.gpus.empty()) facts.gpus_on_host[host.name] = static_cast<int>(host.gpus.size());
           }
-          if (const auto wrong = wrong_world(launcher_, facts, options_.allow_subset)) throw UsageError(*wrong);
+          if (const auto wrong = wrong_world(launcher_, facts, options_.allow_subset))
+            throw UsageError(*wrong);
         }))
       return failed;
     return bind();
@@ -260,7 +270,8 @@ class Job {
   std::optional<AgreedError> bind() {
     const std::unique_ptr<Communicator> node =
         world_->split(places_.topology.ranks[static_cast<std::size_t>(rank_)].host, rank_);
-    const std::string text = broadcast_string(*node, places_.leader ? report::host_to_json(*probed_) : std::string(), 0);
+    const std::string text =
+        broadcast_string(*node, places_.leader ? report::host_to_json(*probed_) : std::string(), 0);
     std::string mine;
     if (auto failed = together(*world_, session_->host(), [&] {
           const Host host = report::host_from_json(text, "the host's description");
@@ -279,7 +290,8 @@ class Job {
     return std::nullopt;
   }
 
-  /// Rank 0 reads the file, every rank parses the same text: a file that only some nodes have must not split them.
+  /// Rank 0 reads the file, every rank parses the same text: a file that only some nodes have must not split
+  /// them.
   std::optional<AgreedError> read_targets() {
     std::vector<config::KnownCheck> known;
     for (const CheckRow& row : catalogue()) known.push_back({row.id, row.unit});
@@ -293,7 +305,8 @@ class Job {
     return together(*world_, session_->host(), [&] {
       targets_ = config::default_targets(known);
       if (options_.targets_file.empty()) return;
-      for (Target& target : config::parse_targets(text, options_.targets_file, known)) targets_.push_back(std::move(target));
+      for (Target& target : config::parse_targets(text, options_.targets_file, known))
+        targets_.push_back(std::move(target));
     });
   }
 
@@ -320,7 +333,9 @@ class Job {
       finding.severity = Severity::info;
       finding.component = {"cluster", "watchdog", ""};
       finding.meaning = "The watchdog on rank 0 could not be reached by " + one;
-      finding.advice = "Let the nodes open TCP connections to each other; until then a hang there is found by that rank alone.";
+      finding.advice =
+          "Let the nodes open TCP connections to each other; until then a hang there is found by that rank "
+          "alone.";
       finding.confidence = "certain";
       log_->add(finding);
     }
@@ -338,10 +353,12 @@ class Job {
       nics += static_cast<int>(host.rdma_devices.size());
     }
     const bool none_gpu = gpus == 0, none_nic = nics == 0;
-    log_->add(NotTested{"gpu", none_gpu ? "no GPU was found: NVLink, HBM, matrix rate and NCCL have nothing to run on"
-                                        : "this version finds GPUs and binds ranks to them, and does not measure them yet"});
-    log_->add(NotTested{"verbs", none_nic ? "no RDMA device was found"
-                                          : "this version finds RDMA devices and does not measure them with verbs yet"});
+    log_->add(NotTested{
+        "gpu", none_gpu ? "no GPU was found: NVLink, HBM, matrix rate and NCCL have nothing to run on"
+                        : "this version finds GPUs and binds ranks to them, and does not measure them yet"});
+    log_->add(NotTested{
+        "verbs", none_nic ? "no RDMA device was found"
+                          : "this version finds RDMA devices and does not measure them with verbs yet"});
     log_->add(NotTested{"storage", "this version does not measure NVMe yet"});
   }
 
@@ -358,7 +375,8 @@ class Job {
     world.printer = printer_.get();
     world.first_sample = [this] {
       if (log_)
-        log_->set_overhead("start_to_first_sample_s", static_cast<double>(clock_->now_ns() - begun_ns_) / 1e9);
+        log_->set_overhead("start_to_first_sample_s",
+                           static_cast<double>(clock_->now_ns() - begun_ns_) / 1e9);
     };
     Executor(std::move(world), plan, targets_).run();
     progress_.enter_phase();
@@ -368,7 +386,8 @@ class Job {
     if (rank_ != 0) return exit_status::passed;
     log_->set_remaining({});
     const auto record = log_->finish(log_patience);
-    if (!record) throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
+    if (!record)
+      throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
     print_report(*record);
     return record->exit_status;
   }
@@ -377,7 +396,8 @@ class Job {
     report::ConsoleStyle style;
     style.colour = ::isatty(STDOUT_FILENO) && !environment("NO_COLOR");
     fmt::print("{}", report::console(record, style));
-    fmt::print("\nwritten to {0}: result.json, journal.jsonl, report.md, topology.json\n", options_.out_directory);
+    fmt::print("\nwritten to {0}: result.json, journal.jsonl, report.md, topology.json\n",
+               options_.out_directory);
     std::fflush(stdout);
   }
 
@@ -385,7 +405,8 @@ class Job {
   int on_incident(const control::Incident& incident) {
     if (!log_) {
       fmt::print(stderr, "fabricheck: {}\n", incident_finding(incident, std::nullopt).meaning);
-      return incident.kind == control::IncidentKind::interrupted ? exit_status::broken : exit_status::rank_lost;
+      return incident.kind == control::IncidentKind::interrupted ? exit_status::broken
+                                                                 : exit_status::rank_lost;
     }
     const std::optional<CheckRecord> current = log_->current();
     const Finding finding = incident_finding(incident, current);
@@ -394,7 +415,8 @@ class Job {
     const auto record = log_->finish(log_patience);
     fmt::print(stderr, "\nfabricheck: {}\n", finding.meaning);
     if (!record) {
-      fmt::print(stderr, "fabricheck: the result cannot be written: the disk of {} does not answer\n", options_.out_directory);
+      fmt::print(stderr, "fabricheck: the result cannot be written: the disk of {} does not answer\n",
+                 options_.out_directory);
       return exit_status::rank_lost;
     }
     print_report(*record);
@@ -425,7 +447,8 @@ class Job {
 
 std::vector<CheckRow> catalogue() { return collectives::mpi::catalog(); }
 
-int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv, const Hooks& hooks) {
+int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv,
+        const Hooks& hooks) {
   return Job(options, command, hooks).run(argc, argv);
 }
 

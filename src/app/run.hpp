@@ -9,9 +9,10 @@
 
 namespace fabricheck::app {
 
-/// Runs as a rank; returns the exit status (non-zero on rank 0 only, but for a wrong launch that has no rank 0). `command` is
-/// argv as given.
-int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv, const Hooks& hooks);
+/// Runs as a rank; returns the exit status (non-zero on rank 0 only, but for a wrong launch that has no rank
+/// 0). `command` is argv as given.
+int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv,
+        const Hooks& hooks);
 
 /// Every check of this build, from all rooms.
 std::vector<CheckRow> catalogue();

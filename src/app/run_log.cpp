@@ -27,7 +27,8 @@ void RunLog::guarded_write(Write&& write) {
     Finding finding;
     finding.slug = "result-not-written";
     finding.severity = Severity::bad;
-    finding.component = {"software", directory_, record_.world.hosts.empty() ? "" : record_.world.hosts.front()};
+    finding.component = {"software", directory_,
+                         record_.world.hosts.empty() ? "" : record_.world.hosts.front()};
     finding.meaning = fmt::format("Not everything could be written to disk: {}", error.what());
     finding.advice = "Make room or choose another folder with --out; what was written before is whole.";
     finding.confidence = "certain";
@@ -92,7 +93,8 @@ std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
   if (finished_) return record_;
   for (const std::string& what : remaining_) {
     const auto comma = what.find(' ');
-    add(NotTested{what.substr(0, comma), "the run ended before it: " + what.substr(std::min(what.size(), comma + 1))});
+    add(NotTested{what.substr(0, comma),
+                  "the run ended before it: " + what.substr(std::min(what.size(), comma + 1))});
   }
   finished_ = true;
   record_.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();

@@ -12,8 +12,8 @@
 
 namespace fabricheck::app {
 
-/// Every call takes the lock; none throws for a full disk: what cannot be written is kept in memory, said once on standard error and
-/// becomes a finding, because the measurements that follow are still worth having.
+/// Every call takes the lock; none throws for a full disk: what cannot be written is kept in memory, said
+/// once on standard error and becomes a finding, because the measurements that follow are still worth having.
 class RunLog {
  public:
   /// Creates the journal. Throws UsageError when the folder cannot be written.
@@ -31,8 +31,9 @@ class RunLog {
   /// The ids and scopes still to come, so that a run cut short can say what it left out.
   void set_remaining(std::vector<std::string> ids);
 
-  /// Concludes, writes result.json, report.md and the journal's end. The second caller gets the first one's record. nullopt when
-  /// the lock cannot be had within `patience`: then another thread hangs in a write to disk.
+  /// Concludes, writes result.json, report.md and the journal's end. The second caller gets the first one's
+  /// record. nullopt when the lock cannot be had within `patience`: then another thread hangs in a write to
+  /// disk.
   std::optional<RunRecord> finish(std::chrono::seconds patience);
 
  private:

@@ -51,39 +51,46 @@ std::optional<std::string> singletons(const LauncherFacts& launcher, int world_s
   const int n = *launcher.world_size;
   if (launcher.name == "srun")
     return fmt::format(
-        "srun started {} tasks, but each of them sees a world of its own, because srun and this MPI share no PMI; start it with "
+        "srun started {} tasks, but each of them sees a world of its own, because srun and this MPI share no "
+        "PMI; start it with "
         "`srun --mpi=pmix -n {} fabricheck run`, or `fabricheck launch -- run` inside the allocation",
         n, n);
   return fmt::format(
-      "the launcher started {} processes, but each of them sees a world of its own, because it belongs to another MPI than "
+      "the launcher started {} processes, but each of them sees a world of its own, because it belongs to "
+      "another MPI than "
       "fabricheck was built with; start it with that MPI's own `mpirun -n {} fabricheck run`",
       n, n);
 }
 
-std::optional<std::string> wrong_world(const LauncherFacts& launcher, const WorldFacts& world, bool allow_subset) {
+std::optional<std::string> wrong_world(const LauncherFacts& launcher, const WorldFacts& world,
+                                       bool allow_subset) {
   for (std::size_t rank = 1; rank < world.rank_builds.size(); ++rank)
     if (world.rank_builds[rank] != world.rank_builds[0])
       return fmt::format(
-          "rank 0 on {} runs fabricheck {} and rank {} on {} runs {}: install the same build on both, or start it from a "
+          "rank 0 on {} runs fabricheck {} and rank {} on {} runs {}: install the same build on both, or "
+          "start it from a "
           "folder that both share",
           world.rank_hosts[0], world.rank_builds[0], rank, world.rank_hosts[rank], world.rank_builds[rank]);
   for (std::size_t rank = 1; rank < world.rank_commands.size(); ++rank)
     if (world.rank_commands[rank] != world.rank_commands[0])
-      return fmt::format("rank 0 was started with `{}` and rank {} on {} with `{}`: give all ranks the same options",
-                         world.rank_commands[0], rank, world.rank_hosts[rank], world.rank_commands[rank]);
+      return fmt::format(
+          "rank 0 was started with `{}` and rank {} on {} with `{}`: give all ranks the same options",
+          world.rank_commands[0], rank, world.rank_hosts[rank], world.rank_commands[rank]);
   std::map<std::string, int> ranks_on_host;
   for (const std::string& host : world.rank_hosts) ++ranks_on_host[host];
   for (const auto& [host, gpus] : world.gpus_on_host) {
     const int ranks = ranks_on_host[host];
     if (ranks > gpus)
       return fmt::format(
-          "{} ranks were started on {}, which has {} GPU{}: two ranks on one GPU measure each other; start one rank per GPU "
+          "{} ranks were started on {}, which has {} GPU{}: two ranks on one GPU measure each other; start "
+          "one rank per GPU "
           "with `mpirun --map-by ppr:{}:node fabricheck run`",
           ranks, host, gpus, gpus == 1 ? "" : "s", gpus);
   }
   if (!allow_subset && launcher.allocated_nodes && *launcher.allocated_nodes > world.nodes)
     return fmt::format(
-        "the allocation has {} nodes and this world covers {}: start one on every node with `srun --mpi=pmix -N {} "
+        "the allocation has {} nodes and this world covers {}: start one on every node with `srun --mpi=pmix "
+        "-N {} "
         "--ntasks-per-node={} fabricheck run`, or say --allow-subset",
         *launcher.allocated_nodes, world.nodes, *launcher.allocated_nodes,
         (world.size + world.nodes - 1) / world.nodes);

@@ -32,6 +32,7 @@ struct WorldFacts {
 
 /// A sentence with the command that would be right, or nullopt for a launch that can mean what it says.
 std::optional<std::string> singletons(const LauncherFacts& launcher, int world_size);
-std::optional<std::string> wrong_world(const LauncherFacts& launcher, const WorldFacts& world, bool allow_subset);
+std::optional<std::string> wrong_world(const LauncherFacts& launcher, const WorldFacts& world,
+                                       bool allow_subset);
 
 }  // namespace fabricheck::app

@@ -8,7 +8,8 @@
 
 namespace fabricheck::control {
 
-std::optional<AgreedError> together(Communicator& world, const std::string& host, const std::function<void()>& work) {
+std::optional<AgreedError> together(Communicator& world, const std::string& host,
+                                    const std::function<void()>& work) {
   std::string text;
   double kind = 0.0;  // 1 unavailable, 2 broken, 3 usage: the gravest counts
   const auto here = [&](const std::exception& error) {

@@ -16,6 +16,7 @@ struct AgreedError {
 };
 
 /// Runs `work` on every rank, keeps what it throws, and tells all. nullopt when none failed. Collective.
-std::optional<AgreedError> together(Communicator& world, const std::string& host, const std::function<void()>& work);
+std::optional<AgreedError> together(Communicator& world, const std::string& host,
+                                    const std::function<void()>& work);
 
 }  // namespace fabricheck::control

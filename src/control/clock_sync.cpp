@@ -64,7 +64,8 @@ HierarchicalClock::HierarchicalClock(Communicator& group, const Clock& clock, co
 }
 
 HierarchicalClock::Relation HierarchicalClock::measure_against(int parent, std::int64_t& at_local_ns) {
-  // The child asks, the parent answers with its own two times (local to the parent, relative to its reference).
+  // The child asks, the parent answers with its own two times (local to the parent, relative to its
+  // reference).
   std::array<Exchange, exchanges> seen{};
   for (Exchange& one : seen) {
     const std::int64_t sent = clock_.now_ns();
@@ -100,8 +101,8 @@ void HierarchicalClock::serve(int child) {
 }
 
 CommonClock HierarchicalClock::tree_round() {
-  // Parents first: a rank knows its relation before its children ask. Bits from the highest: rank r joins in the round of
-  // its highest set bit.
+  // Parents first: a rank knows its relation before its children ask. Bits from the highest: rank r joins in
+  // the round of its highest set bit.
   CommonClock mine{0.0, 0.0, reference_ns_, 0.0};
   const int rank = leaders_->rank(), size = leaders_->size();
   for (int bit = 1; bit < size; bit *= 2) {

@@ -14,15 +14,16 @@ namespace fabricheck::control {
 /// Ranks with the same clock identity read the same kernel clock: host name, boot id and time namespace.
 std::string clock_identity(const std::string& host);
 
-/// Between hosts: a binomial tree of ping-pongs over one rank per clock; inside a host the clock is the same and the leader's
-/// relation holds exactly.
+/// Between hosts: a binomial tree of ping-pongs over one rank per clock; inside a host the clock is the same
+/// and the leader's relation holds exactly.
 ///
-/// Of `exchanges` ping-pongs per pair the fastest tenth is used; offset = ((t2 - t1) + (t3 - t4)) / 2 (Cristian 1989). The stated
-/// error of a pair is half the spread of the offsets among them plus a tenth of half the fastest round trip: the assumption is that the
-/// fastest exchanges are that symmetric, which switched fabrics with equal end hosts meet; the hard bound would be the whole half round trip.
-/// Errors add up along the tree. The rate difference comes from two series at least 20 ms apart, then from one synchronisation
-/// to the next; how far the old relation had drifted from the new measurement is added to the error (tree after Hunold and
-/// Carpen-Amarie, "Hierarchical Clock Synchronization in MPI", CLUSTER 2018).
+/// Of `exchanges` ping-pongs per pair the fastest tenth is used; offset = ((t2 - t1) + (t3 - t4)) / 2
+/// (Cristian 1989). The stated error of a pair is half the spread of the offsets among them plus a tenth of
+/// half the fastest round trip: the assumption is that the fastest exchanges are that symmetric, which
+/// switched fabrics with equal end hosts meet; the hard bound would be the whole half round trip. Errors add
+/// up along the tree. The rate difference comes from two series at least 20 ms apart, then from one
+/// synchronisation to the next; how far the old relation had drifted from the new measurement is added to the
+/// error (tree after Hunold and Carpen-Amarie, "Hierarchical Clock Synchronization in MPI", CLUSTER 2018).
 class HierarchicalClock final : public ClockSynchroniser {
  public:
   /// Collective over `group`, which must outlive this.

@@ -15,8 +15,10 @@ DeadlineGuard::DeadlineGuard(std::string what, double seconds, int status)
         if (changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return done_; })) return;
         std::array<char, 256> host{};
         ::gethostname(host.data(), host.size() - 1);
-        fmt::print(stderr, "fabricheck: {} did not return within {:.0f} s on {}: some rank or the link to it is stopped\n", what,
-                   seconds, host.data());
+        fmt::print(
+            stderr,
+            "fabricheck: {} did not return within {:.0f} s on {}: some rank or the link to it is stopped\n",
+            what, seconds, host.data());
         ::_exit(status);
       }) {}
 

@@ -68,20 +68,22 @@ class MpiCommunicator final : public Communicator {
   }
 
   void broadcast(std::span<std::byte> data, int root) override {
-    must(MPI_Bcast(data.data(), count_of(data.size(), "broadcast"), MPI_BYTE, root, communicator_), "MPI_Bcast");
+    must(MPI_Bcast(data.data(), count_of(data.size(), "broadcast"), MPI_BYTE, root, communicator_),
+         "MPI_Bcast");
   }
 
   void allreduce(std::span<double> values, ReduceOp op) override {
-    must(MPI_Allreduce(MPI_IN_PLACE, values.data(), count_of(values.size(), "allreduce"), MPI_DOUBLE, operation(op),
-                       communicator_),
+    must(MPI_Allreduce(MPI_IN_PLACE, values.data(), count_of(values.size(), "allreduce"), MPI_DOUBLE,
+                       operation(op), communicator_),
          "MPI_Allreduce");
   }
 
-  void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who, int root) override {
+  void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who,
+                   int root) override {
     std::vector<DoubleInt> local(mine.size()), result(rank_ == root ? mine.size() : 0);
     for (std::size_t i = 0; i < mine.size(); ++i) local[i] = {mine[i], rank_};
-    must(MPI_Reduce(local.data(), result.data(), count_of(mine.size(), "reduce"), MPI_DOUBLE_INT, MPI_MAXLOC, root,
-                    communicator_),
+    must(MPI_Reduce(local.data(), result.data(), count_of(mine.size(), "reduce"), MPI_DOUBLE_INT, MPI_MAXLOC,
+                    root, communicator_),
          "MPI_Reduce");
     for (std::size_t i = 0; i < result.size(); ++i) {
       maximum[i] = result[i].value;
@@ -111,13 +113,14 @@ class MpiCommunicator final : public Communicator {
   }
 
   void send(std::span<const std::byte> data, int to) override {
-    must(MPI_Send(data.data(), count_of(data.size(), "send"), MPI_BYTE, to, point_to_point_tag, communicator_),
-         "MPI_Send");
+    must(
+        MPI_Send(data.data(), count_of(data.size(), "send"), MPI_BYTE, to, point_to_point_tag, communicator_),
+        "MPI_Send");
   }
 
   void receive(std::span<std::byte> data, int from) override {
-    must(MPI_Recv(data.data(), count_of(data.size(), "receive"), MPI_BYTE, from, point_to_point_tag, communicator_,
-                  MPI_STATUS_IGNORE),
+    must(MPI_Recv(data.data(), count_of(data.size(), "receive"), MPI_BYTE, from, point_to_point_tag,
+                  communicator_, MPI_STATUS_IGNORE),
          "MPI_Recv");
   }
 

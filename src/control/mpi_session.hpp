@@ -1,4 +1,5 @@
-// MPI's life and the control communicators over it. The only place in control that includes mpi.h is its .cpp.
+// MPI's life and the control communicators over it. The only place in control that includes mpi.h is its
+// .cpp.
 #pragma once
 
 #include <map>
@@ -10,8 +11,9 @@
 
 namespace fabricheck::control {
 
-/// Initialises MPI (FUNNELED; a library that gives SINGLE is taken as it is) and owns the control communicators. Throws
-/// Error when MPI does. finish() must be called by every rank; the destructor makes no MPI call.
+/// Initialises MPI (FUNNELED; a library that gives SINGLE is taken as it is) and owns the control
+/// communicators. Throws Error when MPI does. finish() must be called by every rank; the destructor makes no
+/// MPI call.
 class MpiSession {
  public:
   MpiSession(int& argc, char**& argv);

@@ -29,7 +29,9 @@ sockaddr* generic(Address& address) {
   return reinterpret_cast<sockaddr*>(&address);
 }
 
-void set_nonblocking(int descriptor) { ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK); }
+void set_nonblocking(int descriptor) {
+  ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+}
 
 struct Endpoint {
   sockaddr_storage storage{};
@@ -91,7 +93,8 @@ std::string format_contact(const Contact& contact) {
 std::optional<Contact> parse_contact(const std::string& text) {
   std::istringstream in(text);
   Contact contact;
-  if (!(in >> contact.token >> contact.port) || contact.port <= 0 || contact.port > 65535) return std::nullopt;
+  if (!(in >> contact.token >> contact.port) || contact.port <= 0 || contact.port > 65535)
+    return std::nullopt;
   for (std::string address; in >> address;) contact.addresses.push_back(address);
   return contact;
 }

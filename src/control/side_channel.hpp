@@ -54,7 +54,8 @@ Socket listen_anywhere(int& port);
 std::vector<std::string> interface_addresses();
 /// Tries each address in turn for at most `seconds_each`. An empty Socket with the reason otherwise.
 Socket connect_to(const Contact& contact, double seconds_each, std::string& reason);
-/// Never blocks and never raises SIGPIPE. false: the connection is gone (a full buffer counts as sent: a heartbeat may be lost).
+/// Never blocks and never raises SIGPIPE. false: the connection is gone (a full buffer counts as sent: a
+/// heartbeat may be lost).
 bool send_message(int descriptor, const ChannelMessage& message);
 
 /// Collects bytes of one connection into messages.
@@ -68,7 +69,8 @@ class MessageReader {
   std::vector<char> pending_;
 };
 
-/// Raises the soft limit of open files so that rank 0 can hear `connections` ranks; what it can have at most otherwise.
+/// Raises the soft limit of open files so that rank 0 can hear `connections` ranks; what it can have at most
+/// otherwise.
 void allow_connections(int connections);
 
 }  // namespace fabricheck::control

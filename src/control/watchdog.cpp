@@ -24,7 +24,8 @@
 namespace fabricheck::control {
 namespace {
 
-// The watchdog's own deadlines are real time, never the measured clock: a stopped simulator must not stop them.
+// The watchdog's own deadlines are real time, never the measured clock: a stopped simulator must not stop
+// them.
 using Instant = std::chrono::steady_clock::time_point;
 Instant now() { return std::chrono::steady_clock::now(); }
 double seconds_since(Instant then) { return std::chrono::duration<double>(now() - then).count(); }
@@ -220,7 +221,8 @@ class Watchdog::Thread {
         peer.heard = now();
         for (const ChannelMessage& one : messages) take(peer, one);
         changed_.notify_all();
-      } else if (state == MessageReader::State::closed || !messages.empty() || seconds_since(stranger.since) > 5.0) {
+      } else if (state == MessageReader::State::closed || !messages.empty() ||
+                 seconds_since(stranger.since) > 5.0) {
         stranger.socket = Socket();  // a port scanner, or a job of another token
       }
     }
@@ -289,7 +291,7 @@ class Watchdog::Thread {
       failure = own_failure_;
     }
     if (to_root_) {
-      const auto kind = leaving_            ? MessageKind::goodbye
+      const auto kind = leaving_           ? MessageKind::goodbye
                         : !failure.empty() ? MessageKind::failed
                                            : MessageKind::heartbeat;
       send_message(to_root_.get(), message(kind, failure));
@@ -305,8 +307,8 @@ class Watchdog::Thread {
 
   RankPosition position(std::size_t rank) const {
     const Peer& peer = peers_[rank];
-    return {static_cast<int>(rank), rank < options_.hosts.size() ? options_.hosts[rank] : "?", peer.phase, peer.iteration,
-            seconds_since(peer.heard)};
+    return {static_cast<int>(rank), rank < options_.hosts.size() ? options_.hosts[rank] : "?", peer.phase,
+            peer.iteration, seconds_since(peer.heard)};
   }
 
   /// Rank 0: is there something that MPI alone would never end?
@@ -334,7 +336,8 @@ class Watchdog::Thread {
     if (!own_failure_.empty()) {
       incident.kind = IncidentKind::failed;
       incident.text = own_failure_;
-      incident.culprits.push_back({0, options_.hosts.empty() ? "?" : options_.hosts[0], incident.phase, incident.iteration, 0});
+      incident.culprits.push_back(
+          {0, options_.hosts.empty() ? "?" : options_.hosts[0], incident.phase, incident.iteration, 0});
       return incident;
     }
     for (const Peer& peer : peers_)
@@ -344,14 +347,17 @@ class Watchdog::Thread {
       }
     std::optional<Instant> first_loss;
     for (const Peer& peer : peers_)
-      if (peer.lost && !peer.terminated && (!first_loss || peer.lost_at < *first_loss)) first_loss = peer.lost_at;
+      if (peer.lost && !peer.terminated && (!first_loss || peer.lost_at < *first_loss))
+        first_loss = peer.lost_at;
     // Whoever closes after mpirun's own signal was killed by mpirun, not by what went wrong.
-    const bool before_signal = first_loss && (!signal_at_ || *first_loss <= *signal_at_ + std::chrono::milliseconds(50));
+    const bool before_signal =
+        first_loss && (!signal_at_ || *first_loss <= *signal_at_ + std::chrono::milliseconds(50));
     if (before_signal) {
       if (seconds_since(*first_loss) < grace_s) return std::nullopt;
       const Instant until = *first_loss + std::chrono::milliseconds(20);
-      return collect(IncidentKind::lost,
-                     [until](const Peer& one) { return one.lost && !one.terminated && one.lost_at <= until; });
+      return collect(IncidentKind::lost, [until](const Peer& one) {
+        return one.lost && !one.terminated && one.lost_at <= until;
+      });
     }
     if (signal_at_) {
       if (seconds_since(*signal_at_) < grace_s) return std::nullopt;
@@ -425,7 +431,8 @@ class Watchdog::Thread {
     } else if (root_gone_) {
       if (seconds_since(root_heard_) > 3.0) last_words("rank 0 has died");
     } else if (to_root_ && seconds_since(root_heard_) > patience) {
-      last_words("rank 0 has not been heard for " + std::to_string(static_cast<int>(seconds_since(root_heard_))) +
+      last_words("rank 0 has not been heard for " +
+                 std::to_string(static_cast<int>(seconds_since(root_heard_))) +
                  " s: it, its host or the link between is stopped");
     } else if (signal_at_ && seconds_since(*signal_at_) > 5.0) {
       finish_quietly();
@@ -441,8 +448,9 @@ class Watchdog::Thread {
   void last_words(const std::string& what) {
     if (!speak_at_) speak_at_ = now() + std::chrono::milliseconds(100) * std::min(options_.rank - 1, 50);
     if (now() < *speak_at_) return;
-    const std::string text = "fabricheck: rank " + std::to_string(options_.rank) + ": " + what +
-                             "; what was measured is in the journal, `fabricheck report DIR/journal.jsonl` shows it\n";
+    const std::string text =
+        "fabricheck: rank " + std::to_string(options_.rank) + ": " + what +
+        "; what was measured is in the journal, `fabricheck report DIR/journal.jsonl` shows it\n";
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
     stopping_ = true;
     options_.end_process(4);
@@ -453,7 +461,8 @@ class Watchdog::Thread {
     if (options_.rank == 0 || to_root_ || ending_ || root_gone_) return;
     const bool resting = progress_.idle;
     if (!resting && seconds_since(moved_) > options_.deadline_s + extra_silence_s)
-      last_words("nothing has moved here for " + std::to_string(static_cast<int>(seconds_since(moved_))) + " s");
+      last_words("nothing has moved here for " + std::to_string(static_cast<int>(seconds_since(moved_))) +
+                 " s");
   }
 
   WatchdogOptions options_;
@@ -484,7 +493,9 @@ Watchdog::Watchdog(WatchdogOptions options, Progress& progress)
     : thread_(std::make_unique<Thread>(std::move(options), progress)) {}
 Watchdog::~Watchdog() = default;
 std::string Watchdog::listen() { return thread_->listen(); }
-bool Watchdog::start(const std::string& contact, std::string& reason) { return thread_->start(contact, reason); }
+bool Watchdog::start(const std::string& contact, std::string& reason) {
+  return thread_->start(contact, reason);
+}
 std::vector<int> Watchdog::missing(double seconds) { return thread_->missing(seconds); }
 void Watchdog::fail(const std::string& text) {
   thread_->fail(text);

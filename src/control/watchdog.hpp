@@ -1,4 +1,5 @@
-// The watchdog: hears every rank over TCP of its own, makes no MPI call, and ends a job that can no longer end itself.
+// The watchdog: hears every rank over TCP of its own, makes no MPI call, and ends a job that can no longer
+// end itself.
 #pragma once
 
 #include <atomic>
@@ -31,11 +32,12 @@ enum class IncidentKind {
 
 struct Incident {
   IncidentKind kind{};
-  std::vector<RankPosition> culprits;  ///< empty for interrupted, and for stuck when all are at the same place
-  std::uint64_t phase{};               ///< rank 0's own place
+  std::vector<RankPosition>
+      culprits;           ///< empty for interrupted, and for stuck when all are at the same place
+  std::uint64_t phase{};  ///< rank 0's own place
   std::uint64_t iteration{};
-  std::string text;     ///< the exception's words, or the signal's name
-  bool whole_host{};    ///< all ranks of the culprits' host are affected
+  std::string text;   ///< the exception's words, or the signal's name
+  bool whole_host{};  ///< all ranks of the culprits' host are affected
 };
 
 struct WatchdogOptions {
@@ -64,8 +66,8 @@ class Watchdog {
 
   /// Rank 0: opens the listening socket and returns its contact text. Throws Error when no socket can be had.
   std::string listen();
-  /// Starts the thread; other ranks connect to `contact` first. Returns false, with a reason, when rank 0 was not reached: then this
-  /// rank is watched by its own deadline alone.
+  /// Starts the thread; other ranks connect to `contact` first. Returns false, with a reason, when rank 0 was
+  /// not reached: then this rank is watched by its own deadline alone.
   bool start(const std::string& contact, std::string& reason);
   /// Rank 0: waits until `expected` ranks have connected, at most `seconds`; returns those that have not.
   std::vector<int> missing(double seconds);

@@ -13,18 +13,22 @@ enum class Better { lower, higher };
 
 /// Which ranks take part together. Names as in result.json: see scope_name().
 enum class Scope {
-  between_nodes,       ///< one rank per node, all nodes
-  between_nodes_group, ///< one rank per node, groups of at most the target's group size
-  all_ranks,           ///< every rank of every node
-  inside_node,         ///< the ranks of each node, all nodes at once
+  between_nodes,        ///< one rank per node, all nodes
+  between_nodes_group,  ///< one rank per node, groups of at most the target's group size
+  all_ranks,            ///< every rank of every node
+  inside_node,          ///< the ranks of each node, all nodes at once
 };
 
 inline const char* scope_name(Scope scope) {
   switch (scope) {
-    case Scope::between_nodes: return "between nodes";
-    case Scope::between_nodes_group: return "between nodes, group";
-    case Scope::all_ranks: return "all ranks";
-    case Scope::inside_node: return "inside node";
+    case Scope::between_nodes:
+      return "between nodes";
+    case Scope::between_nodes_group:
+      return "between nodes, group";
+    case Scope::all_ranks:
+      return "all ranks";
+    case Scope::inside_node:
+      return "inside node";
   }
   return "?";
 }
@@ -40,8 +44,9 @@ struct CheckRow {
   std::string backend;             ///< "MPI"
   std::string unavailable_reason;  ///< empty when the back end is built in; else "built without NCCL"
   std::vector<Scope> scopes;
-  std::vector<std::uint64_t> sizes;  ///< bytes measured by default, ascending; empty: the operation has no payload
-  bool in_gate{};                    ///< part of the sub-5 us target: measured in groups at its first size
+  std::vector<std::uint64_t>
+      sizes;       ///< bytes measured by default, ascending; empty: the operation has no payload
+  bool in_gate{};  ///< part of the sub-5 us target: measured in groups at its first size
   OperationFactory make;
   /// The id of the measured check whose samples this one presents otherwise; then `make` is empty.
   std::string derived_from;

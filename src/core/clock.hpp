@@ -6,7 +6,8 @@
 
 namespace fabricheck {
 
-/// A monotonic clock. Under a simulator the real clock is not the measured one, so nothing reads std::chrono itself.
+/// A monotonic clock. Under a simulator the real clock is not the measured one, so nothing reads std::chrono
+/// itself.
 class Clock {
  public:
   virtual ~Clock() = default;

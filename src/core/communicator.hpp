@@ -1,5 +1,5 @@
-// The control plane between ranks. Implemented over MPI (src/control), for one rank alone (here) and over threads
-// (tests/support).
+// The control plane between ranks. Implemented over MPI (src/control), for one rank alone (here) and over
+// threads (tests/support).
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@ enum class ReduceOp { sum, min, max };
 
 using Bytes = std::vector<std::byte>;
 
-/// A group of ranks that make the same sequence of calls. Every call but rank() and size() is collective, except
-/// send and receive. No destructor of an implementation communicates.
+/// A group of ranks that make the same sequence of calls. Every call but rank() and size() is collective,
+/// except send and receive. No destructor of an implementation communicates.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -24,15 +24,18 @@ class Communicator {
   virtual int size() const = 0;
 
   virtual void barrier() = 0;
-  /// Like barrier, but sleeps while waiting, so that ranks with nothing to do leave the machine to the measured ones.
+  /// Like barrier, but sleeps while waiting, so that ranks with nothing to do leave the machine to the
+  /// measured ones.
   virtual void idle_barrier() = 0;
   /// `data` has the same length on every rank.
   virtual void broadcast(std::span<std::byte> data, int root) = 0;
   /// Element-wise, in place, the same length on every rank.
   virtual void allreduce(std::span<double> values, ReduceOp op) = 0;
-  /// Element-wise maximum over ranks and the lowest rank that attains it, at `root`; `maximum` and `who` are as long
-  /// as `mine` there and may be empty elsewhere. Memory at the root does not grow with the number of ranks.
-  virtual void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who, int root) = 0;
+  /// Element-wise maximum over ranks and the lowest rank that attains it, at `root`; `maximum` and `who` are
+  /// as long as `mine` there and may be empty elsewhere. Memory at the root does not grow with the number of
+  /// ranks.
+  virtual void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who,
+                           int root) = 0;
   /// One entry per rank at `root`, empty elsewhere. Lengths may differ.
   virtual std::vector<Bytes> gather(std::span<const std::byte> mine, int root) = 0;
   virtual void send(std::span<const std::byte> data, int to) = 0;
@@ -50,7 +53,8 @@ class SelfCommunicator final : public Communicator {
   void idle_barrier() override {}
   void broadcast(std::span<std::byte>, int) override {}
   void allreduce(std::span<double>, ReduceOp) override {}
-  void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who, int root) override;
+  void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who,
+                   int root) override;
   std::vector<Bytes> gather(std::span<const std::byte> mine, int root) override;
   void send(std::span<const std::byte> data, int to) override;
   void receive(std::span<std::byte> data, int from) override;

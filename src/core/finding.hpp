@@ -29,9 +29,9 @@ struct Finding {
   Component component;
   std::string meaning;  ///< one sentence: what it means for the user
   std::vector<Evidence> evidence;
-  std::string advice;      ///< what to do
-  std::string confirm;     ///< a command or look that confirms it
-  std::string confidence;  ///< "certain", "likely", "possible"
+  std::string advice;                 ///< what to do
+  std::string confirm;                ///< a command or look that confirms it
+  std::string confidence;             ///< "certain", "likely", "possible"
   std::vector<std::string> explains;  ///< check ids
   bool operator==(const Finding&) const = default;
 };

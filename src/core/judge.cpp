@@ -76,7 +76,8 @@ Judgement judge(const SampleSet& samples, const Target* target, const JudgePolic
                                         format_number(target->value), target->unit);
 
   const std::string missed_starts = fmt::format(
-      "in {:.0f} % of the samples a rank was not running at the common start, which makes latency look worse than it is: give "
+      "in {:.0f} % of the samples a rank was not running at the common start, which makes latency look worse "
+      "than it is: give "
       "every rank a core of its own",
       100.0 * late_share);
   const bool late = late_share > max_late_share_for_fail;
@@ -84,20 +85,22 @@ Judgement judge(const SampleSet& samples, const Target* target, const JudgePolic
     judgement.verdict = Verdict::pass;
   } else if (!low_meets && !high_meets && !late) {
     judgement.verdict = Verdict::fail;
-    judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, format_number(*judgement.value), measure.unit, limit);
+    judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, format_number(*judgement.value),
+                                   measure.unit, limit);
   } else {
     judgement.verdict = Verdict::inconclusive;
     const bool clocks = meets(without_clocks.lo, target->comparison, target->value) ==
                         meets(without_clocks.hi, target->comparison, target->value);
     if (late) {
-      judgement.reason = fmt::format("{} {} {} against {}, but {}", statistic, format_number(*judgement.value), measure.unit,
-                                     limit, missed_starts);
+      judgement.reason = fmt::format("{} {} {} against {}, but {}", statistic,
+                                     format_number(*judgement.value), measure.unit, limit, missed_starts);
     } else if (clocks) {
       judgement.reason = fmt::format("the ranks' clocks agree only to {} us, too coarse for {}",
                                      format_number(samples.clock_error_us), limit);
     } else {
-      judgement.reason = fmt::format("the interval {} to {} {} contains the target {}: a longer --budget may decide it",
-                                     format_number(interval.lo), format_number(interval.hi), measure.unit, limit);
+      judgement.reason =
+          fmt::format("the interval {} to {} {} contains the target {}: a longer --budget may decide it",
+                      format_number(interval.lo), format_number(interval.hi), measure.unit, limit);
     }
   }
   return judgement;

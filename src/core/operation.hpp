@@ -20,8 +20,9 @@ struct Mismatch {
   double got{};
 };
 
-/// Every participating rank makes the same execute() calls. prepare() and verify() are local: when one throws, the
-/// Sampler keeps calling execute() to the end of the batch so that no other rank waits for ever, and then votes.
+/// Every participating rank makes the same execute() calls. prepare() and verify() are local: when one
+/// throws, the Sampler keeps calling execute() to the end of the batch so that no other rank waits for ever,
+/// and then votes.
 class Operation {
  public:
   virtual ~Operation() = default;

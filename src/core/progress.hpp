@@ -7,7 +7,7 @@
 namespace fabricheck {
 
 struct Progress {
-  std::atomic<std::uint64_t> phase{0};      ///< counts control phases; the same on every rank at the same place
+  std::atomic<std::uint64_t> phase{0};  ///< counts control phases; the same on every rank at the same place
   std::atomic<std::uint64_t> iteration{0};  ///< within the phase: the iteration now being executed, from 1
   std::atomic<bool> idle{false};            ///< this rank only waits for the others
   void enter_phase() {

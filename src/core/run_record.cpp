@@ -25,8 +25,8 @@ void conclude(RunRecord& record) {
         if (one.slug == slug) return &one;
     return nullptr;
   };
-  const std::size_t passed = count(Verdict::pass), failed = count(Verdict::fail), errors = count(Verdict::error),
-                    open = count(Verdict::inconclusive);
+  const std::size_t passed = count(Verdict::pass), failed = count(Verdict::fail),
+                    errors = count(Verdict::error), open = count(Verdict::inconclusive);
   const std::size_t judged = passed + failed + errors + open;
 
   if (const Finding* lost = finding({"rank-hung", "rank-lost", "rank-failed"})) {
@@ -44,7 +44,8 @@ void conclude(RunRecord& record) {
   } else if (errors > 0) {
     record.verdict = Verdict::error;
     record.exit_status = exit_status::broken;
-    record.verdict_reason = fmt::format("{} of {} could not be measured", errors, plural(judged, "judged check"));
+    record.verdict_reason =
+        fmt::format("{} of {} could not be measured", errors, plural(judged, "judged check"));
   } else if (open > 0) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;

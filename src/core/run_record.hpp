@@ -28,14 +28,14 @@ struct Statistics {
   std::optional<double> p99;   ///< from 1,000 samples
   std::optional<double> p999;  ///< from 10,000 samples
   std::optional<double> max;
-  std::optional<double> osu_mean;        ///< mean over ranks of each rank's mean, barrier start (OSU's definition)
-  std::optional<double> barrier_median;  ///< median of the slowest rank's own time after a barrier start
-  std::optional<double> clock_error;     ///< half-width that the common clock adds to every interval
+  std::optional<double> osu_mean;  ///< mean over ranks of each rank's mean, barrier start (OSU's definition)
+  std::optional<double> barrier_median;       ///< median of the slowest rank's own time after a barrier start
+  std::optional<double> clock_error;          ///< half-width that the common clock adds to every interval
   std::optional<Interval> decision_interval;  ///< the wider interval that the verdict rests on
   std::optional<double> decision_confidence;  ///< its confidence, 0..1
   std::uint64_t late_starts{};                ///< samples in which a rank missed the common start
-  std::uint64_t overruns{};                   ///< iterations that began before the one before had ended: no samples
-  std::uint64_t verified{};                   ///< iterations whose result was compared element by element
+  std::uint64_t overruns{};  ///< iterations that began before the one before had ended: no samples
+  std::uint64_t verified{};  ///< iterations whose result was compared element by element
   bool operator==(const Statistics&) const = default;
 };
 
@@ -71,7 +71,7 @@ struct CheckRecord {
   std::optional<AppliedTarget> target;
   std::map<std::string, double> counters;
   Verdict verdict{Verdict::unchecked};
-  std::string reason;  ///< one sentence; empty only for a plain PASS or UNCHECKED
+  std::string reason;                     ///< one sentence; empty only for a plain PASS or UNCHECKED
   std::vector<std::string> participants;  ///< hosts
   bool operator==(const CheckRecord&) const = default;
 };
@@ -84,9 +84,9 @@ struct NotTested {
 
 /// A line through measured points: alpha-beta fits, the world model.
 struct Fit {
-  std::string id;     ///< "mpi.allreduce.latency"
+  std::string id;  ///< "mpi.allreduce.latency"
   std::string scope;
-  std::string model;  ///< "alpha*ceil(log2(nodes))"
+  std::string model;                           ///< "alpha*ceil(log2(nodes))"
   std::map<std::string, double> coefficients;  ///< units in the names: "alpha_us"
   bool operator==(const Fit&) const = default;
 };
@@ -127,7 +127,8 @@ struct RunRecord {
   Verdict verdict{Verdict::inconclusive};
   int exit_status{3};
   std::string verdict_reason;  ///< one sentence for the head of the report
-  std::map<std::string, double> overhead;  ///< "sampling_p50_ns", …: the tool's own cost, measured in this run
+  std::map<std::string, double>
+      overhead;  ///< "sampling_p50_ns", …: the tool's own cost, measured in this run
   std::vector<CheckRecord> checks;
   std::vector<Finding> findings;
   std::vector<Matrix> matrices;
@@ -137,8 +138,9 @@ struct RunRecord {
   bool operator==(const RunRecord&) const = default;
 };
 
-/// Sets verdict, exit_status and verdict_reason from the checks and findings (design section 2 and 3): a finding
-/// "rank-hung" or "rank-lost" gives 4; any FAIL 1; any ERROR or INCONCLUSIVE, an interruption, or nothing judged 3; else 0.
+/// Sets verdict, exit_status and verdict_reason from the checks and findings (design section 2 and 3): a
+/// finding "rank-hung" or "rank-lost" gives 4; any FAIL 1; any ERROR or INCONCLUSIVE, an interruption, or
+/// nothing judged 3; else 0.
 void conclude(RunRecord& record);
 
 }  // namespace fabricheck

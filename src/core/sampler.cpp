@@ -14,7 +14,8 @@ namespace {
 
 constexpr double batch_target_ns = 25e6;
 constexpr std::uint64_t max_batch = 1024;
-constexpr double max_window_ns = 100e6;
+constexpr double max_lead_ns = 20e6;
+constexpr double max_around_ns = 500e6;
 constexpr std::int64_t resynchronise_after_ns = 250'000'000;
 constexpr std::uint64_t verify_all_up_to_bytes = 64 * 1024;
 constexpr std::uint64_t verify_one_in = 8;
@@ -86,8 +87,8 @@ class Run {
     try {
       operation_.execute(iteration);
     } catch (const std::exception& error) {
-      throw OutOfStep(fmt::format("rank {} on {} failed inside iteration {}: {}", world_.world_rank, world_.host,
-                                  iteration, error.what()));
+      throw OutOfStep(fmt::format("rank {} on {} failed inside iteration {}: {}", world_.world_rank,
+                                  world_.host, iteration, error.what()));
     }
   }
 
@@ -99,8 +100,9 @@ class Run {
     guarded([&] {
       if (mismatch_text_.empty()) {
         if (const auto wrong = operation_.verify(iteration))
-          mismatch_text_ = fmt::format("rank {} on {}: iteration {}, element {}: expected {}, got {}", wrong->rank,
-                                       wrong->host, wrong->iteration, wrong->index, wrong->expected, wrong->got);
+          mismatch_text_ =
+              fmt::format("rank {} on {}: iteration {}, element {}: expected {}, got {}", wrong->rank,
+                          wrong->host, wrong->iteration, wrong->index, wrong->expected, wrong->got);
       }
     });
   }
@@ -147,10 +149,12 @@ class Run {
   BatchOrder order() {
     BatchOrder order;
     if (root_) {
-      const double verified_share = verify_every_ == 0 ? 0.0 : std::min(1.0, 2.0 / static_cast<double>(verify_every_));
+      const double verified_share =
+          verify_every_ == 0 ? 0.0 : std::min(1.0, 2.0 / static_cast<double>(verify_every_));
       const double fits = std::floor(batch_target_ns / (window_ns_ + verified_share * around_ns_));
       const std::uint64_t left = plan_.max_samples - result_.samples.values_us.size();
-      order.iterations = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(fits), 1, std::min(max_batch, left));
+      order.iterations =
+          std::clamp<std::uint64_t>(static_cast<std::uint64_t>(fits), 1, std::min(max_batch, left));
       order.window_ns = window_ns_;
       order.around_ns = around_ns_;
       order.start_common_ns = common_.to_common_ns(world_.clock->now_ns()) + lead_ns_;
@@ -199,17 +203,19 @@ class Run {
 
   void account(std::size_t n) {
     SampleSet& samples = result_.samples;
-    std::vector<double> batch_us;
+    std::vector<double> batch_us, service_us;
     const double tolerance_us = std::max(0.25, 0.05 * latency_ns_ / 1000.0);
     std::size_t late = 0, overtaken = 0;
     double previous_end_us = -1e300;
     for (std::size_t i = 0; i < n; ++i) {
       const double start_us = starts_us_[i];
       const bool overrun = previous_end_us > start_us;
+      service_us.push_back(start_us + maximum_[i] - std::max(previous_end_us, start_us));
       previous_end_us = start_us + maximum_[i];
       if (overrun) {
-        // The one before had not ended: these ranks did not start together, so this is no latency from a common start. One long
-        // iteration is one long sample, as it is for a program that runs its collectives one after the other.
+        // The one before had not ended: these ranks did not start together, so this is no latency from a
+        // common start. One long iteration is one long sample, as it is for a program that runs its
+        // collectives one after the other.
         ++samples.overruns;
         continue;
       }
@@ -221,17 +227,22 @@ class Run {
     samples.values_us.insert(samples.values_us.end(), batch_us.begin(), batch_us.end());
     samples.late_starts += late;
 
-    // A window too short makes the next start late; one too long only costs time.
-    if (maximum_[n] > tolerance_us) lead_ns_ = std::min(20e6, 2.0 * lead_ns_);
-    const std::size_t kept = batch_us.size();
+    // A window too short makes the next start late; one too long only costs time, and does not help against a
+    // rank that lost its core for milliseconds. So it grows only up to a multiple of what the operation
+    // itself takes.
+    if (maximum_[n] > tolerance_us) lead_ns_ = std::min(max_lead_ns, 2.0 * lead_ns_);
     std::sort(batch_us.begin(), batch_us.end());
-    latency_ns_ = 1000.0 * quantile_of_sorted(batch_us, 0.5);
+    std::sort(service_us.begin(), service_us.end());
+    latency_ns_ = 1000.0 * quantile_of_sorted(service_us, 0.5);
+    const double widest_ns = 20.0 * latency_ns_ + 20e3;
+    const std::size_t kept = batch_us.size();
     if ((late + overtaken) * 20 > kept) {
-      window_ns_ = std::min(max_window_ns + 2.0 * latency_ns_, 1.5 * window_ns_);
-      around_ns_ = std::min(max_window_ns + 2.0 * latency_ns_, 1.5 * around_ns_);
+      window_ns_ *= 1.5;
+      around_ns_ = std::min(1.5 * around_ns_, max_around_ns);
     } else if ((late + overtaken) * 100 <= kept) {
       window_ns_ = std::max(0.9 * window_ns_, 1000.0 * quantile_of_sorted(batch_us, 0.99) + 2000.0);
     }
+    window_ns_ = std::min(window_ns_, widest_ns);
   }
 
   /// Closes a batch: true to go on. Any rank's failure is every rank's.
@@ -327,7 +338,8 @@ double sampling_overhead_p50_ns(const Clock& clock) {
   world.clock = &clock;
   world.synchroniser = &shared;
   world.progress = &progress;
-  const SamplingResult result = run_sampler(empty, plan, world, [](const SampleSet& s) { return s.values_us.size() >= 2048; });
+  const SamplingResult result =
+      run_sampler(empty, plan, world, [](const SampleSet& s) { return s.values_us.size() >= 2048; });
   return 1000.0 * *describe(result.samples.values_us).median;
 }
 

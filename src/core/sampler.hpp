@@ -28,8 +28,8 @@ class SharedClock final : public ClockSynchroniser {
 };
 
 struct SamplingPlan {
-  std::int64_t budget_ns{};         ///< of this check, from its first batch
-  std::uint64_t min_samples{3};     ///< taken even when the budget is spent
+  std::int64_t budget_ns{};      ///< of this check, from its first batch
+  std::uint64_t min_samples{3};  ///< taken even when the budget is spent
   std::uint64_t wanted_samples{1000};
   std::uint64_t max_samples{200000};
   std::uint64_t barrier_samples{0};  ///< iterations with a barrier start afterwards, for the OSU figure
@@ -39,7 +39,8 @@ struct SamplingPlan {
 /// Asked at the root of each group after each batch: is what there is enough?
 using EnoughSamples = std::function<bool(const SampleSet&)>;
 
-/// Who takes part. `group` measures together; `everyone` are all groups that measure at the same time and vote together.
+/// Who takes part. `group` measures together; `everyone` are all groups that measure at the same time and
+/// vote together.
 struct SamplingWorld {
   Communicator* group{};
   Communicator* everyone{};
@@ -65,9 +66,10 @@ class OutOfStep : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Runs `operation` until `enough`, the budget or max_samples ends it. All ranks of world.everyone make the same calls,
-/// whatever happens locally; an exception of prepare() or verify() is carried to the vote. An exception of execute() leaves the
-/// others inside their collective and is thrown on as OutOfStep: only ending the job can release them.
+/// Runs `operation` until `enough`, the budget or max_samples ends it. All ranks of world.everyone make the
+/// same calls, whatever happens locally; an exception of prepare() or verify() is carried to the vote. An
+/// exception of execute() leaves the others inside their collective and is thrown on as OutOfStep: only
+/// ending the job can release them.
 SamplingResult run_sampler(Operation& operation, const SamplingPlan& plan, const SamplingWorld& world,
                            const EnoughSamples& enough);
 

@@ -74,7 +74,8 @@ double lag_one_correlation(std::span<const double> blocks) {
 using Transform = std::function<double(double)>;
 
 /// Means of `transform(value)` over `count` consecutive blocks; block sizes differ by at most one.
-std::vector<double> block_means(std::span<const double> values, std::size_t count, const Transform& transform) {
+std::vector<double> block_means(std::span<const double> values, std::size_t count,
+                                const Transform& transform) {
   std::vector<double> means(count);
   for (std::size_t b = 0; b < count; ++b) {
     const std::size_t from = b * values.size() / count, to = (b + 1) * values.size() / count;
@@ -134,7 +135,8 @@ std::optional<BlockInterval> quantile_interval(std::span<const double> values, d
   const auto half_width = [&](double fraction, double standard_error) {
     return t * std::max(standard_error, std::sqrt(fraction * (1.0 - fraction) / n));
   };
-  // "q is above the bound of F(x)": x is too small; "below": too large. Both bounds rise with x but for noise.
+  // "q is above the bound of F(x)": x is too small; "below": too large. Both bounds rise with x but for
+  // noise.
   const auto too_small = [&](double x) {
     const auto m = moments(block_means(values, blocks, [x](double v) { return v <= x ? 1.0 : 0.0; }));
     return m.mean + half_width(m.mean, m.standard_error) < q;
@@ -145,7 +147,8 @@ std::optional<BlockInterval> quantile_interval(std::span<const double> values, d
     return m.mean - half_width(m.mean, m.standard_error) > q;
   };
   const auto lower = std::partition_point(sorted.begin(), sorted.end(), too_small);
-  const auto upper = std::partition_point(sorted.begin(), sorted.end(), [&](double x) { return !too_large(x); });
+  const auto upper =
+      std::partition_point(sorted.begin(), sorted.end(), [&](double x) { return !too_large(x); });
   const double lo = lower == sorted.end() ? sorted.back() : *lower;
   const double hi = upper == sorted.begin() ? sorted.front() : *(upper - 1);
   return BlockInterval{{std::min(lo, centre), std::max(hi, centre)}, blocks};

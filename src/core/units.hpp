@@ -10,7 +10,8 @@
 namespace fabricheck {
 
 /// Bytes from `8`, `64KiB`, `1MiB`, `2GiB`, `1TiB` (powers of 1024) or `1KB`, `1MB`, `1GB` (powers of 1000).
-/// Throws UsageError naming the text when it is empty, negative, fractional, of an unknown unit or past 2^63-1.
+/// Throws UsageError naming the text when it is empty, negative, fractional, of an unknown unit or past
+/// 2^63-1.
 std::uint64_t parse_bytes(std::string_view text);
 
 /// Duration from `250us`, `500ms`, `5s`, `10m`, `2h`; a unit is required, the number may be fractional.
@@ -27,8 +28,9 @@ struct Quantity {
   bool operator==(const Quantity&) const = default;
 };
 
-/// Parses a quantity and converts it to `unit` (times us|ms|s|ns; rates B/s|KB/s|MB/s|GB/s|TB/s with GB = 1e9 B,
-/// Gb/s converted by 8; `%`; `TFLOP/s`). Throws UsageError when it cannot be converted or is not finite and > 0.
+/// Parses a quantity and converts it to `unit` (times us|ms|s|ns; rates B/s|KB/s|MB/s|GB/s|TB/s with GB = 1e9
+/// B, Gb/s converted by 8; `%`; `TFLOP/s`). Throws UsageError when it cannot be converted or is not finite
+/// and > 0.
 double parse_quantity_as(std::string_view text, std::string_view unit);
 
 /// `8 B`, `64 KiB`, `1.5 MiB`: the shortest exact binary form, else two decimals.

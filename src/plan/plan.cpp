@@ -16,8 +16,8 @@ constexpr std::int64_t max_gate_ns = 10'000'000'000;
 constexpr std::int64_t max_other_ns = 3'000'000'000;
 /// Shorter than this a group's own measurement decides nothing.
 constexpr std::int64_t min_apart_ns = 50'000'000;
-constexpr std::uint64_t gate_samples = 10000;   // p99.9 wants 10,000
-constexpr std::uint64_t other_samples = 1000;   // p99 wants 1,000
+constexpr std::uint64_t gate_samples = 10000;  // p99.9 wants 10,000
+constexpr std::uint64_t other_samples = 1000;  // p99 wants 1,000
 constexpr std::uint64_t gate_barrier_samples = 1000;
 
 using Ranks = std::vector<int>;
@@ -45,7 +45,8 @@ World world_of(const ClusterTopology& topology) {
 
 std::vector<Ranks> cut(const Ranks& ranks, int at_most) {
   // Even groups: 9 nodes make 5 + 4, not 8 + 1, for a group of one tests nothing.
-  const std::size_t n = ranks.size(), groups = (n + static_cast<std::size_t>(at_most) - 1) / static_cast<std::size_t>(at_most);
+  const std::size_t n = ranks.size(),
+                    groups = (n + static_cast<std::size_t>(at_most) - 1) / static_cast<std::size_t>(at_most);
   std::vector<Ranks> parts(groups);
   for (std::size_t g = 0; g < groups; ++g)
     parts[g].assign(ranks.begin() + static_cast<std::ptrdiff_t>(g * n / groups),
@@ -167,8 +168,8 @@ class Planner {
     const std::int64_t whole = static_cast<std::int64_t>(parts.size()) * min_apart_ns * 3;
     if (whole > request_.budget_ns / 2) {
       plan_.not_tested.push_back(
-          {check.row->id, fmt::format("its {} groups apart: {} would not fit into half of the budget of {}", parts.size(),
-                                      format_duration(std::chrono::nanoseconds(whole)),
+          {check.row->id, fmt::format("its {} groups apart: {} would not fit into half of the budget of {}",
+                                      parts.size(), format_duration(std::chrono::nanoseconds(whole)),
                                       format_duration(std::chrono::nanoseconds(request_.budget_ns)))});
       return;
     }
@@ -202,7 +203,8 @@ class Planner {
     double sum = 0.0;
     for (const PlannedCheck& check : plan_.checks) sum += weight(check);
     for (PlannedCheck& check : plan_.checks) {
-      const auto share = static_cast<std::int64_t>(static_cast<double>(request_.budget_ns) * weight(check) / sum);
+      const auto share =
+          static_cast<std::int64_t>(static_cast<double>(request_.budget_ns) * weight(check) / sum);
       check.budget_ns = std::min(share, check.wanted_samples == gate_samples ? max_gate_ns : max_other_ns);
     }
   }
@@ -215,7 +217,8 @@ class Planner {
 
 }  // namespace
 
-TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue, const Request& request) {
+TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
+                   const Request& request) {
   return Planner(topology, catalogue, request).make();
 }
 

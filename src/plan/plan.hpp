@@ -15,10 +15,10 @@ namespace fabricheck::plan {
 
 struct Request {
   std::int64_t budget_ns{};
-  std::vector<std::string> only;       ///< globs over ids; empty: all
+  std::vector<std::string> only;  ///< globs over ids; empty: all
   std::vector<std::string> skip;
-  std::vector<std::uint64_t> sizes;    ///< empty: the rows' own, thinned by `few_sizes`
-  bool few_sizes{};                    ///< the gate's size, one in the middle and one large
+  std::vector<std::uint64_t> sizes;  ///< empty: the rows' own, thinned by `few_sizes`
+  bool few_sizes{};                  ///< the gate's size, one in the middle and one large
   std::vector<Target> targets;
 };
 
@@ -47,10 +47,12 @@ struct TestPlan {
   int judged{};  ///< verdicts that a target decides, over all groups: the family
 };
 
-/// `topology.ranks` and the number of hosts are used, nothing else of it. Rows without their back end and scopes that this world
-/// cannot have go to not_tested. The gate (rows with in_gate, their first size) comes first, in groups of at most the target's
-/// group_nodes nodes, together and, with several groups, apart; the whole world then beside it. The budget is shared by weight: a
-/// gate check counts four times another, and is the same on every rank.
-TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue, const Request& request);
+/// `topology.ranks` and the number of hosts are used, nothing else of it. Rows without their back end and
+/// scopes that this world cannot have go to not_tested. The gate (rows with in_gate, their first size) comes
+/// first, in groups of at most the target's group_nodes nodes, together and, with several groups, apart; the
+/// whole world then beside it. The budget is shared by weight: a gate check counts four times another, and is
+/// the same on every rank.
+TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
+                   const Request& request);
 
 }  // namespace fabricheck::plan

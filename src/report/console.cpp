@@ -74,8 +74,8 @@ class ConsoleReport {
 
   /// "label  text", the text's further lines indented like its first.
   void hanging(const std::string& label, const char* code, const std::string& text, std::size_t indent = 0) {
-    const std::size_t column =
-        label.empty() ? indent : indent + text_width(label) + (text_width(label) > 1 ? 2 : 1);
+    const bool tight = label == "-" || (!label.empty() && label.back() == ':');
+    const std::size_t column = indent + (label.empty() ? 0 : text_width(label) + (tight ? 1 : 2));
     const std::vector<std::string> lines = wrap(text, width_ - column);
     for (std::size_t i = 0; i < lines.size(); ++i) {
       if (i == 0 && !label.empty()) {
@@ -93,7 +93,7 @@ class ConsoleReport {
     heading(title);
     std::vector<TableColumn> columns{{"bytes", true, 0}, {"median [95% interval]", false, 0}};
     if (judged) columns.push_back({"target", false, 0});
-    columns.insert(columns.end(), {{"p99", true, 0}, {"n", true, 0}, {"last rank", false, 10}});
+    columns.insert(columns.end(), {{"p99", true, 0}, {"n", true, 0}, {"last rank", false, 16}});
     std::vector<TableRow> figures;
     for (const SummaryRow& row : rows) {
       figures.push_back({"", {row.bytes, row.value}});

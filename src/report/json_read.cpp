@@ -168,7 +168,9 @@ class Reader {
   void read(const Json& json, const Place& place, Record& out) const {
     if (!json.is_object()) expected(place, "an object", json);
     if constexpr (std::is_same_v<Record, RunRecord>) require_schema(json, place);
-    auto visit = [this, &json, &place](const char* key, auto& value) { member(json, place, key, value); };
+    auto visit = [this, &json, &place](const char* key, auto& value) {
+      this->member(json, place, key, value);
+    };
     members(visit, out);
     check_sense(place, out);
   }

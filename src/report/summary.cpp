@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <set>
 
 #include "core/units.hpp"
 #include "report/cells.hpp"
@@ -252,11 +251,12 @@ std::vector<std::string> notes_of(const RunRecord& record) {
 
   std::optional<double> clock_error;
   std::string unit;
-  std::uint64_t samples = 0, late = 0, verified = 0;
+  std::uint64_t samples = 0, late = 0, overruns = 0, verified = 0;
   for (const CheckRecord& check : record.checks) {
     const Statistics& statistics = check.statistics;
     samples += statistics.samples;
     late += statistics.late_starts;
+    overruns += statistics.overruns;
     verified += statistics.verified;
     if (statistics.clock_error && std::isfinite(*statistics.clock_error) &&
         *statistics.clock_error >= clock_error.value_or(0)) {
@@ -271,6 +271,10 @@ std::vector<std::string> notes_of(const RunRecord& record) {
   if (late > 0)
     notes.push_back(
         fmt::format("late starts: in {} of {} samples a rank missed the common start", late, samples));
+  if (overruns > 0) {
+    notes.push_back(fmt::format(
+        "overruns: {} iterations began before the one before had ended and are no samples", overruns));
+  }
   if (verified > 0)
     notes.push_back(fmt::format("results compared element by element: {} iterations", verified));
   add_beside(record, notes);

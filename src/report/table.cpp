@@ -80,9 +80,12 @@ std::optional<std::string> render_table(const std::vector<TableColumn>& columns,
   for (const TableColumn& column : columns) headings.push_back(column.heading);
   add_cells(-1, headings);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!rows[i].lead.empty()) {
-      for (const std::string& line : wrap(rows[i].lead, width))
+    const std::string& lead = rows[i].lead;
+    if (!lead.empty()) {
+      const bool fits = text_width(lead) <= width;
+      for (const std::string& line : fits ? std::vector{lead} : wrap(lead, width)) {
         out += paint(static_cast<int>(i), -1, line) + '\n';
+      }
     }
     add_cells(static_cast<int>(i), rows[i].cells);
   }

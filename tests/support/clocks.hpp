@@ -20,7 +20,8 @@ class TickingClock final : public Clock {
 /// The real clock as a host would read it whose own is `offset_ns` ahead and runs faster by `rate`.
 class SkewedClock final : public Clock {
  public:
-  SkewedClock(std::int64_t offset_ns, double rate) : offset_ns_(offset_ns), rate_(rate), start_ns_(real_.now_ns()) {}
+  SkewedClock(std::int64_t offset_ns, double rate)
+      : offset_ns_(offset_ns), rate_(rate), start_ns_(real_.now_ns()) {}
   std::int64_t now_ns() const override { return at(real_.now_ns()); }
   /// What this clock shows when the real one shows `real_ns`.
   std::int64_t at(std::int64_t real_ns) const {

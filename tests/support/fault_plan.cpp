@@ -10,7 +10,8 @@ namespace {
 
 class Faulty final : public Operation {
  public:
-  Faulty(std::unique_ptr<Operation> inner, FaultPlan plan) : inner_(std::move(inner)), plan_(std::move(plan)) {}
+  Faulty(std::unique_ptr<Operation> inner, FaultPlan plan)
+      : inner_(std::move(inner)), plan_(std::move(plan)) {}
 
   void prepare(std::uint64_t iteration) override {
     at("prepare", iteration);
@@ -58,7 +59,8 @@ FaultPlan parse_fault(const std::string& text) {
   }
   while (in >> word) {
     const auto equals = word.find('=');
-    const std::string key = word.substr(0, equals), value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    const std::string key = word.substr(0, equals),
+                      value = equals == std::string::npos ? "" : word.substr(equals + 1);
     if (key == "rank") {
       plan.rank = std::stoi(value);
     } else if (key == "check") {
@@ -74,8 +76,8 @@ FaultPlan parse_fault(const std::string& text) {
   return plan;
 }
 
-std::unique_ptr<Operation> with_fault(std::unique_ptr<Operation> inner, const FaultPlan& plan, const std::string& check_id,
-                                      int world_rank) {
+std::unique_ptr<Operation> with_fault(std::unique_ptr<Operation> inner, const FaultPlan& plan,
+                                      const std::string& check_id, int world_rank) {
   if (plan.kind == FaultPlan::Kind::none || plan.rank != world_rank || plan.check != check_id) return inner;
   return std::make_unique<Faulty>(std::move(inner), plan);
 }

@@ -1,4 +1,5 @@
-// A fault to plant, as the labs write it: "throw rank=2 check=mpi.allreduce.latency iteration=50 where=prepare".
+// A fault to plant, as the labs write it: "throw rank=2 check=mpi.allreduce.latency iteration=50
+// where=prepare".
 #pragma once
 
 #include <cstdint>
@@ -18,11 +19,12 @@ struct FaultPlan {
   std::string where{"prepare"};  ///< prepare, execute or verify
 };
 
-/// Throws std::invalid_argument for words that it does not know: a fault that is not planted would make a lab pass.
+/// Throws std::invalid_argument for words that it does not know: a fault that is not planted would make a lab
+/// pass.
 FaultPlan parse_fault(const std::string& text);
 
 /// `inner`, with the fault on the rank and check that the plan names.
-std::unique_ptr<Operation> with_fault(std::unique_ptr<Operation> inner, const FaultPlan& plan, const std::string& check_id,
-                                      int world_rank);
+std::unique_ptr<Operation> with_fault(std::unique_ptr<Operation> inner, const FaultPlan& plan,
+                                      const std::string& check_id, int world_rank);
 
 }  // namespace fabricheck::test

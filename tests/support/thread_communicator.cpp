@@ -35,7 +35,7 @@ struct Group {
   std::vector<double> values;
   std::vector<int> who;
   std::vector<Bytes> parts;
-  std::map<std::pair<int, int>, std::deque<Bytes>> mail;  ///< (from, to)
+  std::map<std::pair<int, int>, std::deque<Bytes>> mail;   ///< (from, to)
   std::map<int, std::vector<std::pair<int, int>>> colors;  ///< color -> (key, rank)
   std::map<int, std::shared_ptr<Group>> made;
 };
@@ -60,25 +60,31 @@ class ThreadCommunicator final : public Communicator {
   }
 
   void allreduce(std::span<double> values, ReduceOp op) override {
-    contribute([&] {
-      for (std::size_t i = 0; i < values.size(); ++i) {
-        double& into = group_->values[i];
-        into = op == ReduceOp::sum ? into + values[i] : op == ReduceOp::min ? std::min(into, values[i])
-                                                                            : std::max(into, values[i]);
-      }
-    }, values);
+    contribute(
+        [&] {
+          for (std::size_t i = 0; i < values.size(); ++i) {
+            double& into = group_->values[i];
+            into = op == ReduceOp::sum   ? into + values[i]
+                   : op == ReduceOp::min ? std::min(into, values[i])
+                                         : std::max(into, values[i]);
+          }
+        },
+        values);
     std::copy(group_->values.begin(), group_->values.end(), values.begin());
     barrier();
   }
 
-  void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who, int root) override {
-    contribute([&] {
-      for (std::size_t i = 0; i < mine.size(); ++i)
-        if (mine[i] > group_->values[i] || (mine[i] == group_->values[i] && rank_ < group_->who[i])) {
-          group_->values[i] = mine[i];
-          group_->who[i] = rank_;
-        }
-    }, mine);
+  void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who,
+                   int root) override {
+    contribute(
+        [&] {
+          for (std::size_t i = 0; i < mine.size(); ++i)
+            if (mine[i] > group_->values[i] || (mine[i] == group_->values[i] && rank_ < group_->who[i])) {
+              group_->values[i] = mine[i];
+              group_->who[i] = rank_;
+            }
+        },
+        mine);
     if (rank_ == root) {
       std::copy(group_->values.begin(), group_->values.end(), maximum.begin());
       std::copy(group_->who.begin(), group_->who.end(), who.begin());
@@ -108,7 +114,8 @@ class ThreadCommunicator final : public Communicator {
     auto& queue = group_->mail[{from, rank_}];
     group_->alarm->changed.wait(lock, [&] { return !queue.empty() || group_->alarm->broken; });
     if (queue.empty()) throw Broken();
-    if (queue.front().size() != data.size()) throw std::logic_error("a message of another length was expected");
+    if (queue.front().size() != data.size())
+      throw std::logic_error("a message of another length was expected");
     std::copy(queue.front().begin(), queue.front().end(), data.begin());
     queue.pop_front();
   }
@@ -124,8 +131,10 @@ class ThreadCommunicator final : public Communicator {
       auto& members = group_->colors[color];
       std::sort(members.begin(), members.end());
       part = group_->made[color];
-      if (!part) part = group_->made[color] = std::make_shared<Group>(static_cast<int>(members.size()), group_->alarm);
-      part_rank = static_cast<int>(std::find(members.begin(), members.end(), std::pair(key, rank_)) - members.begin());
+      if (!part)
+        part = group_->made[color] = std::make_shared<Group>(static_cast<int>(members.size()), group_->alarm);
+      part_rank = static_cast<int>(std::find(members.begin(), members.end(), std::pair(key, rank_)) -
+                                   members.begin());
     }
     barrier();
     meet([&] {
@@ -148,7 +157,8 @@ class ThreadCommunicator final : public Communicator {
       group_->alarm->changed.notify_all();
       return;
     }
-    group_->alarm->changed.wait(lock, [&] { return group_->generation != generation || group_->alarm->broken; });
+    group_->alarm->changed.wait(lock,
+                                [&] { return group_->generation != generation || group_->alarm->broken; });
     if (group_->generation == generation) throw Broken();
   }
 

@@ -346,6 +346,29 @@ def throws_in_execute(test: Scenario) -> None:
     saw(result.get("verdict_reason", ""))
 
 
+def rank_stuck(test: Scenario) -> None:
+    """The process lives and its watchdog answers, but it does not come back from one iteration."""
+    fault = "stop rank=2 check=mpi.bcast.latency iteration=50 where=execute"
+    run = test.start("--deadline", "4s", program=test.programs.faulty, environment={"FABRICHECK_FAULT": fault})
+    run.wait_for_checks()
+    judge_lost(test, run, ("rank-hung",), "node3", 2)
+
+
+def wrong_result(test: Scenario) -> None:
+    fault = "wrong rank=2 check=mpi.allreduce.latency iteration=0"
+    run = test.start(program=test.programs.faulty, environment={"FABRICHECK_FAULT": fault})
+    done = run.wait()
+    result = test.judge_left(run)
+    saw(f"{done.seconds:.1f} s, status {done.status}; {summary(result)}")
+    broken = [c for c in checks_of(result, "mpi.allreduce.latency") if "wrong result" in c["reason"]]
+    expect(broken, "no mpi.allreduce.latency tells of a wrong result")
+    saw(f"reason: {broken[0]['reason']}")
+    for check in broken:
+        expect(check["verdict"] == "FAIL", f"a wrong result is {check['verdict']}")
+        expect("rank 2" in check["reason"], f"the reason does not name rank 2: {check['reason']}")
+    expect(result["exit_status"] == 1 and done.status == 1, f"exit_status {result['exit_status']}, status {done.status}")
+
+
 def interrupted(number: signal.Signals, test: Scenario) -> None:
     run = test.start(budget="8s")
     run.wait_for_checks()
@@ -487,6 +510,8 @@ SCENARIOS: dict[str, tuple[int, Callable[[Scenario], None]]] = {  # name -> (hos
     "first_rank_killed": (4, first_rank_killed),
     "throws_in_prepare": (4, throws_in_prepare),
     "throws_in_execute": (4, throws_in_execute),
+    "rank_stuck": (4, rank_stuck),
+    "wrong_result": (4, wrong_result),
     "link_down": (4, link_down),
     "sigterm": (4, lambda test: interrupted(signal.SIGTERM, test)),
     "sigint": (4, lambda test: interrupted(signal.SIGINT, test)),

@@ -37,7 +37,8 @@ std::vector<Seen> synchronise(int ranks, int per_host, int rounds) {
 }
 
 double disagreement_us(const Seen& a, const Seen& b, std::int64_t real_ns) {
-  return std::abs(a.common.to_common_ns(a.clock->at(real_ns)) - b.common.to_common_ns(b.clock->at(real_ns))) / 1000.0;
+  return std::abs(a.common.to_common_ns(a.clock->at(real_ns)) - b.common.to_common_ns(b.clock->at(real_ns))) /
+         1000.0;
 }
 
 TEST(ClockSync, HostsSecondsApartAgree) {

@@ -61,7 +61,8 @@ struct RawRank {
     EXPECT_TRUE(socket) << reason;
     send(MessageKind::hello);
   }
-  void send(MessageKind kind, std::uint64_t phase = 1, std::uint64_t iteration = 1, const std::string& words = "") {
+  void send(MessageKind kind, std::uint64_t phase = 1, std::uint64_t iteration = 1,
+            const std::string& words = "") {
     ChannelMessage message;
     message.token = contact.token;
     message.kind = kind;

@@ -35,7 +35,9 @@ TEST(Conclude, NothingMeasuredIsNeverZero) {
   EXPECT_EQ(status_of(with({})), 3);
   EXPECT_EQ(status_of(with({Verdict::unchecked, Verdict::skipped})), 3);
 }
-TEST(Conclude, OneMissedTargetIsOne) { EXPECT_EQ(status_of(with({Verdict::pass, Verdict::fail, Verdict::error})), 1); }
+TEST(Conclude, OneMissedTargetIsOne) {
+  EXPECT_EQ(status_of(with({Verdict::pass, Verdict::fail, Verdict::error})), 1);
+}
 TEST(Conclude, UndecidedIsThreeEvenBesideAPass) {
   EXPECT_EQ(status_of(with({Verdict::pass, Verdict::inconclusive})), 3);
   EXPECT_EQ(status_of(with({Verdict::pass, Verdict::error})), 3);
@@ -52,8 +54,8 @@ TEST(Conclude, AnInterruptedRunNeverPasses) {
 }
 
 TEST(VerdictNames, GoBothWays) {
-  for (const Verdict verdict : {Verdict::pass, Verdict::fail, Verdict::inconclusive, Verdict::error, Verdict::skipped,
-                                Verdict::unchecked})
+  for (const Verdict verdict : {Verdict::pass, Verdict::fail, Verdict::inconclusive, Verdict::error,
+                                Verdict::skipped, Verdict::unchecked})
     EXPECT_EQ(verdict_from_name(verdict_name(verdict)), verdict);
   EXPECT_FALSE(verdict_from_name("pass"));
 }

@@ -14,13 +14,14 @@
 namespace fabricheck {
 namespace {
 
-using ::testing::HasSubstr;
 using test::TickingClock;
+using ::testing::HasSubstr;
 
 /// Takes `usual_ns`, and `rare_ns` in one iteration of `every`.
 class TimedOperation final : public Operation {
  public:
-  TimedOperation(TickingClock& clock, std::int64_t usual_ns, std::int64_t rare_ns = 0, std::uint64_t every = 0)
+  TimedOperation(TickingClock& clock, std::int64_t usual_ns, std::int64_t rare_ns = 0,
+                 std::uint64_t every = 0)
       : clock_(clock), usual_ns_(usual_ns), rare_ns_(rare_ns), every_(every) {}
   void execute(std::uint64_t iteration) override {
     clock_.advance(every_ != 0 && iteration % every_ == 0 ? rare_ns_ : usual_ns_);
@@ -94,7 +95,8 @@ TEST(Sampler, AtLeastMinSamplesEvenWithoutBudget) {
   TimedOperation operation(alone.clock, 1000);
   SamplingPlan plan = plan_of(1000);
   plan.budget_ns = 0;
-  EXPECT_GE(run_sampler(operation, plan, alone.world(), until(1000)).samples.values_us.size(), plan.min_samples);
+  EXPECT_GE(run_sampler(operation, plan, alone.world(), until(1000)).samples.values_us.size(),
+            plan.min_samples);
 }
 
 TEST(Sampler, OverheadOfAnEmptyOperationIsSmallOnTheRealClock) {
@@ -191,7 +193,8 @@ TEST(SamplerTogether, AThrowDuringWarmUpToo) {
   const auto results = sample_together(2, [](Together& operation, int rank) {
     if (rank == 1) operation.throw_in_verify = 0;
   });
-  for (const SamplingResult& result : results) EXPECT_EQ(result.error.value_or(""), "rank 1 on h1: cannot read the result");
+  for (const SamplingResult& result : results)
+    EXPECT_EQ(result.error.value_or(""), "rank 1 on h1: cannot read the result");
 }
 
 TEST(SamplerTogether, AWrongElementIsEveryRanksWithRankIndexExpectedGot) {

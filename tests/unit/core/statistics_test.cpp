@@ -61,7 +61,8 @@ TEST(QuantileInterval, ConstantSeriesIsAPoint) {
   EXPECT_DOUBLE_EQ(interval->interval.hi, 3.5);
 }
 
-double coverage(const std::function<std::vector<double>(std::mt19937_64&)>& make, double truth, double q, int runs) {
+double coverage(const std::function<std::vector<double>(std::mt19937_64&)>& make, double truth, double q,
+                int runs) {
   int covered = 0;
   for (int run = 0; run < runs; ++run) {
     std::mt19937_64 random(static_cast<std::uint64_t>(run) + 1);
@@ -82,13 +83,15 @@ TEST(QuantileInterval, CoversTheMedianOfIndependentSamples) {
 }
 
 TEST(QuantileInterval, CoversTheMedianOfBursts) {
-  // 200 samples share 70 % of the spread: an interval for independent samples covers this about half of the time.
+  // 200 samples share 70 % of the spread: an interval for independent samples covers this about half of the
+  // time.
   const auto bursts = [](std::mt19937_64& random) {
     std::normal_distribution<double> draw;
     std::vector<double> values;
     for (int burst = 0; burst < 100; ++burst) {
       const double common = 0.7 * draw(random);
-      for (int i = 0; i < 200; ++i) values.push_back(4.0 * std::exp(0.3 * (common + std::sqrt(1 - 0.49) * draw(random))));
+      for (int i = 0; i < 200; ++i)
+        values.push_back(4.0 * std::exp(0.3 * (common + std::sqrt(1 - 0.49) * draw(random))));
     }
     return values;
   };

@@ -96,7 +96,8 @@ TEST(Plan, ALargeClusterIsJudgedInGroupsTogetherAndApartAndTheWorldAgainstItsMod
 TEST(Plan, GroupSizeIsTheTargets) {
   const auto catalogue = rows();
   const TestPlan plan = make_plan(cluster(4, 1), catalogue, request(2));
-  EXPECT_THAT(at(plan, Scope::between_nodes_group, 8)[0].groups, ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
+  EXPECT_THAT(at(plan, Scope::between_nodes_group, 8)[0].groups,
+              ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
 }
 
 TEST(Plan, OneNodeIsJudgedInsideItAndSaysThatNoNetworkWasTested) {
@@ -153,8 +154,9 @@ TEST(Plan, GroupsThatDoNotFitApartAreSaidNotToBeTested) {
   one.budget_ns = 1'000'000'000;
   const TestPlan plan = make_plan(cluster(1024, 1), catalogue, one);
   EXPECT_EQ(at(plan, Scope::between_nodes_group, 8).size(), 1u);
-  EXPECT_TRUE(std::any_of(plan.not_tested.begin(), plan.not_tested.end(),
-                          [](const NotTested& entry) { return entry.reason.find("apart") != std::string::npos; }));
+  EXPECT_TRUE(std::any_of(plan.not_tested.begin(), plan.not_tested.end(), [](const NotTested& entry) {
+    return entry.reason.find("apart") != std::string::npos;
+  }));
 }
 
 TEST(Plan, ADerivedCheckAloneIsMeasuredButOnlyShownItself) {
@@ -177,7 +179,8 @@ TEST(Plan, SkipAndSizes) {
   EXPECT_TRUE(make_plan(cluster(2, 1), catalogue, one).checks.empty());
   one = request();
   one.sizes = {4096};
-  for (const PlannedCheck& check : make_plan(cluster(2, 1), catalogue, one).checks) EXPECT_EQ(check.bytes, 4096u);
+  for (const PlannedCheck& check : make_plan(cluster(2, 1), catalogue, one).checks)
+    EXPECT_EQ(check.bytes, 4096u);
 }
 
 TEST(Plan, ARowWithoutItsBackEndIsNotTestedWithTheReason) {
@@ -191,7 +194,8 @@ TEST(Plan, ARowWithoutItsBackEndIsNotTestedWithTheReason) {
 
 TEST(Plan, IsTheSameTwice) {
   const auto catalogue = rows();
-  const TestPlan a = make_plan(cluster(30, 8), catalogue, request()), b = make_plan(cluster(30, 8), catalogue, request());
+  const TestPlan a = make_plan(cluster(30, 8), catalogue, request()),
+                 b = make_plan(cluster(30, 8), catalogue, request());
   ASSERT_EQ(a.checks.size(), b.checks.size());
   for (std::size_t i = 0; i < a.checks.size(); ++i) {
     EXPECT_EQ(a.checks[i].groups, b.checks[i].groups);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <regex>
 #include <sstream>
 
 #include "report/report.hpp"
@@ -47,7 +46,24 @@ std::size_t column_of(const std::string& line, const std::string& part) {
 }
 
 /// The text with line breaks and indents made single spaces.
-std::string flat(const std::string& text) { return std::regex_replace(text, std::regex("\\s+"), " "); }
+std::string flat(const std::string& text) {
+  std::istringstream in(text);
+  std::string out;
+  for (std::string word; in >> word;) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
+std::string without_colour(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\x1b') {
+      i = text.find('m', i);
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
 
 std::string report(const RunRecord& record, int width = 120) { return console(record, {false, width}); }
 
@@ -83,7 +99,7 @@ TEST(Console, ARowHasItsFiguresUnderTheirHeadings) {
   EXPECT_THAT(row, HasSubstr("6.12 [6.00, 6.30] us"));
   EXPECT_EQ(column_of(row, "6.12 ["), column_of(head, "median"));
   EXPECT_EQ(column_of(row, "< 5 us"), column_of(head, "target"));
-  EXPECT_EQ(column_of(row, "1 on n2 (81 %)"), column_of(head, "last rank"));
+  EXPECT_EQ(column_of(row, "1 on n2 (81%)"), column_of(head, "last rank"));
   EXPECT_EQ(column_of(row, "8 B") + 3, column_of(head, "bytes") + 5);
   EXPECT_EQ(column_of(row, "12000") + 5, column_of(head, " n ") + 2);
 }
@@ -157,7 +173,7 @@ TEST(Console, ColourChangesNothingButColour) {
     EXPECT_THAT(coloured, HasSubstr("\x1b[1;31mFAIL\x1b[0m"));
     const std::string plain = report(record, width);
     EXPECT_EQ(plain.find('\x1b'), std::string::npos);
-    EXPECT_EQ(std::regex_replace(coloured, std::regex("\x1b\\[[0-9;]*m"), ""), plain);
+    EXPECT_EQ(without_colour(coloured), plain);
   }
 }
 
