@@ -225,7 +225,7 @@ std::vector<std::uint64_t> sizes_of(const ParsedWords& parsed) {
   constexpr std::uint64_t largest = std::uint64_t{64} << 30;
   const std::string* text = parsed.value("sizes");
   if (text == nullptr) return {};
-  const auto sizes = with_name("sizes", [&] { return parse_bytes_list(*text); });
+  auto sizes = with_name("sizes", [&] { return parse_bytes_list(*text); });
   for (const std::uint64_t bytes : sizes) {
     if (bytes == 0 || bytes > largest) {
       throw UsageError(fmt::format("--sizes: {} of {} is not between 1 B and {}", format_bytes(bytes),

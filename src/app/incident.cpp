@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/progress.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::app {
@@ -22,10 +23,10 @@ std::string ranks_words(const Incident& incident) {
   return words;
 }
 
-std::string place_words(const std::optional<CheckRecord>& current, std::uint64_t iteration) {
+std::string place_words(const std::optional<CheckRecord>& current, std::uint64_t step) {
   if (!current) return "before the first check";
   const std::string check = check_words(*current);
-  return iteration == 0 ? "in " + check : fmt::format("in iteration {} of {}", iteration - 1, check);
+  return step == 0 ? "in " + check : fmt::format("in iteration {} of {}", iteration_of_step(step), check);
 }
 
 }  // namespace
@@ -50,7 +51,7 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
   if (current) finding.explains = {current->id};
   const RankPosition* first = incident.culprits.empty() ? nullptr : &incident.culprits.front();
   // Where the culprit was, not where rank 0 waits for it; a rank that stopped is known by its last heartbeat.
-  const std::string place = place_words(current, first ? first->iteration : incident.iteration);
+  const std::string place = place_words(current, first ? first->step : incident.step);
   const std::string who = ranks_words(incident);
   if (first) {
     const bool host = incident.whole_host && incident.kind == IncidentKind::silent;
@@ -63,7 +64,7 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
     finding.evidence.push_back(
         {"", 0,
          fmt::format("rank {} on {}: phase {}, iteration {}, last heard {:.1f} s ago", one.rank, one.host,
-                     one.phase, one.iteration == 0 ? 0 : one.iteration - 1, one.silent_s)});
+                     one.phase, iteration_of_step(one.step), one.silent_s)});
   const std::string host_name = first ? first->host : "the host";
   switch (incident.kind) {
     case IncidentKind::lost:

@@ -43,7 +43,7 @@ std::string find_in_path(const std::string& name, const Environment& environment
     begin = end + 1;
     // An empty entry means the working folder: nothing is started from there unasked.
     if (folder.empty()) continue;
-    const std::string file = folder + "/" + name;
+    std::string file = fmt::format("{}/{}", folder, name);
     struct stat status {};
     if (::stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(file.c_str(), X_OK) == 0)
       return file;
@@ -110,6 +110,7 @@ class BlockedSignals {
 
 std::vector<char*> pointers_to(std::vector<std::string>& words) {
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -118,7 +119,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
 std::vector<std::string> environment_words(Environment environment, const Environment& additions) {
   for (const auto& [name, value] : additions) environment[name] = value;
   std::vector<std::string> words;
-  for (const auto& [name, value] : environment) words.push_back(name + "=" + value);
+  for (const auto& [name, value] : environment) words.push_back(fmt::format("{}={}", name, value));
   return words;
 }
 

@@ -60,6 +60,12 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+/// Open MPI gives every rank a terminal of its own, whatever the output goes to; `launch` tells what it really is.
+bool on_terminal(const LauncherFacts& launcher, int descriptor) {
+  if (const auto told = environment("FABRICHECK_TERMINAL")) return *told == "1";
+  return launcher.name != "mpirun" && ::isatty(descriptor) == 1;
+}
+
 /// One rank's view of where everybody is.
 struct Places {
   std::vector<std::string> rank_hosts;
@@ -339,7 +345,7 @@ class Job {
       finding.confidence = "certain";
       log_->add(finding);
     }
-    const bool terminal = options_.progress == ProgressMode::automatic && ::isatty(STDERR_FILENO);
+    const bool terminal = options_.progress == ProgressMode::automatic && on_terminal(launcher_, STDERR_FILENO);
     const auto mode = options_.progress == ProgressMode::off ? report::ProgressPrinter::Mode::off
                       : terminal                             ? report::ProgressPrinter::Mode::terminal
                                                              : report::ProgressPrinter::Mode::plain;
@@ -394,7 +400,7 @@ class Job {
 
   void print_report(const RunRecord& record) {
     report::ConsoleStyle style;
-    style.colour = ::isatty(STDOUT_FILENO) && !environment("NO_COLOR");
+    style.colour = on_terminal(launcher_, STDOUT_FILENO) && !environment("NO_COLOR");
     fmt::print("{}", report::console(record, style));
     fmt::print("\nwritten to {0}: result.json, journal.jsonl, report.md, topology.json\n",
                options_.out_directory);

@@ -270,7 +270,7 @@ class TargetsReader {
   }
 
   std::string source_of(const toml::node& node) const {
-    const std::string text = text_of(node, "source");
+    std::string text = text_of(node, "source");
     if (text.size() > longest_source)
       fail(node, fmt::format("source is longer than {} bytes", longest_source));
     // Reports and terminals show it as it is.

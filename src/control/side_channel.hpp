@@ -34,7 +34,7 @@ struct ChannelMessage {
   MessageKind kind{};
   std::int32_t rank{};
   std::uint64_t phase{};
-  std::uint64_t iteration{};
+  std::uint64_t step{};
   std::uint32_t idle{};
   std::array<char, 468> text{};  ///< zero-terminated
 };

@@ -127,7 +127,7 @@ class Watchdog::Thread {
     MessageReader reader;
     bool connected{}, left{}, terminated{}, lost{};
     Instant heard, lost_at;
-    std::uint64_t phase{}, iteration{};
+    std::uint64_t phase{}, step{};
     bool idle{};
     std::string failure;
   };
@@ -148,7 +148,7 @@ class Watchdog::Thread {
     out.kind = kind;
     out.rank = options_.rank;
     out.phase = progress_.phase.load(std::memory_order_acquire);
-    out.iteration = progress_.iteration.load(std::memory_order_relaxed);
+    out.step = progress_.step.load(std::memory_order_relaxed);
     out.idle = progress_.idle.load(std::memory_order_relaxed) ? 1 : 0;
     std::strncpy(out.text.data(), text.c_str(), out.text.size() - 1);
     return out;
@@ -233,9 +233,9 @@ class Watchdog::Thread {
 
   void take(Peer& peer, const ChannelMessage& one) {
     peer.heard = now();
-    if (one.phase != peer.phase || one.iteration != peer.iteration) moved_ = now();
+    if (one.phase != peer.phase || one.step != peer.step) moved_ = now();
     peer.phase = one.phase;
-    peer.iteration = one.iteration;
+    peer.step = one.step;
     peer.idle = one.idle != 0;
     if (one.kind == MessageKind::goodbye) peer.left = true;
     if (one.kind == MessageKind::failed && peer.failure.empty()) peer.failure = one.text.data();
@@ -299,16 +299,16 @@ class Watchdog::Thread {
     for (const Peer& peer : peers_)
       if (peer.socket) send_message(peer.socket.get(), message(MessageKind::heartbeat, ""));
     const std::uint64_t phase = progress_.phase.load(std::memory_order_acquire);
-    const std::uint64_t iteration = progress_.iteration.load(std::memory_order_relaxed);
-    if (phase != own_phase_ || iteration != own_iteration_) moved_ = now();
+    const std::uint64_t step = progress_.step.load(std::memory_order_relaxed);
+    if (phase != own_phase_ || step != own_step_) moved_ = now();
     own_phase_ = phase;
-    own_iteration_ = iteration;
+    own_step_ = step;
   }
 
   RankPosition position(std::size_t rank) const {
     const Peer& peer = peers_[rank];
     return {static_cast<int>(rank), rank < options_.hosts.size() ? options_.hosts[rank] : "?", peer.phase,
-            peer.iteration, seconds_since(peer.heard)};
+            peer.step, seconds_since(peer.heard)};
   }
 
   /// Rank 0: is there something that MPI alone would never end?
@@ -324,7 +324,7 @@ class Watchdog::Thread {
   std::optional<Incident> find_incident() {
     Incident incident;
     incident.phase = progress_.phase.load(std::memory_order_acquire);
-    incident.iteration = progress_.iteration.load(std::memory_order_relaxed);
+    incident.step = progress_.step.load(std::memory_order_relaxed);
     const auto collect = [&](IncidentKind kind, auto&& is_culprit) {
       incident.kind = kind;
       for (std::size_t rank = 1; rank < peers_.size(); ++rank)
@@ -337,7 +337,7 @@ class Watchdog::Thread {
       incident.kind = IncidentKind::failed;
       incident.text = own_failure_;
       incident.culprits.push_back(
-          {0, options_.hosts.empty() ? "?" : options_.hosts[0], incident.phase, incident.iteration, 0});
+          {0, options_.hosts.empty() ? "?" : options_.hosts[0], incident.phase, incident.step, 0});
       return incident;
     }
     for (const Peer& peer : peers_)
@@ -378,10 +378,10 @@ class Watchdog::Thread {
       // The least advanced of those that are at work; when all are equally far nobody can be accused.
       using Place = std::pair<std::uint64_t, std::uint64_t>;
       std::vector<std::pair<Place, std::size_t>> places;
-      if (!progress_.idle) places.push_back({{incident.phase, incident.iteration}, 0});
+      if (!progress_.idle) places.push_back({{incident.phase, incident.step}, 0});
       for (std::size_t rank = 1; rank < peers_.size(); ++rank)
         if (peers_[rank].connected && !peers_[rank].idle)
-          places.push_back({{peers_[rank].phase, peers_[rank].iteration}, rank});
+          places.push_back({{peers_[rank].phase, peers_[rank].step}, rank});
       incident.kind = IncidentKind::stuck;
       if (!places.empty()) {
         const Place least = std::min_element(places.begin(), places.end())->first;
@@ -392,7 +392,7 @@ class Watchdog::Thread {
               incident.culprits.push_back(position(rank));
               if (rank == 0) {
                 incident.culprits.back().phase = incident.phase;
-                incident.culprits.back().iteration = incident.iteration;
+                incident.culprits.back().step = incident.step;
                 incident.culprits.back().silent_s = 0;
               }
             }
@@ -479,7 +479,7 @@ class Watchdog::Thread {
   std::optional<Instant> ending_at_, speak_at_, signal_at_;
   std::string signal_name_;
   std::string own_failure_;
-  std::uint64_t own_phase_{}, own_iteration_{};
+  std::uint64_t own_phase_{}, own_step_{};
   std::atomic<bool> stopping_{false}, leaving_{false};
   std::thread thread_;
 };

@@ -18,7 +18,7 @@ struct RankPosition {
   int rank{};
   std::string host;
   std::uint64_t phase{};
-  std::uint64_t iteration{};
+  std::uint64_t step{};  ///< as Progress counts them
   double silent_s{};
 };
 
@@ -35,7 +35,7 @@ struct Incident {
   std::vector<RankPosition>
       culprits;           ///< empty for interrupted, and for stuck when all are at the same place
   std::uint64_t phase{};  ///< rank 0's own place
-  std::uint64_t iteration{};
+  std::uint64_t step{};
   std::string text;   ///< the exception's words, or the signal's name
   bool whole_host{};  ///< all ranks of the culprits' host are affected
 };

@@ -83,7 +83,7 @@ class Run {
   }
 
   void execute(std::uint64_t iteration) {
-    world_.progress->iteration.store(iteration + 1, std::memory_order_relaxed);
+    world_.progress->enter_iteration(iteration);
     try {
       operation_.execute(iteration);
     } catch (const std::exception& error) {
@@ -120,6 +120,7 @@ class Run {
         const std::int64_t t2 = world_.clock->now_ns();
         execute(iteration_);
         const std::int64_t t3 = world_.clock->now_ns();
+        world_.progress->leave_iteration(iteration_);
         verify(iteration_);
         const std::int64_t t4 = world_.clock->now_ns();
         fastest_ns = std::min(fastest_ns, static_cast<double>(t3 - t2));
@@ -186,6 +187,7 @@ class Run {
       const std::int64_t start = wait_until(common_.to_local_ns(start_common_ns));
       execute(iteration_);
       const std::int64_t end = world_.clock->now_ns();
+      world_.progress->leave_iteration(iteration_);
       mine_[i] = (common_.to_common_ns(end) - start_common_ns) / 1000.0;
       mine_[n + i] = (common_.to_common_ns(start) - start_common_ns) / 1000.0;
       if (verified) {
@@ -279,6 +281,7 @@ class Run {
       const std::int64_t start = world_.clock->now_ns();
       execute(iteration_);
       mine_[i] = static_cast<double>(world_.clock->now_ns() - start) / 1000.0;
+      world_.progress->leave_iteration(iteration_);
       sum_us += mine_[i];
     }
     std::array<double, 1> mean{sum_us / static_cast<double>(n)};

@@ -124,6 +124,7 @@ auto find_unit(const Units& units, std::string_view name) -> decltype(units.data
 template <typename Units>
 [[noreturn]] void throw_unknown_unit(const Units& units, std::string_view unit, std::string_view text) {
   std::vector<std::string> names;
+  names.reserve(units.size());
   for (const auto& known : units) names.emplace_back(known.name);
   throw UsageError(
       fmt::format("the unit {} of {} is unknown{}", quoted(unit), quoted(text), suggestion(unit, names)));

@@ -22,7 +22,7 @@ CheckRecord allreduce() {
 Incident of(IncidentKind kind) {
   Incident incident;
   incident.kind = kind;
-  incident.culprits = {{2, "node3", 7, 513, 5.2}};
+  incident.culprits = {{2, "node3", 7, 2 * 512 + 1, 5.2}};
   return incident;
 }
 

@@ -24,7 +24,7 @@ using testing::HasSubstr;
 
 /// launch() with a shell script in the place of mpirun.
 class Launch : public testing::Test {
- protected:
+ public:
   Launch() {
     std::string name = (std::filesystem::temp_directory_path() / "fabricheck-launch-XXXXXX").string();
     folder_ = ::mkdtemp(name.data());
@@ -39,6 +39,7 @@ class Launch : public testing::Test {
   }
   ~Launch() override { std::filesystem::remove_all(folder_); }
 
+ protected:
   void mpirun_is(const std::string& script, const std::string& first_line = "#!/bin/sh\n") {
     std::ofstream(folder_ + "/mpirun") << first_line << script << "\n";
     ASSERT_EQ(::chmod((folder_ + "/mpirun").c_str(), 0755), 0);

@@ -61,14 +61,14 @@ struct RawRank {
     EXPECT_TRUE(socket) << reason;
     send(MessageKind::hello);
   }
-  void send(MessageKind kind, std::uint64_t phase = 1, std::uint64_t iteration = 1,
+  void send(MessageKind kind, std::uint64_t phase = 1, std::uint64_t step = 1,
             const std::string& words = "") {
     ChannelMessage message;
     message.token = contact.token;
     message.kind = kind;
     message.rank = number;
     message.phase = phase;
-    message.iteration = iteration;
+    message.step = step;
     words.copy(message.text.data(), message.text.size() - 1);
     send_message(socket.get(), message);
   }
@@ -89,7 +89,7 @@ TEST(Watchdog, NamesTheRankThatDied) {
   ASSERT_EQ(root.incident->culprits.size(), 1u);
   EXPECT_EQ(root.incident->culprits[0].rank, 2);
   EXPECT_EQ(root.incident->culprits[0].host, "h1");
-  EXPECT_EQ(root.incident->culprits[0].iteration, 512u);
+  EXPECT_EQ(root.incident->culprits[0].step, 512u);
   EXPECT_EQ(*root.ended, 4);
 }
 
@@ -135,7 +135,7 @@ TEST(Watchdog, WhenNothingMovesTheLeastAdvancedIsNamed) {
   Root root(4, 60.0, 0.6);
   RawRank one(root.contact, 1), two(root.contact, 2), three(root.contact, 3);
   root.progress.enter_phase();
-  root.progress.iteration = 100;
+  root.progress.step = 100;
   for (int i = 0; i < 30 && !root.wait_for_end(0s); ++i) {
     one.send(MessageKind::heartbeat, 1, 100);
     two.send(MessageKind::heartbeat, 1, 99);
@@ -152,7 +152,7 @@ TEST(Watchdog, WhenAllAreEquallyFarNobodyIsAccused) {
   Root root(2, 60.0, 0.6);
   RawRank one(root.contact, 1);
   root.progress.enter_phase();
-  root.progress.iteration = 100;
+  root.progress.step = 100;
   for (int i = 0; i < 30 && !root.wait_for_end(0s); ++i) {
     one.send(MessageKind::heartbeat, 1, 100);
     std::this_thread::sleep_for(100ms);

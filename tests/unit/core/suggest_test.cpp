@@ -55,6 +55,7 @@ TEST(Suggestion, ListsTheKnown) {
 
 TEST(Suggestion, ListsAtMostTwelve) {
   std::vector<std::string> many;
+  many.reserve(14);
   for (int i = 0; i < 14; ++i) many.push_back("word" + std::to_string(100 + i));
   const std::string text = suggestion("zzz", many);
   EXPECT_NE(text.find("word111"), std::string::npos);
