@@ -208,13 +208,13 @@ build() {
   run_logged "$preset-build" "${runner[@]}" ninja -C "$repository/build/$preset" -j "$processors" "$@"
 }
 
-# The last words of a failed step, without ninja's lines about what went well.
+# The last words of a failed step, without ninja's and ctest's lines about what went well.
 show_log() {
   local log="$logs/$1.log" lines=${2:-40}
   [[ -s $log ]] || return 0
   {
     printf -- '--- %s\n' "build/logs/$1.log, last lines:"
-    grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Generating)' "$log" | tail -n "$lines"
+    grep -vE '^\[[0-9]+/[0-9]+\] |^ +Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test .* Passed ' "$log" | tail -n "$lines"
     printf -- '---\n'
   } >&2
 }

@@ -3,7 +3,6 @@
 // Its regular expressions recurse once per character: a long argument would overflow the stack.
 #define CXXOPTS_NO_REGEX true
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,7 @@
 #include "app/host_list.hpp"
 #include "config/quoted.hpp"
 #include "core/error.hpp"
+#include "core/glob.hpp"
 #include "core/suggest.hpp"
 #include "core/units.hpp"
 
@@ -371,10 +371,6 @@ const char* suite_name(Suite suite) {
     if (known.second == suite) return known.first;
   }
   return "?";
-}
-
-bool glob_matches(const std::string& glob, const std::string& check_id) {
-  return ::fnmatch(glob.c_str(), check_id.c_str(), 0) == 0;
 }
 
 ParsedCommand parse_command_line(const std::vector<std::string>& arguments,

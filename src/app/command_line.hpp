@@ -24,7 +24,4 @@ using ParsedCommand = std::variant<HelpRequest, VersionRequest, RunOptions, Laun
 ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
                                  const std::vector<std::string>& known_check_ids);
 
-/// Whether a check id matches a glob of --only or --skip: `*`, `?` and `[…]`, over the whole id.
-bool glob_matches(const std::string& glob, const std::string& check_id);
-
 }  // namespace fabricheck::app

@@ -375,7 +375,8 @@ class Job {
     world.rank_hosts = places_.rank_hosts;
     world.clock = clock_;
     world.progress = &progress_;
-    world.yield = places_.oversubscribed;
+    // Who tells Open MPI to yield knows that ranks share cores, also where each host believes to have its own.
+    world.yield = places_.oversubscribed || environment("OMPI_MCA_mpi_yield_when_idle").value_or("0") == "1";
     world.hooks = &hooks_;
     world.log = log_.get();
     world.printer = printer_.get();

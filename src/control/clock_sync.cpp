@@ -1,7 +1,5 @@
 #include "control/clock_sync.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -16,7 +14,7 @@ namespace {
 constexpr int exchanges = 60;
 constexpr int fastest = 6;
 constexpr double asymmetry_allowance = 0.1;
-constexpr unsigned rate_baseline_us = 20'000;
+constexpr std::int64_t rate_baseline_ns = 20'000'000;
 
 template <class T>
 std::span<std::byte> writable(T& value) {
@@ -136,7 +134,7 @@ CommonClock HierarchicalClock::synchronise() {
       if (!known_) {
         // Two series apart give the rate; the root only waits.
         const CommonClock first = now;
-        ::usleep(rate_baseline_us);
+        clock_.sleep_ns(rate_baseline_ns);
         now = tree_round();
         last_ = first;
       }

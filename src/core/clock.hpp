@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <thread>
 
 namespace fabricheck {
 
@@ -13,6 +14,8 @@ class Clock {
   virtual ~Clock() = default;
   /// Nanoseconds since an arbitrary start; never goes back.
   virtual std::int64_t now_ns() const = 0;
+  /// Gives the core away for about `ns` of this clock's time.
+  virtual void sleep_ns(std::int64_t ns) const { std::this_thread::sleep_for(std::chrono::nanoseconds(ns)); }
 };
 
 /// std::chrono::steady_clock.

@@ -78,7 +78,7 @@ LINKS: list[tuple[re.Pattern[str], re.Pattern[str]]] = [
     (re.compile(r"^(NCCL::|nccl)"), re.compile(r"^(fabricheck_collectives_nccl|gpu_.*)$")),
     (re.compile(r"(ibverbs|rdmacm)", re.I), re.compile(r"^fabricheck_(fabric_)?verbs$")),
     (re.compile(r"hwloc"), re.compile(r"^fabricheck_topology$")),
-    (re.compile(r"^nlohmann_json"), re.compile(r"^(fabricheck_report|unit_.*|validate_result|mpi_.*|fabricheck_test_.*)$")),
+    (re.compile(r"^nlohmann_json"), re.compile(r"^(fabricheck_report|unit_.*|validate_result|mpi_.*|.*_test_support)$")),
     (re.compile(r"^tomlplusplus"), re.compile(r"^(fabricheck_config|unit_.*)$")),
     (re.compile(r"^cxxopts"), re.compile(r"^fabricheck_app$")),
 ]

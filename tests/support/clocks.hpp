@@ -10,6 +10,7 @@ class TickingClock final : public Clock {
  public:
   explicit TickingClock(std::int64_t tick_ns = 20) : tick_ns_(tick_ns) {}
   std::int64_t now_ns() const override { return now_ns_ += tick_ns_; }
+  void sleep_ns(std::int64_t ns) const override { now_ns_ += ns; }
   void advance(std::int64_t ns) { now_ns_ += ns; }
 
  private:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/glob.hpp"
 
 namespace fabricheck::app {
 namespace {
