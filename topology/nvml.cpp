@@ -19,12 +19,12 @@
 #include <system_error>
 #include <thread>
 
+#include "core/deadline.hpp"
 #include "topology/sysfs.hpp"
 
 namespace fabricheck::topology {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Outcome = NvmlAnswer::Outcome;
 
 /// How long a child that was told to end is waited for. One that sits in the kernel driver does not end, and
@@ -132,11 +132,11 @@ class Reader {
 };
 
 /// Reads until the answer is complete, the child closes the pipe, or the deadline; false at the deadline.
-bool read_until(Clock::time_point deadline, int descriptor, Reader& reader) {
+bool read_until(const Deadline& deadline, int descriptor, Reader& reader) {
   std::array<char, 4096> buffer{};
   while (!reader.complete()) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) return false;
+    const auto left = deadline.left().count();
+    if (left == 0) return false;
     pollfd wait{descriptor, POLLIN, 0};
     const int ready = ::poll(&wait, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
     if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
@@ -151,8 +151,8 @@ bool read_until(Clock::time_point deadline, int descriptor, Reader& reader) {
 /// Waits for the child for a short time; its wait status, or nothing when it does not end or somebody else
 /// took it.
 std::optional<int> reap(pid_t child_id) {
-  const auto end = Clock::now() + kReapTime;
-  for (auto pause = std::chrono::microseconds{100}; Clock::now() < end;
+  const Deadline deadline(kReapTime);
+  for (auto pause = std::chrono::microseconds{100}; !deadline.over();
        pause = std::min(pause * 2, std::chrono::microseconds{10'000})) {
     int status = 0;
     const pid_t done = ::waitpid(child_id, &status, WNOHANG);
@@ -178,7 +178,7 @@ NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadli
     answer.reason = "pipe: " + std::generic_category().message(errno);
     return answer;
   }
-  const auto until = Clock::now() + deadline;
+  const Deadline until(deadline);
   const pid_t parent = ::getpid();
   const pid_t child_id = ::fork();
   if (child_id == 0) child(library, ends[1], parent);

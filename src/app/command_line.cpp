@@ -232,6 +232,10 @@ std::vector<std::uint64_t> sizes_of(const ParsedWords& parsed) {
                                    quoted(*text), format_bytes(largest)));
     }
   }
+  for (const std::uint64_t bytes : sizes)
+    if (bytes % sizeof(float) != 0)
+      throw UsageError(
+          fmt::format("--sizes: {} is no whole number of float32 elements of 4 B", format_bytes(bytes)));
   return sizes;
 }
 

@@ -31,8 +31,8 @@ Instant now() { return std::chrono::steady_clock::now(); }
 double seconds_since(Instant then) { return std::chrono::duration<double>(now() - then).count(); }
 
 constexpr auto heartbeat_interval = std::chrono::milliseconds(200);
-/// How long others' bad news may come after the first: whoever died first closed first.
-constexpr double grace_s = 0.15;
+/// A turn of the thread that took longer was no turn: this process itself was stopped.
+constexpr double own_pause_s = 1.0;
 /// Beyond rank 0's silence limit, so that rank 0 speaks first when both hear nothing.
 constexpr double extra_silence_s = 2.0;
 constexpr double connect_seconds_each = 3.0;
@@ -156,8 +156,11 @@ class Watchdog::Thread {
 
   void loop() {
     Instant beaten = now() - heartbeat_interval;
+    Instant turned = now();
     while (!stopping_) {
       wait_for_something();
+      if (seconds_since(turned) > own_pause_s) forgive();
+      turned = now();
       drain_signals();
       if (options_.rank == 0) {
         accept_strangers();
@@ -177,6 +180,13 @@ class Watchdog::Thread {
       }
       watch_own_deadline();
     }
+  }
+
+  /// This process did not run for a while, so the others' silence in that time says nothing about them.
+  void forgive() {
+    const std::lock_guard lock(mutex_);
+    for (Peer& peer : peers_) peer.heard = now();
+    root_heard_ = moved_ = now();
   }
 
   void wait_for_something() {
@@ -305,111 +315,39 @@ class Watchdog::Thread {
     own_step_ = step;
   }
 
-  RankPosition position(std::size_t rank) const {
-    const Peer& peer = peers_[rank];
-    return {static_cast<int>(rank), rank < options_.hosts.size() ? options_.hosts[rank] : "?", peer.phase,
-            peer.step, seconds_since(peer.heard)};
-  }
-
   /// Rank 0: is there something that MPI alone would never end?
   void watch() {
     std::optional<Incident> incident;
     {
       const std::lock_guard lock(mutex_);
-      incident = find_incident();
+      incident = find_incident(world_state());
     }
     if (incident) end_job(*incident);
   }
 
-  std::optional<Incident> find_incident() {
-    Incident incident;
-    incident.phase = progress_.phase.load(std::memory_order_acquire);
-    incident.step = progress_.step.load(std::memory_order_relaxed);
-    const auto collect = [&](IncidentKind kind, auto&& is_culprit) {
-      incident.kind = kind;
-      for (std::size_t rank = 1; rank < peers_.size(); ++rank)
-        if (is_culprit(peers_[rank])) incident.culprits.push_back(position(rank));
-      mark_whole_host(incident);
-      return incident;
-    };
-
-    if (!own_failure_.empty()) {
-      incident.kind = IncidentKind::failed;
-      incident.text = own_failure_;
-      incident.culprits.push_back(
-          {0, options_.hosts.empty() ? "?" : options_.hosts[0], incident.phase, incident.step, 0});
-      return incident;
+  WorldState world_state() const {
+    WorldState world;
+    world.hosts = options_.hosts;
+    world.signal_name = signal_name_;
+    if (signal_at_) world.signal_s = seconds_since(*signal_at_);
+    world.still_s = seconds_since(moved_);
+    world.silence_limit_s = options_.silence_s;
+    world.deadline_s = options_.deadline_s;
+    world.ranks.resize(peers_.size());
+    for (std::size_t rank = 1; rank < peers_.size(); ++rank) {
+      const Peer& peer = peers_[rank];
+      RankState& state = world.ranks[rank];
+      state = {peer.connected, peer.left,  peer.terminated, peer.idle,   seconds_since(peer.heard),
+               std::nullopt,   peer.phase, peer.step,       peer.failure};
+      if (peer.lost) state.lost_s = seconds_since(peer.lost_at);
     }
-    for (const Peer& peer : peers_)
-      if (!peer.failure.empty()) {
-        incident.text = peer.failure;
-        return collect(IncidentKind::failed, [](const Peer& one) { return !one.failure.empty(); });
-      }
-    std::optional<Instant> first_loss;
-    for (const Peer& peer : peers_)
-      if (peer.lost && !peer.terminated && (!first_loss || peer.lost_at < *first_loss))
-        first_loss = peer.lost_at;
-    // Whoever closes after mpirun's own signal was killed by mpirun, not by what went wrong.
-    const bool before_signal =
-        first_loss && (!signal_at_ || *first_loss <= *signal_at_ + std::chrono::milliseconds(50));
-    if (before_signal) {
-      if (seconds_since(*first_loss) < grace_s) return std::nullopt;
-      const Instant until = *first_loss + std::chrono::milliseconds(20);
-      return collect(IncidentKind::lost, [until](const Peer& one) {
-        return one.lost && !one.terminated && one.lost_at <= until;
-      });
-    }
-    if (signal_at_) {
-      if (seconds_since(*signal_at_) < grace_s) return std::nullopt;
-      incident.kind = IncidentKind::interrupted;
-      incident.text = signal_name_;
-      return incident;
-    }
-    const auto silent = [this](const Peer& one) {
-      return one.connected && !one.left && !one.lost && seconds_since(one.heard) > options_.silence_s;
-    };
-    if (std::any_of(peers_.begin() + 1, peers_.end(), silent)) {
-      // Those that fell silent with the first one, not a heartbeat later each.
-      return collect(IncidentKind::silent, [this](const Peer& one) {
-        return one.connected && !one.left && !one.lost && seconds_since(one.heard) > 0.8 * options_.silence_s;
-      });
-    }
-    if (seconds_since(moved_) > options_.deadline_s) {
-      // The least advanced of those that are at work; when all are equally far nobody can be accused.
-      using Place = std::pair<std::uint64_t, std::uint64_t>;
-      std::vector<std::pair<Place, std::size_t>> places;
-      if (!progress_.idle) places.push_back({{incident.phase, incident.step}, 0});
-      for (std::size_t rank = 1; rank < peers_.size(); ++rank)
-        if (peers_[rank].connected && !peers_[rank].idle)
-          places.push_back({{peers_[rank].phase, peers_[rank].step}, rank});
-      incident.kind = IncidentKind::stuck;
-      if (!places.empty()) {
-        const Place least = std::min_element(places.begin(), places.end())->first;
-        const Place most = std::max_element(places.begin(), places.end())->first;
-        if (least != most)
-          for (const auto& [place, rank] : places)
-            if (place == least) {
-              incident.culprits.push_back(position(rank));
-              if (rank == 0) {
-                incident.culprits.back().phase = incident.phase;
-                incident.culprits.back().step = incident.step;
-                incident.culprits.back().silent_s = 0;
-              }
-            }
-      }
-      mark_whole_host(incident);
-      return incident;
-    }
-    return std::nullopt;
-  }
-
-  void mark_whole_host(Incident& incident) const {
-    if (incident.culprits.empty() || options_.hosts.empty()) return;
-    const std::string& host = incident.culprits.front().host;
-    const auto of_host = std::count(options_.hosts.begin(), options_.hosts.end(), host);
-    const bool one_host = std::all_of(incident.culprits.begin(), incident.culprits.end(),
-                                      [&](const RankPosition& one) { return one.host == host; });
-    incident.whole_host = one_host && static_cast<std::size_t>(of_host) == incident.culprits.size();
+    RankState& own = world.ranks[0];
+    own.connected = true;
+    own.idle = progress_.idle;
+    own.phase = progress_.phase.load(std::memory_order_acquire);
+    own.step = progress_.step.load(std::memory_order_relaxed);
+    own.failure = own_failure_;
+    return world;
   }
 
   void end_job(const Incident& incident) {

@@ -9,36 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "control/incident.hpp"
 #include "core/progress.hpp"
 
 namespace fabricheck::control {
-
-/// Where one rank was when it was last heard.
-struct RankPosition {
-  int rank{};
-  std::string host;
-  std::uint64_t phase{};
-  std::uint64_t step{};  ///< as Progress counts them
-  double silent_s{};
-};
-
-enum class IncidentKind {
-  lost,         ///< a rank's connection closed without a goodbye: it died
-  silent,       ///< a rank's watchdog thread itself is no longer heard: stopped, or its host or link is gone
-  stuck,        ///< all are heard and nothing moves
-  failed,       ///< a rank said that it cannot go on (an exception inside an operation)
-  interrupted,  ///< SIGINT or SIGTERM
-};
-
-struct Incident {
-  IncidentKind kind{};
-  std::vector<RankPosition>
-      culprits;           ///< empty for interrupted, and for stuck when all are at the same place
-  std::uint64_t phase{};  ///< rank 0's own place
-  std::uint64_t step{};
-  std::string text;   ///< the exception's words, or the signal's name
-  bool whole_host{};  ///< all ranks of the culprits' host are affected
-};
 
 struct WatchdogOptions {
   int rank{};

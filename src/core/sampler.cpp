@@ -1,10 +1,9 @@
 #include "core/sampler.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -147,7 +146,7 @@ class Run {
       if (local_ns - now > sleep_beyond_ns) {
         world_.clock->sleep_ns(local_ns - now - wake_early_ns);
       } else if (world_.yield) {
-        sched_yield();
+        std::this_thread::yield();
       }
       now = world_.clock->now_ns();
     }

@@ -1,5 +1,5 @@
-// What rank 0 needs for 4,096 ranks x 10,000 iterations: the sampler, the judgement and the result, with the other ranks' times
-// generated where they would arrive. Prints its peak memory; exits 1 at 256 MiB or more.
+// What rank 0 needs for 4,096 ranks x 10,000 iterations: the sampler, the judgement and the result, with the
+// other ranks' times generated where they would arrive. Prints its peak memory; exits 1 at 256 MiB or more.
 #include <sys/resource.h>
 
 #include <cmath>
@@ -28,8 +28,10 @@ class GeneratedWorld final : public Communicator {
   void idle_barrier() override {}
   void broadcast(std::span<std::byte>, int) override {}
   void allreduce(std::span<double>, ReduceOp) override {}
-  void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who, int) override {
-    // One rank's samples at a time, as a reduction tree delivers them. The second half are starts: nobody is late.
+  void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who,
+                   int) override {
+    // One rank's samples at a time, as a reduction tree delivers them. The second half are starts: nobody is
+    // late.
     std::copy(mine.begin(), mine.end(), maximum.begin());
     std::fill(who.begin(), who.end(), 0);
     std::vector<double> other(mine.size());
@@ -82,8 +84,9 @@ int main() {
   plan.budget_ns = 600'000'000'000;
   plan.max_samples = iterations;
   Nothing nothing;
-  const SamplingResult result = run_sampler(
-      nothing, plan, sampling, [](const SampleSet& samples) { return samples.values_us.size() >= iterations; });
+  const SamplingResult result = run_sampler(nothing, plan, sampling, [](const SampleSet& samples) {
+    return samples.values_us.size() >= iterations;
+  });
   Target target;
   target.value = 5.0;
   target.unit = "us";
@@ -108,10 +111,12 @@ int main() {
   const std::string text = report::to_json(record);
 
   const double peak = peak_MiB();
-  fmt::print("ranks: {}  samples: {}  distinct last ranks: {}  verdict: {}\n", ranks, result.samples.values_us.size(),
-             result.samples.last_count.size(), verdict_name(judgement.verdict));
+  fmt::print("ranks: {}  samples: {}  distinct last ranks: {}  verdict: {}\n", ranks,
+             result.samples.values_us.size(), result.samples.last_count.size(),
+             verdict_name(judgement.verdict));
   fmt::print("result: {:.1f} MiB of JSON\n", static_cast<double>(text.size()) / 1048576.0);
   fmt::print("peak memory: {:.1f} MiB (before: {:.1f}), limit {:.0f} MiB\n", peak, before_MiB, limit_MiB);
-  const bool measured = result.samples.values_us.size() >= iterations && result.samples.last_count.size() > 1000;
+  const bool measured =
+      result.samples.values_us.size() >= iterations && result.samples.last_count.size() > 1000;
   return measured && peak < limit_MiB ? 0 : 1;
 }

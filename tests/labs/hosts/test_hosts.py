@@ -317,7 +317,7 @@ def link_down(test: Scenario) -> None:
 
 
 def throws_in_prepare(test: Scenario) -> None:
-    fault = "throw rank=2 check=mpi.allreduce.latency iteration=50 where=prepare"
+    fault = "throw rank=2 check=mpi.allreduce.latency iteration=2 where=prepare"
     run = test.start(program=test.programs.faulty, environment={"FABRICHECK_FAULT": fault})
     done = run.wait()
     result = test.judge_left(run)
@@ -334,7 +334,7 @@ def throws_in_prepare(test: Scenario) -> None:
 
 
 def throws_in_execute(test: Scenario) -> None:
-    fault = "throw rank=2 check=mpi.allreduce.latency iteration=50 where=execute"
+    fault = "throw rank=2 check=mpi.allreduce.latency iteration=2 where=execute"
     run = test.start(program=test.programs.faulty, environment={"FABRICHECK_FAULT": fault})
     done = run.wait()
     result = test.judge_left(run)
@@ -348,7 +348,7 @@ def throws_in_execute(test: Scenario) -> None:
 
 def rank_stuck(test: Scenario) -> None:
     """The process lives and its watchdog answers, but it does not come back from one iteration."""
-    fault = "stop rank=2 check=mpi.bcast.latency iteration=50 where=execute"
+    fault = "stop rank=2 check=mpi.bcast.latency iteration=2 where=execute"
     run = test.start("--deadline", "4s", program=test.programs.faulty, environment={"FABRICHECK_FAULT": fault})
     run.wait_for_checks()
     judge_lost(test, run, ("rank-hung",), "node3", 2)

@@ -230,6 +230,7 @@ TEST(RunOptionsOf, WrongValues) {
   EXPECT_EQ(run_error({"--sizes", "8,8"}), "--sizes: the list of sizes '8,8' has 8 B twice");
   EXPECT_EQ(run_error({"--sizes", "0"}), "--sizes: 0 B of '0' is not between 1 B and 64 GiB");
   EXPECT_EQ(run_error({"--sizes", "8,65GiB"}), "--sizes: 65 GiB of '8,65GiB' is not between 1 B and 64 GiB");
+  EXPECT_EQ(run_error({"--sizes", "8,6"}), "--sizes: 6 B is no whole number of float32 elements of 4 B");
   EXPECT_THAT(run({"--sizes", "64GiB"}).sizes, ElementsAre(std::uint64_t{64} << 30));
 }
 
