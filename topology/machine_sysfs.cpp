@@ -152,7 +152,7 @@ std::string cpu_model(const std::string& sysroot, std::vector<std::string>& unkn
     unknown.push_back(fmt::format("CPU model: {} cannot be read ({})", file.string(), why));
     return {};
   }
-  if (const std::string name = cpuinfo_value(*text, "model name"); !name.empty()) return name;
+  if (std::string name = cpuinfo_value(*text, "model name"); !name.empty()) return name;
   const std::string implementer = cpuinfo_value(*text, "CPU implementer");
   const std::string part = cpuinfo_value(*text, "CPU part");
   if (implementer.empty() || part.empty()) {

@@ -92,7 +92,8 @@ std::vector<Gid> port_gids(const fs::path& port, std::vector<std::string>& unkno
     const auto address = read_text(port / "gids" / name, why);
     if (!index || *index < 0 || *index > 65535 || !address || !is_gid(*address)) {
       if (bad++ == 0)
-        first_bad = address ? fmt::format("{} reads {}", name, in_quotes(*address)) : name + ": " + why;
+        first_bad = address ? fmt::format("{} reads {}", name, in_quotes(*address))
+                            : fmt::format("{}: {}", name, why);
       continue;
     }
     if (is_all_zero(*address)) continue;

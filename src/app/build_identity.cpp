@@ -18,6 +18,7 @@ int find_build_id(dl_phdr_info* info, std::size_t, void* out) {
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     const auto& header = info->dlpi_phdr[i];
     if (header.p_type != PT_NOTE) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader gives addresses as integers.
     const char* at = reinterpret_cast<const char*>(info->dlpi_addr + header.p_vaddr);
     const char* end = at + header.p_memsz;
     while (at + sizeof(ElfW(Nhdr)) <= end) {

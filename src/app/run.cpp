@@ -37,7 +37,7 @@ using control::AgreedError;
 using control::together;
 
 constexpr double init_deadline_s = 120.0;
-constexpr std::size_t max_targets_bytes = 4 * 1024 * 1024;
+constexpr std::size_t max_targets_bytes = std::size_t{4} << 20;
 constexpr double finish_deadline_s = 30.0;
 constexpr std::chrono::seconds log_patience{5};
 
@@ -60,7 +60,8 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-/// Open MPI gives every rank a terminal of its own, whatever the output goes to; `launch` tells what it really is.
+/// Open MPI gives every rank a terminal of its own, whatever the output goes to; `launch` tells what it
+/// really is.
 bool on_terminal(const LauncherFacts& launcher, int descriptor) {
   if (const auto told = environment("FABRICHECK_TERMINAL")) return *told == "1";
   return launcher.name != "mpirun" && ::isatty(descriptor) == 1;
@@ -345,7 +346,8 @@ class Job {
       finding.confidence = "certain";
       log_->add(finding);
     }
-    const bool terminal = options_.progress == ProgressMode::automatic && on_terminal(launcher_, STDERR_FILENO);
+    const bool terminal =
+        options_.progress == ProgressMode::automatic && on_terminal(launcher_, STDERR_FILENO);
     const auto mode = options_.progress == ProgressMode::off ? report::ProgressPrinter::Mode::off
                       : terminal                             ? report::ProgressPrinter::Mode::terminal
                                                              : report::ProgressPrinter::Mode::plain;
@@ -375,7 +377,8 @@ class Job {
     world.rank_hosts = places_.rank_hosts;
     world.clock = clock_;
     world.progress = &progress_;
-    // Who tells Open MPI to yield knows that ranks share cores, also where each host believes to have its own.
+    // Who tells Open MPI to yield knows that ranks share cores, also where each host believes to have its
+    // own.
     world.yield = places_.oversubscribed || environment("OMPI_MCA_mpi_yield_when_idle").value_or("0") == "1";
     world.hooks = &hooks_;
     world.log = log_.get();

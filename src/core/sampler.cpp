@@ -18,7 +18,7 @@ constexpr std::int64_t wake_early_ns = 150'000;
 constexpr double max_lead_ns = 20e6;
 constexpr double max_around_ns = 500e6;
 constexpr std::int64_t resynchronise_after_ns = 250'000'000;
-constexpr std::uint64_t verify_all_up_to_bytes = 64 * 1024;
+constexpr std::uint64_t verify_all_up_to_bytes = 65536;
 constexpr std::uint64_t verify_one_in = 8;
 
 /// What the root tells its group at the head of a batch.

@@ -13,6 +13,7 @@ constexpr std::size_t gap = 2;
 std::vector<std::size_t> natural_widths(const std::vector<TableColumn>& columns,
                                         const std::vector<TableRow>& rows) {
   std::vector<std::size_t> widths;
+  widths.reserve(columns.size());
   for (const TableColumn& column : columns) widths.push_back(text_width(column.heading));
   for (const TableRow& row : rows) {
     for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], text_width(row.cells[i]));
@@ -77,6 +78,7 @@ std::optional<std::string> render_table(const std::vector<TableColumn>& columns,
   };
 
   std::vector<std::string> headings;
+  headings.reserve(columns.size());
   for (const TableColumn& column : columns) headings.push_back(column.heading);
   add_cells(-1, headings);
   for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -62,11 +62,10 @@ std::string sanitise(std::string_view text) {
   while (!text.empty()) {
     const Character character = first_character(text);
     const std::size_t length = std::max<std::size_t>(character.length, 1);
-    if (character.length == 0) {
-      clean += '?';
-    } else if (character.code == '\n' || character.code == '\r' || character.code == '\t') {
+    if (character.length != 0 &&
+        (character.code == '\n' || character.code == '\r' || character.code == '\t')) {
       clean += ' ';
-    } else if (steers(character.code)) {
+    } else if (character.length == 0 || steers(character.code)) {
       clean += '?';
     } else {
       clean += text.substr(0, length);
