@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,13 +12,16 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstring>
 #include <ostream>
+#include <thread>
 #include <tuple>
 #include <vector>
 
+#include "app/mpirun_words.hpp"
 #include "config/targets_file.hpp"
 #include "core/error.hpp"
 #include "core/verdict.hpp"
@@ -123,13 +127,64 @@ std::vector<std::string> environment_words(Environment environment, const Enviro
   return words;
 }
 
+/// mpirun's standard error, read by a thread and passed on without what MpirunWords leaves out.
+class ErrorStream {
+ public:
+  /// Throws Error when there is no pipe to be had. To be made with signals blocked, so that the thread takes
+  /// none.
+  explicit ErrorStream(std::ostream& out) : out_(out) {
+    if (::pipe2(ends_.data(), O_CLOEXEC) != 0)
+      throw Error(fmt::format("cannot start mpirun: {}", std::strerror(errno)));
+    thread_ = std::thread([this] { pass_on(); });
+  }
+  /// Ends with the stream; what mpirun left running and still holds it is waited for only briefly.
+  ~ErrorStream() {
+    started();
+    done_ = true;
+    thread_.join();
+    ::close(ends_[0]);
+  }
+  ErrorStream(const ErrorStream&) = delete;
+  ErrorStream& operator=(const ErrorStream&) = delete;
+
+  int writing_end() const { return ends_[1]; }
+  /// The child has its copy of the writing end.
+  void started() {
+    if (ends_[1] >= 0) ::close(ends_[1]);
+    ends_[1] = -1;
+  }
+
+ private:
+  void pass_on() {
+    MpirunWords words;
+    std::array<char, 4096> buffer{};
+    int idle_turns = 0;
+    while (idle_turns < 3) {
+      pollfd wait{ends_[0], POLLIN, 0};
+      if (::poll(&wait, 1, 100) <= 0) {
+        if (done_) ++idle_turns;
+        continue;
+      }
+      const ssize_t got = ::read(ends_[0], buffer.data(), buffer.size());
+      if (got == 0 || (got < 0 && errno != EINTR)) break;
+      if (got > 0) out_ << words.feed({buffer.data(), static_cast<std::size_t>(got)}) << std::flush;
+    }
+    out_ << words.finish() << std::flush;
+  }
+
+  std::ostream& out_;
+  std::array<int, 2> ends_{-1, -1};
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
 /// A started mpirun in a process group of its own, so that Ctrl-C on the terminal reaches it once and through
 /// us.
 class Child {
  public:
   /// Throws Error when it cannot be started.
   Child(const std::string& file, std::vector<std::string> argv, std::vector<std::string> environment,
-        const sigset_t& mask) {
+        const sigset_t& mask, int error_stream) {
     const std::vector<char*> argv_pointers = pointers_to(argv);
     const std::vector<char*> environment_pointers = pointers_to(environment);
     std::array<int, 2> pipe{-1, -1};
@@ -137,7 +192,7 @@ class Child {
       throw Error(fmt::format("cannot start mpirun: {}", std::strerror(errno)));
     const pid_t parent = ::getpid();
     pid_ = ::fork();
-    if (pid_ == 0) exec(file, argv_pointers, environment_pointers, mask, parent, pipe[1]);
+    if (pid_ == 0) exec(file, argv_pointers, environment_pointers, mask, parent, pipe[1], error_stream);
     const int fork_error = errno;
     ::close(pipe[1]);
     int exec_error = pid_ < 0 ? fork_error : 0;
@@ -168,7 +223,7 @@ class Child {
   /// Only async-signal-safe calls between fork and exec.
   [[noreturn]] static void exec(const std::string& file, const std::vector<char*>& argv,
                                 const std::vector<char*>& environment, const sigset_t& mask, pid_t parent,
-                                int error_pipe) {
+                                int error_pipe, int error_stream) {
     ::setpgid(0, 0);
     // No job is left behind when this process is killed; the check covers a death before the request.
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -176,6 +231,7 @@ class Child {
     // mpirun reads its input, which would stop a process group in the background of a terminal.
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null >= 0) ::dup2(null, STDIN_FILENO);
+    ::dup2(error_stream, STDERR_FILENO);
     ::sigprocmask(SIG_SETMASK, &mask, nullptr);
     ::execve(file.c_str(), argv.data(), environment.data());
     const int error = errno;
@@ -273,8 +329,10 @@ int launch(const LaunchOptions& options, const LaunchContext& context) {
   const ResultWatch watch(options.run.out_directory);
   try {
     const BlockedSignals signals;
+    ErrorStream errors(*context.err);
     const Child child(mpirun, plan.argv, environment_words(context.environment, plan.environment),
-                      signals.mask_before());
+                      signals.mask_before(), errors.writing_end());
+    errors.started();
     ending = wait_for(child, signals, plan.timeout, context.grace);
   } catch (const Error& error) {
     say(context, error.what());
