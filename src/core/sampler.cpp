@@ -259,7 +259,8 @@ class Run {
                                  mismatch_text_.empty() ? 0.0 : 1.0};
     world_.everyone->allreduce(ballot, ReduceOp::max);
     if (ballot[1] > 0.0) result_.error = first_text(local_error_);
-    if (ballot[2] > 0.0) result_.mismatch = first_text(mismatch_text_);
+    // A rank that could not prepare its input makes the others' results wrong: the error is the cause.
+    if (ballot[1] == 0.0 && ballot[2] > 0.0) result_.mismatch = first_text(mismatch_text_);
     return !failed() && ballot[0] > 0.0;
   }
 

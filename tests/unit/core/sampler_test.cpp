@@ -205,6 +205,16 @@ TEST(SamplerTogether, AWrongElementIsEveryRanksWithRankIndexExpectedGot) {
     EXPECT_EQ(result.mismatch.value_or(""), "rank 2 on h7: iteration 60, element 5: expected 1, got 2");
 }
 
+TEST(SamplerTogether, AnErrorIsTheCauseOfTheWrongResultsItMakes) {
+  for (const SamplingResult& result : sample_together(3, [](Together&operation, int rank) {
+         if (rank == 2) operation.throw_in_prepare = 60;
+         if (rank != 2) operation.wrong_at = 60;
+       })) {
+    EXPECT_TRUE(result.error);
+    EXPECT_FALSE(result.mismatch) << "no rank may be accused of what another one's error did";
+  }
+}
+
 TEST(SamplerTogether, AThrowInsideTheTimedPartIsThrownOn) {
   class Dying final : public Operation {
    public:
