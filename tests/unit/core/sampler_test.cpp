@@ -152,7 +152,7 @@ std::vector<SamplingResult> sample_together(int ranks, const std::function<void(
     Together operation(world);
     misbehave(operation, world.rank());
     SamplingPlan plan = plan_of(wanted);
-    plan.budget_ns = 2'000'000'000;
+    plan.budget_ns = 60'000'000'000;  // generous: `wanted` ends it, on a busy machine later
     results[static_cast<std::size_t>(world.rank())] = run_sampler(operation, plan, sampling, until(wanted));
   });
   return results;
@@ -170,13 +170,13 @@ TEST(SamplerTogether, NamesTheRankThatEndsLast) {
   const auto results = sample_together(
       3,
       [](Together& operation, int rank) {
-        if (rank == 2) operation.delay = std::chrono::milliseconds(2);
+        if (rank == 2) operation.delay = std::chrono::milliseconds(10);
       },
-      50);
+      20);
   std::uint64_t all = 0;
   for (const auto& [rank, count] : results[0].samples.last_count) all += count;
   EXPECT_EQ(all, results[0].samples.values_us.size());
-  EXPECT_GT(results[0].samples.last_count.at(2) * 10, all * 8);
+  EXPECT_GT(results[0].samples.last_count.at(2) * 2, all);
 }
 
 TEST(SamplerTogether, AThrowInPrepareIsEveryRanksAndNobodyHangs) {
