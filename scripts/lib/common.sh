@@ -30,6 +30,7 @@ build_packages=(
   "openmpi-bin|mpirun|starts the ranks"
   "libhwloc-dev|pc:hwloc|cores, NUMA nodes and PCI devices"
   "libfmt-dev|pc:fmt|text output"
+  "libexpat1-dev|pc:expat|topology files of NCCL and hwloc"
   "libcxxopts-dev|pc:cxxopts|the command line"
   "libtomlplusplus-dev|pc:tomlplusplus|target files"
   "nlohmann-json3-dev|pc:nlohmann_json|result files"

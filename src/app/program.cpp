@@ -23,7 +23,7 @@
 #include "core/units.hpp"
 #include "report/journal.hpp"
 #include "report/report.hpp"
-#include "topology/probe.hpp"
+#include "topology/probe/probe.hpp"
 
 namespace fabricheck::app {
 namespace {

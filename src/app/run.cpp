@@ -28,7 +28,8 @@
 #include "core/units.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
-#include "topology/probe.hpp"
+#include "topology/model/cpu_list.hpp"
+#include "topology/probe/probe.hpp"
 
 namespace fabricheck::app {
 namespace {

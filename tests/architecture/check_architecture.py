@@ -54,7 +54,8 @@ VENDOR_HEADERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
      ("src/device/cuda/", "src/node/cuda/", "fabric/nvlink/", "collectives/nccl/", "tests/gpu/")),
     ("NCCL", re.compile(r"^nccl[A-Za-z0-9_]*\.h$"), ("collectives/nccl/", "tests/gpu/")),
     ("verbs", re.compile(r"^(infiniband|rdma)/"), ("fabric/verbs/",)),
-    ("hwloc", re.compile(r"^hwloc(\.h|/)"), ("topology/",)),
+    ("hwloc", re.compile(r"^hwloc(\.h|/)"), ("topology/probe/",)),
+    ("expat", re.compile(r"^expat"), ("topology/readers/",)),
     ("nlohmann-json", re.compile(r"^nlohmann/"), ("src/report/", "tests/")),
     ("valijson", re.compile(r"^valijson/"), ("tests/",)),
     ("toml++", re.compile(r"^toml(plusplus|\+\+)?(/|\.h|\.hpp)"), ("src/config/", "tests/")),
@@ -77,7 +78,8 @@ LINKS: list[tuple[re.Pattern[str], re.Pattern[str]]] = [
      re.compile(r"^(fabricheck_device_cuda|fabricheck_node_cuda|fabricheck_nvlink|fabricheck_collectives_nccl|gpu_.*)$")),
     (re.compile(r"^(NCCL::|nccl)"), re.compile(r"^(fabricheck_collectives_nccl|gpu_.*)$")),
     (re.compile(r"(ibverbs|rdmacm)", re.I), re.compile(r"^fabricheck_(fabric_)?verbs$")),
-    (re.compile(r"hwloc"), re.compile(r"^fabricheck_topology$")),
+    (re.compile(r"hwloc"), re.compile(r"^fabricheck_topology_probe$")),
+    (re.compile(r"^EXPAT"), re.compile(r"^fabricheck_topology_readers$")),
     (re.compile(r"^nlohmann_json"), re.compile(r"^(fabricheck_report|unit_.*|validate_result|mpi_.*|.*_test_support)$")),
     (re.compile(r"^tomlplusplus"), re.compile(r"^(fabricheck_config|unit_.*)$")),
     (re.compile(r"^cxxopts"), re.compile(r"^fabricheck_app$")),
@@ -224,18 +226,19 @@ PLANTED = {  # file -> (content, words that the violation must hold; None: it mu
     "src/core/wait.cpp": ("auto t = std::chrono::steady_clock::now();\n", "reads steady_clock"),
     "src/core/said.cpp": ("// not std::chrono::steady_clock here\n/* nor\n system_clock */ auto s = \"MPI_Wtime\";\n", None),
     "src/report/r.hpp": ('#include "core/a.hpp"\n#include <nlohmann/json.hpp>\n', None),
-    "src/report/bad.cpp": ('#include "topology/probe.hpp"\n', "report may include only core"),
+    "src/report/bad.cpp": ('#include "topology/probe/probe.hpp"\n', "report may include only core"),
     "src/plan/good.cpp": ('#include "topology/model.hpp"\n', None),
-    "src/plan/bad.cpp": ('#include "topology/probe.hpp"\n', "plan may include only core, topology model"),
+    "src/plan/bad.cpp": ('#include "topology/probe/probe.hpp"\n', "plan may include only core, topology model"),
     "src/plan/json.cpp": ("#include <nlohmann/json.hpp>\n", "nlohmann-json is allowed only in"),
-    "src/app/main.cpp": ('#include "report/r.hpp"\n#include "topology/probe.hpp"\n#include <cxxopts.hpp>\n', None),
+    "src/app/main.cpp": ('#include "report/r.hpp"\n#include "topology/probe/probe.hpp"\n#include <cxxopts.hpp>\n', None),
     "src/app/bad.cpp": ("#include <mpi.h>\n", "MPI is allowed only in"),
     "src/control/good.cpp": ("#include <mpi.h>\nauto w = MPI_Wtime();\n", None),
     "src/control/bad.cpp": ("#include <hwloc.h>\n", "hwloc is allowed only in"),
     "src/config/bad.cpp": ('#include "../control/session.hpp"\n', "config may include only core"),
     "src/control/session.hpp": ("#pragma once\n", None),
     "topology/model.hpp": ('#include "core/a.hpp"\n', None),
-    "topology/probe.hpp": ('#include "model.hpp"\n#include <hwloc.h>\n', None),
+    "topology/probe/probe.hpp": ("#pragma once\n", None),
+    "topology/probe/machine.cpp": ('#include "topology/model.hpp"\n#include <hwloc.h>\n', None),
     "collectives/mpi/good.cpp": ("#include <mpi.h>\n", None),
     "collectives/bad.cpp": ('#include "fabric/pairs.hpp"\n', "collectives may include only"),
     "collectives/worse.cpp": ('#include "control/session.hpp"\n', "collectives may include only"),
@@ -248,7 +251,7 @@ PLANTED = {  # file -> (content, words that the violation must hold; None: it mu
 PLANTED_LINKS = """\
 fabricheck_control|fabricheck_core;MPI::MPI_C|fabricheck_core;$<LINK_ONLY:MPI::MPI_C>
 fabricheck_plan|fabricheck_core;MPI::MPI_C|fabricheck_core
-fabricheck_topology|PkgConfig::hwloc|PkgConfig::hwloc
+fabricheck_topology_probe|PkgConfig::hwloc|PkgConfig::hwloc
 """
 
 
@@ -268,7 +271,7 @@ def self_test() -> int:
         elif words is not None and (len(own) != 1 or words not in own[0]):
             wrong.append(f"{name}: expected one violation with '{words}', got {own}")
     links = [str(v) for v in violations if v.place.startswith("target ")]
-    expected = ["target fabricheck_plan: links MPI::MPI_C", "target fabricheck_topology: hands PkgConfig::hwloc on"]
+    expected = ["target fabricheck_plan: links MPI::MPI_C", "target fabricheck_topology_probe: hands PkgConfig::hwloc on"]
     if len(links) != len(expected) or not all(got.startswith(want) for got, want in zip(links, expected)):
         wrong.append(f"links: expected {expected}, got {links}")
     if not any(note.startswith("src/plan/long.cpp") for note in notes):

@@ -1,0 +1,1 @@
+#include "topology/judge/judge.hpp"

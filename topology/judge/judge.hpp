@@ -1,0 +1,49 @@
+// What is there held against what should be there. Pure; each gives one check record and the findings behind
+// it.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/expectation.hpp"
+#include "core/finding.hpp"
+#include "core/platform.hpp"
+#include "core/run_record.hpp"
+
+namespace fabricheck::topology {
+
+struct Judged {
+  CheckRecord check;  ///< value: how many hosts or parts are at fault; reason says which, folded
+  std::vector<Finding> findings;
+};
+
+/// `topology.devices`: every device that PCI or a driver's own count shows answers, its links are up, nothing
+/// is pending.
+Judged judge_devices(const ClusterTopology& cluster);
+
+/// `topology.consistency`: hosts differ from the majority in nothing that matters. One host: SKIPPED. A tie
+/// is said to be one and accuses nobody.
+Judged judge_consistency(const ClusterTopology& cluster);
+
+/// `topology.expectation`: every host has what `expectation` asks for. What is asked for and not known is
+/// INCONCLUSIVE.
+Judged judge_expectation(const ClusterTopology& cluster, const Expectation& expectation);
+
+/// `topology.platform`: every host is the platform `named`, or where that is empty the one its DMI product,
+/// GPU model and GPU count say; a host with fewer GPUs than its model's platform FAILs and never matches a
+/// smaller one.
+Judged judge_platform(const ClusterTopology& cluster, std::span<const Platform> platforms,
+                      const std::string& named);
+
+/// What a good host has, to hold the others against: for `topology --save-expectation`. Throws Error when the
+/// host itself has a device that does not answer, for a broken node must not become the measure.
+Expectation expectation_from(const Host& host);
+
+/// From the scheduler's word on this host ("gpu:h100:8" in SLURM_JOB_GRES, gres.conf, or CUDA counts) or its
+/// DMI product; nothing when neither tells.
+std::optional<Expectation> expectation_from_gres(const std::string& gres);
+std::optional<Expectation> expectation_from_product(const Host& host, std::span<const Platform> platforms);
+
+}  // namespace fabricheck::topology

@@ -1,0 +1,91 @@
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "topology/probe/gpus.hpp"
+#include "topology/probe/machine.hpp"
+#include "topology/probe/pci.hpp"
+#include "topology/probe/probe.hpp"
+#include "topology/probe/sysfs.hpp"
+
+namespace fabricheck::topology {
+namespace {
+
+bool is_live(const std::string& sysroot) { return sysroot == "/"; }
+
+std::string host_name(const ProbeOptions& options, std::vector<std::string>& unknown) {
+  if (!options.host_name.empty()) return options.host_name;
+  if (!is_live(options.sysroot)) {
+    for (const char* const file : {"proc/sys/kernel/hostname", "etc/hostname"}) {
+      const auto name = read_text(std::filesystem::path(options.sysroot) / file);
+      if (name && !name->empty()) return *name;
+    }
+  }
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) == 0) return name.data();
+  unknown.push_back("host name: gethostname: " + std::generic_category().message(errno));
+  return "unknown";
+}
+
+std::string kernel_release(const std::string& sysroot, std::vector<std::string>& unknown) {
+  if (is_live(sysroot)) {
+    utsname names{};
+    if (::uname(&names) == 0) return names.release;
+    unknown.push_back("kernel: uname: " + std::generic_category().message(errno));
+    return {};
+  }
+  const auto file = std::filesystem::path(sysroot) / "proc/sys/kernel/osrelease";
+  std::string why;
+  const auto release = read_text(file, why);
+  if (!release) unknown.push_back(fmt::format("kernel: {} cannot be read ({})", file.string(), why));
+  return release.value_or("");
+}
+
+Machine machine(const std::string& sysroot, std::vector<std::string>& unknown) {
+  if (!is_live(sysroot)) return machine_from_sysfs(sysroot, unknown);
+  std::string why;
+  if (const auto live = machine_from_hwloc(why)) return *live;
+  unknown.push_back(fmt::format("hwloc: {}; CPUs and memory are from sysfs instead", why));
+  return machine_from_sysfs(sysroot, unknown);
+}
+
+/// InfiniBand controllers on PCI without any RDMA device: the driver is missing, which looks like having no
+/// NIC.
+void report_nics_without_driver(const std::vector<PciDevice>& pci, Host& host) {
+  constexpr long kInfinibandController = 0x0207;
+  if (!host.rdma_devices.empty()) return;
+  const auto is_nic = [](const PciDevice& device) { return device.subclass() == kInfinibandController; };
+  const auto first = std::find_if(pci.begin(), pci.end(), is_nic);
+  if (first == pci.end()) return;
+  host.unknown.push_back(fmt::format(
+      "RDMA: PCI shows {} InfiniBand controller{} (first: {}, vendor {:#06x}) but no RDMA device; load the "
+      "driver (mlx5_ib for ConnectX)",
+      std::count_if(pci.begin(), pci.end(), is_nic),
+      std::count_if(pci.begin(), pci.end(), is_nic) == 1 ? "" : "s", first->address, first->vendor));
+}
+
+}  // namespace
+
+Host probe_host(const ProbeOptions& options) {
+  Host host;
+  host.name = host_name(options, host.unknown);
+  host.kernel = kernel_release(options.sysroot, host.unknown);
+  host.cpu_model = cpu_model(options.sysroot, host.unknown);
+  Machine found = machine(options.sysroot, host.unknown);
+  host.cores = found.cores;
+  host.hardware_threads = found.hardware_threads;
+  host.numa_nodes = std::move(found.numa_nodes);
+  const auto pci = pci_devices(options.sysroot, host.unknown);
+  add_gpus(options, pci, host);
+  host.rdma_devices = probe_rdma(options.sysroot, host.unknown);
+  report_nics_without_driver(pci, host);
+  return host;
+}
+
+}  // namespace fabricheck::topology

@@ -1,0 +1,42 @@
+// What one host has. No MPI, no CUDA; every probe takes a root folder so that a recorded machine is a live
+// one.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "core/topology_record.hpp"
+
+namespace fabricheck::topology {
+
+struct ProbeOptions {
+  std::string sysroot{"/"};  ///< "/" is the live machine
+  std::string host_name;     ///< empty: gethostname(), or the name that a recorded machine holds
+  /// What dlopen is asked for; empty: do not ask. A recorded machine is asked only with an absolute path.
+  std::string nvml_library{"libnvidia-ml.so.1"};
+  std::chrono::milliseconds nvml_deadline{10'000};  ///< after it NVML counts as not answering
+};
+
+/// Everything; never throws for what is missing, which goes to Host::unknown. Without GPU at most about 50
+/// ms.
+Host probe_host(const ProbeOptions& options);
+
+/// RDMA devices, ports and GIDs from `sysroot`/sys/class/infiniband; unreadable entries are added to
+/// `unknown`.
+std::vector<RdmaDevice> probe_rdma(const std::string& sysroot, std::vector<std::string>& unknown);
+
+/// GPUs by NVML opened at run time; a GPU that PCI shows and NVML does not answer for is listed with name
+/// "not answering", or "not asked" where the options say that NVML is not to be asked. NVML runs in a forked
+/// child, so call this before MPI_Init and before memory is registered with a NIC.
+void probe_gpus(const ProbeOptions& options, Host& host);
+
+/// The CPUs this process may run on, Linux list form ("0-3,8").
+std::string allowed_cpus();
+
+/// Restricts every thread of this process to the CPUs of `cpus` (Linux list form). Throws Error when the list
+/// is empty or the kernel refuses; CPUs outside the process's cpuset are left out by the kernel (see
+/// allowed_cpus()).
+void bind_to_cpus(const std::string& cpus);
+
+}  // namespace fabricheck::topology

@@ -1,0 +1,1 @@
+#include "topology/readers/readers.hpp"

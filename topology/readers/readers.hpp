@@ -1,0 +1,46 @@
+// Topology files of other programs, read into the model. The text may come from anyone: whatever is wrong
+// with it is one UsageError "FILE:LINE: …", never a crash. What a file cannot tell stays unset and is said in
+// Host::unknown.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/topology_record.hpp"
+
+namespace fabricheck::topology {
+
+/// Largest file that any reader takes; real ones have some 100 KiB.
+inline constexpr std::size_t kLargestTopologyFile = std::size_t{16} << 20;
+
+/// NCCL_TOPO_DUMP_FILE (root <system>), NVIDIA's and, best effort, RCCL's. A graph file (root <graphs>) is
+/// refused by name.
+Host read_nccl_xml(std::string_view text, const std::string& file);
+
+/// `lstopo --of xml`, hwloc 1.x to 3.x (root <topology>).
+Host read_hwloc_xml(std::string_view text, const std::string& file);
+
+/// `nvidia-smi topo -m`, also when pasted: terminal escape codes, mpirun tags, glued cells, cut-off rows, NIC
+/// legend.
+Host read_smi_matrix(std::string_view text, const std::string& file);
+
+enum class TopologyFileKind { nccl_xml, hwloc_xml, smi_matrix, json, unknown };
+
+/// By content, never by the file's name.
+TopologyFileKind topology_file_kind(std::string_view text);
+
+/// Cables by switch: one entry for each known end of a host's port.
+struct Cable {
+  std::string host;    ///< host name, or empty when only the port's identity is told
+  std::string device;  ///< "mlx5_0", a net device's name, a port GUID or a LID ("lid:17")
+  int port{1};
+  Neighbour neighbour;
+  int line{};
+};
+
+/// `ibnetdiscover` output, `lldpctl -f keyvalue` of one or several hosts (lines may begin "HOST: "), or
+/// Slurm's topology.conf (hosts by switch, no ports). UsageError "FILE:LINE: …" as above.
+std::vector<Cable> read_switch_topology(std::string_view text, const std::string& file);
+
+}  // namespace fabricheck::topology
