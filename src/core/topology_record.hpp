@@ -174,7 +174,7 @@ struct HostEnvironment {
   std::string cpu_governor;  ///< "performance", "powersave", "mixed: …"; "none": the CPU sets its own
   std::string transparent_hugepages;  ///< "always", "madvise", "never"
   std::optional<std::uint64_t> hugepages_bytes;
-  std::optional<std::uint64_t> memlock_bytes;  ///< what this process may lock; 2^64-1: without limit
+  std::optional<std::uint64_t> memlock_bytes;  ///< what this process may lock; 2^63-1: without limit
   std::optional<bool> numa_balancing;
   std::optional<bool> dmabuf;  ///< whether GPU memory can be exported to a NIC without nvidia_peermem
   std::map<std::string, std::string> modules;   ///< kernel module -> version, "" where it tells none

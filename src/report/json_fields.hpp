@@ -1,91 +1,13 @@
 // The JSON members of every record, named once for the reader and the writer. Private to src/report.
 #pragma once
 
-#include <concepts>
-#include <type_traits>
-
 #include "core/run_record.hpp"
+#include "report/topology_fields.hpp"
 
 namespace fabricheck::report {
 
-template <class Record, class Named>
-concept Is = std::same_as<std::remove_const_t<Record>, Named>;
-
 // members(visit, record) calls visit("key", record.field) for each member, in the order in which they are
 // written.
-
-template <class Visit, Is<Gid> Record>
-void members(Visit& visit, Record& gid) {
-  visit("index", gid.index);
-  visit("address", gid.address);
-  visit("type", gid.type);
-  visit("net_device", gid.net_device);
-}
-
-template <class Visit, Is<RdmaPort> Record>
-void members(Visit& visit, Record& port) {
-  visit("number", port.number);
-  visit("link_layer", port.link_layer);
-  visit("state", port.state);
-  visit("rate_Gbps", port.rate_Gbps);
-  visit("gids", port.gids);
-}
-
-template <class Visit, Is<RdmaDevice> Record>
-void members(Visit& visit, Record& device) {
-  visit("name", device.name);
-  visit("board", device.board);
-  visit("firmware", device.firmware);
-  visit("pci_address", device.pci_address);
-  visit("numa_node", device.numa_node);
-  visit("ports", device.ports);
-}
-
-template <class Visit, Is<Gpu> Record>
-void members(Visit& visit, Record& gpu) {
-  visit("index", gpu.index);
-  visit("name", gpu.name);
-  visit("uuid", gpu.uuid);
-  visit("pci_address", gpu.pci_address);
-  visit("numa_node", gpu.numa_node);
-  visit("memory_bytes", gpu.memory_bytes);
-}
-
-template <class Visit, Is<NumaNode> Record>
-void members(Visit& visit, Record& node) {
-  visit("index", node.index);
-  visit("cpus", node.cpus);
-  visit("memory_bytes", node.memory_bytes);
-}
-
-template <class Visit, Is<Host> Record>
-void members(Visit& visit, Record& host) {
-  visit("name", host.name);
-  visit("kernel", host.kernel);
-  visit("cpu_model", host.cpu_model);
-  visit("cores", host.cores);
-  visit("hardware_threads", host.hardware_threads);
-  visit("numa_nodes", host.numa_nodes);
-  visit("gpus", host.gpus);
-  visit("gpu_driver", host.gpu_driver);
-  visit("rdma_devices", host.rdma_devices);
-  visit("unknown", host.unknown);
-}
-
-template <class Visit, Is<RankPlace> Record>
-void members(Visit& visit, Record& place) {
-  visit("rank", place.rank);
-  visit("host", place.host);
-  visit("local_rank", place.local_rank);
-  visit("cpus", place.cpus);
-  visit("gpu", place.gpu);
-}
-
-template <class Visit, Is<ClusterTopology> Record>
-void members(Visit& visit, Record& topology) {
-  visit("hosts", topology.hosts);
-  visit("ranks", topology.ranks);
-}
 
 template <class Visit, Is<Statistics> Record>
 void members(Visit& visit, Record& statistics) {

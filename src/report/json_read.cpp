@@ -75,6 +75,10 @@ class Reader {
     if (!json.is_string()) expected(place, "a string", json);
     out = json.get_ref<const std::string&>();
   }
+  void read(const Json& json, const Place& place, bool& out) const {
+    if (!json.is_boolean()) expected(place, "true or false", json);
+    out = json.get<bool>();
+  }
   void read(const Json& json, const Place& place, double& out) const {
     // null stands for a number that was not finite.
     if (json.is_null()) {
@@ -220,6 +224,14 @@ class Reader {
     }
   }
   void check_sense(const Place& place, const ClusterTopology& topology) const {
+    const Place hosts{&place, "hosts"};
+    for (std::size_t i = 0; i < topology.hosts.size(); ++i) {
+      const int kind = topology.hosts[i].kind;
+      if (kind < 0 || static_cast<std::size_t>(kind) >= topology.kinds.size()) {
+        fail(Place{&hosts, {}, i, true},
+             fmt::format("kind {} is none of the {} kinds", kind, topology.kinds.size()));
+      }
+    }
     const Place ranks{&place, "ranks"};
     for (std::size_t i = 0; i < topology.ranks.size(); ++i) {
       const int host = topology.ranks[i].host;
@@ -251,6 +263,12 @@ CheckRecord check_from_json(std::string_view text, std::string_view source) {
 }
 Host host_from_json(std::string_view text, std::string_view source) {
   return read_document<Host>(text, source);
+}
+HostParticulars particulars_from_json(std::string_view text, std::string_view source) {
+  return read_document<HostParticulars>(text, source);
+}
+ClusterTopology topology_from_json(std::string_view text, std::string_view source) {
+  return read_document<ClusterTopology>(text, source);
 }
 
 bool is_json(std::string_view text) { return Json::accept(text.begin(), text.end()); }

@@ -20,6 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Encode {
+  static Json of(bool value) { return value; }
   static Json of(int value) { return value; }
   static Json of(std::int64_t value) { return value; }
   static Json of(std::uint64_t value) { return value; }
@@ -134,6 +135,7 @@ std::string typed_line(const char* type, const Record& record) {
 std::string to_json(const RunRecord& record) { return document(record); }
 std::string check_to_json(const CheckRecord& check) { return document(check); }
 std::string host_to_json(const Host& host) { return document(host); }
+std::string particulars_to_json(const HostParticulars& own) { return compact(Encode::of(own)); }
 std::string topology_to_json(const ClusterTopology& topology) { return document(topology); }
 std::string_view schema_text() { return embedded::schema_json; }
 

@@ -18,7 +18,10 @@ std::string check_to_json(const CheckRecord& check);
 CheckRecord check_from_json(std::string_view text, std::string_view source);
 std::string host_to_json(const Host& host);
 Host host_from_json(std::string_view text, std::string_view source);
+std::string particulars_to_json(const HostParticulars& own);
+HostParticulars particulars_from_json(std::string_view text, std::string_view source);
 std::string topology_to_json(const ClusterTopology& topology);
+ClusterTopology topology_from_json(std::string_view text, std::string_view source);
 
 /// The JSON Schema (draft 7) of result.json.
 std::string_view schema_text();

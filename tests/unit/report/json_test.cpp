@@ -43,7 +43,10 @@ TEST(Json, EveryFieldComesBack) {
   const RunRecord record = full_record();
   EXPECT_EQ(from_json(to_json(record), "here"), record);
   EXPECT_EQ(check_from_json(check_to_json(record.checks[0]), "here"), record.checks[0]);
-  EXPECT_EQ(host_from_json(host_to_json(record.topology.hosts[0]), "here"), record.topology.hosts[0]);
+  EXPECT_EQ(host_from_json(host_to_json(record.topology.kinds[0]), "here"), record.topology.kinds[0]);
+  const HostParticulars& own = record.topology.hosts[0].own;
+  EXPECT_EQ(particulars_from_json(particulars_to_json(own), "here"), own);
+  EXPECT_EQ(topology_from_json(topology_to_json(record.topology), "here"), record.topology);
   EXPECT_EQ(json::parse(topology_to_json(record.topology)), json::parse(to_json(record))["topology"]);
 }
 
@@ -83,6 +86,8 @@ TEST(Json, ReadsTheDocumentedNames) {
   EXPECT_EQ(record.findings.at(0).severity, Severity::info);
   EXPECT_EQ(record.matrices.at(0).data.at(0).at(1), 48.5);
   EXPECT_EQ(record.not_tested.at(0).id, "nccl.allreduce.busbw");
+  EXPECT_EQ(record.topology.kinds.at(0).gpus.at(0).pcie.width, 8);
+  EXPECT_EQ(record.topology.hosts.at(0).own.gpus.at(0).health->remap_pending, true);
   EXPECT_VALID(text);
 }
 
@@ -276,6 +281,9 @@ TEST(Json, IndexesOutOfRangeAreRefused) {
   json bad = json::parse(to_json(full_record()));
   bad["topology"]["ranks"][1]["host"] = 1;
   EXPECT_EQ(error_of(bad.dump()), "result.json: /topology/ranks/1: host 1 is none of the 1 hosts");
+  bad = json::parse(to_json(full_record()));
+  bad["topology"]["hosts"][0]["kind"] = 1;
+  EXPECT_EQ(error_of(bad.dump()), "result.json: /topology/hosts/0: kind 1 is none of the 1 kinds");
   bad = json::parse(to_json(full_record()));
   bad["matrices"][0]["data"][1].push_back(1.0);
   EXPECT_EQ(error_of(bad.dump()), "result.json: /matrices/0/data/1: 3 values for 2 column names");

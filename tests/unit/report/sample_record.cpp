@@ -5,9 +5,10 @@
 namespace fabricheck::report_test {
 namespace {
 
-Host full_host() {
+/// A kind of host with every field set; the other GPU has none that may be missing.
+Host full_kind() {
   Host host;
-  host.name = "n1";
+  host.source = "recorded";
   host.kernel = "6.1.0-18-amd64";
   host.cpu_model = "AMD EPYC 9654 \"Genoa\"";
   host.cores = 96;
@@ -20,9 +21,23 @@ Host full_host() {
   gpu.pci_address = "0000:18:00.0";
   gpu.numa_node = 0;
   gpu.memory_bytes = 85520809984;
-  Gpu unknown_gpu = gpu;
-  unknown_gpu.numa_node.reset();
-  unknown_gpu.memory_bytes.reset();
+  Gpu unknown_gpu;
+  unknown_gpu.status = "not answering";
+  unknown_gpu.problem = "GPU is lost (15)";
+  gpu.compute_capability = "9.0";
+  gpu.vbios = "96.00.89.00.01";
+  gpu.pcie = {32.0, 16, 32.0, 16};
+  gpu.nvlinks = {{0, true, 4, 26.5625, "switch", "0000:05:00.0"},
+                 {1, false, std::nullopt, std::nullopt, "", ""}};
+  gpu.fabric = GpuFabric{"completed", "Success", "", std::nullopt, 0xaa};
+  gpu.ecc_enabled = true;
+  gpu.mig_enabled = false;
+  gpu.persistence_mode = true;
+  gpu.power_limit_W = 700.0;
+  gpu.default_power_limit_W = 700.0;
+  gpu.max_sm_clock_MHz = 1980;
+  gpu.max_memory_clock_MHz = 2619;
+  gpu.bar1_bytes = 137438953472;
   host.gpus = {gpu, unknown_gpu};
   host.gpu_driver = "550.54.15";
   RdmaDevice device;
@@ -36,11 +51,63 @@ Host full_host() {
   port.link_layer = "Ethernet";
   port.state = "ACTIVE";
   port.rate_Gbps = 400.0;
-  port.gids = {{3, "0000:0000:0000:0000:0000:ffff:0a00:0001", "RoCE v2", "eth3"}};
+  port.physical_state = "LinkUp";
+  port.active_mtu_bytes = 4096;
+  port.max_mtu_bytes = 4096;
+  port.net_device = "eth3";
+  port.net_mtu_bytes = 9000;
+  port.gids = {{3, "", "RoCE v2", "eth3"}};
   device.ports = {port};
+  device.ids = "15b3:1021";
+  device.virtual_function = false;
   host.rdma_devices = {device};
+  PciNode node;
+  node.address = "0000:18:00.0";
+  node.parent = "0000:17:01.0";
+  node.root = "0000:17";
+  node.kind = "gpu";
+  node.ids = "10de:2330";
+  node.driver = "nvidia";
+  node.numa_node = 0;
+  node.link = {32.0, 8, 32.0, 16};
+  node.virtual_function = false;
+  node.acs = true;
+  node.max_payload_bytes = 256;
+  node.max_read_request_bytes = 512;
+  node.relaxed_ordering = true;
+  node.largest_bar_bytes = 137438953472;
+  host.pci = {node, PciNode{}};
+  host.cuda_version = "12.4";
+  host.environment.product = "NVIDIA DGXH100";
+  host.environment.passthrough = false;
+  host.environment.hugepages_bytes = 2097152;
+  host.environment.memlock_bytes = std::numeric_limits<std::int64_t>::max();
+  host.environment.modules = {{"nvidia_peermem", ""}};
+  host.environment.software = {{"nccl", "2.27.3"}};
+  host.given_paths = GivenPaths{{"GPU0", "NIC0"}, {{"X", "PIX"}, {"PIX", ""}}};
   host.unknown = {"NVML: libnvidia-ml.so.1 is not on this host"};
   return host;
+}
+
+HostEntry full_entry() {
+  HostEntry entry;
+  entry.name = "n1";
+  GpuParticulars gpu;
+  gpu.uuid = "GPU-1";
+  gpu.cluster_uuid = "c-1";
+  gpu.clique_id = 1;
+  gpu.health = GpuHealth{};
+  gpu.health->ecc_uncorrected = 2;
+  gpu.health->remap_pending = true;
+  gpu.health->throttle_reasons = {"hw-slowdown"};
+  gpu.health->power_W = 71.5;
+  gpu.health->nvlink_errors = {{3, 1, std::nullopt, 0, 2}};
+  entry.own.gpus = {gpu, GpuParticulars{}};
+  entry.own.ports = {
+      {{"0000:0000:0000:0000:0000:ffff:0a00:0001"}, {"10.0.0.0/24"}, 7, Neighbour{"leaf3", "Eth1", "LLDP"}}};
+  entry.own.node_guids = {"0000:0000:0000:0001"};
+  entry.own.numa_memory_bytes = {412316860416};
+  return entry;
 }
 
 CheckRecord full_check() {
@@ -143,7 +210,8 @@ RunRecord full_record() {
   record.matrices = {matrix};
   record.fits = {{"mpi.allreduce.latency", "between nodes", "alpha*ceil(log2(nodes))", {{"alpha_us", 1.23}}}};
   record.not_tested = {{"nccl.allreduce.busbw", "built without NCCL"}};
-  record.topology.hosts = {full_host()};
+  record.topology.kinds = {full_kind()};
+  record.topology.hosts = {full_entry()};
   RankPlace place;
   place.rank = 5;
   place.host = 0;
