@@ -239,6 +239,14 @@ std::vector<std::uint64_t> sizes_of(const ParsedWords& parsed) {
   return sizes;
 }
 
+TopologySources sources_of(const ParsedWords& parsed) {
+  TopologySources sources;
+  sources.expect_file = text_of(parsed, "expect", "");
+  sources.platform = text_of(parsed, "platform", "");
+  sources.switch_topology_file = text_of(parsed, "switch-topology", "");
+  return sources;
+}
+
 RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   constexpr std::array<std::pair<const char*, ProgressMode>, 3> modes{
       {{"auto", ProgressMode::automatic}, {"on", ProgressMode::on}, {"off", ProgressMode::off}}};
@@ -250,6 +258,7 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   if (!run.skip.empty()) refuse_empty_selection(run, known);
   run.sizes = sizes_of(parsed);
   run.targets_file = text_of(parsed, "targets", "");
+  run.topology = sources_of(parsed);
   run.out_directory = text_of(parsed, "out", run.out_directory);
   run.progress = choice_of(parsed, "progress", ProgressMode::automatic, modes);
   run.allow_subset = parsed.has("allow-subset");
@@ -314,16 +323,33 @@ ParsedCommand parse_launch(const CommandRow& command, const Words& words, const 
   return launch;
 }
 
+/// By the ending of the file's name; the tree where it says nothing.
+TopologyFormat format_by_ending(const std::string& file) {
+  if (file.ends_with(".json")) return TopologyFormat::json;
+  if (file.ends_with(".svg")) return TopologyFormat::svg;
+  if (file.ends_with(".dot")) return TopologyFormat::dot;
+  return TopologyFormat::tree;
+}
+
 ParsedCommand parse_topology(const CommandRow& command, const Words& words) {
-  constexpr std::array<std::pair<const char*, TopologyFormat>, 2> formats{
-      {{"tree", TopologyFormat::tree}, {"json", TopologyFormat::json}}};
+  constexpr std::array<std::pair<const char*, TopologyFormat>, 5> formats{{{"tree", TopologyFormat::tree},
+                                                                           {"matrix", TopologyFormat::matrix},
+                                                                           {"json", TopologyFormat::json},
+                                                                           {"dot", TopologyFormat::dot},
+                                                                           {"svg", TopologyFormat::svg}}};
   const ParsedWords parsed = parse_words(command, words);
   if (parsed.help) return HelpRequest{command_help(command)};
   refuse_others(command, parsed);
   TopologyOptions options;
-  options.format = choice_of(parsed, "format", options.format, formats);
   options.save_file = text_of(parsed, "save", "");
+  options.format = choice_of(parsed, "format", format_by_ending(options.save_file), formats);
+  options.load_file = text_of(parsed, "load", "");
+  if (parsed.has("load") && parsed.has("sysroot"))
+    throw UsageError("--load and --sysroot are both given; give one of them");
   options.sysroot = text_of(parsed, "sysroot", options.sysroot);
+  options.expectation_file = text_of(parsed, "save-expectation", "");
+  options.judge_by = sources_of(parsed);
+  options.judges = parsed.has("expect") || parsed.has("platform") || parsed.has("switch-topology");
   return options;
 }
 
@@ -348,13 +374,14 @@ ParsedCommand parse_report(const CommandRow& command, const Words& words) {
 ParsedCommand parse_list(const CommandRow& command, const Words& words) {
   ParsedWords parsed = parse_words(command, words);
   if (parsed.help) return HelpRequest{command_help(command)};
-  if (parsed.others.empty()) throw UsageError("list: write what to list, checks or targets");
+  if (parsed.others.empty()) throw UsageError("list: write what to list: checks, targets or platforms");
   const std::string subject = parsed.others.front();
   parsed.others.erase(parsed.others.begin());
   refuse_others(command, parsed);
   if (subject == "checks") return ListOptions{ListSubject::checks};
   if (subject == "targets") return ListOptions{ListSubject::targets};
-  const Words subjects{"checks", "targets"};
+  if (subject == "platforms") return ListOptions{ListSubject::platforms};
+  const Words subjects{"checks", "targets", "platforms"};
   throw UsageError(fmt::format("list: cannot list {}{}", quoted(subject), suggestion(subject, subjects)));
 }
 

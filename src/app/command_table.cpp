@@ -9,7 +9,14 @@
 namespace fabricheck::app {
 namespace {
 
-constexpr std::array<OptionRow, 12> run_options{{
+constexpr const char* expect_help =
+    "what each host should have, in TOML, as topology --save-expectation writes it";
+constexpr const char* platform_help =
+    "what kind of machine the hosts are (fabricheck list platforms), or auto (default)";
+constexpr const char* switches_help =
+    "which leaf switch each NIC is cabled to: ibnetdiscover, lldpctl -f keyvalue or Slurm's topology.conf";
+
+constexpr std::array<OptionRow, 15> run_options{{
     {"suite", 0, "NAME", "quick (default), acceptance, full or diagnose", false},
     {"budget", 0, "DURATION",
      "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
@@ -20,6 +27,9 @@ constexpr std::array<OptionRow, 12> run_options{{
     {"sizes", 0, "LIST",
      "message sizes instead of each check's own, such as 8,64KiB,1MiB; each at most 64GiB", false},
     {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false},
+    {"expect", 0, "FILE", expect_help, false},
+    {"platform", 0, "NAME", platform_help, false},
+    {"switch-topology", 0, "FILE", switches_help, false},
     {"out", 0, "DIR", "folder for result.json and journal.jsonl (default fabricheck-results)", false},
     {"progress", 0, "MODE", "auto (default), on or off", false},
     {"allow-subset", 0, "", "accept fewer hosts than the allocation has", false},
@@ -38,10 +48,21 @@ constexpr std::array<OptionRow, 5> launch_options{{
     {"dry-run", 0, "", "show the mpirun command and why, and start nothing", false},
 }};
 
-constexpr std::array<OptionRow, 3> topology_options{{
-    {"format", 0, "FORMAT", "tree (default) or json", false},
+constexpr std::array<OptionRow, 8> topology_options{{
+    {"format", 0, "FORMAT",
+     "tree (default), matrix, json, dot or svg; without it the ending of --save's FILE decides", false},
     {"save", 0, "FILE", "write to FILE instead of standard output", false},
-    {"sysroot", 0, "DIR", "look for sys and proc in DIR instead of / (a recorded machine)", false},
+    {"load", 0, "FILE",
+     "show what FILE holds: our topology.json or result.json, an NCCL topology file, hwloc's XML or the "
+     "output of "
+     "nvidia-smi topo -m",
+     false},
+    {"sysroot", 0, "DIR",
+     "look for sys and proc in DIR instead of / (a machine recorded by scripts/capture-node)", false},
+    {"save-expectation", 0, "FILE", "write what this good host has as what every host should have", false},
+    {"expect", 0, "FILE", expect_help, false},
+    {"platform", 0, "NAME", platform_help, false},
+    {"switch-topology", 0, "FILE", switches_help, false},
 }};
 
 constexpr std::array<OptionRow, 2> report_options{{
@@ -56,12 +77,14 @@ constexpr std::array<const char*, 4> run_examples{
 constexpr std::array<const char*, 3> launch_examples{
     "fabricheck launch --hosts node1,node2 -- run --suite acceptance",
     "fabricheck launch --hostfile hosts.txt --dry-run -- run", "salloc -N 4 fabricheck launch -- run"};
-constexpr std::array<const char*, 2> topology_examples{"fabricheck topology",
-                                                       "fabricheck topology --format json"};
+constexpr std::array<const char*, 5> topology_examples{
+    "fabricheck topology", "fabricheck topology --format matrix", "fabricheck topology --save node7.svg",
+    "fabricheck topology --save-expectation good.toml",
+    "fabricheck topology --load topology.json --expect good.toml"};
 constexpr std::array<const char*, 2> report_examples{
     "fabricheck report fabricheck-results --format md -o report.md",
     "fabricheck report fabricheck-results/journal.jsonl"};
-constexpr std::array<const char*, 1> list_examples{"fabricheck list checks"};
+constexpr std::array<const char*, 2> list_examples{"fabricheck list checks", "fabricheck list platforms"};
 
 const std::array<CommandRow, 5>& rows() {
   static const std::array<CommandRow, 5> table{{
@@ -77,16 +100,19 @@ const std::array<CommandRow, 5>& rows() {
        "allocation, else it is this machine alone. What follows -- is the run; without it, plain run.",
        launch_options, launch_examples, true},
       {"topology", "", "show what this machine has",
-       "Hosts, NUMA nodes, GPUs, RDMA devices and how they are joined.", topology_options, topology_examples,
-       false},
+       "Hosts, NUMA nodes, PCI switches, GPUs, NVLink, RDMA devices and how they are joined; with --expect, "
+       "--platform "
+       "or\n--switch-topology also whether it is what should be there, and the exit status says so.",
+       topology_options, topology_examples, true},
       {"report", " RESULT", "show a result again, in any format",
        "RESULT is a result.json, a journal.jsonl (the result is rebuilt from it), or the folder that holds "
        "them.",
        report_options, report_examples, false},
       {"list",
-       " checks|targets",
-       "list what can be checked, or the built-in targets",
-       "Check ids are what --only and --skip match, and what targets name.",
+       " checks|targets|platforms",
+       "list what can be checked, the built-in targets or the known platforms",
+       "Check ids are what --only and --skip match, and what targets name; platforms are what --platform "
+       "names.",
        {},
        list_examples,
        false},

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/topology_checks.hpp"
 #include "core/target.hpp"
 
 namespace fabricheck::app {
@@ -23,6 +24,7 @@ struct RunOptions {
   std::vector<std::string> skip;
   std::vector<std::uint64_t> sizes;  ///< empty: each check's own
   std::string targets_file;          ///< empty: built-in targets alone
+  TopologySources topology;
   std::string out_directory{"fabricheck-results"};
   ProgressMode progress{ProgressMode::automatic};
   bool allow_subset{};
@@ -41,18 +43,23 @@ struct LaunchOptions {
   RunOptions run;                                 ///< the same, parsed
 };
 
-enum class ListSubject { checks, targets };
+enum class ListSubject { checks, targets, platforms };
 
 struct ListOptions {
   ListSubject subject{ListSubject::checks};
 };
 
-enum class TopologyFormat { tree, json };
+enum class TopologyFormat { tree, matrix, json, dot, svg };
 
 struct TopologyOptions {
   TopologyFormat format{TopologyFormat::tree};
   std::string save_file;     ///< empty: standard output
+  std::string load_file;     ///< empty: this machine, or the one below sysroot
   std::string sysroot{"/"};  ///< where /sys and /proc are looked for
+  std::string
+      expectation_file;  ///< where what the host has is written as what should be there; empty: nowhere
+  TopologySources judge_by;
+  bool judges{};  ///< whether one of them was given
 };
 
 enum class ReportFormat { console, json, markdown, csv };

@@ -16,14 +16,22 @@
 #include "app/build_identity.hpp"
 #include "app/command_line.hpp"
 #include "app/launch.hpp"
+#include "app/probe_host.hpp"
 #include "app/run.hpp"
+#include "app/topology_checks.hpp"
 #include "app/world_check.hpp"
+#include "config/expectation_file.hpp"
+#include "config/platform_file.hpp"
 #include "config/targets_file.hpp"
 #include "core/error.hpp"
 #include "core/units.hpp"
 #include "report/journal.hpp"
 #include "report/report.hpp"
+#include "topology/draw/draw.hpp"
+#include "topology/judge/catalog.hpp"
+#include "topology/model/merge.hpp"
 #include "topology/probe/probe.hpp"
+#include "topology/readers/readers.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -52,6 +60,11 @@ int list(const ListOptions& options) {
       text += fmt::format("{:<24} {:<5} {}\n", row.id, row.unit, row.description);
       if (!row.unavailable_reason.empty()) text += fmt::format("{:<24} {}\n", "", row.unavailable_reason);
     }
+    for (const topology::FactRow& row : topology::catalog())
+      text += fmt::format("{:<24} {:<5} {}\n", row.id, "", row.description);
+  } else if (options.subject == ListSubject::platforms) {
+    for (const Platform& platform : config::built_in_platforms())
+      text += topology::describe_platform(platform);
   } else {
     for (const Target& target : config::default_targets(known_checks())) {
       text += fmt::format("{:<24} {} {} {} {}", target.check, target.statistic,
@@ -68,25 +81,99 @@ int list(const ListOptions& options) {
   return exit_status::passed;
 }
 
-int show_topology(const TopologyOptions& options) {
-  topology::ProbeOptions probe;
-  probe.sysroot = options.sysroot;
-  if (!std::filesystem::is_directory(options.sysroot))
-    throw UsageError("--sysroot '" + options.sysroot + "' is no folder: give the root of a recorded machine");
-  ClusterTopology topology;
-  topology.hosts.push_back(topology::probe_host(probe));
-  const std::string text = options.format == TopologyFormat::json ? report::topology_to_json(topology) + "\n"
-                                                                  : topology::draw_tree(topology);
-  write_out(options.save_file, text);
-  return exit_status::passed;
-}
-
 RunRecord read_record(const std::string& path) {
   std::filesystem::path file = path;
   if (std::filesystem::is_directory(file))
     file = std::filesystem::exists(file / "result.json") ? file / "result.json" : file / "journal.jsonl";
   if (file.extension() == ".jsonl") return report::rebuild(file.string());
   return report::from_json(config::read_text_file(file.string(), max_result_bytes, "result"), file.string());
+}
+
+/// What a file of one of the known kinds holds.
+ClusterTopology load_topology(const std::string& file) {
+  if (std::filesystem::is_directory(file)) return read_record(file).topology;
+  const std::string text = config::read_text_file(file, max_result_bytes, "topology file");
+  switch (topology::topology_file_kind(text)) {
+    case topology::TopologyFileKind::nccl_xml:
+      return topology::merge_hosts({topology::read_nccl_xml(text, file)});
+    case topology::TopologyFileKind::hwloc_xml:
+      return topology::merge_hosts({topology::read_hwloc_xml(text, file)});
+    case topology::TopologyFileKind::smi_matrix:
+      return topology::merge_hosts({topology::read_smi_matrix(text, file)});
+    case topology::TopologyFileKind::json:
+      try {
+        return report::topology_from_json(text, file);
+      } catch (const UsageError&) {
+        throw;
+      } catch (const Error& error) {
+        throw UsageError(error.what());
+      }
+    case topology::TopologyFileKind::unknown:
+      break;
+  }
+  throw UsageError(
+      file +
+      ": is none of: our topology.json or result.json, an NCCL topology file (<system>), hwloc's XML "
+      "(<topology>), the output of nvidia-smi topo -m");
+}
+
+ClusterTopology find_topology(const TopologyOptions& options) {
+  if (!options.load_file.empty()) return load_topology(options.load_file);
+  if (!std::filesystem::is_directory(options.sysroot))
+    throw UsageError("--sysroot '" + options.sysroot + "' is no folder: give the root of a recorded machine");
+  topology::ProbeOptions probe;
+  probe.sysroot = options.sysroot;
+  return topology::merge_hosts({probe_this_host(probe)});
+}
+
+std::string draw(const ClusterTopology& cluster, TopologyFormat format) {
+  switch (format) {
+    case TopologyFormat::tree:
+      return topology::draw_tree(cluster);
+    case TopologyFormat::matrix:
+      return topology::draw_matrix(cluster);
+    case TopologyFormat::json:
+      return report::topology_to_json(cluster);
+    case TopologyFormat::dot:
+      return topology::draw_dot(cluster);
+    case TopologyFormat::svg:
+      return topology::draw_svg(cluster);
+  }
+  return {};
+}
+
+int show_topology(const TopologyOptions& options) {
+  const TopologyWords words = read_topology_words(options.judge_by);
+  ClusterTopology cluster = find_topology(options);
+  if (cluster.hosts.empty()) throw UsageError(options.load_file + ": holds no host");
+  if (!options.expectation_file.empty()) {
+    if (cluster.hosts.size() > 1)
+      throw UsageError("--save-expectation: " + options.load_file + " holds " +
+                       std::to_string(cluster.hosts.size()) +
+                       " hosts; what should be there is told by one good host");
+    const Host good = topology::whole_host(cluster, 0);
+    report::write_file(options.expectation_file,
+                       config::format_expectation(topology::expectation_from(good), "host " + good.name));
+    fmt::print(stderr,
+               "fabricheck: what {} has is written to {} as what each host should have; look it over\n",
+               good.name, options.expectation_file);
+    if (options.save_file.empty() && !options.judges) return exit_status::passed;
+  }
+  if (!options.judges) {
+    write_out(options.save_file, draw(cluster, options.format));
+    return exit_status::passed;
+  }
+  RunRecord record;
+  TopologyVerdicts verdicts = judge_topology(cluster, words, "", {}, {});
+  write_out(options.save_file, draw(cluster, options.format));
+  record.checks = std::move(verdicts.checks);
+  record.findings = std::move(verdicts.findings);
+  record.not_tested = std::move(verdicts.not_tested);
+  conclude(record);
+  report::ConsoleStyle style;
+  style.colour = ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+  std::fputs(report::console_verdicts(record, style).c_str(), stderr);
+  return record.exit_status;
 }
 
 int show_report(const ReportOptions& options) {
@@ -117,7 +204,7 @@ int show_report(const ReportOptions& options) {
 LaunchContext launch_context() {
   LaunchContext context;
   context.environment = current_environment();
-  context.facts = local_facts(static_cast<int>(topology::probe_host({}).gpus.size()));
+  context.facts = local_facts(static_cast<int>(usable_gpus(probe_this_host({})).size()));
   context.out = &std::cout;
   context.err = &std::cerr;
   context.recorded_exit_status = [](const std::string& directory) -> std::optional<int> {
@@ -146,6 +233,7 @@ int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks&
 int dispatch(int argc, char** argv, const Hooks& hooks) {
   std::vector<std::string> ids;
   for (const CheckRow& row : catalogue()) ids.push_back(row.id);
+  for (const topology::FactRow& row : topology::catalog()) ids.emplace_back(row.id);
   const ParsedCommand parsed = parse_command_line({argv + 1, argv + argc}, ids);
   if (const auto* help = std::get_if<HelpRequest>(&parsed)) {
     write_out("", help->text);

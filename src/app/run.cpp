@@ -14,8 +14,11 @@
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"
+#include "app/host_exchange.hpp"
 #include "app/incident.hpp"
+#include "app/probe_host.hpp"
 #include "app/run_log.hpp"
+#include "app/topology_checks.hpp"
 #include "app/world_check.hpp"
 #include "collectives/mpi/catalog.hpp"
 #include "config/targets_file.hpp"
@@ -92,9 +95,10 @@ Places find_places(Communicator& world, const std::string& host) {
     const std::string& name = places.rank_hosts[rank];
     if (index.emplace(name, static_cast<int>(places.hosts.size())).second) {
       places.hosts.push_back(name);
-      Host known;
-      known.name = name;
-      places.topology.hosts.push_back(known);
+      // By name alone: what they are is known to rank 0 later.
+      HostEntry entry;
+      entry.name = name;
+      places.topology.hosts.push_back(entry);
     }
     RankPlace place;
     place.rank = static_cast<int>(rank);
@@ -117,9 +121,11 @@ Places find_places(Communicator& world, const std::string& host) {
 std::optional<int> bind_near_gpu(const Host& host, int local_rank, int local_ranks) {
   std::optional<int> gpu;
   std::optional<int> node;
-  if (!host.gpus.empty()) {
-    gpu = local_rank;
-    node = host.gpus[static_cast<std::size_t>(local_rank)].numa_node;
+  const std::vector<std::size_t> usable = usable_gpus(host);
+  if (static_cast<std::size_t>(local_rank) < usable.size()) {
+    const Gpu& mine = host.gpus[usable[static_cast<std::size_t>(local_rank)]];
+    gpu = mine.index;
+    node = mine.numa_node;
   }
   if (!node && local_ranks > 1 && host.numa_nodes.size() > 1)
     node = host.numa_nodes[static_cast<std::size_t>(local_rank) * host.numa_nodes.size() /
@@ -144,7 +150,7 @@ class Job {
     control::Watchdog::block_signals();
     // NVML may hang and is asked in a child; that fork belongs before MPI. Only the rank that will speak for
     // its host asks.
-    if (launcher_.local_rank.value_or(0) == 0) probed_ = topology::probe_host({});
+    if (launcher_.local_rank.value_or(0) == 0) probed_ = probe_this_host({});
     std::unique_ptr<control::MpiSession> session;
     {
       const control::DeadlineGuard guard("MPI_Init", init_deadline_s);
@@ -242,14 +248,15 @@ class Job {
   }
 
   std::optional<AgreedError> discover() {
-    std::string host_json;
+    PackedHost mine;
     if (auto failed = together(*world_, session_->host(), [&] {
           if (!places_.leader) return;
-          if (!probed_) probed_ = topology::probe_host({});
+          if (!probed_) probed_ = probe_this_host({});
           probed_->name = session_->host();
-          host_json = report::host_to_json(*probed_);
+          mine = pack_host(*probed_);
         }))
       return failed;
+    const GatheredHosts gathered = gather_hosts(*world_, mine);
     WorldFacts facts;
     facts.size = world_->size();
     facts.nodes = static_cast<int>(places_.hosts.size());
@@ -257,34 +264,49 @@ class Job {
     std::vector<std::string> arguments(command_.begin() + (command_.empty() ? 0 : 1), command_.end());
     facts.rank_commands = gather_strings(*world_, "fabricheck " + joined(arguments), 0);
     facts.rank_builds = gather_strings(*world_, build_identity(), 0);
-    const std::vector<std::string> host_texts = gather_strings(*world_, host_json, 0);
     if (auto failed = together(*world_, session_->host(), [&] {
           if (rank_ != 0) return;
-          for (const std::string& text : host_texts) {
-            if (text.empty()) continue;
-            const Host host = report::host_from_json(text, "a host's description");
-            for (Host& known : places_.topology.hosts)
-              if (known.name == host.name) known = host;
-            if (!host.gpus.empty()) facts.gpus_on_host[host.name] = static_cast<int>(host.gpus.size());
+          ClusterTopology found = unpack_hosts(gathered);
+          places_.topology.kinds = std::move(found.kinds);
+          places_.topology.hosts = std::move(found.hosts);
+          for (const HostEntry& host : places_.topology.hosts) {
+            const std::size_t gpus =
+                usable_gpus(places_.topology.kinds[static_cast<std::size_t>(host.kind)]).size();
+            if (gpus > 0) facts.gpus_on_host[host.name] = static_cast<int>(gpus);
           }
           if (const auto wrong = wrong_world(launcher_, facts, options_.allow_subset))
             throw UsageError(*wrong);
+          judge_what_was_found();
         }))
       return failed;
     return bind();
+  }
+
+  /// Rank 0: nothing is measured before the files that say what should be there are read.
+  void judge_what_was_found() {
+    const TopologyWords words = read_topology_words(options_.topology);
+    verdicts_ =
+        judge_topology(places_.topology, words, slurm_gres(environment), options_.only, options_.skip);
   }
 
   /// Each rank needs its host's GPUs and NUMA nodes; only the leaders probed.
   std::optional<AgreedError> bind() {
     const std::unique_ptr<Communicator> node =
         world_->split(places_.topology.ranks[static_cast<std::size_t>(rank_)].host, rank_);
-    const std::string text =
-        broadcast_string(*node, places_.leader ? report::host_to_json(*probed_) : std::string(), 0);
+    std::string text;
+    if (places_.leader) {
+      Host brief;
+      brief.numa_nodes = probed_->numa_nodes;
+      for (const std::size_t index : usable_gpus(*probed_)) brief.gpus.push_back(probed_->gpus[index]);
+      text = report::host_to_json(brief);
+    }
+    text = broadcast_string(*node, text, 0);
     std::string mine;
     if (auto failed = together(*world_, session_->host(), [&] {
           const Host host = report::host_from_json(text, "the host's description");
           std::optional<int> gpu;
-          if (!host.gpus.empty()) gpu = places_.local_rank;
+          if (static_cast<std::size_t>(places_.local_rank) < host.gpus.size())
+            gpu = host.gpus[static_cast<std::size_t>(places_.local_rank)].index;
           if (options_.bind_numa) gpu = bind_near_gpu(host, places_.local_rank, node->size());
           mine = (gpu ? std::to_string(*gpu) : std::string("-")) + ' ' + topology::allowed_cpus();
         }))
@@ -333,6 +355,9 @@ class Job {
     header.topology = places_.topology;
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
     log_->set_overhead("sampling_p50_ns", overhead_ns);
+    for (const CheckRecord& one : verdicts_.checks) log_->add(one);
+    for (const Finding& one : verdicts_.findings) log_->add(one);
+    for (const NotTested& one : verdicts_.not_tested) log_->add(one);
     for (const NotTested& one : plan.not_tested) log_->add(one);
     note_what_this_version_lacks();
     for (const std::string& one : unwatched_) {
@@ -357,7 +382,7 @@ class Job {
 
   void note_what_this_version_lacks() {
     int gpus = 0, nics = 0;
-    for (const Host& host : places_.topology.hosts) {
+    for (const Host& host : places_.topology.kinds) {
       gpus += static_cast<int>(host.gpus.size());
       nics += static_cast<int>(host.rdma_devices.size());
     }
@@ -449,6 +474,7 @@ class Job {
   Progress progress_;
   std::unique_ptr<control::Watchdog> watchdog_;
   std::vector<std::string> unwatched_;
+  TopologyVerdicts verdicts_;  ///< rank 0 only
   std::vector<Target> targets_;
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<report::ProgressPrinter> printer_;

@@ -17,6 +17,14 @@ std::optional<int> number(const std::optional<std::string>& text) {
 
 }  // namespace
 
+std::string slurm_gres(const EnvironmentLookup& environment) {
+  if (const auto per_node = environment("SLURM_GPUS_PER_NODE")) return "gpu:" + *per_node;
+  // Of the first node only, and nodes may differ.
+  if (environment("SLURM_JOB_NUM_NODES").value_or("") != "1") return "";
+  const auto here = environment("SLURM_GPUS_ON_NODE");
+  return here ? "gpu:" + *here : "";
+}
+
 LauncherFacts launcher_facts(const EnvironmentLookup& environment) {
   LauncherFacts facts;
   const auto first = [&](std::initializer_list<const char*> names) -> std::optional<int> {

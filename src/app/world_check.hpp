@@ -21,6 +21,10 @@ struct LauncherFacts {
 };
 LauncherFacts launcher_facts(const EnvironmentLookup& environment);
 
+/// What Slurm gave on each node, in the words of its GRES ("gpu:8"); empty when it says nothing that holds
+/// for all nodes.
+std::string slurm_gres(const EnvironmentLookup& environment);
+
 struct WorldFacts {
   int size{};
   int nodes{};

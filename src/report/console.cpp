@@ -45,6 +45,7 @@ class ConsoleReport {
   std::string write(const Summary& summary) {
     hanging(std::string(verdict_name(summary.verdict)), colour_of(summary.verdict), summary.headline);
     for (const std::string& fact : summary.facts) hanging("", dim, fact, 2);
+    found(summary.found);
     measurements("Targets", summary.judged, true);
     reasons(summary.reasons);
     findings(summary.findings);
@@ -61,6 +62,14 @@ class ConsoleReport {
     }
     heading("How to read it");
     hanging("", "", summary.legend, 2);
+    return std::move(out_);
+  }
+
+  std::string write_verdicts(const Summary& summary) {
+    hanging(std::string(verdict_name(summary.verdict)), colour_of(summary.verdict), summary.headline);
+    found(summary.found);
+    findings(summary.findings);
+    for (const auto& entry : summary.not_tested) hanging("-", "", entry.first + ": " + entry.second);
     return std::move(out_);
   }
 
@@ -144,6 +153,15 @@ class ConsoleReport {
     return render_table(columns, figures, width_, 4, painted).value_or("");
   }
 
+  void found(const std::vector<SummaryReason>& found) {
+    if (found.empty()) return;
+    heading("What is there");
+    for (const SummaryReason& one : found) {
+      hanging(std::string(verdict_name(one.verdict)), colour_of(one.verdict),
+              one.checks + (one.reason.empty() ? "" : ": " + one.reason));
+    }
+  }
+
   void reasons(const std::vector<SummaryReason>& reasons) {
     if (reasons.empty()) return;
     out_ += '\n';
@@ -171,6 +189,10 @@ class ConsoleReport {
 
 std::string console(const RunRecord& record, const ConsoleStyle& style) {
   return ConsoleReport(style).write(summarise(record));
+}
+
+std::string console_verdicts(const RunRecord& record, const ConsoleStyle& style) {
+  return ConsoleReport(style).write_verdicts(summarise(record));
 }
 
 }  // namespace fabricheck::report

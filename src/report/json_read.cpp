@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "report/journal_lines.hpp"
 #include "report/json_fields.hpp"
+#include "report/json_line.hpp"
 #include "report/report.hpp"
 #include "report/text.hpp"
 
@@ -34,6 +35,13 @@ struct Place {
     if (parent == nullptr) return "";
     return parent->pointer() + "/" + (is_index ? std::to_string(index) : shorten(sanitise(key), 60));
   }
+
+  std::vector<JsonStep> path() const {
+    if (parent == nullptr) return {};
+    std::vector<JsonStep> steps = parent->path();
+    steps.push_back(is_index ? JsonStep{{}, index} : JsonStep{std::string(key), {}});
+    return steps;
+  }
 };
 
 std::string found(const Json& json) {
@@ -50,13 +58,18 @@ class Reader {
 
   [[noreturn]] void fail(const Place& place, const std::string& what) const {
     const std::string pointer = place.pointer();
-    throw Error(fmt::format("{}: {}: {}", source_, pointer.empty() ? "/" : pointer, what));
+    // A text of one line was written by a program for a program.
+    const bool has_lines =
+        text_.substr(0, text_.find_last_not_of(" \n\r\t") + 1).find('\n') != std::string_view::npos;
+    const std::string line = has_lines ? fmt::format(":{}", line_of(text_, place.path())) : "";
+    throw Error(fmt::format("{}{}: {}: {}", source_, line, pointer.empty() ? "/" : pointer, what));
   }
   [[noreturn]] void expected(const Place& place, const char* what, const Json& json) const {
     fail(place, fmt::format("expected {}, found {}", what, found(json)));
   }
 
-  Json parse(std::string_view text) const {
+  Json parse(std::string_view text) {
+    text_ = text;
     const auto limit_depth = [this](int depth, Json::parse_event_t, Json&) {
       if (depth > max_depth) throw Error(fmt::format("{}: nested more than {} deep", source_, max_depth));
       return true;
@@ -243,11 +256,12 @@ class Reader {
   }
 
   std::string_view source_;
+  std::string_view text_;
 };
 
 template <class Record>
 Record read_document(std::string_view text, std::string_view source) {
-  const Reader reader(source);
+  Reader reader(source);
   Record record;
   reader.read(reader.parse(text), Place{}, record);
   return record;
@@ -268,13 +282,21 @@ HostParticulars particulars_from_json(std::string_view text, std::string_view so
   return read_document<HostParticulars>(text, source);
 }
 ClusterTopology topology_from_json(std::string_view text, std::string_view source) {
-  return read_document<ClusterTopology>(text, source);
+  Reader reader(source);
+  const Json json = reader.parse(text);
+  ClusterTopology topology;
+  const Place top;
+  if (json.is_object() && json.contains("topology"))
+    reader.read(json["topology"], Place{&top, "topology"}, topology);
+  else
+    reader.read(json, top, topology);
+  return topology;
 }
 
 bool is_json(std::string_view text) { return Json::accept(text.begin(), text.end()); }
 
 JournalLine parse_journal_line(std::string_view text, std::string_view source) {
-  const Reader reader(source);
+  Reader reader(source);
   const Json json = reader.parse(text);
   const Place top;
   if (!json.is_object()) reader.expected(top, "an object", json);

@@ -69,6 +69,11 @@ std::string markdown(const RunRecord& record) {
   if (!record.command.empty()) {
     out += fmt::format("- command: {}\n", escape(fmt::format("{}", fmt::join(record.command, " "))));
   }
+  if (!summary.found.empty()) out += "\n## What is there\n\n";
+  for (const SummaryReason& one : summary.found) {
+    out += fmt::format("- **{}** {}{}{}\n", verdict_name(one.verdict), escape(one.checks),
+                       one.reason.empty() ? "" : ": ", escape(one.reason));
+  }
   add_measurements(out, "Targets", summary.judged, true);
   if (!summary.reasons.empty()) out += '\n';
   for (const SummaryReason& reason : summary.reasons) {

@@ -21,6 +21,7 @@ Host host_from_json(std::string_view text, std::string_view source);
 std::string particulars_to_json(const HostParticulars& own);
 HostParticulars particulars_from_json(std::string_view text, std::string_view source);
 std::string topology_to_json(const ClusterTopology& topology);
+/// Of a topology.json, or of the result.json that holds one.
 ClusterTopology topology_from_json(std::string_view text, std::string_view source);
 
 /// The JSON Schema (draft 7) of result.json.
@@ -33,6 +34,8 @@ struct ConsoleStyle {
 /// The report a tired person can read: verdict first, FAIL rows first, then what to do, then what was not
 /// tested.
 std::string console(const RunRecord& record, const ConsoleStyle& style);
+/// The verdicts, their reasons and the findings alone, for a command that measures nothing.
+std::string console_verdicts(const RunRecord& record, const ConsoleStyle& style);
 std::string markdown(const RunRecord& record);
 /// One line per check, RFC 4180.
 std::string csv(const RunRecord& record);

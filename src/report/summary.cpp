@@ -43,6 +43,18 @@ Checks with_verdict(const RunRecord& record, Verdict verdict) {
   return checks;
 }
 
+/// Counts faults in what was found, and has no figures of a measurement.
+bool counts_faults(const CheckRecord& check) { return check.metric == "faults"; }
+
+/// Takes the checks that count faults out of `checks`.
+Checks take_fault_counts(Checks& checks) {
+  const auto first = std::stable_partition(checks.begin(), checks.end(),
+                                           [](const CheckRecord* check) { return !counts_faults(*check); });
+  Checks taken(first, checks.end());
+  checks.erase(first, checks.end());
+  return taken;
+}
+
 /// "1.21 to 5300" over the checks that have the figure.
 template <class Figure, class Format>
 std::string range(const Checks& checks, Figure figure, Format format) {
@@ -302,7 +314,10 @@ Summary summarise(const RunRecord& record) {
   summary.facts = facts_of(record);
   Checks explained;
   for (const Verdict verdict : {Verdict::fail, Verdict::error, Verdict::inconclusive, Verdict::pass}) {
-    const Checks checks = with_verdict(record, verdict);
+    Checks checks = with_verdict(record, verdict);
+    for (const CheckRecord* check : take_fault_counts(checks)) {
+      summary.found.push_back({verdict, sanitise(check->title), sanitise(check->reason)});
+    }
     add_rows(checks, record, verdict == Verdict::pass, summary.judged);
     explained.insert(explained.end(), checks.begin(), checks.end());
   }

@@ -34,6 +34,8 @@ struct Summary {
   Verdict verdict{};
   std::string headline;            ///< without the verdict's name
   std::vector<std::string> facts;  ///< what ran, where, for how long
+  std::vector<SummaryReason>
+      found;                       ///< checks of what is there, not of how fast it is: verdict, title, reason
   std::vector<SummaryRow> judged;  ///< FAIL, ERROR, INCONCLUSIVE, PASS
   std::vector<SummaryReason> reasons;
   std::vector<SummaryRow> unjudged;  ///< measured without a target

@@ -254,6 +254,26 @@ TEST(Json, SaysWhatItExpectedAndWhatItFound) {
   EXPECT_EQ(error_of(bad.dump()), "result.json: /checks/0/unit: expected a string, found the number 7");
 }
 
+TEST(Json, SaysTheLineOfATextThatHasLines) {
+  const std::string text = to_json(full_record());
+  const auto with = [&text](const std::string& from, const std::string& to) {
+    std::string bad = text;
+    bad.replace(bad.find(from), from.size(), to);
+    std::size_t line = 1;
+    for (std::size_t at = 0; at < bad.find(to); ++at) line += bad[at] == '\n' ? 1 : 0;
+    EXPECT_THAT(error_of(bad), StartsWith("result.json:" + std::to_string(line) + ": /")) << to;
+    EXPECT_GT(line, 1u);
+  };
+  with("\"launcher\": \"", "\"launcher\": 7, \"x\": \"");
+  with("\"max_width\": 16", "\"max_width\": \"sixteen\"");
+  with("\"local_rank\": 1", "\"local_rank\": [[1, \"}]\\\"\"], {}]");
+  // Of what is missing, the line on which the object begins that lacks it.
+  std::string bad = text;
+  bad.replace(bad.find("\"gpu_driver\""), 12, "\"gpu_driven\"");
+  EXPECT_THAT(error_of(bad),
+              ::testing::MatchesRegex("result.json:[0-9]+: /topology/kinds/0/gpu_driver: is missing"));
+}
+
 TEST(Json, AnotherSchemaIsRefusedBeforeAnythingElse) {
   EXPECT_EQ(error_of(R"({"schema": "fabricheck/9", "checks": 3})"),
             "result.json: /schema: this program reads \"fabricheck/1\", found the string \"fabricheck/9\"");
@@ -330,7 +350,7 @@ TEST(Json, DamagedTextGivesAResultOrAnError) {
       (void)csv(record);
     } catch (const Error& error) {
       ++refused;
-      EXPECT_THAT(std::string(error.what()), StartsWith("result.json: "));
+      EXPECT_THAT(std::string(error.what()), ::testing::ContainsRegex("^result.json(:[0-9]+)?: "));
     }
   }
   EXPECT_GT(refused, 3000u);

@@ -1,0 +1,83 @@
+#include "app/topology_checks.hpp"
+
+#include <algorithm>
+
+#include "config/expectation_file.hpp"
+#include "config/platform_file.hpp"
+#include "config/targets_file.hpp"
+#include "core/error.hpp"
+#include "core/glob.hpp"
+#include "core/suggest.hpp"
+#include "topology/judge/cables.hpp"
+#include "topology/model/merge.hpp"
+#include "topology/readers/readers.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+bool any_matches(const std::vector<std::string>& globs, const std::string& id) {
+  return std::any_of(globs.begin(), globs.end(),
+                     [&](const std::string& glob) { return glob_matches(glob, id); });
+}
+
+void require_platform(const std::string& name) {
+  std::vector<std::string> known;
+  for (const Platform& platform : config::built_in_platforms()) {
+    known.push_back(platform.name);
+    known.insert(known.end(), platform.aliases.begin(), platform.aliases.end());
+  }
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  throw UsageError("--platform: '" + name + "' is not known" + suggestion(name, known) +
+                   "; `fabricheck list platforms` shows them");
+}
+
+/// What should be there by the word of the scheduler or of the machine's maker.
+std::optional<Expectation> told_expectation(const ClusterTopology& cluster, const std::string& gres) {
+  if (const auto by_gres = topology::expectation_from_gres(gres)) return by_gres;
+  if (cluster.kinds.empty()) return std::nullopt;
+  const auto first = topology::expectation_from_product(cluster.kinds.front(), config::built_in_platforms());
+  const bool all_alike = std::all_of(cluster.kinds.begin(), cluster.kinds.end(), [&](const Host& kind) {
+    return kind.environment.product == cluster.kinds.front().environment.product;
+  });
+  return all_alike ? first : std::nullopt;
+}
+
+}  // namespace
+
+TopologyWords read_topology_words(const TopologySources& sources) {
+  TopologyWords words;
+  if (!sources.expect_file.empty()) words.expectation = config::read_expectation(sources.expect_file);
+  words.platform = sources.platform == "auto" ? "" : sources.platform;
+  if (!words.platform.empty()) require_platform(words.platform);
+  words.switch_topology_file = sources.switch_topology_file;
+  if (!sources.switch_topology_file.empty()) {
+    words.switch_topology = config::read_text_file(sources.switch_topology_file,
+                                                   topology::kLargestTopologyFile, "switch topology");
+    // Its errors belong before anything is measured.
+    topology::read_switch_topology(words.switch_topology, words.switch_topology_file);
+  }
+  return words;
+}
+
+TopologyVerdicts judge_topology(ClusterTopology& cluster, const TopologyWords& words, const std::string& gres,
+                                const std::vector<std::string>& only, const std::vector<std::string>& skip) {
+  if (!words.switch_topology_file.empty())
+    topology::apply_cables(cluster,
+                           topology::read_switch_topology(words.switch_topology, words.switch_topology_file));
+  const std::optional<Expectation> expectation =
+      words.expectation ? words.expectation : told_expectation(cluster, gres);
+  const topology::Facts facts{cluster, expectation, config::built_in_platforms(), words.platform};
+  TopologyVerdicts verdicts;
+  for (const topology::FactRow& row : topology::catalog()) {
+    if ((!only.empty() && !any_matches(only, row.id)) || any_matches(skip, row.id)) continue;
+    topology::Judged judged = row.judge(facts);
+    if (judged.check.verdict == Verdict::skipped)
+      verdicts.not_tested.push_back({judged.check.id, judged.check.reason});
+    else
+      verdicts.checks.push_back(std::move(judged.check));
+    for (Finding& finding : judged.findings) verdicts.findings.push_back(std::move(finding));
+  }
+  return verdicts;
+}
+
+}  // namespace fabricheck::app
