@@ -9,11 +9,14 @@
 
 namespace fabricheck::config {
 
-/// One platform. Unknown keys, figures without unit, kind or source, and unknown kinds throw UsageError
-/// "FILE:LINE:COLUMN: …".
+/// One platform: name, aliases, gpu_names, gpu_pci_ids ("10de:2330") · `[expected]` gpus, nvlinks_per_gpu,
+/// nvlink_islands, nvswitches, gpu_pcie_width, gpu_pcie_speed ("32 GT/s") · `[[variant]]` products (of the
+/// name and the aliases), gpus, nics (tables of count, rate, link_layer) · `[sources]` ID = { name, url } ·
+/// `[figures]` "KEY" = list of { value, unit, kind, source (an ID), conditions }. Unknown keys, figures
+/// without unit, kind or source, and unknown kinds throw UsageError "FILE:LINE:COLUMN: …".
 Platform parse_platform(std::string_view text, const std::string& file);
 
-/// In order of name.
+/// In order of name. They are parsed once, by the first call.
 const std::vector<Platform>& built_in_platforms();
 
 }  // namespace fabricheck::config

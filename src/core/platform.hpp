@@ -12,7 +12,7 @@ namespace fabricheck {
 
 /// One sourced number.
 struct Figure {
-  std::string key;  ///< "hbm.bandwidth", "nccl.allreduce.busbw"
+  std::string key;  ///< "gpu.hbm.bandwidth", "nccl.allreduce.busbw": a check's id where there is one
   double value{};
   std::string unit;  ///< "GB/s"
   std::string kind;  ///< "datasheet", "published", "threshold", "derived"
@@ -23,12 +23,21 @@ struct Figure {
   bool operator==(const Figure&) const = default;
 };
 
+/// What only some products of a platform have, for clouds and vendors build different NICs around one board.
+struct PlatformVariant {
+  std::vector<std::string> products;  ///< of the platform's name and aliases
+  std::optional<int> gpus;            ///< of a platform that comes in any number
+  std::vector<ExpectedNics> nics;     ///< at least
+  bool operator==(const PlatformVariant&) const = default;
+};
+
 struct Platform {
   std::string name;                      ///< "dgx-h100"
   std::vector<std::string> aliases;      ///< "p5.48xlarge": product names of clouds
   std::vector<std::string> gpu_names;    ///< as NVML says them
   std::vector<std::string> gpu_pci_ids;  ///< "10de:2330"
-  Expectation expected;                  ///< counts and widths
+  Expectation expected;                  ///< counts and widths that hold for all its products
+  std::vector<PlatformVariant> variants;
   std::vector<Figure> figures;
   bool operator==(const Platform&) const = default;
 };
