@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string_view>
+#include <utility>
 
 #include "report/report.hpp"
 #include "topology/model/merge.hpp"

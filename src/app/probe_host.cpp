@@ -9,7 +9,7 @@ namespace fabricheck::app {
 Host probe_this_host(const topology::ProbeOptions& options) {
   Host host = topology::probe_host(options);
 #ifdef FABRICHECK_WITH_VERBS
-  if (options.sysroot == "/") fabric::verbs::add_port_facts(host);
+  if (options.sysroot == "/") verbs::add_port_facts(host);
 #endif
   return host;
 }

@@ -10,6 +10,7 @@
 #include "core/judge.hpp"
 #include "core/sampler.hpp"
 #include "report/report.hpp"
+#include "topology/model/merge.hpp"
 
 namespace {
 
@@ -99,8 +100,8 @@ int main() {
       host.name = "node" + std::to_string(rank / 8);
       host.gpus.resize(8);
       host.rdma_devices.resize(8);
-      record.topology.hosts.push_back(host);
       record.world.hosts.push_back(host.name);
+      topology::add_host(record.topology, std::move(host));
     }
     record.topology.ranks.push_back({rank, rank / 8, rank % 8, "0-95", rank % 8});
   }

@@ -1,173 +1,170 @@
 // The tree people read.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <set>
 #include <string_view>
 
-#include "topology/model/cpu_list.hpp"
-#include "topology/model/host_names.hpp"
-#include "topology/probe/probe.hpp"
+#include "topology/draw/arrange.hpp"
+#include "topology/draw/draw.hpp"
+#include "topology/draw/groups.hpp"
+#include "topology/draw/words.hpp"
 
 namespace fabricheck::topology {
 namespace {
-
-std::string plural(std::size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
-std::string gibibytes(std::uint64_t bytes) {
-  const double value = static_cast<double>(bytes) / (1024.0 * 1024.0 * 1024.0);
-  return value < 100 ? fmt::format("{:.1f} GiB", value) : fmt::format("{:.0f} GiB", value);
-}
 
 std::string or_unknown(const std::string& text, std::string_view what) {
   return text.empty() ? fmt::format("{} not known", what) : text;
 }
 
-/// Usable between hosts as NCCL sees it: RoCE v2 and an address that is configured, not link-local.
-std::string roce_gids(const RdmaPort& port) {
-  std::vector<int> usable;
-  int link_local = 0;
-  for (const Gid& gid : port.gids) {
-    if (gid.type != "RoCE v2") continue;
-    if (gid.address.substr(0, 4) == "fe80") {
-      ++link_local;
+std::string number_or_unknown(int number, std::string_view what) {
+  return number > 0 ? plural(static_cast<std::size_t>(number), what) : fmt::format("{}s not known", what);
+}
+
+/// One group of hosts, line by line.
+class Body {
+ public:
+  Body(const ClusterTopology& cluster, const Group& group)
+      : cluster_(cluster), group_(group), host_(group.example) {}
+
+  std::string text() {
+    heading();
+    for (const NumaBox& box : arrange(host_)) numa_node(box);
+    if (host_.gpus.empty()) line(1, "no GPU");
+    if (host_.rdma_devices.empty()) line(1, "no RDMA NIC");
+    summary();
+    return text_;
+  }
+
+ private:
+  void line(int depth, std::string_view words) { text_ += fmt::format("{:{}}{}\n", "", 2 * depth, words); }
+
+  void line_if(int depth, std::string_view label, const std::string& words) {
+    if (!words.empty()) line(depth, fmt::format("{}{}", label, words));
+  }
+
+  void heading() {
+    line_if(1, "", machine_words(host_));
+    line(1, fmt::format("{}, {}, {}", or_unknown(host_.cpu_model, "CPU model"),
+                        number_or_unknown(host_.cores, "core"),
+                        number_or_unknown(host_.hardware_threads, "hardware thread")));
+    line(1, software_words(host_));
+    line_if(1, "", flat_words(host_));
+    line_if(1, "GPUDirect: ", gpudirect_words(host_));
+    line_if(1, "read from ", host_.source == "live" || host_.source == "recorded" ? "" : host_.source);
+  }
+
+  void numa_node(const NumaBox& box) {
+    if (box.node) {
+      line(1,
+           fmt::format("NUMA node {}  {}  {}", box.node->index,
+                       box.node->cpus.empty() ? "no CPUs" : "CPUs " + box.node->cpus,
+                       box.node->memory_bytes > 0 ? gibibytes(box.node->memory_bytes) : "memory not known"));
+    } else if (box.index) {
+      line(1, fmt::format("NUMA node {}", *box.index));
     } else {
-      usable.push_back(gid.index);
+      line(1, "NUMA node not known");
+    }
+    devices(box.top, 2);
+  }
+
+  void devices(const SwitchBox& box, int depth) {
+    for (const std::size_t gpu : box.gpus) draw_gpu(host_.gpus[gpu], depth);
+    for (const std::size_t nic : box.nics) draw_nic(nic, depth);
+    for (const SwitchBox& inside : box.inside) {
+      line(depth,
+           join({fmt::format("PCI switch {}", inside.node->address), link_words(inside.node->link, false)},
+                "  "));
+      devices(inside, depth + 1);
     }
   }
-  if (usable.empty()) {
-    return link_local == 0 ? "no usable RoCE v2 GID"
-                           : fmt::format("no usable RoCE v2 GID ({} link-local only)", link_local);
+
+  void draw_gpu(const Gpu& gpu, int depth) {
+    const std::string pcie = link_words(link_of(host_, gpu.pci_address, gpu.pcie), true);
+    line(depth, join({fmt::format("GPU {}", gpu.index), status_words(gpu), or_unknown(gpu.name, "name"),
+                      or_unknown(gpu.pci_address, "PCI address"),
+                      gpu.memory_bytes ? gibibytes(*gpu.memory_bytes) : "",
+                      pcie.empty() ? "" : "PCIe " + pcie, gpu.mig_enabled.value_or(false) ? "MIG" : ""},
+                     "  "));
+    line_if(
+        depth + 1, "",
+        join({join({nvlink_words(gpu), nvlinks_missing(host_, gpu) ? "(!)" : ""}, " "), fabric_words(gpu)},
+             ", "));
+    if (gpu.health)
+      for (const std::string& problem : health_words(*gpu.health)) line(depth + 1, problem + " (!)");
   }
-  return fmt::format("{} usable RoCE v2 GID{} (index {})", usable.size(), usable.size() == 1 ? "" : "s",
-                     format_cpu_list(usable));
-}
 
-std::string draw_gpu(const Gpu& gpu) {
-  return fmt::format("GPU {}  {}  {}{}\n", gpu.index, or_unknown(gpu.name, "name"),
-                     or_unknown(gpu.pci_address, "PCI address"),
-                     gpu.memory_bytes ? "  " + gibibytes(*gpu.memory_bytes) : "");
-}
-
-std::string draw_nic(const RdmaDevice& device, std::string_view indent) {
-  std::string text = fmt::format("NIC {}", device.name);
-  if (!device.pci_address.empty()) text += "  " + device.pci_address;
-  if (!device.board.empty()) text += "  board " + device.board;
-  if (!device.firmware.empty()) text += "  firmware " + device.firmware;
-  text += device.ports.empty() ? "  no port\n" : "\n";
-  for (const RdmaPort& port : device.ports) {
-    text += fmt::format("{}  port {}  {}  {}  {}", indent, port.number, port.link_layer, port.state,
-                        port.rate_Gbps ? fmt::format("{:g} Gb/s", *port.rate_Gbps) : "rate not known");
-    if (port.link_layer == "Ethernet") text += "  " + roce_gids(port);
-    text += '\n';
+  static std::string fabric_words(const Gpu& gpu) {
+    if (!gpu.fabric || gpu.fabric->state.empty() || gpu.fabric->state == "not-supported") return {};
+    const GpuFabric& fabric = *gpu.fabric;
+    std::string text = "fabric " + fabric.state;
+    if (!fabric.status.empty() && fabric.status != "Success") text += ": " + fabric.status;
+    if (fabric.state != "completed" || (!fabric.status.empty() && fabric.status != "Success")) text += " (!)";
+    return text;
   }
-  return text;
-}
 
-/// GPUs and NICs that `belongs` takes.
-template <class Predicate>
-std::string draw_devices(const Host& host, std::string_view indent, Predicate belongs) {
-  std::string text;
-  for (const Gpu& gpu : host.gpus) {
-    if (belongs(gpu.numa_node)) text += std::string(indent) + draw_gpu(gpu);
+  void draw_nic(std::size_t index, int depth) {
+    const RdmaDevice& nic = host_.rdma_devices[index];
+    const std::string pcie = link_words(link_of(host_, nic.pci_address), false);
+    const auto rail = rail_number(group_.rails, index);
+    line(depth,
+         join({"NIC " + nic.name, status_words(nic), nic.pci_address == nic.name ? "" : nic.pci_address,
+               nic.board.empty() ? "" : "board " + nic.board,
+               nic.firmware.empty() ? "" : "firmware " + nic.firmware, pcie.empty() ? "" : "PCIe " + pcie,
+               nic.virtual_function.value_or(false) ? "virtual function" : "",
+               rail ? fmt::format("rail {} for {}", *rail, gpu_names(host_, group_.rails[*rail].gpus)) : "",
+               nic.ports.empty() ? "no port" : ""},
+              "  "));
+    for (std::size_t i = 0; i < nic.ports.size(); ++i) draw_port(index, i, depth + 1);
   }
-  for (const RdmaDevice& device : host.rdma_devices) {
-    if (belongs(device.numa_node)) text += std::string(indent) + draw_nic(device, indent);
+
+  void draw_port(std::size_t nic, std::size_t index, int depth) {
+    const RdmaPort& port = host_.rdma_devices[nic].ports[index];
+    const bool up = port.state == "ACTIVE" || port.state.empty();
+    std::string mtu = port.net_mtu_bytes ? fmt::format("MTU {}", *port.net_mtu_bytes) : "";
+    if (port.active_mtu_bytes)
+      mtu += fmt::format("{}RDMA MTU {}", mtu.empty() ? "" : ", ", *port.active_mtu_bytes);
+    const std::string leaf = leaves_of(cluster_, group_, nic, index);
+    line(depth, join({fmt::format("port {}", port.number), port.link_layer,
+                      port.state + (up || port.physical_state.empty() ? "" : ", " + port.physical_state),
+                      port.rate_Gbps ? fmt::format("{:g} Gb/s", *port.rate_Gbps) : "rate not known",
+                      port.net_device, mtu, port.link_layer == "Ethernet" ? roce_words(port) : "",
+                      leaf.empty() ? "" : "cabled to " + leaf},
+                     "  "));
   }
-  return text;
-}
 
-/// Everything about a host but its name: hosts with equal bodies are drawn once.
-std::string draw_body(const Host& host) {
-  std::string text = fmt::format(
-      "  {}, {}, {}\n", or_unknown(host.cpu_model, "CPU model"),
-      host.cores > 0 ? plural(static_cast<std::size_t>(host.cores), "core") : std::string("cores not known"),
-      host.hardware_threads > 0 ? plural(static_cast<std::size_t>(host.hardware_threads), "hardware thread")
-                                : std::string("hardware threads not known"));
-  text += fmt::format("  Linux {}", or_unknown(host.kernel, "release"));
-  if (!host.gpu_driver.empty()) text += fmt::format(", NVIDIA driver {}", host.gpu_driver);
-  text += '\n';
-  std::set<int> nodes;
-  for (const NumaNode& node : host.numa_nodes) {
-    nodes.insert(node.index);
-    text += fmt::format("  NUMA node {}  {}  {}\n", node.index,
-                        node.cpus.empty() ? "no CPUs" : "CPUs " + node.cpus,
-                        node.memory_bytes > 0 ? gibibytes(node.memory_bytes) : "memory not known");
-    text += draw_devices(host, "    ",
-                         [&](const std::optional<int>& at) { return at == std::optional<int>(node.index); });
+  void summary() {
+    line_if(1, "NVLink joins ", island_words(host_, group_.paths));
+    line_if(1, "", nvswitch_words(host_));
+    if (!group_.rails.empty()) line_if(1, "no rail: ", railless_words(host_, group_.rails));
+    if (host_.unknown.empty()) return;
+    line(1, "could not be found out:");
+    for (const std::string& sentence : host_.unknown) line(2, "- " + sentence);
   }
-  const std::string elsewhere =
-      draw_devices(host, "    ", [&](const std::optional<int>& at) { return !at || nodes.count(*at) == 0; });
-  if (!elsewhere.empty()) text += "  NUMA node not known\n" + elsewhere;
-  if (host.gpus.empty()) text += "  no GPU\n";
-  if (host.rdma_devices.empty()) text += "  no RDMA NIC\n";
-  if (!host.unknown.empty()) {
-    text += "  could not be found out:\n";
-    for (const auto& sentence : host.unknown) text += fmt::format("    - {}\n", sentence);
-  }
-  return text;
-}
 
-/// Equal machines differ by some MiB that their firmware keeps: less than this is no difference.
-constexpr double kMemoryTolerance = 0.01;
-
-bool about_equal(std::uint64_t a, std::uint64_t b) {
-  const auto x = static_cast<double>(a);
-  const auto y = static_cast<double>(b);
-  return std::abs(x - y) <= kMemoryTolerance * std::max(x, y);
-}
-
-/// `host` with the memory sizes of `pattern` where they are about equal.
-Host with_memory_of(const Host& pattern, Host host) {
-  for (std::size_t i = 0; i < std::min(host.numa_nodes.size(), pattern.numa_nodes.size()); ++i) {
-    auto& bytes = host.numa_nodes[i].memory_bytes;
-    if (about_equal(bytes, pattern.numa_nodes[i].memory_bytes)) bytes = pattern.numa_nodes[i].memory_bytes;
-  }
-  return host;
-}
-
-struct Group {
-  const Host* first;
-  std::string body;
-  std::size_t ranks;  ///< on each host
-  std::vector<std::string> names;
+  const ClusterTopology& cluster_;
+  const Group& group_;
+  const Host& host_;
+  std::string text_;
 };
 
 }  // namespace
 
-std::string draw_tree(const ClusterTopology& topology) {
-  std::vector<std::size_t> ranks_on(topology.hosts.size(), 0);
-  for (const RankPlace& place : topology.ranks) {
-    if (place.host >= 0 && static_cast<std::size_t>(place.host) < ranks_on.size()) {
-      ++ranks_on[static_cast<std::size_t>(place.host)];
-    }
-  }
-  std::vector<Group> groups;
-  for (std::size_t i = 0; i < topology.hosts.size(); ++i) {
-    const Host& host = topology.hosts[i];
-    const auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& candidate) {
-      return candidate.ranks == ranks_on[i] &&
-             draw_body(with_memory_of(*candidate.first, host)) == candidate.body;
-    });
-    if (group == groups.end()) {
-      groups.push_back({&host, draw_body(host), ranks_on[i], {host.name}});
-    } else {
-      group->names.push_back(host.name);
-    }
-  }
-  std::string text = plural(topology.hosts.size(), "host");
-  if (!topology.ranks.empty()) text += ", " + plural(topology.ranks.size(), "rank");
+std::string draw_tree(const ClusterTopology& cluster) {
+  const auto groups = groups_of(cluster, GroupBy::look_and_ranks);
+  std::string text = plural(cluster.hosts.size(), "host");
+  if (!cluster.ranks.empty()) text += ", " + plural(cluster.ranks.size(), "rank");
+  if (groups.size() > 1) text += fmt::format(", {} different kinds", groups.size());
   text += '\n';
   for (const Group& group : groups) {
-    text += '\n' + fold_names(group.names);
-    if (group.names.size() > 1) text += fmt::format("  ({} equal hosts)", group.names.size());
-    if (!topology.ranks.empty()) {
-      text += fmt::format("  {}{}", plural(group.ranks, "rank"), group.names.size() > 1 ? " on each" : "");
+    text += '\n' + group_title(group);
+    if (!cluster.ranks.empty()) {
+      text += fmt::format("  {}{}", plural(group.ranks, "rank"), group.hosts.size() > 1 ? " on each" : "");
     }
-    text += '\n' + group.body;
+    text += '\n';
+    if (&group != &groups.front()) {
+      const auto parts = differences(groups.front().example, group.example);
+      if (!parts.empty()) text += fmt::format("  differs from the largest kind: {}\n", join(parts, "; "));
+    }
+    text += Body(cluster, group).text();
   }
   return text;
 }

@@ -46,4 +46,8 @@ Expectation expectation_from(const Host& host);
 std::optional<Expectation> expectation_from_gres(const std::string& gres);
 std::optional<Expectation> expectation_from_product(const Host& host, std::span<const Platform> platforms);
 
+/// A short table for people: what a machine of this platform has, and its key figures by datasheet, as
+/// published and as others' thresholds. Several lines, each ended.
+std::string describe_platform(const Platform& platform);
+
 }  // namespace fabricheck::topology

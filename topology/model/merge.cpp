@@ -1,6 +1,8 @@
 #include "topology/model/merge.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <utility>
 
 namespace fabricheck::topology {
@@ -40,6 +42,70 @@ void for_each_particular(Host& host, HostParticulars& own, With with) {
     with(host.numa_nodes[i].memory_bytes, own.numa_memory_bytes[i]);
 }
 
+/// Mixes what hosts of a cluster differ in most often. Equal kinds have equal digests; the rest is for ==.
+class Digest {
+ public:
+  std::size_t of(const Host& kind) {
+    mix(kind.kernel);
+    mix(kind.gpu_driver);
+    mix(kind.hardware_threads);
+    for (const Gpu& gpu : kind.gpus) mix(gpu);
+    for (const RdmaDevice& nic : kind.rdma_devices) mix(nic);
+    for (const PciNode& node : kind.pci) {
+      mix(node.address);
+      mix(node.link);
+      mix(node.acs);
+    }
+    mix(kind.environment);
+    for (const std::string& sentence : kind.unknown) mix(sentence);
+    return value_;
+  }
+
+ private:
+  template <class T>
+  void mix(const T& value) {
+    constexpr std::size_t kGolden = 0x9e3779b97f4a7c15ULL;
+    value_ ^= std::hash<T>{}(value) + kGolden + (value_ << 6U) + (value_ >> 2U);
+  }
+  void mix(const PcieLink& link) {
+    mix(link.speed_GTps);
+    mix(link.width);
+  }
+  void mix(const Gpu& gpu) {
+    mix(gpu.name);
+    mix(gpu.status);
+    mix(gpu.pci_address);
+    mix(gpu.vbios);
+    mix(gpu.pcie);
+    mix(gpu.power_limit_W);
+    for (const NvLink& link : gpu.nvlinks) mix(link.active);
+  }
+  void mix(const RdmaDevice& nic) {
+    mix(nic.name);
+    mix(nic.status);
+    mix(nic.firmware);
+    mix(nic.pci_address);
+    for (const RdmaPort& port : nic.ports) {
+      mix(port.state);
+      mix(port.rate_Gbps);
+      mix(port.net_mtu_bytes);
+      mix(port.gids.size());
+    }
+  }
+  void mix(const HostEnvironment& environment) {
+    mix(environment.product);
+    mix(environment.bios);
+    mix(environment.hypervisor);
+    mix(environment.cpu_governor);
+    mix(environment.hugepages_bytes);
+    mix(environment.memlock_bytes);
+    for (const auto& [name, version] : environment.modules) mix(version);
+    for (const auto& [name, version] : environment.software) mix(version);
+  }
+
+  std::size_t value_{};
+};
+
 }  // namespace
 
 HostParticulars take_particulars(Host& host) {
@@ -68,9 +134,35 @@ void add_host(ClusterTopology& cluster, Host host) {
 }
 
 ClusterTopology merge_hosts(std::vector<Host> hosts) {
-  ClusterTopology cluster;
-  for (Host& host : hosts) add_host(cluster, std::move(host));
-  return cluster;
+  ClusterBuilder builder;
+  for (Host& host : hosts) builder.add(std::move(host));
+  return builder.take();
+}
+
+void ClusterBuilder::add(Host host) {
+  std::string name = std::exchange(host.name, {});
+  HostParticulars own = take_particulars(host);
+  add(std::move(name), add_kind(std::move(host)), std::move(own));
+}
+
+int ClusterBuilder::add_kind(Host kind) {
+  const std::size_t digest = Digest{}.of(kind);
+  const auto [first, last] = kinds_.equal_range(digest);
+  for (auto known = first; known != last; ++known)
+    if (cluster_.kinds[static_cast<std::size_t>(known->second)] == kind) return known->second;
+  const int place = static_cast<int>(cluster_.kinds.size());
+  kinds_.emplace(digest, place);
+  cluster_.kinds.push_back(std::move(kind));
+  return place;
+}
+
+void ClusterBuilder::add(std::string name, int kind, HostParticulars own) {
+  cluster_.hosts.push_back({std::move(name), kind, std::move(own)});
+}
+
+ClusterTopology ClusterBuilder::take() {
+  kinds_.clear();
+  return std::exchange(cluster_, {});
 }
 
 }  // namespace fabricheck::topology

@@ -45,19 +45,23 @@ struct PathMatrix {
   const Path& at(std::size_t row, std::size_t column) const { return cells[row * ends.size() + column]; }
 };
 
-/// From Host::given_paths where it is set (what it leaves empty is unknown); else NVLink from Gpu::nvlinks
-/// (through NVSwitches: the smaller number of active links of the two ends; direct ones counted), else the
-/// PCI tree and NUMA nodes. A device without a place in the tree is joined by NUMA node alone: NODE or SYS
-/// where both are known, else unknown. Cyclic or broken trees give unknown, never a loop.
+/// From Host::given_paths where it is set (what it leaves empty in both directions is unknown); else NVLink
+/// from Gpu::nvlinks (direct ones counted; through NVSwitches: the smaller number of active links of the two
+/// ends, and none where NVML puts them into different fabrics or cliques), else the PCI tree and NUMA nodes,
+/// where the ports of one switch count as one bridge. A device without a place in the tree is joined by NUMA
+/// node alone: NODE or SYS where both are known, else unknown. Cyclic or broken trees give unknown, never a
+/// loop.
 PathMatrix paths_of(const Host& host);
 
 /// Of each GPU the index into Host::rdma_devices of its nearest NIC; none where every path is unknown or
-/// there is no usable NIC. NICs with an active port come before others; among equally near ones each GPU
-/// takes the one that fewest GPUs before it took, so that they spread.
+/// there is no usable NIC. NICs with an active port come before others, then nearer ones (of
+/// two PXB the one over fewer bridges), then faster ones;
+/// among equals each GPU takes the one that fewest GPUs before it took, so that they spread.
 std::vector<std::optional<std::size_t>> nearest_nics(const Host& host, const PathMatrix& paths);
 
-/// One rail: a NIC that carries GPU traffic, and the GPUs it is nearest to. Rails are numbered in the order
-/// of their first GPU; NICs that are nearest to none (management, storage) are no rail.
+/// One rail: a NIC that carries GPU traffic, and the GPUs it is nearest to: those that nearest_nics() gives
+/// it, or, of a NIC that got none, those it serves as well as theirs through a common switch (four NICs per
+/// GPU). Rails are numbered in the order of their first GPU; other NICs (management, storage) are no rail.
 struct Rail {
   std::size_t nic{};              ///< index into Host::rdma_devices
   std::vector<std::size_t> gpus;  ///< indices into Host::gpus

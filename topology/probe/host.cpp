@@ -2,15 +2,17 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
 
+#include "topology/probe/environment.hpp"
 #include "topology/probe/gpus.hpp"
 #include "topology/probe/machine.hpp"
+#include "topology/probe/nics.hpp"
 #include "topology/probe/pci.hpp"
+#include "topology/probe/pci_nodes.hpp"
 #include "topology/probe/probe.hpp"
 #include "topology/probe/sysfs.hpp"
 
@@ -24,8 +26,10 @@ std::string host_name(const ProbeOptions& options, std::vector<std::string>& unk
   if (!is_live(options.sysroot)) {
     for (const char* const file : {"proc/sys/kernel/hostname", "etc/hostname"}) {
       const auto name = read_text(std::filesystem::path(options.sysroot) / file);
-      if (name && !name->empty()) return *name;
+      if (name && !name->empty()) return printable(*name);
     }
+    unknown.push_back("host name: the recording holds none");
+    return "recorded";
   }
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) == 0) return name.data();
@@ -44,7 +48,7 @@ std::string kernel_release(const std::string& sysroot, std::vector<std::string>&
   std::string why;
   const auto release = read_text(file, why);
   if (!release) unknown.push_back(fmt::format("kernel: {} cannot be read ({})", file.string(), why));
-  return release.value_or("");
+  return printable(release.value_or(""));
 }
 
 Machine machine(const std::string& sysroot, std::vector<std::string>& unknown) {
@@ -55,25 +59,11 @@ Machine machine(const std::string& sysroot, std::vector<std::string>& unknown) {
   return machine_from_sysfs(sysroot, unknown);
 }
 
-/// InfiniBand controllers on PCI without any RDMA device: the driver is missing, which looks like having no
-/// NIC.
-void report_nics_without_driver(const std::vector<PciDevice>& pci, Host& host) {
-  constexpr long kInfinibandController = 0x0207;
-  if (!host.rdma_devices.empty()) return;
-  const auto is_nic = [](const PciDevice& device) { return device.subclass() == kInfinibandController; };
-  const auto first = std::find_if(pci.begin(), pci.end(), is_nic);
-  if (first == pci.end()) return;
-  host.unknown.push_back(fmt::format(
-      "RDMA: PCI shows {} InfiniBand controller{} (first: {}, vendor {:#06x}) but no RDMA device; load the "
-      "driver (mlx5_ib for ConnectX)",
-      std::count_if(pci.begin(), pci.end(), is_nic),
-      std::count_if(pci.begin(), pci.end(), is_nic) == 1 ? "" : "s", first->address, first->vendor));
-}
-
 }  // namespace
 
 Host probe_host(const ProbeOptions& options) {
   Host host;
+  host.source = is_live(options.sysroot) ? "live" : "recorded";
   host.name = host_name(options, host.unknown);
   host.kernel = kernel_release(options.sysroot, host.unknown);
   host.cpu_model = cpu_model(options.sysroot, host.unknown);
@@ -83,8 +73,11 @@ Host probe_host(const ProbeOptions& options) {
   host.numa_nodes = std::move(found.numa_nodes);
   const auto pci = pci_devices(options.sysroot, host.unknown);
   add_gpus(options, pci, host);
+  host.pci = pci_nodes(options.sysroot, pci, host.unknown);
+  host.environment = probe_environment(options.sysroot, host.unknown);
   host.rdma_devices = probe_rdma(options.sysroot, host.unknown);
-  report_nics_without_driver(pci, host);
+  add_unanswered_nics(options.sysroot, pci, host);
+  add_facts_of_devices(options.sysroot, host);
   return host;
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/topology_record.hpp"
@@ -18,10 +19,12 @@ struct NvmlAnswer {
     hung,        ///< nothing more came before the deadline; `gpus` holds what came until then
   };
   Outcome outcome{Outcome::failed};
-  std::string reason;     ///< why it is not `answered`, a part of a sentence
-  std::string driver;     ///< driver version
-  std::vector<Gpu> gpus;  ///< without numa_node; pci_address in the form of sysfs, empty when not known
-  std::vector<int> lost;  ///< indices NVML counts but does not answer for
+  std::string reason;        ///< why it is not `answered`, a part of a sentence
+  std::string driver;        ///< driver version
+  std::string cuda_version;  ///< "12.4"
+  /// In order of index, without numa_node; pci_address in the form of sysfs, empty when not known. All that
+  /// NVML counts: those that have no handle, or at which NVML stopped, have status and problem.
+  std::vector<Gpu> gpus;
   std::vector<std::string> unknown;  ///< sentences on single values
 };
 
@@ -31,9 +34,15 @@ bool nvml_library_exists(const std::string& library);
 /// Opens the library in a forked child, asks it, and comes back at the deadline whatever happens.
 NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline);
 
-/// What the child runs: writes records to `descriptor`, one a line, fields apart by tabs:
-///   at WHERE · problem OUTCOME REASON · driver VERSION · gpu INDEX NAME UUID PCI BYTES · lost INDEX ·
-///   unknown SENTENCE · end
+/// What the records of one child say. Any text will do: what is no record is passed over.
+NvmlAnswer parse_nvml_records(std::string_view text);
+
+/// What the child runs: writes records to `descriptor`, one a line, fields apart by tabs; "-" is not known.
+/// I is NVML's index of a GPU, L of a link.
+///   at CALL [I] · problem OUTCOME REASON · driver VERSION · cuda VERSION · count N · end ·
+///   gpu I (has a handle) · set I KEY VALUE · done I · failed I STATUS PROBLEM ·
+///   link I L ACTIVE GENERATION SPEED_MBps REMOTE PCI · errors I L REPLAY RECOVERY FLIT DATA ·
+///   missing CALL WHAT · error CALL CODE TEXT I
 void write_nvml_records(const std::string& library, int descriptor);
 
 }  // namespace fabricheck::topology

@@ -1,160 +1,300 @@
-// The child's part: the calls into NVML. There is no nvml.h here; the ABI below is the part that is needed.
+// The child's part: the calls into NVML that tell of the host and of each GPU.
 #include <dlfcn.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
+#include <string>
 #include <string_view>
-#include <utility>
 
 #include "topology/probe/nvml.hpp"
+#include "topology/probe/nvml_calls.hpp"
+#include "topology/probe/nvml_values.hpp"
 #include "topology/probe/pci.hpp"
-#include "topology/probe/sysfs.hpp"
 
 namespace fabricheck::topology {
 namespace {
 
-using Status = int;  // nvmlReturn_t
-constexpr Status kSuccess = 0;
-constexpr Status kDriverNotLoaded = 9;
-constexpr Status kLibraryNotFound = 12;
-
-struct DeviceTag;
-using Device = DeviceTag*;
-
-struct PciInfo {  // nvmlPciInfo_t since version 3 of the call
-  std::array<char, 16> legacy_bus_id;
-  unsigned domain;
-  unsigned bus;
-  unsigned device;
-  unsigned device_id;
-  unsigned subsystem_id;
-  std::array<char, 32> bus_id;
-};
-static_assert(sizeof(PciInfo) == 68);
-
-struct Memory {  // nvmlMemory_t
-  unsigned long long total_bytes;
-  unsigned long long free_bytes;
-  unsigned long long used_bytes;
-};
+using namespace nvml;
 
 using Init = Status();
-using Shutdown = Status();
 using GetCount = Status(unsigned*);
 using GetHandle = Status(unsigned, Device*);
 using GetText = Status(Device, char*, unsigned);
+using GetNumber = Status(Device, unsigned*);
+using GetBits = Status(Device, unsigned long long*);
+using GetTwo = Status(Device, unsigned*, unsigned*);
 using GetPciInfo = Status(Device, PciInfo*);
 using GetMemory = Status(Device, Memory*);
-using GetDriver = Status(char*, unsigned);
-using ErrorString = const char*(Status);
+using GetOfKind = Status(Device, int, unsigned*);
+using GetEcc = Status(Device, int, int, unsigned long long*);
+using GetRows = Status(Device, unsigned*, unsigned*, unsigned*, unsigned*);
+using GetCapability = Status(Device, int*, int*);
 
-/// One line per record; text from NVML cannot break the format.
-class Records {
+/// What is asked of one GPU, written as records as it comes.
+class GpuWriter {
  public:
-  explicit Records(int descriptor) : descriptor_{descriptor} {}
+  GpuWriter(Calls& calls, Records& records, Device device, unsigned index)
+      : calls_{calls}, records_{records}, device_{device}, index_{index}, number_{std::to_string(index)} {}
 
-  void write(std::initializer_list<std::string_view> fields) const {
-    std::string line;
-    for (const std::string_view field : fields) {
-      if (!line.empty()) line += '\t';
-      for (const char c : field) line += (c == '\t' || c == '\n' || c == '\r' || c == '\0') ? ' ' : c;
-    }
-    line += '\n';
-    for (std::size_t done = 0; done < line.size();) {
-      const ssize_t wrote = ::write(descriptor_, line.data() + done, line.size() - done);
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0) return;  // nobody listens any more
-      done += static_cast<std::size_t>(wrote);
-    }
+  void write() {
+    identity();
+    const int compute_major = capability();
+    link_to_host();
+    modes();
+    health();
+    fabric();
+    write_links(calls_, records_, device_, index_, compute_major);
   }
 
  private:
-  int descriptor_;
-};
+  void set(const char* key, const std::string& value) { records_.add({"set", number_, key, value}); }
+  void set(const char* key, unsigned long long value) { set(key, std::to_string(value)); }
 
-class Nvml {
- public:
-  Nvml(void* library, const Records& records) : library_{library}, records_{records} {
-    error_string_ = symbol<ErrorString>("nvmlErrorString");
+  void number(const char* key, Calls::Names names, const char* what) {
+    unsigned value = 0;
+    if (calls_.ask<GetNumber>(names, what, device_, &value)) set(key, value);
   }
 
-  template <class Function>
-  Function* symbol(const char* name) const {
-    return reinterpret_cast<Function*>(::dlsym(library_, name));
+  void of_kind(const char* key, const char* name, int kind, const char* what) {
+    unsigned value = 0;
+    if (calls_.ask<GetOfKind>({name}, what, device_, kind, &value)) set(key, value);
   }
 
-  /// "GPU is lost (15)".
-  std::string error(Status status) const {
-    const char* const text = error_string_ != nullptr ? error_string_(status) : nullptr;
-    return fmt::format("{} ({})", text != nullptr ? printable(text) : "error", status);
-  }
-
-  /// Calls what the library may lack; true when it answered, else a sentence says what is not known.
-  template <class Function, class... Arguments>
-  bool ask(const char* name, const std::string& what, Arguments... arguments) const {
-    const auto function = symbol<Function>(name);
-    if (function == nullptr) {
-      records_.write(
-          {"unknown", fmt::format("NVML: this driver's library has no {}, so {} is not known", name, what)});
-      return false;
+  void identity() {
+    PciInfo pci{};
+    if (calls_.ask<GetPciInfo>({"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2"},
+                               "the PCI address of GPUs", device_, &pci)) {
+      pci.bus_id.back() = '\0';
+      pci.legacy_bus_id.back() = '\0';
+      auto address = pci_address(pci.bus_id.data());
+      if (!address) address = pci_address(pci.legacy_bus_id.data());
+      set("pci", address.value_or("-"));
+      if (!address) {
+        records_.add({"error", "nvmlDeviceGetPciInfo_v3", "0",
+                      fmt::format("'{}' is no PCI address", pci.bus_id.data()), number_});
+      }
     }
-    records_.write({"at", fmt::format("{} for {}", name, what)});
-    const Status status = function(arguments...);
-    if (status == kSuccess) return true;
-    records_.write({"unknown", fmt::format("NVML: {} for {}: {}", name, what, error(status))});
-    return false;
+    text("uuid", "nvmlDeviceGetUUID", "the UUID of GPUs");
+    name();
+    text("vbios", "nvmlDeviceGetVbiosVersion", "the VBIOS version of GPUs");
+    Memory memory{};
+    if (calls_.ask<GetMemory>({"nvmlDeviceGetMemoryInfo"}, "the memory of GPUs", device_, &memory)) {
+      set("memory", memory.total_bytes);
+    }
+    Memory bar1{};
+    if (calls_.ask<GetMemory>({"nvmlDeviceGetBAR1MemoryInfo"}, "the BAR1 size of GPUs", device_, &bar1)) {
+      set("bar1", bar1.total_bytes);
+    }
   }
 
-  /// A text of at most 95 characters from a call such as nvmlDeviceGetName; nothing when it does not answer.
-  std::string text(const char* name, const std::string& what, Device device) const {
+  bool text(const char* key, const char* name, const char* what) {
     std::array<char, 97> buffer{};
-    if (!ask<GetText>(name, what, device, buffer.data(), 96U)) return {};
-    return printable(buffer.data());
+    if (!calls_.ask<GetText>({name}, what, device_, buffer.data(), 96U)) return false;
+    set(key, buffer.data());
+    return true;
   }
 
- private:
-  void* library_;
-  const Records& records_;
-  ErrorString* error_string_{};
+  /// A GPU that has a handle and no name has fallen off the bus since the driver was loaded.
+  void name() {
+    constexpr const char* kCall = "nvmlDeviceGetName";
+    const auto function = calls_.symbol<GetText>(kCall);
+    if (function == nullptr) {
+      calls_.note_missing(kCall, "the name of GPUs");
+      return;
+    }
+    std::array<char, 97> buffer{};
+    calls_.announce(kCall);
+    const Status status = function(device_, buffer.data(), 96U);
+    if (status == kSuccess) {
+      set("name", buffer.data());
+    } else if (status != kNotSupported) {
+      throw GpuStopped{fmt::format("{}: {} ({})", kCall, calls_.error_text(status), status)};
+    }
+  }
+
+  int capability() {
+    int major = 0;
+    int minor = 0;
+    if (calls_.ask<GetCapability>({"nvmlDeviceGetCudaComputeCapability"}, "the compute capability of GPUs",
+                                  device_, &major, &minor)) {
+      set("compute", fmt::format("{}.{}", major, minor));
+    }
+    return major;
+  }
+
+  void link_to_host() {
+    constexpr const char* kWhat = "the PCIe link of GPUs";
+    number("pcie_gen", {"nvmlDeviceGetCurrPcieLinkGeneration"}, kWhat);
+    number("pcie_width", {"nvmlDeviceGetCurrPcieLinkWidth"}, kWhat);
+    number("pcie_max_gen", {"nvmlDeviceGetMaxPcieLinkGeneration"}, kWhat);
+    number("pcie_max_width", {"nvmlDeviceGetMaxPcieLinkWidth"}, kWhat);
+    number("pcie_replays", {"nvmlDeviceGetPcieReplayCounter"}, "the PCIe replays of GPUs");
+  }
+
+  void modes() {
+    unsigned now = 0;
+    unsigned pending = 0;
+    if (calls_.ask<GetTwo>({"nvmlDeviceGetEccMode"}, "whether ECC is on", device_, &now, &pending)) {
+      set("ecc", now);
+    }
+    if (calls_.ask<GetTwo>({"nvmlDeviceGetMigMode"}, "whether MIG is on", device_, &now, &pending)) {
+      set("mig", now);
+    }
+    number("persistence", {"nvmlDeviceGetPersistenceMode"}, "the persistence mode");
+    number("power_limit", {"nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetPowerManagementLimit"},
+           "the power limit of GPUs");
+    number("default_power_limit", {"nvmlDeviceGetPowerManagementDefaultLimit"},
+           "the default power limit of GPUs");
+    of_kind("max_sm_clock", "nvmlDeviceGetMaxClockInfo", kClockSm, "the highest clock of GPUs");
+    of_kind("max_memory_clock", "nvmlDeviceGetMaxClockInfo", kClockMemory, "the highest clock of GPUs");
+  }
+
+  void health() {
+    ecc("ecc_corrected", kCorrected, kVolatile);
+    ecc("ecc_uncorrected", kUncorrected, kVolatile);
+    ecc("ecc_corrected_lifetime", kCorrected, kAggregate);
+    ecc("ecc_uncorrected_lifetime", kUncorrected, kAggregate);
+    std::array<unsigned, 4> rows{};
+    if (calls_.ask<GetRows>({"nvmlDeviceGetRemappedRows"}, "the remapped rows of GPUs", device_, &rows[0],
+                            &rows[1], &rows[2], &rows[3])) {
+      set("rows_corrected", rows[0]);
+      set("rows_uncorrected", rows[1]);
+      set("remap_pending", rows[2]);
+      set("remap_failed", rows[3]);
+    }
+    number("retirement_pending", {"nvmlDeviceGetRetiredPagesPendingStatus"},
+           "whether memory pages wait to be retired");
+    unsigned long long reasons = 0;
+    if (calls_.ask<GetBits>(
+            {"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"},
+            "why clocks are throttled", device_, &reasons)) {
+      set("throttle", reasons);
+    }
+    of_kind("sm_clock", "nvmlDeviceGetClockInfo", kClockSm, "the clocks of GPUs");
+    of_kind("memory_clock", "nvmlDeviceGetClockInfo", kClockMemory, "the clocks of GPUs");
+    of_kind("temperature", "nvmlDeviceGetTemperature", kGpuTemperature, "the temperature of GPUs");
+    number("power", {"nvmlDeviceGetPowerUsage"}, "the power that GPUs draw");
+  }
+
+  void ecc(const char* key, int type, int counter) {
+    unsigned long long count = 0;
+    if (calls_.ask<GetEcc>({"nvmlDeviceGetTotalEccErrors"}, "the ECC errors of GPUs", device_, type, counter,
+                           &count)) {
+      set(key, count);
+    }
+  }
+
+  void fabric() {
+    using GetFabric = Status(Device, FabricInfo*);
+    using GetFabricV = Status(Device, FabricInfoV2*);
+    constexpr const char* kNewer = "nvmlDeviceGetGpuFabricInfoV";
+    constexpr const char* kOlder = "nvmlDeviceGetGpuFabricInfo";
+    FabricInfoV2 info{};
+    info.version = kFabricInfoV2;
+    if (const auto newer = calls_.symbol<GetFabricV>(kNewer); newer != nullptr) {
+      calls_.announce(kNewer);
+      const Status status = newer(device_, &info);
+      if (status == kSuccess) {
+        fabric({info.cluster_uuid, info.status, info.clique, info.state});
+        set("fabric_health", info.health_mask);
+        return;
+      }
+      if (status == kNotSupported) return;
+    }
+    FabricInfo older{};
+    if (!calls_.ask<GetFabric>({kOlder}, "the state of the NVLink fabric", device_, &older)) return;
+    fabric(older);
+    if (older.state != 0) calls_.note_missing(kNewer, "the health of the NVLink fabric");
+  }
+
+  void fabric(const FabricInfo& info) {
+    constexpr unsigned char kCompleted = 3;
+    set("fabric_state", info.state);
+    if (info.state != kCompleted) return;
+    set("fabric_status", calls_.error_text(info.status));
+    const std::string cluster = cluster_uuid_text(info.cluster_uuid);
+    if (cluster.empty()) return;
+    set("fabric_cluster", cluster);
+    set("fabric_clique", info.clique);
+  }
+
+  Calls& calls_;
+  Records& records_;
+  Device device_;
+  unsigned index_;
+  std::string number_;
 };
 
-void write_gpu(const Nvml& nvml, const Records& records, GetHandle* get_handle, unsigned index) {
-  Device device = nullptr;
+void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned index) {
+  constexpr const char* kCall = "nvmlDeviceGetHandleByIndex_v2";
   const std::string number = std::to_string(index);
-  records.write({"at", "nvmlDeviceGetHandleByIndex_v2 for GPU " + number});
+  Device device = nullptr;
+  calls.about_gpu(index);
+  calls.announce(kCall);
   if (const Status status = get_handle(index, &device); status != kSuccess) {
-    records.write({"unknown", fmt::format("NVML: GPU {}: {}", number, nvml.error(status))});
-    records.write({"lost", number});
+    const bool hidden = status == kNoPermission || status == kOperatingSystem;
+    records.add({"failed", number, hidden ? "hidden" : "not answering",
+                 fmt::format("{}: {} ({})", kCall, calls.error_text(status), status)});
     return;
   }
-  PciInfo pci{};
-  std::string address;
-  if (nvml.ask<GetPciInfo>("nvmlDeviceGetPciInfo_v3", "the PCI address of GPU " + number, device, &pci)) {
-    pci.bus_id.back() = '\0';
-    address = pci_address(pci.bus_id.data()).value_or("");
-    if (address.empty()) {
-      records.write({"unknown", fmt::format("NVML: GPU {}: PCI address {} is none", number,
-                                            in_quotes(pci.bus_id.data()))});
-    }
+  records.add({"gpu", number});
+  try {
+    GpuWriter(calls, records, device, index).write();
+    records.add({"done", number});
+  } catch (const GpuStopped& stopped) {
+    records.add({"failed", number, "not answering", stopped.problem});
   }
-  std::string name = "unknown";
-  if (nvml.symbol<GetText>("nvmlDeviceGetName") != nullptr) {
-    // A GPU that has a handle and no name has fallen off the bus since the driver was loaded.
-    name = nvml.text("nvmlDeviceGetName", "the name of GPU " + number, device);
-    if (name.empty()) name = "not answering";
-  } else {
-    records.write({"unknown", "NVML: this driver's library has no nvmlDeviceGetName, so the name of GPU " +
-                                  number + " is not known"});
+}
+
+void write_host(Calls& calls, Records& records) {
+  using GetDriver = Status(char*, unsigned);
+  using GetVersion = Status(int*);
+  std::array<char, 81> driver{};
+  if (calls.ask<GetDriver>({"nvmlSystemGetDriverVersion"}, "the driver version", driver.data(), 80U)) {
+    records.add({"driver", driver.data()});
   }
-  const std::string uuid = nvml.text("nvmlDeviceGetUUID", "the UUID of GPU " + number, device);
-  Memory memory{};
-  std::string memory_bytes;
-  if (nvml.ask<GetMemory>("nvmlDeviceGetMemoryInfo", "the memory of GPU " + number, device, &memory)) {
-    memory_bytes = std::to_string(memory.total_bytes);
+  int cuda = 0;
+  if (calls.ask<GetVersion>({"nvmlSystemGetCudaDriverVersion_v2", "nvmlSystemGetCudaDriverVersion"},
+                            "the CUDA version of the driver", &cuda)) {
+    records.add({"cuda", std::to_string(cuda)});
   }
-  records.write({"gpu", number, name, uuid, address, memory_bytes});
+}
+
+/// Everything between dlopen and the end; what goes wrong as a whole is one record.
+void write_all(const std::string& library, void* handle, Records& records) {
+  Calls calls(handle, records);
+  const bool new_init = calls.symbol<Init>("nvmlInit_v2") != nullptr;
+  const char* const init_name = new_init ? "nvmlInit_v2" : "nvmlInit";
+  const auto init = calls.symbol<Init>(init_name);
+  const auto get_count = calls.symbol<GetCount>("nvmlDeviceGetCount_v2");
+  const auto get_handle = calls.symbol<GetHandle>("nvmlDeviceGetHandleByIndex_v2");
+  if (init == nullptr || get_count == nullptr || get_handle == nullptr) {
+    const char* const missing = init == nullptr        ? "nvmlInit_v2"
+                                : get_count == nullptr ? "nvmlDeviceGetCount_v2"
+                                                       : "nvmlDeviceGetHandleByIndex_v2";
+    records.add({"problem", "failed", fmt::format("{} has no {}", library, missing)});
+    return;
+  }
+  calls.announce(init_name);
+  if (const Status status = init(); status != kSuccess) {
+    const bool no_driver = status == kDriverNotLoaded || status == kLibraryNotFound;
+    records.add({"problem", no_driver ? "no_driver" : "failed",
+                 fmt::format("{}: {} ({})", init_name, calls.error_text(status), status)});
+    return;
+  }
+  write_host(calls, records);
+  calls.announce("nvmlDeviceGetCount_v2");
+  unsigned count = 0;
+  if (const Status status = get_count(&count); status != kSuccess) {
+    records.add({"problem", "failed",
+                 fmt::format("nvmlDeviceGetCount_v2: {} ({})", calls.error_text(status), status)});
+    return;
+  }
+  records.add({"count", std::to_string(count)});
+  for (unsigned index = 0; index < count; ++index) write_gpu(calls, records, get_handle, index);
+  records.add({"end"});
+  records.flush();
+  if (const auto shutdown = calls.symbol<Init>("nvmlShutdown")) shutdown();
 }
 
 }  // namespace
@@ -167,49 +307,21 @@ bool nvml_library_exists(const std::string& library) {
 }
 
 void write_nvml_records(const std::string& library, int descriptor) {
-  const Records records(descriptor);
-  records.write({"at", "dlopen"});
+  Records records(descriptor);
+  records.add({"at", "dlopen"});
+  records.flush();
   void* const handle = ::dlopen(library.c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* const text = ::dlerror();
     const std::string_view reason = text != nullptr ? text : "dlopen failed";
     const bool absent =
         reason.find("No such file") != std::string_view::npos && reason.substr(0, library.size()) == library;
-    records.write({"problem", absent ? "no_library" : "failed",
-                   absent ? library + " is not on this host" : std::string(reason)});
-    return;
+    records.add({"problem", absent ? "no_library" : "failed",
+                 absent ? library + " is not on this host" : std::string(reason)});
+  } else {
+    write_all(library, handle, records);
   }
-  const Nvml nvml(handle, records);
-  auto init = nvml.symbol<Init>("nvmlInit_v2");
-  if (init == nullptr) init = nvml.symbol<Init>("nvmlInit");
-  const auto get_count = nvml.symbol<GetCount>("nvmlDeviceGetCount_v2");
-  const auto get_handle = nvml.symbol<GetHandle>("nvmlDeviceGetHandleByIndex_v2");
-  if (init == nullptr || get_count == nullptr || get_handle == nullptr) {
-    const char* const missing = init == nullptr        ? "nvmlInit_v2"
-                                : get_count == nullptr ? "nvmlDeviceGetCount_v2"
-                                                       : "nvmlDeviceGetHandleByIndex_v2";
-    records.write({"problem", "failed", fmt::format("{} has no {}", library, missing)});
-    return;
-  }
-  records.write({"at", "nvmlInit_v2"});
-  if (const Status status = init(); status != kSuccess) {
-    const bool no_driver = status == kDriverNotLoaded || status == kLibraryNotFound;
-    records.write({"problem", no_driver ? "no_driver" : "failed", "nvmlInit_v2: " + nvml.error(status)});
-    return;
-  }
-  std::array<char, 81> driver{};
-  if (nvml.ask<GetDriver>("nvmlSystemGetDriverVersion", "the driver version", driver.data(), 80U)) {
-    records.write({"driver", printable(driver.data())});
-  }
-  records.write({"at", "nvmlDeviceGetCount_v2"});
-  unsigned count = 0;
-  if (const Status status = get_count(&count); status != kSuccess) {
-    records.write({"problem", "failed", "nvmlDeviceGetCount_v2: " + nvml.error(status)});
-    return;
-  }
-  for (unsigned index = 0; index < count; ++index) write_gpu(nvml, records, get_handle, index);
-  records.write({"end"});
-  if (const auto shutdown = nvml.symbol<Shutdown>("nvmlShutdown")) shutdown();
+  records.flush();
 }
 
 }  // namespace fabricheck::topology

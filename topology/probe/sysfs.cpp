@@ -25,8 +25,8 @@ std::string error_text(int code) { return std::generic_category().message(code);
 
 }  // namespace
 
-std::optional<std::string> read_text(const std::filesystem::path& file, std::string& why,
-                                     std::size_t limit_bytes) {
+std::optional<std::string> read_bytes(const std::filesystem::path& file, std::string& why,
+                                      std::size_t limit_bytes) {
   // O_NONBLOCK: a recorded tree may hold a FIFO, whose open would wait for a writer.
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
@@ -55,7 +55,14 @@ std::optional<std::string> read_text(const std::filesystem::path& file, std::str
   }
   ::close(descriptor);
   text.resize(filled);
-  return std::string(trimmed(text));
+  return text;
+}
+
+std::optional<std::string> read_text(const std::filesystem::path& file, std::string& why,
+                                     std::size_t limit_bytes) {
+  const auto bytes = read_bytes(file, why, limit_bytes);
+  if (!bytes) return std::nullopt;
+  return std::string(trimmed(*bytes));
 }
 
 std::optional<std::string> read_text(const std::filesystem::path& file) {
@@ -83,6 +90,32 @@ std::optional<std::vector<std::string>> folder_entries(const std::filesystem::pa
   }
   std::sort(names.begin(), names.end(), natural_less);
   return names;
+}
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+std::vector<std::string_view> words_of(std::string_view line) {
+  std::vector<std::string_view> words;
+  for (;;) {
+    const std::size_t first = line.find_first_not_of(" \t\r");
+    if (first == std::string_view::npos) return words;
+    const std::size_t end = std::min(line.find_first_of(" \t\r", first), line.size());
+    words.push_back(line.substr(first, end - first));
+    line.remove_prefix(end);
+  }
+}
+
+std::string link_target(const std::filesystem::path& link) {
+  std::error_code error;
+  return std::filesystem::read_symlink(link, error).string();
 }
 
 std::optional<int> read_index(const std::filesystem::path& file) {

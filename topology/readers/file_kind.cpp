@@ -1,1 +1,82 @@
+#include <algorithm>
+#include <string>
+
+#include "topology/readers/fields.hpp"
 #include "topology/readers/readers.hpp"
+#include "topology/readers/smi_words.hpp"
+
+namespace fabricheck::topology {
+namespace {
+
+constexpr std::string_view kUtf8Mark = "\xef\xbb\xbf";
+
+/// UTF-16 text of ASCII letters as UTF-8: enough to see which file it is.
+std::string without_nuls(std::string_view text) {
+  std::string plain;
+  for (const char c : text)
+    if (c > 0) plain += c;
+  return plain;
+}
+
+/// The name of the root element: what follows declarations, comments and processing instructions.
+std::string_view root_element(std::string_view text) {
+  while (true) {
+    text = trimmed(text);
+    if (!starts_with(text, "<")) return {};
+    std::string_view end_mark = ">";
+    if (starts_with(text, "<!--")) {
+      end_mark = "-->";
+    } else if (starts_with(text, "<?")) {
+      end_mark = "?>";
+    } else if (!starts_with(text, "<!")) {
+      text.remove_prefix(1);
+      return text.substr(0, text.find_first_of(" \t\r\n/>"));
+    }
+    const std::size_t end = text.find(end_mark);
+    if (end == std::string_view::npos) return {};
+    text.remove_prefix(end + end_mark.size());
+  }
+}
+
+/// "GPU0  X", "GPU1  NV18  X", or a header "GPU0  GPU1" or "GPU0  CPU Affinity".
+bool is_matrix_line(std::string_view raw) {
+  const std::string line = smi::clean_line(raw);
+  const std::size_t at = line.find("GPU");
+  if (at == std::string::npos || (at > 0 && line[at - 1] != ' ' && line[at - 1] != '\t')) return false;
+  std::string_view rest = std::string_view(line).substr(at);
+  const std::size_t name = rest.find_first_not_of("0123456789", 3);
+  if (name == 3 || name == std::string_view::npos) return false;
+  rest = trimmed(rest.substr(name));
+  if (starts_with(rest, "GPU") || starts_with(rest, "CPU Affinity") || starts_with(rest, "NIC")) return true;
+  const std::string_view word = rest.substr(0, rest.find_first_of(" \t"));
+  return !smi::unglue_cells(word, {}).cells.empty();
+}
+
+}  // namespace
+
+TopologyFileKind topology_file_kind(std::string_view text) {
+  constexpr std::size_t kEnough = 1 << 20;
+  std::string_view start = text.substr(0, kEnough);
+  const bool wide = starts_with(start, "\xff\xfe") || starts_with(start, "\xfe\xff") ||
+                    start.substr(0, 4).find('\0') != std::string_view::npos;
+  const std::string plain = wide ? without_nuls(start) : std::string();
+  if (wide) start = plain;
+  if (starts_with(start, kUtf8Mark)) start.remove_prefix(kUtf8Mark.size());
+  start = trimmed(start);
+  if (starts_with(start, "<")) {
+    const std::string_view root = root_element(start);
+    if (root == "system" || root == "graphs") return TopologyFileKind::nccl_xml;
+    if (root == "topology") return TopologyFileKind::hwloc_xml;
+  }
+  if (starts_with(start, "{")) return TopologyFileKind::json;
+  while (!start.empty()) {
+    const std::size_t end = start.find('\n');
+    constexpr std::size_t kLongestLine = 64 << 10;
+    if (is_matrix_line(start.substr(0, std::min(end, kLongestLine)))) return TopologyFileKind::smi_matrix;
+    if (end == std::string_view::npos) break;
+    start.remove_prefix(end + 1);
+  }
+  return TopologyFileKind::unknown;
+}
+
+}  // namespace fabricheck::topology

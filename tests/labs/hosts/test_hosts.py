@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """fabricheck over several hosts, healthy and broken. One scenario per call:
 
-    test_hosts.py --fabricheck FILE --faulty FILE --validator FILE SCENARIO
+    test_hosts.py --fabricheck FILE --faulty FILE --validator FILE --nvml FILE SCENARIO
     test_hosts.py --list
 
+--nvml is the stand-in for NVML that replays a machine.
 Exit 0, 1 with what was wrong, or 77 with why it could not run here. The validator takes SCHEMA RESULT; --faulty is the program
 with a fault built in that FABRICHECK_FAULT describes.
 """
@@ -24,6 +25,7 @@ from typing import Any
 from lab import Finished, Host, Job, Lab, isolated
 
 WHOLE_RUN_S = 20.0  # a run of the program ends within this, whatever happens to it
+MACHINES = Path(__file__).resolve().parents[2] / "fixtures/nvml"
 SCHEMA = Path(__file__).resolve().parents[3] / "src/report/fabricheck.schema.json"
 GATE = ("mpi.barrier.latency", "mpi.bcast.latency", "mpi.allreduce.latency")
 Json = dict[str, Any]
@@ -98,6 +100,7 @@ class Programs:
     fabricheck: str
     faulty: str
     validator: str
+    nvml: str = ""
 
 
 class Scenario:
@@ -493,6 +496,83 @@ source = "a lab"
 """
 
 
+def give_gpus(test: Scenario, machines: dict[int, str]) -> dict[str, str]:
+    """Each host the GPUs of a machine in tests/fixtures/nvml, at the same place on all hosts; what to set for it."""
+    folder = test.lab.folder
+    (folder / "libnvidia-ml.so.1").symlink_to(test.programs.nvml)
+    machine = folder / "machine.json"
+    machine.touch()
+    for number, name in machines.items():
+        mounted = test.lab.start(test.host(number), ["mount", "--bind", str(MACHINES / f"{name}.json"), str(machine)])
+        expect(mounted.wait(WHOLE_RUN_S).status == 0, f"{name} cannot be mounted on node{number}: {mounted.text()}")
+    return {"LD_LIBRARY_PATH": str(folder), "FABRICHECK_STANDIN_NVML": str(machine)}
+
+
+def check_of(result: Json, identity: str) -> Json:
+    found = checks_of(result, identity)
+    expect(len(found) == 1, f"{len(found)} records of {identity}; {summary(result)}")
+    return found[0]
+
+
+def gpu_lost(test: Scenario) -> None:
+    environment = give_gpus(test, {1: "h100x8", 2: "h100x8", 3: "gpu_missing", 4: "h100x8"})
+    good = test.lab.folder / "good.toml"
+    done = test.by_hand([test.programs.fabricheck, "topology", "--save-expectation", str(good)], environment)
+    expect(done.status == 0 and "H100" in good.read_text(encoding="utf-8"), f"no expectation was written: {done.out}")
+    run = test.start("--only", "topology.*", "--expect", str(good), environment=environment)
+    done = run.wait()
+    result = test.judge_left(run)
+    saw(f"{done.seconds:.1f} s; {summary(result)}")
+    expect(result["exit_status"] == 1, f"exit_status {result['exit_status']} with a GPU missing")
+    for identity in ("topology.consistency", "topology.expectation", "topology.platform"):
+        check = check_of(result, identity)
+        saw(f"{identity}: {check['verdict']}: {check['reason']}")
+        expect(check["verdict"] == "FAIL", f"{identity} is {check['verdict']}")
+        expect("node3" in check["reason"], f"{identity} does not name node3: {check['reason']}")
+        for healthy_host in ("node1", "node2", "node4"):
+            expect(healthy_host not in check["reason"], f"{identity} accuses {healthy_host}: {check['reason']}")
+    kinds = result["topology"]["kinds"]
+    expect(len(kinds) == 2, f"{len(kinds)} kinds of hosts travelled, not 2")
+
+
+def equal_gpus(test: Scenario) -> None:
+    environment = give_gpus(test, {k: "h100x8" for k in range(1, 5)})
+    run = test.start("--only", "topology.*", "--platform", "dgx-h100", environment=environment)
+    done = run.wait()
+    result = test.judge_left(run)
+    saw(f"{done.seconds:.1f} s; {summary(result)}")
+    for identity in ("topology.devices", "topology.consistency", "topology.platform"):
+        check = check_of(result, identity)
+        saw(f"{identity}: {check['verdict']}: {check['reason']}")
+        expect(check["verdict"] == "PASS", f"{identity} is {check['verdict']}: {check['reason']}")
+    expect(len(result["topology"]["kinds"]) == 1, "equal hosts are not one kind")
+
+
+def nvml_hangs(test: Scenario) -> None:
+    environment = give_gpus(test, {1: "h100x8", 2: "hangs"})
+    run = test.start("--only", "topology.*", environment=environment)
+    done = run.wait()
+    result = test.judge_left(run)
+    check = check_of(result, "topology.devices")
+    saw(f"{done.seconds:.1f} s; {summary(result)}; {check['reason']}")
+    expect(check["verdict"] == "FAIL" and "node2" in check["reason"], f"{check['verdict']}: {check['reason']}")
+    expect("node1" not in check["reason"], f"accuses node1: {check['reason']}")
+
+
+def bad_expectation(test: Scenario) -> None:
+    for arguments, words in (
+        (["--expect", "/nowhere.toml"], "/nowhere.toml"),
+        (["--platform", "dgx-h1000"], "dgx-h100"),
+        (["--switch-topology", "/etc/hostname"], "/etc/hostname"),
+    ):
+        run = test.start(*arguments)
+        done = run.wait()
+        saw(f"{' '.join(arguments)}: status {done.status}: {last_line(done)}")
+        expect(done.status == 2, f"{arguments} ended with {done.status}")
+        expect(words in done.out, f"{arguments}: nobody says {words}: {done.out}")
+        expect(not run.out.joinpath("result.json").exists(), f"{arguments}: something was measured")
+
+
 def last_line(done: Finished) -> str:
     lines = [line for line in done.out.splitlines() if "fabricheck" in line] or done.out.splitlines()
     return lines[0].strip() if lines else "(no output)"
@@ -516,6 +596,10 @@ SCENARIOS: dict[str, tuple[int, Callable[[Scenario], None]]] = {  # name -> (hos
     "sigterm": (4, lambda test: interrupted(signal.SIGTERM, test)),
     "sigint": (4, lambda test: interrupted(signal.SIGINT, test)),
     "disk_full": (2, disk_full),
+    "equal_gpus": (4, equal_gpus),
+    "gpu_lost": (4, gpu_lost),
+    "nvml_hangs": (2, nvml_hangs),
+    "bad_expectation": (2, bad_expectation),
     "launch_singletons": (1, launch_singletons),
     "launch_subset": (2, launch_subset),
     "launch_two_builds": (2, launch_two_builds),
@@ -526,16 +610,16 @@ SCENARIOS: dict[str, tuple[int, Callable[[Scenario], None]]] = {  # name -> (hos
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="the scenarios, one per line")
-    for name in ("--fabricheck", "--faulty", "--validator"):
+    for name in ("--fabricheck", "--faulty", "--validator", "--nvml"):
         parser.add_argument(name, type=Path)
     parser.add_argument("scenario", nargs="?", choices=sorted(SCENARIOS))
     options = parser.parse_args()
     if options.list:
         print("\n".join(SCENARIOS))
         return 0
-    paths = (options.fabricheck, options.faulty, options.validator)
+    paths = (options.fabricheck, options.faulty, options.validator, options.nvml)
     if options.scenario is None or not all(paths):
-        parser.error("the three programs and a scenario are needed")
+        parser.error("the three programs, the stand-in and a scenario are needed")
     for path in paths:
         if not path.is_file():
             print(f"{options.scenario}: WRONG: {path} has not been built")

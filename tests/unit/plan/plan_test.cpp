@@ -203,5 +203,14 @@ TEST(Plan, IsTheSameTwice) {
   }
 }
 
+TEST(Plan, WhatWasNotAskedForIsNotSaidToBeUntested) {
+  const auto catalogue = rows();
+  Request one = request();
+  one.only = {"topology.*"};
+  const TestPlan plan = make_plan(cluster(1, 1), catalogue, one);
+  EXPECT_TRUE(plan.checks.empty());
+  EXPECT_TRUE(plan.not_tested.empty());
+}
+
 }  // namespace
 }  // namespace fabricheck::plan

@@ -1,0 +1,105 @@
+#include <fmt/format.h>
+
+#include "topology/judge/attribute_table.hpp"
+#include "topology/judge/differences.hpp"
+#include "topology/judge/judge.hpp"
+
+namespace fabricheck::topology {
+namespace {
+
+/// What a host that lost a part has another order of NICs from.
+bool lost_a_part(const Comparison& comparison, std::size_t kind) {
+  for (const char* slug :
+       {attribute::gpus.fault.slug, attribute::nics.fault.slug, attribute::port_state.fault.slug,
+        attribute::port_state_other.slug, attribute::rate.fault.slug, attribute::more_than_majority.slug})
+    if (comparison.is_odd(kind, slug)) return true;
+  return false;
+}
+
+Finding note(const char* slug, const std::string& check, const std::vector<std::string>& sentences,
+             const char* meaning, const char* advice) {
+  Finding finding;
+  finding.slug = slug;
+  finding.severity = Severity::info;
+  finding.component = {"cluster", "", ""};
+  finding.meaning = meaning;
+  constexpr std::size_t kMostEvidence = 32;
+  for (const std::string& sentence : sentences) {
+    if (finding.evidence.size() == kMostEvidence) break;
+    finding.evidence.push_back({"", 0, sentence});
+  }
+  if (sentences.size() > kMostEvidence)
+    finding.evidence.push_back({"", 0, fmt::format("and {} more", sentences.size() - kMostEvidence)});
+  finding.advice = advice;
+  finding.confirm = "fabricheck topology";
+  finding.confidence = "certain";
+  finding.explains = {check};
+  return finding;
+}
+
+void conclude(const Differences& differences, CheckRecord& check) {
+  constexpr std::size_t kMostListed = 4;
+  std::vector<std::string> sentences;
+  if (differences.book.hosts_at_fault() > 0) sentences.push_back(differences.book.summary());
+  if (!differences.ties.empty())
+    sentences.push_back("a tie, nobody is accused: " + joined(differences.ties, "; ", kMostListed));
+  if (const std::string remarks = differences.book.remarks(); !remarks.empty())
+    sentences.push_back("also different: " + remarks);
+  if (!differences.remarks.empty()) sentences.push_back(joined(differences.remarks, "; ", kMostListed));
+  check.reason = joined(sentences, "; ", sentences.size());
+  check.verdict = differences.book.hosts_at_fault() > 0 ? Verdict::fail
+                  : differences.undecided               ? Verdict::inconclusive
+                                                        : Verdict::pass;
+}
+
+}  // namespace
+
+Judged judge_consistency(const ClusterTopology& cluster) {
+  Judged judged;
+  CheckRecord& check = judged.check;
+  check.id = "topology.consistency";
+  check.title = "Hosts are alike";
+  check.scope = "between nodes";
+  check.metric = "odd_hosts";
+  check.parameters["nodes"] = static_cast<std::int64_t>(cluster.hosts.size());
+  for (const HostEntry& host : cluster.hosts) check.participants.push_back(host.name);
+  if (cluster.hosts.size() < 2) {
+    check.verdict = Verdict::skipped;
+    check.reason = cluster.hosts.empty() ? "no host" : "one host: nothing to compare with";
+    return judged;
+  }
+
+  const auto hosts = hosts_by_kind(cluster);
+  std::vector<std::size_t> weights;
+  for (const auto& of_kind : hosts) weights.push_back(of_kind.size());
+  const Union all = union_of(cluster.kinds, weights);
+
+  Differences differences(cluster, check.id);
+  Comparison comparison(cluster, hosts);
+  for (std::size_t kind = 0; kind < cluster.kinds.size(); ++kind)
+    for (const Observation& observation : observations(cluster.kinds[kind], kind, all))
+      comparison.add(kind, observation);
+  comparison.tell(differences);
+  for (std::size_t kind = 0; kind < cluster.kinds.size(); ++kind)
+    if (!lost_a_part(comparison, kind)) comparison.add(kind, gpu_nic_order(cluster.kinds[kind]));
+  comparison.tell(differences);
+  compare_memory(cluster, differences);
+  compare_nvlink_domains(cluster, hosts, differences);
+  compare_rails(cluster, hosts, all, differences);
+
+  check.value = static_cast<double>(differences.book.hosts_at_fault());
+  conclude(differences, check);
+  judged.findings = differences.book.findings();
+  if (!differences.ties.empty())
+    judged.findings.push_back(
+        note("no-majority", check.id, differences.ties,
+             "hosts differ and no value is that of most, so nobody can be called the odd one",
+             "say what should be there by --expect, or test with more hosts"));
+  if (!differences.remarks.empty())
+    judged.findings.push_back(note("not-comparable", check.id, differences.remarks,
+                                   "some hosts do not tell what others do, which is not called a difference",
+                                   "give the same access to devices and files on all hosts"));
+  return judged;
+}
+
+}  // namespace fabricheck::topology
