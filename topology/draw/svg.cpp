@@ -33,6 +33,7 @@ std::string contents(const Host& host) {
     ++nics[rate];
   }
   std::vector<std::string> parts;
+  parts.reserve(gpus.size() + nics.size());
   for (const auto& [name, count] : gpus) parts.push_back(fmt::format("{} × {}", count, name));
   for (auto nic = nics.rbegin(); nic != nics.rend(); ++nic)
     parts.push_back(
@@ -139,11 +140,13 @@ class Page {
     constexpr double kHeight = 22;
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const double x = kMargin + static_cast<double>(i % across) * (width + kGap);
-      const double y = y_ + static_cast<double>(i / across) * (kHeight + kGap);
+      const std::size_t row = i / across;
+      const double y = y_ + static_cast<double>(row) * (kHeight + kGap);
       canvas_.rectangle({x, y, width, kHeight}, miscabled_.count(labels[i]) > 0 ? kWarningPaint : paint, 3);
       canvas_.text(x + width / 2, y + 15, fitted(labels[i], width - 8, 10.5), {10.5, false, kInk, true});
     }
-    y_ += static_cast<double>((labels.size() + across - 1) / across) * (kHeight + kGap) + 6;
+    const std::size_t rows = (labels.size() + across - 1) / across;
+    y_ += static_cast<double>(rows) * (kHeight + kGap) + 6;
   }
 
   /// The leaves that are as they should be, in one box.

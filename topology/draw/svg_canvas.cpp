@@ -79,7 +79,7 @@ std::vector<std::string> wrapped(const std::string& text, double width, double s
     const std::size_t space = std::min(text.find(' ', at), text.size());
     const std::string word = text.substr(at, space - at);
     at = space + 1;
-    const std::string longer = line.empty() ? word : line + ' ' + word;
+    const std::string longer = line.empty() ? word : fmt::format("{} {}", line, word);
     if (text_width(longer, size) <= width || line.empty()) {
       line = longer;
     } else {

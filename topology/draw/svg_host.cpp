@@ -175,9 +175,9 @@ class Panel {
       if (below) {
         words =
             join({narrow(link) ? fmt::format("x{} of x{}", *link.width, *link.max_width) : "",
-                  slow(link) ? fmt::format("{:g} of {:g} GT/s", *link.speed_GTps, *link.max_speed_GTps) : ""},
-                 ", ") +
-            " " + words;
+                  slow(link) ? fmt::format("{:g} of {:g} GT/s", *link.speed_GTps, *link.max_speed_GTps) : "",
+                  words},
+                 ", ");
         style = {11, true, kWarningInk};
       } else if (text_width(words, style.size) > placed.box.width - 12) {
         words = "switch " + placed.node->address;
@@ -339,9 +339,10 @@ class Panel {
       if (one_row_) {
         canvas_.text(gpu_boxes_[i].x + gpu_boxes_[i].width / 2, top + 15, words, style);
       } else {
+        const std::size_t row = i / across;
         canvas_.text(kMargin + 8 + kCountWidth * static_cast<double>(i % across),
-                     top + 34 + 18 * static_cast<double>(i / across),
-                     fmt::format("GPU {}: {}", gpu.index, words), style);
+                     top + 34 + 18 * static_cast<double>(row), fmt::format("GPU {}: {}", gpu.index, words),
+                     style);
       }
     }
   }

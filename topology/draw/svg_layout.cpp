@@ -60,10 +60,12 @@ struct Layouter {
     const std::size_t across = columns(box);
     const auto put = [&](bool gpu, std::size_t index, std::size_t at, double top) {
       const auto column = static_cast<double>(at % across);
-      const auto row = static_cast<double>(at / across);
+      const std::size_t row = at / across;
       const double tall = gpu ? heights.gpu : heights.nic;
       out->devices.push_back(
-          {gpu, index, {area.x + column * (tile + kGap), top + row * (tall + kGap), tile, tall}});
+          {gpu,
+           index,
+           {area.x + column * (tile + kGap), top + static_cast<double>(row) * (tall + kGap), tile, tall}});
     };
     for (std::size_t i = 0; i < box.nics.size(); ++i) put(false, box.nics[i], i, area.y);
     const auto gpu_rows = static_cast<double>(rows_for(box.gpus.size(), across));
@@ -159,6 +161,7 @@ struct Layouter {
 
   void place_all(const std::vector<NumaBox>& boxes, double left, double top, double width_limit) {
     std::vector<Numa> numas;
+    numas.reserve(boxes.size());
     for (const NumaBox& box : boxes) numas.push_back(measure(box, width_limit));
     out->one_row = true;
     double y = top;

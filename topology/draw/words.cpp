@@ -310,6 +310,7 @@ std::string gpudirect_words(const Host& host) {
 
 std::string gpu_names(const Host& host, const std::vector<std::size_t>& gpus) {
   std::vector<int> indices;
+  indices.reserve(gpus.size());
   for (const std::size_t gpu : gpus) indices.push_back(host.gpus[gpu].index);
   return "GPU" + format_cpu_list(indices);
 }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <compare>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -35,7 +35,8 @@ std::string_view short_name(std::string_view host) { return host.substr(0, host.
 struct Place {
   std::size_t host{};
   std::size_t port{};
-  auto operator<=>(const Place&) const = default;
+  bool operator==(const Place&) const = default;
+  bool operator<(const Place& other) const { return std::tie(host, port) < std::tie(other.host, other.port); }
 };
 
 /// Text -> place; a text that fits several places fits none.

@@ -71,6 +71,7 @@ Judged judge_consistency(const ClusterTopology& cluster) {
 
   const auto hosts = hosts_by_kind(cluster);
   std::vector<std::size_t> weights;
+  weights.reserve(hosts.size());
   for (const auto& of_kind : hosts) weights.push_back(of_kind.size());
   const Union all = union_of(cluster.kinds, weights);
 

@@ -25,6 +25,7 @@ class Gaps {
     std::map<std::pair<std::string, std::vector<std::string>>, std::vector<std::size_t>> hosts;
     for (const auto& [key, parts] : parts_) hosts[{key.first, parts}].push_back(key.second);
     std::vector<std::string> sentences;
+    sentences.reserve(hosts.size());
     for (const auto& [key, list] : hosts)
       sentences.push_back(
           fmt::format("{} of {}: {}", fold_names(key.second), host_names(cluster, list), key.first));

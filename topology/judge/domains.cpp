@@ -91,6 +91,7 @@ void compare_cliques(const ClusterTopology& cluster, const std::map<int, std::ve
     return;
   }
   std::vector<std::string> sides;
+  sides.reserve(cliques.size());
   for (const auto& [clique, hosts] : cliques)
     sides.push_back(fmt::format("{} on {}", clique, host_names(cluster, hosts)));
   constexpr std::size_t kMostListed = 4;

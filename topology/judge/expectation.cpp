@@ -63,6 +63,7 @@ std::string not_known(const ClusterTopology& cluster,
                       const std::map<std::vector<std::string>, std::vector<std::size_t>>& unknown) {
   constexpr std::size_t kMostListed = 6;
   std::vector<std::string> sentences;
+  sentences.reserve(unknown.size());
   for (const auto& [what, hosts] : unknown)
     sentences.push_back(
         fmt::format("not known on {}: {}", host_names(cluster, hosts), joined(what, ", ", kMostListed)));

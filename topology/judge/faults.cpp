@@ -46,6 +46,7 @@ std::vector<FaultBook::Group> FaultBook::groups() const {
   std::map<std::pair<std::size_t, std::vector<std::size_t>>, Group> by_parts;
   for (const auto& [key, entries] : by_wording_and_host) {
     std::vector<std::size_t> parts;
+    parts.reserve(entries.size());
     for (const std::size_t entry : entries) parts.push_back(entries_[entry].part);
     std::sort(parts.begin(), parts.end());
     parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
@@ -56,6 +57,7 @@ std::vector<FaultBook::Group> FaultBook::groups() const {
     group.hosts.push_back(key.second);
   }
   std::vector<Group> result;
+  result.reserve(by_parts.size());
   for (auto& [key, group] : by_parts) result.push_back(std::move(group));
   std::stable_sort(result.begin(), result.end(), [&](const Group& a, const Group& b) {
     const Severity worse = wordings_[a.wording].first->severity;

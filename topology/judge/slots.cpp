@@ -8,6 +8,7 @@ namespace {
 
 std::vector<std::string> addresses(const std::vector<Placed>& devices) {
   std::vector<std::string> result;
+  result.reserve(devices.size());
   for (const Placed& device : devices) result.push_back(device.address);
   return result;
 }

@@ -28,8 +28,8 @@ std::string text_of(const fs::path& file) { return printable(read_text(file).val
 
 /// "NVIDIA DGXH100", and "p5.48xlarge" of a cloud whose product is the instance type.
 std::string product(const fs::path& root) {
-  const std::string vendor = text_of(root / "sys/class/dmi/id/sys_vendor");
-  const std::string name = text_of(root / "sys/class/dmi/id/product_name");
+  std::string vendor = text_of(root / "sys/class/dmi/id/sys_vendor");
+  std::string name = text_of(root / "sys/class/dmi/id/product_name");
   if (vendor.empty() || name.empty() || vendor == "Amazon EC2") return name.empty() ? vendor : name;
   if (name.substr(0, vendor.size()) == vendor) return name;
   return vendor + " " + name;
@@ -53,6 +53,7 @@ std::string cpu_governor(const fs::path& root, std::vector<std::string>& unknown
   }
   if (count.size() == 1) return count.begin()->first;
   std::vector<std::pair<int, std::string>> order;
+  order.reserve(count.size());
   for (const auto& [name, cpus] : count) order.emplace_back(-cpus, name);
   std::sort(order.begin(), order.end());
   std::string text = "mixed:";

@@ -50,7 +50,7 @@ std::string hypervisor_of_cpu() {
   if (__get_cpuid(1, &registers[0], &registers[1], &registers[2], &registers[3]) == 0) return {};
   constexpr unsigned kHypervisorPresent = 1U << 31;
   if ((registers[2] & kHypervisorPresent) == 0) return "none";
-  const std::string first = hypervisor_of_signature(signature_of_leaf(0x40000000));
+  std::string first = hypervisor_of_signature(signature_of_leaf(0x40000000));
   // KVM that pretends to be Hyper-V for Windows guests names itself second.
   if (first == "Microsoft Hyper-V" && hypervisor_of_signature(signature_of_leaf(0x40000100)) == "KVM")
     return "KVM";
@@ -132,7 +132,7 @@ std::string hypervisor_of_signature(std::string_view signature) {
 }
 
 std::string hypervisor(const std::string& sysroot) {
-  if (const std::string told = captured_fact(sysroot, "hypervisor"); !told.empty()) return told;
+  if (std::string told = captured_fact(sysroot, "hypervisor"); !told.empty()) return told;
   if (sysroot == "/") {
     if (std::string told = hypervisor_of_cpu(); !told.empty()) return told;
   }
@@ -151,7 +151,7 @@ std::string hypervisor(const std::string& sysroot) {
 
 std::string container(const std::string& sysroot) {
   const fs::path root(sysroot);
-  if (const std::string told = captured_fact(sysroot, "container"); !told.empty()) return told;
+  if (std::string told = captured_fact(sysroot, "container"); !told.empty()) return told;
   const bool live = sysroot == "/";
   const std::string groups = read_text(root / "proc/self/cgroup").value_or("");
   const auto in_group = [&](const char* word) { return groups.find(word) != std::string::npos; };

@@ -117,7 +117,7 @@ TEST(DrawSvg, FaultsAreColouredAndSaidInWords) {
   EXPECT_THAT(svg, HasSubstr(">NOT ANSWERING<"));
   EXPECT_THAT(svg, HasSubstr(">PCIe x8 of x16<"));
   EXPECT_THAT(svg, HasSubstr(">port DOWN<"));
-  EXPECT_THAT(svg, HasSubstr(">16 of 32 GT/s "));
+  EXPECT_THAT(svg, HasSubstr(">16 of 32 GT/s, "));
   EXPECT_THAT(svg, HasSubstr(">Look at: GPU3: 17 of 18 NVLinks active<"));
   EXPECT_THAT(svg, HasSubstr(">Look at: GPU6: NOT ANSWERING: GPU is lost<"));
   EXPECT_THAT(svg, HasSubstr(">Look at: GPU0: row remapping FAILED: the GPU needs replacing<"));
