@@ -114,20 +114,104 @@ void lay_out(const Json& json, std::size_t indent, std::string& out) {
   out += is_object ? '}' : ']';
 }
 
+/// What a cluster has thousands of is one line each, and never more than one of them is a tree in memory.
+template <class Record>
+void write_lines(const std::vector<Record>& records, std::size_t indent, std::string& out) {
+  out += '[';
+  const char* separator = "\n";
+  for (const Record& record : records) {
+    out += separator;
+    out.append(indent + 2, ' ');
+    out += compact(Encode::of(record));
+    separator = ",\n";
+  }
+  out += '\n';
+  out.append(indent, ' ');
+  out += ']';
+}
+
+template <class Record>
+void write_members(const Record& record, std::size_t indent, std::string& out);
+
+template <class T>
+void write(const T& value, std::size_t indent, std::string& out) {
+  constexpr std::size_t most_laid_out = 64;
+  if constexpr (std::is_same_v<T, ClusterTopology>) {
+    write_members(value, indent, out);
+  } else if constexpr (std::is_same_v<T, std::vector<HostEntry>> ||
+                       std::is_same_v<T, std::vector<RankPlace>>) {
+    if (value.size() > most_laid_out) return write_lines(value, indent, out);
+    lay_out(Encode::of(value), indent, out);
+  } else {
+    lay_out(Encode::of(value), indent, out);
+  }
+}
+
+template <class Record>
+void write_members(const Record& record, std::size_t indent, std::string& out) {
+  out += '{';
+  const char* separator = "\n";
+  auto visit = [&](const char* key, const auto& value) {
+    out += separator;
+    out.append(indent + 2, ' ');
+    out += key_text(key);
+    write(value, indent + 2, out);
+    separator = ",\n";
+  };
+  members(visit, record);
+  out += '\n';
+  out.append(indent, ' ');
+  out += '}';
+}
+
 template <class Record>
 std::string document(const Record& record) {
   std::string text;
-  lay_out(Encode::of(record), 0, text);
+  if constexpr (std::is_same_v<Record, RunRecord> || std::is_same_v<Record, ClusterTopology>) {
+    write_members(record, 0, text);
+  } else {
+    lay_out(Encode::of(record), 0, text);
+  }
   text += '\n';
   return text;
 }
 
+/// On one line, and again never more than one of thousands as a tree in memory.
+template <class T>
+void write_compact(const T& value, std::string& out) {
+  if constexpr (std::is_same_v<T, ClusterTopology>) {
+    out += '{';
+    const char* separator = "";
+    auto visit = [&](const char* key, const auto& member) {
+      out += separator + compact(Json(key)) + ':';
+      write_compact(member, out);
+      separator = ",";
+    };
+    members(visit, value);
+    out += '}';
+  } else if constexpr (std::is_same_v<T, std::vector<HostEntry>> ||
+                       std::is_same_v<T, std::vector<RankPlace>>) {
+    out += '[';
+    const char* separator = "";
+    for (const auto& record : value) {
+      out += separator + compact(Encode::of(record));
+      separator = ",";
+    }
+    out += ']';
+  } else {
+    out += compact(Encode::of(value));
+  }
+}
+
 template <class Record>
 std::string typed_line(const char* type, const Record& record) {
-  Json object = Json::object();
-  object["type"] = type;
-  Encode::add(object, record);
-  return compact(object);
+  std::string line = "{\"type\":" + compact(Json(type));
+  auto visit = [&line](const char* key, const auto& value) {
+    line += ',' + compact(Json(key)) + ':';
+    write_compact(value, line);
+  };
+  members(visit, record);
+  return line + '}';
 }
 
 }  // namespace

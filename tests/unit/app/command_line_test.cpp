@@ -348,9 +348,10 @@ TEST(OtherCommands, Report) {
 TEST(OtherCommands, List) {
   EXPECT_EQ(parsed_as<ListOptions>({"list", "checks"}).subject, ListSubject::checks);
   EXPECT_EQ(parsed_as<ListOptions>({"list", "targets"}).subject, ListSubject::targets);
-  EXPECT_EQ(error({"list"}), "list: write what to list, checks or targets");
+  EXPECT_EQ(error({"list"}), "list: write what to list: checks, targets or platforms");
   EXPECT_EQ(error({"list", "chekcs"}), "list: cannot list 'chekcs'; did you mean 'checks'?");
-  EXPECT_THAT(error({"list", "platforms"}), HasSubstr("known are checks, targets"));
+  EXPECT_EQ(parsed_as<ListOptions>({"list", "platforms"}).subject, ListSubject::platforms);
+  EXPECT_THAT(error({"list", "findings"}), HasSubstr("known are checks, targets, platforms"));
 }
 
 }  // namespace
