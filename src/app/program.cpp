@@ -89,17 +89,23 @@ RunRecord read_record(const std::string& path) {
   return report::from_json(config::read_text_file(file.string(), max_result_bytes, "result"), file.string());
 }
 
+/// A host that its file gives no name has the file's.
+ClusterTopology one_host(Host host, const std::string& file) {
+  if (host.name.empty()) host.name = std::filesystem::path(file).filename().string();
+  return topology::merge_hosts({std::move(host)});
+}
+
 /// What a file of one of the known kinds holds.
 ClusterTopology load_topology(const std::string& file) {
   if (std::filesystem::is_directory(file)) return read_record(file).topology;
   const std::string text = config::read_text_file(file, max_result_bytes, "topology file");
   switch (topology::topology_file_kind(text)) {
     case topology::TopologyFileKind::nccl_xml:
-      return topology::merge_hosts({topology::read_nccl_xml(text, file)});
+      return one_host(topology::read_nccl_xml(text, file), file);
     case topology::TopologyFileKind::hwloc_xml:
-      return topology::merge_hosts({topology::read_hwloc_xml(text, file)});
+      return one_host(topology::read_hwloc_xml(text, file), file);
     case topology::TopologyFileKind::smi_matrix:
-      return topology::merge_hosts({topology::read_smi_matrix(text, file)});
+      return one_host(topology::read_smi_matrix(text, file), file);
     case topology::TopologyFileKind::json:
       try {
         return report::topology_from_json(text, file);

@@ -26,6 +26,10 @@ std::vector<fs::path> files_of(const fs::path& place) {
 
 bool replay(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    std::cerr << file.string() << ": cannot be read\n";
+    return false;
+  }
   const std::vector<char> bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   const std::vector<std::uint8_t> input(bytes.begin(), bytes.end());
   std::cout << file.string() << std::endl;  // flushed: the last line names what crashed

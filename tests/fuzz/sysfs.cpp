@@ -28,6 +28,7 @@ fs::path folder() {
 }
 
 struct Cleanup {
+  Cleanup() { folder(); }  // made before, so gone after
   ~Cleanup() {
     std::error_code none;
     fs::remove_all(folder(), none);
