@@ -79,13 +79,28 @@ bool mask_says(const GpuFabric& fabric, unsigned shift) {
   return fabric.health_mask && ((*fabric.health_mask >> shift) & 3U) == 1U;
 }
 
+bool has_switch_link(const Gpu& gpu) {
+  return std::any_of(gpu.nvlinks.begin(), gpu.nvlinks.end(),
+                     [](const NvLink& link) { return link.remote == "switch"; });
+}
+
+/// A link that never came up does not tell what is at its other end: then the GPU's own word that it waits
+/// for a fabric counts, but not where it is alone, as in a virtual machine of one GPU, for there it has no
+/// use for one.
+bool waits_for_fabric(const Gpu& gpu, std::size_t gpus_with_nvlinks) {
+  return gpus_with_nvlinks > 1 && !gpu.nvlinks.empty() && gpu.fabric &&
+         (gpu.fabric->state == "not-started" || gpu.fabric->state == "in-progress");
+}
+
 void judge_fabric(const Host& host, DeviceFaults& result) {
   constexpr unsigned kDegradedBandwidth = 0;
   constexpr unsigned kRouteUnhealthy = 4;
+  const auto gpus_with_nvlinks =
+      static_cast<std::size_t>(std::count_if(host.gpus.begin(), host.gpus.end(), [](const Gpu& gpu) {
+        return answers(gpu) && !gpu.nvlinks.empty();
+      }));
   for (const Gpu& gpu : host.gpus) {
-    const bool switched = std::any_of(gpu.nvlinks.begin(), gpu.nvlinks.end(),
-                                      [](const NvLink& link) { return link.remote == "switch"; });
-    if (!answers(gpu) || !switched) continue;
+    if (!answers(gpu) || !(has_switch_link(gpu) || waits_for_fabric(gpu, gpus_with_nvlinks))) continue;
     if (!gpu.fabric || gpu.fabric->state.empty()) {
       result.gaps.push_back({gpu_name(gpu), "fabric state not known", false});
       continue;

@@ -138,6 +138,32 @@ TEST(Devices, NvSwitchesWithoutAnActiveLinkAreAFault) {
   EXPECT_EQ(judged.findings[0].component.name, "GPU[0-7]");
 }
 
+/// Links that never came up, so that nobody tells what is at their other end: a virtual machine that does not
+/// see the NVSwitches, say.
+Host host_that_waits_for_its_fabric(std::size_t gpus) {
+  Host host = sample::host(0);
+  host.gpus.resize(gpus);
+  for (Gpu& gpu : host.gpus) {
+    gpu.fabric->state = "not-started";
+    for (NvLink& link : gpu.nvlinks) link = {link.index, false, {}, {}, "", ""};
+  }
+  std::erase_if(host.pci, [](const PciNode& node) { return node.kind == "nvswitch"; });
+  return host;
+}
+
+TEST(Devices, AFabricThatNeverStartedIsAFaultAlsoWhereNoSwitchIsSeen) {
+  const Judged judged = judge_devices(merge_hosts({host_that_waits_for_its_fabric(8)}));
+  EXPECT_EQ(judged.check.verdict, Verdict::fail);
+  ASSERT_EQ(judged.findings.size(), 1U);
+  EXPECT_EQ(judged.findings[0].slug, "fabric-manager-down");
+  EXPECT_EQ(judged.findings[0].component.name, "GPU[0-7]");
+}
+
+TEST(Devices, AGpuThatIsAloneNeedsNoFabric) {
+  const Judged judged = judge_devices(merge_hosts({host_that_waits_for_its_fabric(1)}));
+  EXPECT_EQ(judged.check.verdict, Verdict::pass) << judged.check.reason;
+}
+
 TEST(Devices, APortThatIsDownIsSaidOnly) {
   Host host = sample::host(0);
   host.rdma_devices[7].ports[0].state = "DOWN";
