@@ -97,7 +97,13 @@ ClusterTopology one_host(Host host, const std::string& file) {
 
 /// What a file of one of the known kinds holds.
 ClusterTopology load_topology(const std::string& file) {
-  if (std::filesystem::is_directory(file)) return read_record(file).topology;
+  if (std::filesystem::is_directory(file)) {
+    try {
+      return read_record(file).topology;
+    } catch (const std::exception& error) {
+      throw UsageError(error.what());
+    }
+  }
   const std::string text = config::read_text_file(file, max_result_bytes, "topology file");
   switch (topology::topology_file_kind(text)) {
     case topology::TopologyFileKind::nccl_xml:

@@ -60,7 +60,7 @@ Judged judge_consistency(const ClusterTopology& cluster) {
   check.id = "topology.consistency";
   check.title = "Hosts are alike";
   check.scope = "between nodes";
-  check.metric = "odd_hosts";
+  check.metric = "faults";
   check.parameters["nodes"] = static_cast<std::int64_t>(cluster.hosts.size());
   for (const HostEntry& host : cluster.hosts) check.participants.push_back(host.name);
   if (cluster.hosts.size() < 2) {

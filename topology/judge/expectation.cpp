@@ -78,7 +78,7 @@ Judged judge_expectation(const ClusterTopology& cluster, const Expectation& expe
   check.id = "topology.expectation";
   check.title = "What should be there is there";
   check.scope = "inside node";
-  check.metric = "lacking_hosts";
+  check.metric = "faults";
   check.parameters["nodes"] = static_cast<std::int64_t>(cluster.hosts.size());
   check.parameters["source"] = printable(expectation.source);
   for (const HostEntry& host : cluster.hosts) check.participants.push_back(host.name);

@@ -318,5 +318,30 @@ TEST(Console, AnEmptyRecordIsAReportToo) {
   EXPECT_THAT(text, AllOf(HasSubstr("no check ran"), Not(HasSubstr("Findings")), Not(HasSubstr("Targets"))));
 }
 
+RunRecord record_of_what_is_there() {
+  RunRecord record;
+  CheckRecord check;
+  check.id = "topology.consistency";
+  check.title = "Hosts are alike";
+  check.metric = "faults";
+  check.value = 1;
+  check.verdict = Verdict::fail;
+  check.reason = "node3: GPUs: 7 instead of 8";
+  record.checks = {check};
+  record.not_tested = {{"topology.platform", "node1: there is no GPU"}};
+  conclude(record);
+  return record;
+}
+
+TEST(Console, WhatIsThereIsNoMeasurement) {
+  const RunRecord record = record_of_what_is_there();
+  for (const std::string& text : {console(record, {}), console_verdicts(record, {}), markdown(record)}) {
+    EXPECT_THAT(flat(text), HasSubstr("What is there"));
+    EXPECT_THAT(text, HasSubstr("Hosts are alike: node3: GPUs: 7 instead of 8"));
+    EXPECT_THAT(flat(text), HasSubstr("node1: there is no GPU"));
+    EXPECT_THAT(text, Not(HasSubstr("95% interval]")));
+  }
+}
+
 }  // namespace
 }  // namespace fabricheck::report
