@@ -196,11 +196,6 @@ nanoseconds default_budget(Suite suite) {
   return seconds(8);
 }
 
-bool any_matches(const Words& globs, const std::string& id) {
-  return std::any_of(globs.begin(), globs.end(),
-                     [&](const std::string& glob) { return glob_matches(glob, id); });
-}
-
 Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& known) {
   if (!parsed.has(name)) return {};
   const Words& globs = parsed.values.at(name);
@@ -215,9 +210,8 @@ Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& 
 }
 
 void refuse_empty_selection(const RunOptions& run, const Words& known) {
-  const bool any_left = std::any_of(known.begin(), known.end(), [&](const std::string& id) {
-    return (run.only.empty() || any_matches(run.only, id)) && !any_matches(run.skip, id);
-  });
+  const bool any_left = std::any_of(
+      known.begin(), known.end(), [&](const std::string& id) { return is_selected(id, run.only, run.skip); });
   if (!any_left) throw UsageError(fmt::format("--skip: {} leaves no check to run", quoted(run.skip.back())));
 }
 

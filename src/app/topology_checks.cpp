@@ -15,11 +15,6 @@
 namespace fabricheck::app {
 namespace {
 
-bool any_matches(const std::vector<std::string>& globs, const std::string& id) {
-  return std::any_of(globs.begin(), globs.end(),
-                     [&](const std::string& glob) { return glob_matches(glob, id); });
-}
-
 void require_platform(const std::string& name) {
   std::vector<std::string> known;
   for (const Platform& platform : config::built_in_platforms()) {
@@ -69,7 +64,7 @@ TopologyVerdicts judge_topology(ClusterTopology& cluster, const TopologyWords& w
   const topology::Facts facts{cluster, expectation, config::built_in_platforms(), words.platform};
   TopologyVerdicts verdicts;
   for (const topology::FactRow& row : topology::catalog()) {
-    if ((!only.empty() && !any_matches(only, row.id)) || any_matches(skip, row.id)) continue;
+    if (!is_selected(row.id, only, skip)) continue;
     topology::Judged judged = row.judge(facts);
     if (judged.check.verdict == Verdict::skipped)
       verdicts.not_tested.push_back({judged.check.id, judged.check.reason});

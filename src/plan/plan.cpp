@@ -55,9 +55,7 @@ std::vector<Ranks> cut(const Ranks& ranks, int at_most) {
 }
 
 bool selected(const std::string& id, const Request& request) {
-  const auto matches = [&](const std::string& pattern) { return glob_matches(pattern, id); };
-  return (request.only.empty() || std::any_of(request.only.begin(), request.only.end(), matches)) &&
-         std::none_of(request.skip.begin(), request.skip.end(), matches);
+  return is_selected(id, request.only, request.skip);
 }
 
 std::vector<std::uint64_t> sizes_of(const CheckRow& row, const Request& request) {
