@@ -317,12 +317,20 @@ ParsedCommand parse_launch(const CommandRow& command, const Words& words, const 
   return launch;
 }
 
-/// By the ending of the file's name; the tree where it says nothing.
+/// By the ending of the file's name; the tree for a text and for a name without an ending.
 TopologyFormat format_by_ending(const std::string& file) {
-  if (file.ends_with(".json")) return TopologyFormat::json;
-  if (file.ends_with(".svg")) return TopologyFormat::svg;
-  if (file.ends_with(".dot")) return TopologyFormat::dot;
-  return TopologyFormat::tree;
+  constexpr std::array<std::pair<const char*, TopologyFormat>, 5> endings{{{".json", TopologyFormat::json},
+                                                                           {".svg", TopologyFormat::svg},
+                                                                           {".dot", TopologyFormat::dot},
+                                                                           {".txt", TopologyFormat::tree},
+                                                                           {"", TopologyFormat::tree}}};
+  const std::string name = file.substr(file.find_last_of('/') + 1);
+  const std::size_t dot = name.find_last_of('.');
+  const std::string ending = dot == std::string::npos ? "" : name.substr(dot);
+  for (const auto& [known, format] : endings)
+    if (ending == known) return format;
+  throw UsageError(fmt::format(
+      "--save: the ending of {} is none of .txt, .json, .dot, .svg; say --format too", quoted(file)));
 }
 
 ParsedCommand parse_topology(const CommandRow& command, const Words& words) {
@@ -336,7 +344,8 @@ ParsedCommand parse_topology(const CommandRow& command, const Words& words) {
   refuse_others(command, parsed);
   TopologyOptions options;
   options.save_file = text_of(parsed, "save", "");
-  options.format = choice_of(parsed, "format", format_by_ending(options.save_file), formats);
+  options.format = choice_of(
+      parsed, "format", parsed.has("format") ? options.format : format_by_ending(options.save_file), formats);
   options.load_file = text_of(parsed, "load", "");
   if (parsed.has("load") && parsed.has("sysroot"))
     throw UsageError("--load and --sysroot are both given; give one of them");

@@ -38,6 +38,11 @@ namespace {
 
 constexpr std::size_t max_result_bytes = std::size_t{1} << 30;
 
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
 void write_out(const std::string& file, const std::string& text) {
   if (file.empty() || file == "-") {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
@@ -97,7 +102,8 @@ ClusterTopology one_host(Host host, const std::string& file) {
 
 /// What a file of one of the known kinds holds.
 ClusterTopology load_topology(const std::string& file) {
-  if (std::filesystem::is_directory(file)) {
+  std::error_code unreadable;  // read_text_file() will say why
+  if (std::filesystem::is_directory(file, unreadable)) {
     try {
       return read_record(file).topology;
     } catch (const std::exception& error) {
@@ -105,6 +111,7 @@ ClusterTopology load_topology(const std::string& file) {
     }
   }
   const std::string text = config::read_text_file(file, max_result_bytes, "topology file");
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) throw UsageError(file + ": is empty");
   switch (topology::topology_file_kind(text)) {
     case topology::TopologyFileKind::nccl_xml:
       return one_host(topology::read_nccl_xml(text, file), file);
@@ -176,7 +183,9 @@ int show_topology(const TopologyOptions& options) {
     return exit_status::passed;
   }
   RunRecord record;
-  TopologyVerdicts verdicts = judge_topology(cluster, words, "", {}, {});
+  const bool is_this_host = options.load_file.empty() && options.sysroot == "/";
+  TopologyVerdicts verdicts =
+      judge_topology(cluster, words, is_this_host ? slurm_gres(environment) : "", {}, {});
   write_out(options.save_file, draw(cluster, options.format));
   record.checks = std::move(verdicts.checks);
   record.findings = std::move(verdicts.findings);
@@ -231,10 +240,7 @@ LaunchContext launch_context() {
 
 int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks& hooks) {
   std::vector<std::string> command(argv, argv + argc);
-  const LauncherFacts launcher = launcher_facts([](const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    return value ? std::optional<std::string>(value) : std::nullopt;
-  });
+  const LauncherFacts launcher = launcher_facts(environment);
   if (!launcher.name.empty()) return run(options, command, argc, argv, hooks);
   LaunchOptions by_hand;
   by_hand.run = options;

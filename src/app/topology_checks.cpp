@@ -56,9 +56,17 @@ TopologyWords read_topology_words(const TopologySources& sources) {
 
 TopologyVerdicts judge_topology(ClusterTopology& cluster, const TopologyWords& words, const std::string& gres,
                                 const std::vector<std::string>& only, const std::vector<std::string>& skip) {
-  if (!words.switch_topology_file.empty())
-    topology::apply_cables(cluster,
-                           topology::read_switch_topology(words.switch_topology, words.switch_topology_file));
+  if (!words.switch_topology_file.empty()) {
+    auto cables = topology::read_switch_topology(words.switch_topology, words.switch_topology_file);
+    // What a host says of its own cables, such as lldpctl, need not name it.
+    if (cluster.hosts.size() == 1)
+      for (topology::Cable& cable : cables)
+        if (cable.host.empty()) cable.host = cluster.hosts.front().name;
+    if (topology::apply_cables(cluster, cables) == 0)
+      throw UsageError(
+          words.switch_topology_file +
+          ": names none of the NICs that were found (by host and device, net device, port GUID or LID)");
+  }
   const std::optional<Expectation> expectation =
       words.expectation ? words.expectation : told_expectation(cluster, gres);
   const topology::Facts facts{cluster, expectation, config::built_in_platforms(), words.platform};

@@ -70,8 +70,12 @@ Descriptor create_beside(const std::string& path, std::string& name) {
 
 /// A device or a pipe (/dev/stdout) is written to; renaming would replace it.
 void write_in_place(const std::string& path, std::string_view text) {
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  // Without O_NONBLOCK a named pipe that nobody reads would be waited for, for ever.
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file && errno == ENXIO)
+    throw Error(fmt::format("{}: cannot be written: nobody reads this pipe", path));
   if (!file) throw_write_error(path, errno);
+  (void)::fcntl(file.get(), F_SETFL, 0);
   if (const int error = write_all(file.get(), text)) throw_write_error(path, error);
 }
 

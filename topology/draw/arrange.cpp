@@ -58,6 +58,22 @@ void put(SwitchBox& top, const Device& device, const std::set<const PciNode*>& d
   (device.gpu ? box->gpus : box->nics).push_back(device.index);
 }
 
+/// The fastest link of a GPU or NIC in the box; 0: none is known.
+double mark_slow_switches(const Host& host, SwitchBox& box) {
+  double fastest_GTps = 0;
+  for (const std::size_t gpu : box.gpus) {
+    const PcieLink link = link_of(host, host.gpus[gpu].pci_address, host.gpus[gpu].pcie);
+    fastest_GTps = std::max(fastest_GTps, link.speed_GTps.value_or(0));
+  }
+  for (const std::size_t nic : box.nics)
+    fastest_GTps =
+        std::max(fastest_GTps, link_of(host, host.rdma_devices[nic].pci_address).speed_GTps.value_or(0));
+  for (SwitchBox& inside : box.inside)
+    fastest_GTps = std::max(fastest_GTps, mark_slow_switches(host, inside));
+  box.below_devices = box.node && box.node->link.speed_GTps && *box.node->link.speed_GTps < fastest_GTps;
+  return fastest_GTps;
+}
+
 }  // namespace
 
 std::vector<NumaBox> arrange(const Host& host) {
@@ -92,6 +108,7 @@ std::vector<NumaBox> arrange(const Host& host) {
     put(box->top, device, drawn);
   }
   if (!nowhere.empty()) boxes.push_back(std::move(nowhere));
+  for (NumaBox& box : boxes) mark_slow_switches(host, box.top);
   return boxes;
 }
 

@@ -15,6 +15,7 @@ struct SwitchBox {
   std::vector<std::size_t> gpus;
   std::vector<std::size_t> nics;
   std::vector<SwitchBox> inside;
+  bool below_devices{};  ///< its link is slower than that of a GPU or NIC under it
 };
 
 struct NumaBox {

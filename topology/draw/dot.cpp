@@ -86,7 +86,7 @@ class Graph {
     for (const std::size_t i : box.nics) nic(i, id);
     for (const SwitchBox& inside : box.inside) {
       const std::string own = fmt::format("{}_s{}", id_, switches_++);
-      const bool reduced = narrow(inside.node->link) || slow(inside.node->link);
+      const bool reduced = narrow(inside.node->link) || slow(inside.node->link) || inside.below_devices;
       line("{} [label={}, {}];", own, quoted({"PCI switch", inside.node->address}),
            reduced ? kWarningColours : kSwitchColours);
       edge(id, own, inside.node->link, false);

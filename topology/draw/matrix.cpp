@@ -80,7 +80,7 @@ std::string aligned(const std::vector<Row>& rows) {
 std::string absent_words(const Host& host) {
   std::vector<std::string> parts;
   for (const Gpu& gpu : host.gpus)
-    if (const auto words = status_words(gpu); !words.empty())
+    if (const auto words = status_words(host, gpu); !words.empty())
       parts.push_back(fmt::format("GPU{} {}", gpu.index, words));
   for (const RdmaDevice& nic : host.rdma_devices)
     if (const auto words = status_words(nic); !words.empty()) parts.push_back(nic.name + " " + words);
@@ -89,15 +89,14 @@ std::string absent_words(const Host& host) {
 
 std::string body(const Group& group) {
   const Host& host = group.example;
-  if (group.paths.ends.empty()) return "no GPU and no RDMA NIC\n";
+  if (group.paths.ends.empty()) return missing_sentence(host) + '\n';
   std::string text = aligned(rows_of(group)) + '\n';
   const auto line = [&](std::string_view label, const std::string& words) {
     if (!words.empty()) text += fmt::format("{}: {}\n", label, words);
   };
   const std::string islands = island_words(host, group.paths);
-  if (!host.gpus.empty())
-    line("NVLink islands", islands.empty() ? "none, no GPU reaches another by NVLink" : islands);
-  line("Rails", rail_words(host, group.rails));
+  line("NVLink islands", islands.empty() ? no_island_words(host, group.paths) : islands);
+  line("Rails", rail_words(host, group.paths, group.rails));
   line("Look at", absent_words(host));
   line("Note", flat_words(host));
   return text;

@@ -38,7 +38,7 @@ std::string contents(const Host& host) {
   for (auto nic = nics.rbegin(); nic != nics.rend(); ++nic)
     parts.push_back(
         fmt::format("{} × {}", nic->second, nic->first > 0 ? fmt::format("{:g} Gb/s", nic->first) : "NIC"));
-  return parts.empty() ? "no GPU and no RDMA NIC" : join(parts, ", ");
+  return parts.empty() ? missing_sentence(host) : join(parts, ", ");
 }
 
 class Page {
@@ -220,7 +220,8 @@ class Page {
       canvas_.line(kMargin, y_, kPageWidth - kMargin, y_, {"none", "#bbbbbb", 1});
       y_ += 8;
     }
-    y_ = draw_host_panel(canvas_, cluster_, groups_[index], y_);
+    y_ = draw_host_panel(canvas_, cluster_, groups_[index],
+                         index > 0 && usual(0) ? &groups_[0].example : nullptr, y_);
   }
 
   void legend() {

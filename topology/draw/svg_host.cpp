@@ -8,6 +8,7 @@
 #include "topology/draw/svg_layout.hpp"
 #include "topology/draw/words.hpp"
 #include "topology/model/cpu_list.hpp"
+#include "topology/model/host_names.hpp"
 
 namespace fabricheck::topology {
 namespace {
@@ -54,8 +55,8 @@ void add_line(Tile& tile, TileLine line) {
 
 class Panel {
  public:
-  Panel(SvgCanvas& canvas, const ClusterTopology& cluster, const Group& group)
-      : canvas_(canvas), cluster_(cluster), group_(group), host_(group.example) {}
+  Panel(SvgCanvas& canvas, const ClusterTopology& cluster, const Group& group, const Host* usual)
+      : canvas_(canvas), cluster_(cluster), group_(group), host_(group.example), usual_(usual) {}
 
   double draw(double y) {
     y_ = y;
@@ -96,7 +97,7 @@ class Panel {
 
   Tile gpu_tile(const Gpu& gpu) const {
     Tile tile{fmt::format("GPU {}", gpu.index), {}, kGpuPaint};
-    const std::string status = status_words(gpu);
+    const std::string status = status_words(host_, gpu);
     const bool bad = gpu.status != "hidden" && gpu.status != "not asked";
     add_line(tile, {status.substr(0, status.find(':')), bad});
     if (!status.empty()) add_line(tile, {gpu.problem, bad});
@@ -109,14 +110,20 @@ class Panel {
     return tile;
   }
 
+  /// What this port has on most hosts of the cluster.
+  std::optional<double> usual_rate_of(std::size_t nic, std::size_t port) const {
+    if (!usual_ || usual_->rdma_devices.size() != host_.rdma_devices.size()) return std::nullopt;
+    const RdmaDevice& usual = usual_->rdma_devices[nic];
+    if (usual.name != host_.rdma_devices[nic].name || port >= usual.ports.size()) return std::nullopt;
+    return usual.ports[port].rate_Gbps;
+  }
+
   Tile nic_tile(std::size_t index) const {
     const RdmaDevice& nic = host_.rdma_devices[index];
     const auto rail = rail_number(group_.rails, index);
     const std::string number_of_rail = rail ? fmt::format("rail {}", *rail) : "";
-    constexpr std::size_t kShortName = 7;
-    const bool beside = nic.name.size() <= kShortName;
-    Tile tile{join({nic.name, beside ? number_of_rail : ""}, " · "), {}, kNicPaint};
-    if (!beside) add_line(tile, {number_of_rail, false});
+    Tile tile{join({nic.name, rail_beside_name_ ? number_of_rail : ""}, " · "), {}, kNicPaint};
+    if (!rail_beside_name_) add_line(tile, {number_of_rail, false});
     if (const std::string status = status_words(nic); !status.empty()) add_line(tile, {status, true});
     if (nic.pci_address != nic.name) add_line(tile, {nic.pci_address, false});
     add_line(tile, pcie_line(link_of(host_, nic.pci_address), false));
@@ -125,9 +132,14 @@ class Panel {
       const bool up = port.state.empty() || port.state == "ACTIVE";
       const std::string number = nic.ports.size() > 1 ? fmt::format("{}: ", port.number) : "";
       if (!up) add_line(tile, {number + "port " + port.state, true});
-      const std::string rate = port.rate_Gbps ? fmt::format("{:g} Gb/s", *port.rate_Gbps) : "";
-      add_line(tile,
-               {join({number + rate, port.link_layer == "InfiniBand" ? "IB" : port.link_layer}, " "), false});
+      const auto usual_rate = usual_rate_of(index, i);
+      const bool slower = port.rate_Gbps && usual_rate && *port.rate_Gbps < *usual_rate;
+      const std::string rate = slower ? fmt::format("{:g} of {:g} Gb/s", *port.rate_Gbps, *usual_rate)
+                               : port.rate_Gbps ? fmt::format("{:g} Gb/s", *port.rate_Gbps)
+                                                : "";
+      add_line(tile, {join({number + rate, port.link_layer == "InfiniBand" ? "IB" : port.link_layer}, " "),
+                      slower});
+      if (slower) tile.paint = kWarningPaint;
       const std::string leaf = leaves_of(cluster_, group_, index, i);
       if (!leaf.empty()) add_line(tile, {"→ " + leaf, false});
     }
@@ -139,9 +151,11 @@ class Panel {
     return 16 + kLineHeight * static_cast<double>(lines) + kTilePad;
   }
 
+  static double inside(const Box& tile) { return tile.width - 2 * kTilePad; }
+
   void draw_tile(const Tile& tile, const Box& box) {
     canvas_.rectangle(box, tile.paint);
-    const double width = box.width - 2 * kTilePad;
+    const double width = inside(box);
     double y = box.y + 15;
     canvas_.text(box.x + kTilePad, y, fitted(tile.title, width, kTileTitle.size, true), kTileTitle);
     for (const TileLine& line : tile.lines) {
@@ -168,7 +182,8 @@ class Panel {
     }
     for (const PlacedSwitch& placed : layout.switches) {
       const PcieLink& link = placed.node->link;
-      const bool below = narrow(link) || slow(link);
+      const bool below = narrow(link) || slow(link) || placed.below_devices;
+      if (placed.below_devices) slow_switches_.push_back(placed.node->address);
       canvas_.rectangle(placed.box, below ? kWarningPaint : kSwitchPaint);
       std::string words = "PCI switch " + placed.node->address;
       TextStyle style = kBoxText;
@@ -176,6 +191,9 @@ class Panel {
         words =
             join({narrow(link) ? fmt::format("x{} of x{}", *link.width, *link.max_width) : "",
                   slow(link) ? fmt::format("{:g} of {:g} GT/s", *link.speed_GTps, *link.max_speed_GTps) : "",
+                  !slow(link) && !narrow(link) && placed.below_devices
+                      ? fmt::format("only {:g} GT/s", *link.speed_GTps)
+                      : "",
                   words},
                  ", ");
         style = {11, true, kWarningInk};
@@ -197,21 +215,32 @@ class Panel {
                   boxes.end());
     }
     std::vector<Tile> gpus;
-    std::vector<Tile> nics;
     std::size_t gpu_lines = 1;
-    std::size_t nic_lines = 1;
     for (const Gpu& gpu : host_.gpus) {
       gpus.push_back(gpu_tile(gpu));
       gpu_lines = std::max(gpu_lines, gpus.back().lines.size());
     }
-    for (std::size_t i = 0; i < host_.rdma_devices.size(); ++i) {
-      nics.push_back(nic_tile(i));
-      nic_lines = std::max(nic_lines, nics.back().lines.size());
+    std::vector<Tile> nics;
+    const auto lay_out_tiles = [&] {
+      nics.clear();
+      std::size_t nic_lines = 1;
+      for (std::size_t i = 0; i < host_.rdma_devices.size(); ++i) {
+        nics.push_back(nic_tile(i));
+        nic_lines = std::max(nic_lines, nics.back().lines.size());
+      }
+      constexpr std::size_t kMostLines = 9;
+      const TileHeights heights{height_of(std::min(gpu_lines, kMostLines)),
+                                height_of(std::min(nic_lines, kMostLines))};
+      return lay_out(boxes, heights, kMargin, y_, kInnerWidth);
+    };
+    HostLayout layout = lay_out_tiles();
+    const bool cut = std::any_of(layout.devices.begin(), layout.devices.end(), [&](const PlacedDevice& one) {
+      return !one.gpu && text_width(nics[one.index].title, kTileTitle.size, true) > inside(one.box);
+    });
+    if (cut) {
+      rail_beside_name_ = false;
+      layout = lay_out_tiles();
     }
-    constexpr std::size_t kMostLines = 9;
-    const TileHeights heights{height_of(std::min(gpu_lines, kMostLines)),
-                              height_of(std::min(nic_lines, kMostLines))};
-    const HostLayout layout = lay_out(boxes, heights, kMargin, y_, kInnerWidth);
     draw_boxes(layout);
     one_row_ = layout.one_row;
     gpu_boxes_.assign(host_.gpus.size(), {});
@@ -221,18 +250,7 @@ class Panel {
     }
     for (const PlacedNuma& placed : layout.numa_nodes) right_ = std::max(right_, placed.box.right());
     y_ = layout.bottom + 6;
-    if (!bare.empty()) {
-      y_ += 8;
-      paragraph(fmt::format("NUMA nodes without GPU and NIC: {}", format_cpu_list(bare)),
-                {11, false, kFaintInk});
-    }
-    if (host_.gpus.empty() || host_.rdma_devices.empty()) {
-      y_ += 8;
-      paragraph(host_.gpus.empty() && host_.rdma_devices.empty() ? "No GPU and no RDMA NIC."
-                : host_.gpus.empty()                             ? "No GPU."
-                                                                 : "No RDMA NIC.",
-                kNote);
-    }
+    if (!bare.empty()) bare_nodes_ = format_cpu_list(bare);
   }
 
   void nvlink() {
@@ -250,6 +268,7 @@ class Panel {
   /// Direct NVLinks as curves below the GPUs, thicker where there are more.
   void arcs() {
     double deepest = 0;
+    std::vector<bool> joined_to_any(host_.gpus.size(), false);
     struct Label {
       double x, y;
       std::string words;
@@ -267,6 +286,12 @@ class Panel {
         Paint paint = kNvlinkPaint;
         paint.width = std::min(1.0 + 0.9 * (path.nvlinks - 1), 5.0);
         canvas_.arc(from, to, top, depth, paint);
+        for (const std::size_t end : {a, b}) {
+          if (!joined_to_any[end])
+            canvas_.line(middle(gpu_boxes_[end]), gpu_boxes_[end].bottom(), middle(gpu_boxes_[end]), top,
+                         {"none", kNvlinkPaint.stroke, 2});
+          joined_to_any[end] = true;
+        }
         labels.push_back({(from + to) / 2, top + depth, path_name(path)});
         deepest = std::max(deepest, depth);
       }
@@ -349,8 +374,17 @@ class Panel {
 
   void notes() {
     y_ += 12;
+    paragraph(bare_nodes_.empty() ? "" : "NUMA nodes without GPU and NIC: " + bare_nodes_,
+              {11, false, kFaintInk});
+    std::string missing = missing_sentence(host_);
+    if (!missing.empty() && missing[0] == 'n') missing[0] = 'N';
+    paragraph(missing.empty() ? "" : missing + ".", kNote);
+    if (!slow_switches_.empty())
+      paragraph(fmt::format("Look at: the PCI link of {} is slower than those of the devices under it",
+                            fold_names(slow_switches_)),
+                kWarning);
     list("Look at", host_problems(host_), kWarning);
-    if (group_.rails.size() > 1) paragraph("Rails: " + rail_words(host_, group_.rails), kNote);
+    if (group_.rails.size() > 1) paragraph("Rails: " + rail_words(host_, group_.paths, group_.rails), kNote);
     list("Could not be found out", host_.unknown, {12, false, kFaintInk});
   }
 
@@ -367,16 +401,21 @@ class Panel {
   const ClusterTopology& cluster_;
   const Group& group_;
   const Host& host_;
+  const Host* usual_;  ///< what most hosts of the cluster are; null: this one, or there is none
   double y_{};
   double right_{};
   bool one_row_{};
+  bool rail_beside_name_{true};
+  std::vector<std::string> slow_switches_;  ///< addresses
+  std::string bare_nodes_;                  ///< numbers of NUMA nodes without devices
   std::vector<Box> gpu_boxes_;
 };
 
 }  // namespace
 
-double draw_host_panel(SvgCanvas& canvas, const ClusterTopology& cluster, const Group& group, double y) {
-  return Panel(canvas, cluster, group).draw(y);
+double draw_host_panel(SvgCanvas& canvas, const ClusterTopology& cluster, const Group& group,
+                       const Host* usual, double y) {
+  return Panel(canvas, cluster, group, usual).draw(y);
 }
 
 }  // namespace fabricheck::topology

@@ -11,6 +11,7 @@ inline constexpr double kMargin = 20;
 inline constexpr double kInnerWidth = kPageWidth - 2 * kMargin;
 
 /// Draws the group's example from y on and gives the y below it back.
-double draw_host_panel(SvgCanvas& canvas, const ClusterTopology& cluster, const Group& group, double y);
+double draw_host_panel(SvgCanvas& canvas, const ClusterTopology& cluster, const Group& group,
+                       const Host* usual, double y);
 
 }  // namespace fabricheck::topology

@@ -75,7 +75,7 @@ struct Layouter {
   }
 
   void place_switch(const SwitchBox& box, const Box& area) {
-    out->switches.push_back({box.node, area});
+    out->switches.push_back({box.node, box.below_devices, area});
     const double top = area.y + kBoxHeader;
     const double tall = area.height - kBoxHeader - kPad;
     double x = area.x + kPad;

@@ -15,6 +15,7 @@ struct PlacedDevice {
 };
 struct PlacedSwitch {
   const PciNode* node{};
+  bool below_devices{};
   Box box;
 };
 struct PlacedNuma {

@@ -1,6 +1,7 @@
 // The tree people read.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "topology/draw/arrange.hpp"
@@ -28,8 +29,7 @@ class Body {
   std::string text() {
     heading();
     for (const NumaBox& box : arrange(host_)) numa_node(box);
-    if (host_.gpus.empty()) line(1, "no GPU");
-    if (host_.rdma_devices.empty()) line(1, "no RDMA NIC");
+    for (const std::string& words : missing_words(host_)) line(1, words);
     summary();
     return text_;
   }
@@ -49,14 +49,18 @@ class Body {
     line(1, software_words(host_));
     line_if(1, "", flat_words(host_));
     line_if(1, "GPUDirect: ", gpudirect_words(host_));
-    line_if(1, "read from ", host_.source == "live" || host_.source == "recorded" ? "" : host_.source);
+    const bool stateless = std::any_of(host_.gpus.begin(), host_.gpus.end(),
+                                       [](const Gpu& gpu) { return gpu.status == "not asked"; });
+    if (from_file(host_))
+      line(1, fmt::format("read from {}{}", host_.source, stateless ? ", which tells no state of GPUs" : ""));
   }
 
   void numa_node(const NumaBox& box) {
     if (box.node) {
       line(1,
            fmt::format("NUMA node {}  {}  {}", box.node->index,
-                       box.node->cpus.empty() ? "no CPUs" : "CPUs " + box.node->cpus,
+                       box.node->cpus.empty() ? (from_file(host_) ? "CPUs not told" : "no CPUs")
+                                              : "CPUs " + box.node->cpus,
                        box.node->memory_bytes > 0 ? gibibytes(box.node->memory_bytes) : "memory not known"));
     } else if (box.index) {
       line(1, fmt::format("NUMA node {}", *box.index));
@@ -70,17 +74,21 @@ class Body {
     for (const std::size_t gpu : box.gpus) draw_gpu(host_.gpus[gpu], depth);
     for (const std::size_t nic : box.nics) draw_nic(nic, depth);
     for (const SwitchBox& inside : box.inside) {
-      line(depth,
-           join({fmt::format("PCI switch {}", inside.node->address), link_words(inside.node->link, false)},
-                "  "));
+      const PcieLink& link = inside.node->link;
+      const bool marked = narrow(link) || slow(link);
+      const std::string below =
+          inside.below_devices && !marked ? "(!) below the devices under it" : std::string();
+      line(depth, join({fmt::format("PCI switch {}", inside.node->address),
+                        join({link_words(link, false), below}, " ")},
+                       "  "));
       devices(inside, depth + 1);
     }
   }
 
   void draw_gpu(const Gpu& gpu, int depth) {
     const std::string pcie = link_words(link_of(host_, gpu.pci_address, gpu.pcie), true);
-    line(depth, join({fmt::format("GPU {}", gpu.index), status_words(gpu), or_unknown(gpu.name, "name"),
-                      or_unknown(gpu.pci_address, "PCI address"),
+    line(depth, join({fmt::format("GPU {}", gpu.index), status_words(host_, gpu),
+                      or_unknown(gpu.name, "name"), or_unknown(gpu.pci_address, "PCI address"),
                       gpu.memory_bytes ? gibibytes(*gpu.memory_bytes) : "",
                       pcie.empty() ? "" : "PCIe " + pcie, gpu.mig_enabled.value_or(false) ? "MIG" : ""},
                      "  "));
@@ -95,7 +103,7 @@ class Body {
   static std::string fabric_words(const Gpu& gpu) {
     if (!gpu.fabric || gpu.fabric->state.empty() || gpu.fabric->state == "not-supported") return {};
     const GpuFabric& fabric = *gpu.fabric;
-    std::string text = "fabric " + fabric.state;
+    std::string text = "fabric " + fabric_state_words(fabric);
     if (!fabric.status.empty() && fabric.status != "Success") text += ": " + fabric.status;
     if (fabric.state != "completed" || (!fabric.status.empty() && fabric.status != "Success")) text += " (!)";
     return text;
@@ -110,8 +118,10 @@ class Body {
                nic.board.empty() ? "" : "board " + nic.board,
                nic.firmware.empty() ? "" : "firmware " + nic.firmware, pcie.empty() ? "" : "PCIe " + pcie,
                nic.virtual_function.value_or(false) ? "virtual function" : "",
-               rail ? fmt::format("rail {} for {}", *rail, gpu_names(host_, group_.rails[*rail].gpus)) : "",
-               nic.ports.empty() ? "no port" : ""},
+               rail ? fmt::format("rail {} for {}", *rail,
+                                  rail_gpu_words(host_, group_.paths, group_.rails[*rail]))
+                    : "",
+               nic.ports.empty() && !from_file(host_) ? "no port" : ""},
               "  "));
     for (std::size_t i = 0; i < nic.ports.size(); ++i) draw_port(index, i, depth + 1);
   }
@@ -132,9 +142,13 @@ class Body {
   }
 
   void summary() {
-    line_if(1, "NVLink joins ", island_words(host_, group_.paths));
+    const std::string islands = island_words(host_, group_.paths);
+    line_if(1, "NVLink joins ", islands);
+    const bool links = std::any_of(host_.gpus.begin(), host_.gpus.end(),
+                                   [](const Gpu& gpu) { return active_nvlinks(gpu) > 0; });
+    if (islands.empty() && links) line_if(1, "NVLink: ", no_island_words(host_, group_.paths));
     line_if(1, "", nvswitch_words(host_));
-    if (!group_.rails.empty()) line_if(1, "no rail: ", railless_words(host_, group_.rails));
+    if (!group_.rails.empty()) line_if(1, "no rail: ", railless_words(host_, group_.paths, group_.rails));
     if (host_.unknown.empty()) return;
     line(1, "could not be found out:");
     for (const std::string& sentence : host_.unknown) line(2, "- " + sentence);

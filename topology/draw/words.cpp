@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "topology/model/cpu_list.hpp"
 #include "topology/model/host_names.hpp"
@@ -160,7 +159,12 @@ std::string nvswitch_words(const Host& host) {
   return count == 0 ? std::string() : fmt::format("{} NVSwitch{}", count, count == 1 ? "" : "es");
 }
 
-std::string status_words(const Gpu& gpu) { return status_words(gpu.status, gpu.problem); }
+bool from_file(const Host& host) { return host.source != "live" && host.source != "recorded"; }
+
+std::string status_words(const Host& host, const Gpu& gpu) {
+  if (from_file(host) && (gpu.status == "not asked" || gpu.status.empty())) return {};
+  return status_words(gpu.status, gpu.problem);
+}
 std::string status_words(const RdmaDevice& nic) { return status_words(nic.status, {}); }
 
 std::vector<std::string> health_words(const GpuHealth& health) {
@@ -181,7 +185,8 @@ std::vector<std::string> health_words(const GpuHealth& health) {
   }
   for (const NvLinkErrors& link : health.nvlink_errors) {
     std::vector<std::string> parts{counted(link.replay, "replay")};
-    if (link.recovery.value_or(0) > 0) parts.push_back(fmt::format("{} recoveries", *link.recovery));
+    if (link.recovery.value_or(0) > 0)
+      parts.push_back(fmt::format("{} {}", *link.recovery, *link.recovery == 1 ? "recovery" : "recoveries"));
     parts.push_back(counted(link.crc_flit, "flit CRC error"));
     parts.push_back(counted(link.crc_data, "data CRC error"));
     const std::string text = join(parts, ", ");
@@ -209,17 +214,23 @@ std::string roce_words(const RdmaPort& port) {
   return fmt::format("{} (index {})", plural(usable.size(), "usable RoCE v2 GID"), format_cpu_list(usable));
 }
 
+std::string fabric_state_words(const GpuFabric& fabric) {
+  return fabric.state == "not-started"   ? "not started"
+         : fabric.state == "in-progress" ? "in progress"
+                                         : fabric.state;
+}
+
 std::vector<std::string> gpu_problems(const Host& host, const Gpu& gpu) {
   std::vector<std::string> problems;
   if (gpu.status != "answers" && gpu.status != "hidden" && gpu.status != "not asked")
-    problems.push_back(status_words(gpu));
+    problems.push_back(status_words(host, gpu));
   const PcieLink link = link_of(host, gpu.pci_address, gpu.pcie);
   if (narrow(link)) problems.push_back(fmt::format("PCIe x{} of x{}", *link.width, *link.max_width));
   const std::size_t active = active_nvlinks(gpu);
   if (nvlinks_missing(host, gpu))
     problems.push_back(fmt::format("{} of {} active", active, plural(expected_nvlinks(host, gpu), "NVLink")));
   if (gpu.fabric && (gpu.fabric->state == "in-progress" || gpu.fabric->state == "not-started"))
-    problems.push_back("NVLink fabric " + gpu.fabric->state);
+    problems.push_back("NVLink fabric " + fabric_state_words(*gpu.fabric));
   if (gpu.fabric && gpu.fabric->state == "completed" && !gpu.fabric->status.empty() &&
       gpu.fabric->status != "Success")
     problems.push_back("NVLink fabric: " + gpu.fabric->status);
@@ -315,36 +326,6 @@ std::string gpu_names(const Host& host, const std::vector<std::size_t>& gpus) {
   return "GPU" + format_cpu_list(indices);
 }
 
-std::string island_words(const Host& host, const PathMatrix& paths) {
-  const auto islands = nvlink_islands(paths);
-  std::vector<std::string> joined;
-  std::vector<std::size_t> alone;
-  for (const auto& island : islands) {
-    if (island.size() == 1) {
-      alone.push_back(island.front());
-      continue;
-    }
-    int least = std::numeric_limits<int>::max();
-    int most = 0;
-    for (const std::size_t a : island) {
-      for (const std::size_t b : island) {
-        if (paths.at(a, b).type != PathType::nvlink) continue;
-        least = std::min(least, paths.at(a, b).nvlinks);
-        most = std::max(most, paths.at(a, b).nvlinks);
-      }
-    }
-    const std::string links =
-        least == most ? fmt::format("NV{}", most) : fmt::format("NV{} to NV{}", least, most);
-    joined.push_back(fmt::format("{} ({})",
-                                 island.size() == host.gpus.size() ? fmt::format("all {} GPUs", island.size())
-                                                                   : gpu_names(host, island),
-                                 links));
-  }
-  if (joined.empty()) return {};
-  if (!alone.empty()) joined.push_back("alone: " + gpu_names(host, alone));
-  return join(joined, "; ");
-}
-
 bool nvlinks_are_direct(const Host& host, const PathMatrix& paths) {
   for (const Gpu& gpu : host.gpus)
     for (const NvLink& link : gpu.nvlinks)
@@ -354,29 +335,12 @@ bool nvlinks_are_direct(const Host& host, const PathMatrix& paths) {
   for (std::size_t a = 0; a < host.gpus.size(); ++a) {
     for (std::size_t b = 0; b < a; ++b) {
       const Path path = paths.at(a, b);
+      if (path.type == PathType::unknown) continue;
       if (path.type != PathType::nvlink || (links > 0 && path.nvlinks != links)) return true;
       links = path.nvlinks;
     }
   }
   return false;
-}
-
-std::string railless_words(const Host& host, const std::vector<Rail>& rails) {
-  std::vector<std::string> others;
-  for (std::size_t nic = 0; nic < host.rdma_devices.size(); ++nic)
-    if (!rail_number(rails, nic)) others.push_back(host.rdma_devices[nic].name);
-  if (others.empty()) return {};
-  return fold_names(std::move(others)) + " (nearest to no GPU: management or storage)";
-}
-
-std::string rail_words(const Host& host, const std::vector<Rail>& rails) {
-  if (rails.empty()) return {};
-  std::vector<std::string> parts;
-  for (std::size_t number = 0; number < rails.size(); ++number)
-    parts.push_back(fmt::format("rail {} = {} ({})", number, host.rdma_devices[rails[number].nic].name,
-                                gpu_names(host, rails[number].gpus)));
-  const std::string others = railless_words(host, rails);
-  return join({join(parts, ", "), others.empty() ? "" : "no rail: " + others}, "; ");
 }
 
 std::optional<std::size_t> rail_number(const std::vector<Rail>& rails, std::size_t nic) {

@@ -49,8 +49,15 @@ std::string flat_words(const Host& host);
 /// "4 NVSwitches"; empty: PCI shows none.
 std::string nvswitch_words(const Host& host);
 
-/// "NOT ANSWERING: fell off the bus"; empty when the device answers.
-std::string status_words(const Gpu& gpu);
+/// The host was read from a file that was not written by looking at the machine with this tool: what is not
+/// in it is not told, rather than not there.
+bool from_file(const Host& host);
+
+/// "not started".
+std::string fabric_state_words(const GpuFabric& fabric);
+
+/// "NOT ANSWERING: fell off the bus"; empty when the device answers, and where a file tells no state.
+std::string status_words(const Host& host, const Gpu& gpu);
 std::string status_words(const RdmaDevice& nic);
 
 /// What is wrong with the GPU's health, most serious first. Empty: nothing that is known.
@@ -74,18 +81,31 @@ std::vector<std::string> folded(const std::vector<std::pair<std::string, std::st
 /// there.
 std::string gpudirect_words(const Host& host);
 
-/// "all 8 GPUs (NV18)"; "GPU0-3 (NV1 to NV2); GPU4-7 (NV2); alone: GPU8". Empty: no NVLink between GPUs.
+/// "all 8 GPUs (NV18)"; "GPU0-3 (NV1 to NV2, not every pair directly); GPU4-7 (NV2); alone: GPU8". Empty: no
+/// NVLink between GPUs.
 std::string island_words(const Host& host, const PathMatrix& paths);
+
+/// What is to be said where island_words() is empty: that there is none, or why it cannot be told.
+std::string no_island_words(const Host& host, const PathMatrix& paths);
+
+/// "no GPU", "no RDMA NIC told by the file", "GPUs not known": of the devices of which there are none.
+std::vector<std::string> missing_words(const Host& host);
+
+/// The same in one: "no GPU and no RDMA NIC".
+std::string missing_sentence(const Host& host);
 
 /// Whether NVLinks lead from GPU to GPU. Of a matrix, which does not say what is between: pairs that are not
 /// joined, or differently, have no switch.
 bool nvlinks_are_direct(const Host& host, const PathMatrix& paths);
 
-/// "rail 0 = mlx5_0 (GPU0), …; no rail: mlx5_4 (…)"; empty: no rail.
-std::string rail_words(const Host& host, const std::vector<Rail>& rails);
+/// "GPU0-1, GPU0 only over SYS".
+std::string rail_gpu_words(const Host& host, const PathMatrix& paths, const Rail& rail);
 
-/// "mlx5_4 (nearest to no GPU: management or storage)"; empty: every NIC is a rail.
-std::string railless_words(const Host& host, const std::vector<Rail>& rails);
+/// "rail 0 = mlx5_0 (GPU0), rail 1 = mlx5_1 (GPU1, DOWN), …; no rail: mlx5_4 (…)"; empty: no rail.
+std::string rail_words(const Host& host, const PathMatrix& paths, const std::vector<Rail>& rails);
+
+/// "mlx5_4 (serves no GPU best: management or storage?), mlx5_5 (port is DOWN)"; empty: every NIC is a rail.
+std::string railless_words(const Host& host, const PathMatrix& paths, const std::vector<Rail>& rails);
 
 /// The number of the rail that this NIC is.
 std::optional<std::size_t> rail_number(const std::vector<Rail>& rails, std::size_t nic);

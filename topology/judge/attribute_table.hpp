@@ -42,6 +42,11 @@ inline constexpr Attribute nics{
      "the NIC",
      "rdma link; lspci -d 15b3:", "certain"},
     true};
+inline constexpr Attribute nics_beside{
+    {"nic-beside-missing", Severity::info, "nic", "Ethernet functions beside InfiniBand:",
+     "the cloud takes this function away and gives it back; jobs that use InfiniBand run all the same",
+     "keep it out of the list of NICs that jobs use (NCCL_IB_HCA, UCX_NET_DEVICES)", "rdma link", "certain"},
+    true};
 inline constexpr Attribute nvswitches{{"nvswitch-missing", Severity::bad, "host", "NVSwitches:", kLost,
                                        "power-cycle the host; replace the GPU board if it stays away",
                                        "lspci -d 10de: | grep -i bridge", "certain"},
@@ -118,15 +123,37 @@ inline constexpr Attribute memory{{"memory-mismatch", Severity::bad, "host", "me
                                    "look for failed DIMMs in the BMC's log; reseat or replace them",
                                    "free -g; dmidecode -t memory", "certain"},
                                   true};
+inline constexpr const char* kTranslated = "translated";
+inline constexpr FaultKind iommu_other{"iommu-mode-mismatch",
+                                       Severity::info,
+                                       "host",
+                                       "IOMMU",
+                                       "the IOMMU of this host is not in the way of peer-to-peer copies",
+                                       "set the same IOMMU mode on all, one that does not translate",
+                                       "cat /proc/cmdline; dmesg | grep -i iommu",
+                                       "certain"};
 inline constexpr Attribute iommu{
     {"iommu-mismatch", Severity::bad, "host", "IOMMU",
      "an IOMMU that translates slows or stops peer-to-peer copies on this host alone",
      "set the same IOMMU mode on all (iommu=pt on the kernel command line)",
-     "cat /proc/cmdline; dmesg | grep -i iommu", "likely"}};
+     "cat /proc/cmdline; dmesg | grep -i iommu", "likely"},
+    false,
+    [](const std::string& odd, const std::string&) { return odd == kTranslated ? nullptr : &iommu_other; }};
+inline constexpr FaultKind acs_other{"acs-off",
+                                     Severity::info,
+                                     "host",
+                                     "ACS redirect at PCI bridges:",
+                                     "peer-to-peer traffic takes the short way on this host, and on the "
+                                     "others it goes up to the root",
+                                     "turn ACS off on the others, too",
+                                     "lspci -vvv | grep ACSCtl",
+                                     "likely"};
 inline constexpr Attribute acs{
     {"acs-mismatch", Severity::bad, "host", "ACS redirect at PCI bridges:",
      "with it peer-to-peer traffic goes up to the root and back, which costs bandwidth",
-     "turn ACS off in the BIOS or by setpci on bare metal", "lspci -vvv | grep ACSCtl", "likely"}};
+     "turn ACS off in the BIOS or by setpci on bare metal", "lspci -vvv | grep ACSCtl", "likely"},
+    false,
+    [](const std::string& odd, const std::string&) { return odd == "on" ? nullptr : &acs_other; }};
 inline constexpr Attribute governor{{"governor-mismatch", Severity::info, "host", "CPU governor", kSetting,
                                      "cpupower frequency-set -g performance", "cpupower frequency-info",
                                      "certain"}};
@@ -232,6 +259,9 @@ inline constexpr Attribute net_mtu{
     {"mtu-mismatch", Severity::bad, "nic", "net device MTU",
      "packets of one size do not pass everywhere: connections hang or are slower",
      "set the same MTU on all hosts and switch ports", "ip link show NETDEV", "certain"}};
+inline constexpr Attribute ipoib_mtu{{"ipoib-mtu-mismatch", Severity::info, "nic", "IPoIB MTU", kSetting,
+                                      "set the same mode and MTU where TCP goes over it",
+                                      "ip link show NETDEV", "certain"}};
 inline constexpr const char* kNoGid = "none";
 inline constexpr FaultKind gid_extra{
     "gid-extra",

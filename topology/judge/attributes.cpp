@@ -7,6 +7,7 @@
 
 #include "core/units.hpp"
 #include "topology/judge/attribute_table.hpp"
+#include "topology/judge/virtual_machine.hpp"
 #include "topology/model/paths.hpp"
 #include "topology/model/text.hpp"
 
@@ -68,9 +69,13 @@ class Observer {
                     [](const RdmaDevice& nic) { return nic.virtual_function.value_or(false); });
     const auto nics =
         std::count_if(host_.rdma_devices.begin(), host_.rdma_devices.end(), [&](const RdmaDevice& nic) {
-          return nic.status == "answers" && (virtual_only || !nic.virtual_function.value_or(false));
+          return nic.status == "answers" && (virtual_only || !nic.virtual_function.value_or(false)) &&
+                 !comes_and_goes(host_, nic);
         });
     see(attribute::nics, "", std::to_string(nics));
+    const auto beside = std::count_if(host_.rdma_devices.begin(), host_.rdma_devices.end(),
+                                      [&](const RdmaDevice& nic) { return comes_and_goes(host_, nic); });
+    see(attribute::nics_beside, "", std::to_string(beside));
     const auto switches = std::count_if(host_.pci.begin(), host_.pci.end(),
                                         [](const PciNode& node) { return node.kind == "nvswitch"; });
     see(attribute::nvswitches, "", host_.pci.empty() ? std::string{} : std::to_string(switches));
@@ -99,9 +104,8 @@ class Observer {
       std::string way;
       if (peermem) {
         way = attribute::kByPeermem;
-      } else if (!modules.empty()) {
-        way = host_.environment.dmabuf.value_or(false) ? attribute::kByDmabuf
-                                                       : "neither nvidia_peermem nor dmabuf";
+      } else if (!modules.empty() && host_.environment.dmabuf) {
+        way = *host_.environment.dmabuf ? attribute::kByDmabuf : "neither nvidia_peermem nor dmabuf";
       }
       see(attribute::gpudirect, "", way);
     }
@@ -213,10 +217,11 @@ class Observer {
   void observe_port(const RdmaPort& port, int slot, const std::string& part) {
     see(attribute::link_layer, part, port.link_layer);
     see(attribute::port_state, part, port.state == "unknown" ? std::string{} : port.state);
-    see(attribute::net_mtu, part, count_of(port.net_mtu_bytes));
     // A port that is down tells rates, sizes and addresses that mean nothing.
     if (port.state != "ACTIVE") return;
     see(attribute::rate, part, number(port.rate_Gbps, "Gb/s"));
+    see(port.link_layer == "InfiniBand" ? attribute::ipoib_mtu : attribute::net_mtu, part,
+        count_of(port.net_mtu_bytes));
     see(attribute::active_mtu, part, count_of(port.active_mtu_bytes));
     if (port.gids.empty()) return;
     const auto indices = all_.gid_indices.find({slot, port.number});
@@ -232,6 +237,7 @@ class Observer {
 
   /// Where GPUs and NICs have the same addresses, bridges of one address are the same bridge.
   void observe_bridges() {
+    if (is_virtual_machine(host_)) return;
     for (const PciNode& node : host_.pci) {
       if (node.kind == "gpu" || node.kind == "nic" || node.kind == "nvme" || node.kind == "other") continue;
       see(attribute::pcie_width,
@@ -247,6 +253,14 @@ class Observer {
   std::vector<Observation> result_;
 };
 
+/// NICs for storage and for the GPUs are often of one model, and differ in board or rate.
+std::string likeness(const RdmaDevice& nic) {
+  std::string text = nic.ids + ' ' + nic.board;
+  for (const RdmaPort& port : nic.ports)
+    text += ' ' + port.link_layer + ' ' + port.state + ' ' + number(port.rate_Gbps, "Gb/s");
+  return text;
+}
+
 const std::string& address_or(const std::string& address, const std::string& name) {
   return address.empty() ? name : address;
 }
@@ -260,10 +274,10 @@ Union union_of(const std::vector<Host>& kinds, const std::vector<std::size_t>& w
   for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
     for (const Gpu& gpu : kinds[kind].gpus) {
       const std::string label = fmt::format("GPU{}", gpu.index);
-      gpus[kind].push_back({address_or(gpu.pci_address, label), label});
+      gpus[kind].push_back({address_or(gpu.pci_address, label), label, gpu.name});
     }
     for (const RdmaDevice& nic : kinds[kind].rdma_devices)
-      nics[kind].push_back({address_or(nic.pci_address, nic.name), nic.name});
+      nics[kind].push_back({address_or(nic.pci_address, nic.name), nic.name, likeness(nic)});
     for (const auto& [name, version] : kinds[kind].environment.modules) all.modules.insert(name);
     for (const auto& [name, version] : kinds[kind].environment.software) all.software.insert(name);
   }

@@ -1,8 +1,15 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <set>
+#include <string_view>
+
 #include "topology/judge/attribute_table.hpp"
 #include "topology/judge/differences.hpp"
 #include "topology/judge/judge.hpp"
+#include "topology/model/text.hpp"
 
 namespace fabricheck::topology {
 namespace {
@@ -10,10 +17,52 @@ namespace {
 /// What a host that lost a part has another order of NICs from.
 bool lost_a_part(const Comparison& comparison, std::size_t kind) {
   for (const char* slug :
-       {attribute::gpus.fault.slug, attribute::nics.fault.slug, attribute::port_state.fault.slug,
-        attribute::port_state_other.slug, attribute::rate.fault.slug, attribute::more_than_majority.slug})
+       {attribute::gpus.fault.slug, attribute::nics.fault.slug, attribute::nics_beside.fault.slug,
+        attribute::port_state.fault.slug, attribute::port_state_other.slug, attribute::rate.fault.slug,
+        attribute::more_than_majority.slug})
     if (comparison.is_odd(kind, slug)) return true;
   return false;
+}
+
+constexpr FaultKind other_machine{
+    "other-machine",
+    Severity::info,
+    "host",
+    "has no GPU and is",
+    "a login or CPU node among GPU nodes: what it has is not compared with theirs",
+    "start the test on the hosts that jobs run on",
+    "cat /sys/class/dmi/id/product_name",
+    "likely"};
+
+/// What boards say whose maker told nothing.
+bool is_placeholder(std::string product) {
+  std::transform(product.begin(), product.end(), product.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  constexpr std::array<std::string_view, 5> kNothing{"", "none", "default string", "to be filled by o.e.m.",
+                                                     "system product name"};
+  return std::find(kNothing.begin(), kNothing.end(), product) != kNothing.end();
+}
+
+/// Which kinds are no GPU nodes at all among a majority of such. One that lost all its GPUs is still the
+/// product that the others are.
+std::vector<bool> other_machines(const ClusterTopology& cluster,
+                                 const std::vector<std::vector<std::size_t>>& hosts) {
+  std::vector<bool> others(cluster.kinds.size(), false);
+  std::set<std::string> products;
+  std::size_t with_gpus = 0;
+  for (std::size_t kind = 0; kind < others.size(); ++kind) {
+    if (cluster.kinds[kind].gpus.empty()) continue;
+    with_gpus += hosts[kind].size();
+    products.insert(cluster.kinds[kind].environment.product);
+  }
+  if (2 * with_gpus <= cluster.hosts.size() || std::any_of(products.begin(), products.end(), is_placeholder))
+    return others;
+  for (std::size_t kind = 0; kind < others.size(); ++kind) {
+    const std::string& product = cluster.kinds[kind].environment.product;
+    others[kind] =
+        cluster.kinds[kind].gpus.empty() && !is_placeholder(product) && products.count(product) == 0;
+  }
+  return others;
 }
 
 Finding note(const char* slug, const std::string& check, const std::vector<std::string>& sentences,
@@ -76,15 +125,24 @@ Judged judge_consistency(const ClusterTopology& cluster) {
   const Union all = union_of(cluster.kinds, weights);
 
   Differences differences(cluster, check.id);
+  const std::vector<bool> others = other_machines(cluster, hosts);
   Comparison comparison(cluster, hosts);
-  for (std::size_t kind = 0; kind < cluster.kinds.size(); ++kind)
+  for (std::size_t kind = 0; kind < cluster.kinds.size(); ++kind) {
+    if (others[kind]) {
+      for (const std::size_t host : hosts[kind])
+        differences.book.add(host, other_machine, "",
+                             "a " + printable(cluster.kinds[kind].environment.product));
+      continue;
+    }
     for (const Observation& observation : observations(cluster.kinds[kind], kind, all))
       comparison.add(kind, observation);
+  }
   comparison.tell(differences);
   for (std::size_t kind = 0; kind < cluster.kinds.size(); ++kind)
-    if (!lost_a_part(comparison, kind)) comparison.add(kind, gpu_nic_order(cluster.kinds[kind]));
+    if (!others[kind] && !lost_a_part(comparison, kind))
+      comparison.add(kind, gpu_nic_order(cluster.kinds[kind]));
   comparison.tell(differences);
-  compare_memory(cluster, differences);
+  compare_memory(cluster, others, differences);
   compare_nvlink_domains(cluster, hosts, differences);
   compare_rails(cluster, hosts, all, differences);
 

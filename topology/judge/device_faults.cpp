@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "topology/judge/device_fault_kinds.hpp"
+#include "topology/judge/virtual_machine.hpp"
 #include "topology/model/text.hpp"
 
 namespace fabricheck::topology {
@@ -45,19 +46,63 @@ void judge_presence(const Host& host, DeviceFaults& result) {
   }
 }
 
+std::ptrdiff_t active_links(const Gpu& gpu) {
+  return std::count_if(gpu.nvlinks.begin(), gpu.nvlinks.end(), is_active);
+}
+
+bool has_switch_link(const Gpu& gpu) {
+  return std::any_of(gpu.nvlinks.begin(), gpu.nvlinks.end(),
+                     [](const NvLink& link) { return link.remote == "switch"; });
+}
+
+/// Whether bridges join cards in pairs: the active links of each GPU lead to one other.
+bool in_pairs(const Host& host) {
+  return std::all_of(host.gpus.begin(), host.gpus.end(), [](const Gpu& gpu) {
+    std::string peer;
+    return std::all_of(gpu.nvlinks.begin(), gpu.nvlinks.end(), [&](const NvLink& link) {
+      if (!is_active(link)) return true;
+      if (link.remote != "gpu" || link.remote_pci_address.empty()) return false;
+      if (peer.empty()) peer = link.remote_pci_address;
+      return peer == link.remote_pci_address;
+    });
+  });
+}
+
+/// Where links may be inactive with nothing broken: a bridge is not fitted everywhere and does not use all
+/// links of a card, and those of a virtual machine may lead to GPUs that another one has.
+bool may_be_unused(const Host& host) {
+  if (sees_nvswitches(host) || std::any_of(host.gpus.begin(), host.gpus.end(), has_switch_link)) return false;
+  return is_virtual_machine(host) || in_pairs(host);
+}
+
 /// GPUs that are joined to nothing have links that are all inactive: that is a fault only where others of the
 /// host have active ones, or where there are NVSwitches to be joined to.
 void judge_nvlinks(const Host& host, DeviceFaults& result) {
-  const bool joined = std::any_of(host.gpus.begin(), host.gpus.end(), any_active) ||
-                      std::any_of(host.pci.begin(), host.pci.end(),
-                                  [](const PciNode& node) { return node.kind == "nvswitch"; });
+  const bool joined = std::any_of(host.gpus.begin(), host.gpus.end(), any_active) || sees_nvswitches(host);
+  const bool unused = may_be_unused(host);
+  std::ptrdiff_t most = 0;
+  for (const Gpu& gpu : host.gpus) most = std::max(most, active_links(gpu));
   for (const Gpu& gpu : host.gpus) {
     if (!answers(gpu) || gpu.nvlinks.empty()) continue;
+    const std::ptrdiff_t active = active_links(gpu);
+    const auto links = static_cast<std::ptrdiff_t>(gpu.nvlinks.size());
+    if (gpu.mig_enabled.value_or(false) && active < links) {
+      result.gaps.push_back({gpu_name(gpu), "its NVLinks, which MIG does not use", false});
+      continue;
+    }
     const auto known = std::count_if(gpu.nvlinks.begin(), gpu.nvlinks.end(),
                                      [](const NvLink& link) { return link.active.has_value(); });
     if (known < static_cast<std::ptrdiff_t>(gpu.nvlinks.size()))
       result.gaps.push_back({gpu_name(gpu), "state of its NVLinks not known", true});
     if (known == 0 || !joined) continue;
+    if (unused && known == links && active < links && (active == 0 || active == most)) {
+      result.gaps.push_back({gpu_name(gpu),
+                             fmt::format("{} of {} NVLinks are active, and whether more should be is for "
+                                         "--expect to say",
+                                         active, links),
+                             true});
+      continue;
+    }
     if (!any_active(gpu)) {
       result.faults.push_back(
           {&fault::nvlink_inactive, gpu_name(gpu), fmt::format("all {}", gpu.nvlinks.size()), {}});
@@ -79,9 +124,10 @@ bool mask_says(const GpuFabric& fabric, unsigned shift) {
   return fabric.health_mask && ((*fabric.health_mask >> shift) & 3U) == 1U;
 }
 
-bool has_switch_link(const Gpu& gpu) {
-  return std::any_of(gpu.nvlinks.begin(), gpu.nvlinks.end(),
-                     [](const NvLink& link) { return link.remote == "switch"; });
+/// 0 and 1: not told, and nothing is wrong; what the others mean is the fabric manager's to say.
+bool is_misconfigured(const GpuFabric& fabric) {
+  constexpr unsigned kIncorrectConfiguration = 8;
+  return fabric.health_mask && ((*fabric.health_mask >> kIncorrectConfiguration) & 15U) > 1U;
 }
 
 /// A link that never came up does not tell what is at its other end: then the GPU's own word that it waits
@@ -117,6 +163,9 @@ void judge_fabric(const Host& host, DeviceFaults& result) {
       result.faults.push_back({&fault::fabric_unhealthy, gpu_name(gpu), "degraded bandwidth", {}});
     if (mask_says(fabric, kRouteUnhealthy))
       result.faults.push_back({&fault::fabric_unhealthy, gpu_name(gpu), "a route is not healthy", {}});
+    if (is_misconfigured(fabric))
+      result.faults.push_back(
+          {&fault::fabric_unhealthy, gpu_name(gpu), "its configuration is incorrect", {}});
   }
 }
 
@@ -124,7 +173,8 @@ void judge_fabric(const Host& host, DeviceFaults& result) {
 /// and by the port above only where the lower end tells nothing.
 class PcieJudge {
  public:
-  PcieJudge(const Host& host, DeviceFaults& result) : host_(host), result_(result) {
+  PcieJudge(const Host& host, DeviceFaults& result)
+      : host_(host), result_(result), virtual_machine_(is_virtual_machine(host)) {
     for (const PciNode& node : host.pci) nodes_.emplace(node.address, &node);
     for (const PciNode& node : host.pci) children_.emplace(node.parent, &node);
   }
@@ -134,6 +184,7 @@ class PcieJudge {
       if (answers(gpu)) judge_device(gpu_name(gpu), gpu.pci_address, gpu.pcie, false);
     for (const RdmaDevice& nic : host_.rdma_devices)
       if (!nic.virtual_function.value_or(false)) judge_device(nic.name, nic.pci_address, {}, true);
+    if (virtual_machine_) return;
     for (const PciNode& node : host_.pci)
       if (is_port(node) || node.kind == "switch-upstream") judge_bridge(node);
   }
@@ -161,9 +212,41 @@ class PcieJudge {
       if (!own.speed_GTps) own.speed_GTps = node->link.speed_GTps;
       if (!own.max_width) own.max_width = node->link.max_width;
       if (!own.max_speed_GTps) own.max_speed_GTps = node->link.max_speed_GTps;
-      limit_by_port_above(*node, own);
+      if (!virtual_machine_) limit_by_port_above(*node, own);
     }
+    if (virtual_machine_) leave_to_slot(name, own, speed_counts);
     judge_link(name, address, own, speed_counts);
+  }
+
+  /// A virtual machine does not see what its devices are plugged into, so that one end of their links is not
+  /// known: only a GPU that has fewer lanes than another of its model is at fault.
+  void leave_to_slot(const std::string& name, PcieLink& link, bool speed_counts) {
+    const auto open = [&](const std::string& what) {
+      result_.gaps.push_back({name, "PCIe " + what + ", and a virtual machine does not show its slot", true});
+    };
+    if (link.width && link.max_width && *link.width > 0 && *link.width < *link.max_width &&
+        !a_sibling_has_more(name, *link.width)) {
+      open(fmt::format("x{} of x{}", *link.width, *link.max_width));
+      link.max_width.reset();
+    }
+    if (speed_counts && is_slow(link)) {
+      open(fmt::format("{:g} of {:g} GT/s", *link.speed_GTps, *link.max_speed_GTps));
+      link.max_speed_GTps.reset();
+    }
+  }
+
+  bool a_sibling_has_more(const std::string& name, int width) const {
+    const auto self = std::find_if(host_.gpus.begin(), host_.gpus.end(),
+                                   [&](const Gpu& gpu) { return gpu_name(gpu) == name; });
+    return self != host_.gpus.end() && std::any_of(host_.gpus.begin(), host_.gpus.end(), [&](const Gpu& gpu) {
+             return gpu.name == self->name && gpu.pcie.width.value_or(0) > width;
+           });
+  }
+
+  static bool is_slow(const PcieLink& link) {
+    constexpr double kSame = 0.99;
+    return link.speed_GTps && link.max_speed_GTps && *link.speed_GTps > 0 &&
+           *link.speed_GTps < *link.max_speed_GTps * kSame;
   }
 
   void limit_by_port_above(const PciNode& node, PcieLink& link) const {
@@ -194,19 +277,18 @@ class PcieJudge {
 
   void judge_link(const std::string& name, const std::string& address, const PcieLink& link,
                   bool speed_counts) {
-    constexpr double kSame = 0.99;
     if (link.width && link.max_width && *link.width > 0 && *link.width < *link.max_width)
       result_.faults.push_back({&fault::pcie_width, name,
                                 fmt::format("x{} of x{}", *link.width, *link.max_width),
                                 located(address, "")});
-    if (!link.speed_GTps || !link.max_speed_GTps || *link.speed_GTps <= 0) return;
-    if (*link.speed_GTps >= *link.max_speed_GTps * kSame) return;
+    if (!speed_counts || !is_slow(link)) return;
     const std::string what = fmt::format("{:g} of {:g} GT/s", *link.speed_GTps, *link.max_speed_GTps);
-    if (speed_counts) result_.faults.push_back({&fault::pcie_speed, name, what, located(address, "")});
+    result_.faults.push_back({&fault::pcie_speed, name, what, located(address, "")});
   }
 
   const Host& host_;
   DeviceFaults& result_;
+  bool virtual_machine_;
   std::unordered_map<std::string, const PciNode*> nodes_;
   std::unordered_multimap<std::string, const PciNode*> children_;
 };

@@ -19,8 +19,8 @@ struct DeviceFault {
 /// What could not be judged.
 struct DeviceGap {
   std::string part;
-  const char* why{};  ///< "hidden from this process"
-  bool open{};        ///< without knowing it there is no PASS
+  std::string why;  ///< "hidden from this process"
+  bool open{};      ///< without knowing it there is no PASS
 };
 
 struct DeviceFaults {

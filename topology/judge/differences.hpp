@@ -65,8 +65,9 @@ class Comparison {
 /// "x8 instead of x16"; of lists only the items that differ.
 std::string instead_of(const std::string& odd, const std::string& majority);
 
-/// Memory of each host, with 1 % to spare for what firmware takes.
-void compare_memory(const ClusterTopology& cluster, Differences& differences);
+/// Memory of each host, with 2 % to spare for what firmware takes. `left_out`: kinds that are not compared.
+void compare_memory(const ClusterTopology& cluster, const std::vector<bool>& left_out,
+                    Differences& differences);
 
 /// Fabric UUID and clique of the GPUs' NVLink domains.
 void compare_nvlink_domains(const ClusterTopology& cluster,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 
 #include "topology/judge/attribute_table.hpp"
 #include "topology/judge/differences.hpp"
@@ -45,10 +44,21 @@ std::string gibibytes(std::uint64_t bytes) {
   return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / kGiB);
 }
 
+/// One module of 48 is more; what firmware and the kernel keep for a dump is less.
 bool about_equal(std::uint64_t a, std::uint64_t b) {
-  constexpr double kTolerance = 0.01;
+  constexpr double kTolerance = 0.02;
   const double most = static_cast<double>(std::max(a, b));
   return most - static_cast<double>(std::min(a, b)) <= kTolerance * most;
+}
+
+/// Of the nodes with CPUs: others are GPUs' or far memory, where no module of the host is missing.
+std::uint64_t memory_of(const Host& kind, const HostParticulars& own) {
+  const bool cpus_known = std::any_of(kind.numa_nodes.begin(), kind.numa_nodes.end(),
+                                      [](const NumaNode& node) { return !node.cpus.empty(); });
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < own.numa_memory_bytes.size() && i < kind.numa_nodes.size(); ++i)
+    if (!cpus_known || !kind.numa_nodes[i].cpus.empty()) bytes += own.numa_memory_bytes[i];
+  return bytes;
 }
 
 bool is_nothing(const std::string& uuid) { return uuid.find_first_not_of("0-") == std::string::npos; }
@@ -101,11 +111,13 @@ void compare_cliques(const ClusterTopology& cluster, const std::map<int, std::ve
 
 }  // namespace
 
-void compare_memory(const ClusterTopology& cluster, Differences& differences) {
+void compare_memory(const ClusterTopology& cluster, const std::vector<bool>& left_out,
+                    Differences& differences) {
   std::vector<std::pair<std::uint64_t, std::size_t>> known;
   for (std::size_t i = 0; i < cluster.hosts.size(); ++i) {
-    const auto& nodes = cluster.hosts[i].own.numa_memory_bytes;
-    const std::uint64_t bytes = std::accumulate(nodes.begin(), nodes.end(), std::uint64_t{0});
+    const HostEntry& host = cluster.hosts[i];
+    if (left_out[static_cast<std::size_t>(host.kind)]) continue;
+    const std::uint64_t bytes = memory_of(cluster.kinds[static_cast<std::size_t>(host.kind)], host.own);
     if (bytes > 0) known.emplace_back(bytes, i);
   }
   if (known.size() < 2) return;

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "topology/judge/judge.hpp"
+#include "topology/judge/virtual_machine.hpp"
 #include "topology/model/merge.hpp"
 #include "topology/model/paths.hpp"
 #include "topology/model/text.hpp"
@@ -114,7 +115,7 @@ void describe_nics(const Host& host, Expectation& expected) {
   using Alike = std::tuple<std::string, std::optional<double>, std::optional<int>, std::optional<double>>;
   std::map<Alike, ExpectedNics> groups;
   for (const RdmaDevice& nic : host.rdma_devices) {
-    if (nic.virtual_function.value_or(false) && !virtual_only) continue;
+    if ((nic.virtual_function.value_or(false) && !virtual_only) || comes_and_goes(host, nic)) continue;
     const RdmaPort* best = nullptr;
     for (const RdmaPort& port : nic.ports)
       if (port.state == "ACTIVE" && (best == nullptr || port.rate_Gbps > best->rate_Gbps)) best = &port;

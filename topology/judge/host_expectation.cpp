@@ -66,6 +66,8 @@ void compare_nvlink_count(const Host& host, const Gpu& gpu, int expected, Lacks&
       !host.gpu_driver.empty() && std::none_of(host.unknown.begin(), host.unknown.end(), names_nvlink);
   if (active + not_known >= expected || (gpu.nvlinks.empty() && !told)) {
     lacks.unknown.push_back(fmt::format("the NVLinks of {}", gpu_name(gpu)));
+  } else if (gpu.mig_enabled.value_or(false)) {
+    lacks.unknown.push_back(fmt::format("the NVLinks of {}, which MIG does not use", gpu_name(gpu)));
   } else {
     lacks.lacks(lack::nvlinks, gpu_name(gpu), of(static_cast<int>(active), expected));
   }
@@ -117,7 +119,11 @@ void compare_islands(const Host& host, int expected, Lacks& lacks) {
     for (std::size_t b = a + 1; b < host.gpus.size(); ++b)
       known = known || paths.at(a, b).type == PathType::nvlink || host.given_paths;
   for (const Gpu& gpu : host.gpus) known = known || !gpu.nvlinks.empty();
-  if (known || !host.gpu_driver.empty()) {
+  const bool split = std::any_of(host.gpus.begin(), host.gpus.end(),
+                                 [](const Gpu& gpu) { return gpu.mig_enabled.value_or(false); });
+  if (split) {
+    lacks.unknown.emplace_back("which GPUs NVLink joins, which MIG does not use");
+  } else if (known || !host.gpu_driver.empty()) {
     lacks.lacks(lack::islands, "", fmt::format("{} instead of {}", islands, expected));
   } else {
     lacks.unknown.emplace_back("which GPUs NVLink joins");

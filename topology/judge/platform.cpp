@@ -251,6 +251,7 @@ class HostComparison {
     for (const RdmaDevice& device : host_.rdma_devices) {
       if (device.status != "answers" || (bare_metal && device.virtual_function.value_or(false))) continue;
       for (const RdmaPort& port : device.ports) {
+        if (!port.state.empty() && port.state != "unknown" && port.state != "ACTIVE") continue;
         if (!wanted.link_layer.empty() && !port.link_layer.empty() && port.link_layer != wanted.link_layer)
           continue;
         if (!wanted.rate_Gbps || port.rate_Gbps.value_or(0) >= *wanted.rate_Gbps)

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "topology/judge/faults.hpp"
+#include "topology/judge/virtual_machine.hpp"
 #include "topology/model/text.hpp"
 
 namespace fabricheck::topology {
@@ -157,6 +158,40 @@ PlatformMatch choose_by_count(const std::vector<const Platform*>& candidates, in
   }));
 }
 
+/// All NVLinks of all GPUs are active and lead to each other: nothing is lost that they were joined to.
+bool is_complete_in_itself(const Host& host) {
+  std::set<std::string> addresses;
+  for (const Gpu& gpu : host.gpus) addresses.insert(gpu.pci_address);
+  return std::all_of(host.gpus.begin(), host.gpus.end(), [&](const Gpu& gpu) {
+    return gpu.status == "answers" && !gpu.nvlinks.empty() &&
+           std::all_of(gpu.nvlinks.begin(), gpu.nvlinks.end(), [&](const NvLink& link) {
+             return link.active.value_or(false) && link.remote == "gpu" && !link.remote_pci_address.empty() &&
+                    link.remote_pci_address != gpu.pci_address &&
+                    addresses.count(link.remote_pci_address) > 0;
+           });
+  });
+}
+
+/// `match`, unless another number of its GPUs is a machine that no platform file knows.
+PlatformMatch unless_other_machine(const PlatformMatch& match, const Host& host, int present) {
+  const int wanted = match.expected.gpus.value_or(present);
+  if (present == wanted) return match;
+  if (present < wanted && is_complete_in_itself(host)) {
+    return none(Verdict::skipped,
+                fmt::format("its {} GPUs are joined to each other by all their NVLinks, which is another "
+                            "machine than {}, and no platform is known for it; pass --platform or --expect",
+                            present, match.platform->name));
+  }
+  if (!is_virtual_machine(host) || sees_nvswitches(host)) return match;
+  // What hypervisors cut such a machine into; any other number is what a loss leaves.
+  const bool part = present == 1 || present == 2 || present == 4;
+  if (present < wanted && !part) return match;
+  return none(Verdict::inconclusive,
+              fmt::format("{} GPUs of a virtual machine may be all that it was given, and {} has {}: pass "
+                          "--platform or --expect",
+                          present, match.platform->name, wanted));
+}
+
 }  // namespace
 
 std::vector<PlatformMatch> platforms_named(std::string_view name, std::span<const Platform> platforms) {
@@ -241,7 +276,8 @@ PlatformMatch find_platform(const Host& host, std::span<const Platform> platform
   const auto present = std::count_if(host.gpus.begin(), host.gpus.end(), [&](const Gpu& gpu) {
     return is_gpu_of(*candidates.front(), host, gpu);
   });
-  return choose_by_count(candidates, static_cast<int>(present));
+  const PlatformMatch match = choose_by_count(candidates, static_cast<int>(present));
+  return match.platform == nullptr ? match : unless_other_machine(match, host, static_cast<int>(present));
 }
 
 }  // namespace fabricheck::topology

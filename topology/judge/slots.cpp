@@ -1,7 +1,9 @@
 #include "topology/judge/slots.hpp"
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
+#include <utility>
 
 namespace fabricheck::topology {
 namespace {
@@ -35,6 +37,24 @@ std::size_t usual_kind(const std::vector<std::vector<Placed>>& kinds,
   return best;
 }
 
+/// Joins in order, the like first: other mainboards have the same NICs in another order.
+void join_left(const std::vector<Placed>& devices, const std::vector<Placed>& usual,
+               const std::vector<std::size_t>& left, std::vector<int> free, std::vector<int>& slots) {
+  const auto alike = [&](std::size_t device, int slot) {
+    return slot >= 0 && devices[device].likeness == usual[static_cast<std::size_t>(slot)].likeness;
+  };
+  for (std::size_t i = 0; i < left.size(); ++i)
+    if (alike(left[i], free[i])) slots[left[i]] = std::exchange(free[i], -1);
+  for (const bool only_alike : {true, false}) {
+    for (const std::size_t device : left) {
+      if (slots[device] >= 0) continue;
+      const auto at = std::find_if(free.begin(), free.end(),
+                                   [&](int slot) { return only_alike ? alike(device, slot) : slot >= 0; });
+      if (at != free.end()) slots[device] = std::exchange(*at, -1);
+    }
+  }
+}
+
 std::vector<int> slots_of(const std::vector<Placed>& devices, const std::vector<Placed>& usual,
                           const std::unordered_map<std::string, int>& slot_of_address) {
   std::vector<int> slots(devices.size(), -1);
@@ -52,8 +72,7 @@ std::vector<int> slots_of(const std::vector<Placed>& devices, const std::vector<
   std::vector<int> free;
   for (std::size_t slot = 0; slot < taken.size(); ++slot)
     if (!taken[slot]) free.push_back(static_cast<int>(slot));
-  if (free.size() == left.size())
-    for (std::size_t i = 0; i < left.size(); ++i) slots[left[i]] = free[i];
+  if (free.size() == left.size()) join_left(devices, usual, left, free, slots);
   return slots;
 }
 

@@ -170,6 +170,60 @@ double rate_of(const RdmaDevice& nic) {
   return rate;
 }
 
+/// Whether one NIC is at the place where the other could be: the model says it, and what it is used for does
+/// not speak against it.
+bool same_kind(const RdmaDevice& a, const RdmaDevice& b) {
+  if (a.virtual_function.value_or(false) != b.virtual_function.value_or(false)) return false;
+  if (!a.ports.empty() && !b.ports.empty() && !a.ports[0].link_layer.empty() &&
+      !b.ports[0].link_layer.empty() && a.ports[0].link_layer != b.ports[0].link_layer)
+    return false;
+  if (!a.ids.empty() && !b.ids.empty()) return a.ids == b.ids;
+  return !a.board.empty() && a.board == b.board;
+}
+
+/// Functions of one card differ in what is behind the dot.
+bool one_card(const RdmaDevice& a, const RdmaDevice& b) {
+  const auto slot = [](const RdmaDevice& nic) {
+    return std::string_view(nic.pci_address).substr(0, nic.pci_address.rfind('.'));
+  };
+  return !a.pci_address.empty() && slot(a) == slot(b);
+}
+
+/// What a NIC counts as when GPUs are given theirs.
+struct Standing {
+  int usability{};
+  double rate_Gbps{};
+  bool operator==(const Standing&) const = default;
+};
+
+std::vector<Standing> standings_now(const Host& host) {
+  std::vector<Standing> all;
+  for (const RdmaDevice& nic : host.rdma_devices) all.push_back({usability(nic), rate_of(nic)});
+  return all;
+}
+
+/// A NIC that is down or silent counts as its active kin does. Not so the second port of a card whose first
+/// one is active: that is often left without a cable.
+std::vector<Standing> standings_as_built(const Host& host) {
+  std::vector<Standing> all = standings_now(host);
+  const std::vector<Standing> now = all;
+  for (std::size_t nic = 0; nic < all.size(); ++nic) {
+    if (now[nic].usability < 2) continue;
+    const RdmaDevice& device = host.rdma_devices[nic];
+    Standing best = now[nic];
+    bool spare = false;
+    for (std::size_t other = 0; other < all.size(); ++other) {
+      const RdmaDevice& one = host.rdma_devices[other];
+      if (now[other].usability != 0) continue;
+      spare = spare || one_card(device, one);
+      if (!same_kind(device, one)) continue;
+      best = {0, std::max(best.rate_Gbps, now[other].rate_Gbps)};
+    }
+    if (!spare) all[nic] = best;
+  }
+  return all;
+}
+
 /// How far each NIC is from each GPU, finer than in words: of two PXB the one over fewer bridges is nearer.
 class Distances {
  public:
@@ -186,14 +240,14 @@ class Distances {
     return {type, below_bridges && !places_.empty() ? bridges_between(places_[gpu], places_[end]) : 0};
   }
 
-  /// Whether `nic` serves the GPU just as well as its nearest one does, by a switch that they share.
+  /// Whether `nic` is as near to the GPU as its nearest one is, by a switch that they share.
   bool as_near_as(std::size_t gpu, std::size_t nearest, std::size_t nic) const {
     const auto distance = at(gpu, nic);
     if (distance.first != PathType::pix && distance.first != PathType::pxb) return false;
     const RdmaDevice& one = host_.rdma_devices[nearest];
     const RdmaDevice& other = host_.rdma_devices[nic];
-    return distance == at(gpu, nearest) && usability(one) == usability(other) &&
-           rate_of(one) == rate_of(other) && one.virtual_function == other.virtual_function;
+    return distance == at(gpu, nearest) &&
+           one.virtual_function.value_or(false) == other.virtual_function.value_or(false);
   }
 
  private:
@@ -201,6 +255,26 @@ class Distances {
   const PathMatrix& paths_;
   std::vector<PciPlace> places_;
 };
+
+std::vector<std::optional<std::size_t>> nearest_by(const Host& host, const PathMatrix& paths,
+                                                   const Distances& distances,
+                                                   const std::vector<Standing>& standings) {
+  std::vector<std::size_t> taken(host.rdma_devices.size(), 0);
+  std::vector<std::optional<std::size_t>> nearest(host.gpus.size());
+  for (std::size_t gpu = 0; gpu < host.gpus.size(); ++gpu) {
+    const auto key = [&](std::size_t nic) {
+      return std::make_tuple(standings[nic].usability, distances.at(gpu, nic), -standings[nic].rate_Gbps,
+                             taken[nic]);
+    };
+    for (std::size_t nic = 0; nic < host.rdma_devices.size(); ++nic) {
+      if (standings[nic].usability == 3) continue;
+      if (paths.at(gpu, host.gpus.size() + nic).type == PathType::unknown) continue;
+      if (!nearest[gpu] || key(nic) < key(*nearest[gpu])) nearest[gpu] = nic;
+    }
+    if (nearest[gpu]) ++taken[*nearest[gpu]];
+  }
+  return nearest;
+}
 
 }  // namespace
 
@@ -241,27 +315,13 @@ PathMatrix paths_of(const Host& host) {
 }
 
 std::vector<std::optional<std::size_t>> nearest_nics(const Host& host, const PathMatrix& paths) {
-  const Distances distances(host, paths);
-  std::vector<std::size_t> taken(host.rdma_devices.size(), 0);
-  std::vector<std::optional<std::size_t>> nearest(host.gpus.size());
-  for (std::size_t gpu = 0; gpu < host.gpus.size(); ++gpu) {
-    const auto key = [&](std::size_t nic) {
-      const RdmaDevice& device = host.rdma_devices[nic];
-      return std::make_tuple(usability(device), distances.at(gpu, nic), -rate_of(device), taken[nic]);
-    };
-    for (std::size_t nic = 0; nic < host.rdma_devices.size(); ++nic) {
-      if (usability(host.rdma_devices[nic]) == 3) continue;
-      if (paths.at(gpu, host.gpus.size() + nic).type == PathType::unknown) continue;
-      if (!nearest[gpu] || key(nic) < key(*nearest[gpu])) nearest[gpu] = nic;
-    }
-    if (nearest[gpu]) ++taken[*nearest[gpu]];
-  }
-  return nearest;
+  return nearest_by(host, paths, Distances(host, paths), standings_now(host));
 }
 
 std::vector<Rail> rails_of(const Host& host, const PathMatrix& paths) {
-  const auto nearest = nearest_nics(host, paths);
   const Distances distances(host, paths);
+  const auto standings = standings_as_built(host);
+  const auto nearest = nearest_by(host, paths, distances, standings);
   std::vector<Rail> rails(host.rdma_devices.size());
   for (std::size_t nic = 0; nic < rails.size(); ++nic) {
     rails[nic].nic = nic;
@@ -271,7 +331,9 @@ std::vector<Rail> rails_of(const Host& host, const PathMatrix& paths) {
   for (Rail& rail : rails) {
     if (!rail.gpus.empty()) continue;
     for (std::size_t gpu = 0; gpu < nearest.size(); ++gpu)
-      if (nearest[gpu] && distances.as_near_as(gpu, *nearest[gpu], rail.nic)) rail.gpus.push_back(gpu);
+      if (nearest[gpu] && standings[*nearest[gpu]] == standings[rail.nic] &&
+          distances.as_near_as(gpu, *nearest[gpu], rail.nic))
+        rail.gpus.push_back(gpu);
   }
   rails.erase(std::remove_if(rails.begin(), rails.end(), [](const Rail& rail) { return rail.gpus.empty(); }),
               rails.end());

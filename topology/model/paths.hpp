@@ -59,9 +59,11 @@ PathMatrix paths_of(const Host& host);
 /// among equals each GPU takes the one that fewest GPUs before it took, so that they spread.
 std::vector<std::optional<std::size_t>> nearest_nics(const Host& host, const PathMatrix& paths);
 
-/// One rail: a NIC that carries GPU traffic, and the GPUs it is nearest to: those that nearest_nics() gives
-/// it, or, of a NIC that got none, those it serves as well as theirs through a common switch (four NICs per
-/// GPU). Rails are numbered in the order of their first GPU; other NICs (management, storage) are no rail.
+/// One rail: a NIC that carries GPU traffic, and the GPUs it is nearest to: those that nearest_nics() would
+/// give it, or, of a NIC that got none, those it serves as well as theirs through a common switch (four NICs
+/// per GPU). A NIC that is down or does not answer is a rail as if it were active where active NICs of its
+/// model are there, so that one bad port does not give the other rails of a host new numbers. Rails are
+/// numbered in the order of their first GPU; other NICs (management, storage) are no rail.
 struct Rail {
   std::size_t nic{};              ///< index into Host::rdma_devices
   std::vector<std::size_t> gpus;  ///< indices into Host::gpus

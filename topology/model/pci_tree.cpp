@@ -37,7 +37,8 @@ std::vector<const PciNode*> switches_once(const std::vector<const PciNode*>& bri
 
 PciTree::PciTree(const Host& host) {
   for (const PciNode& node : host.pci) nodes_.emplace(node.address, &node);
-  if (host.numa_nodes.size() == 1) only_numa_node_ = host.numa_nodes.front().index;
+  // A pasted matrix may have lost the rows of the other nodes.
+  if (!host.given_paths && host.numa_nodes.size() == 1) only_numa_node_ = host.numa_nodes.front().index;
 }
 
 const PciNode* PciTree::find(std::string_view address) const {

@@ -55,7 +55,7 @@ std::string reason(const std::string& sysroot, const PciDevice& device, const st
 
 /// Functions that are no fault: one sentence for each kind.
 struct Others {
-  std::vector<std::string> given_away, without_rdma, out_of_sight;
+  std::vector<std::string> given_away, without_rdma, out_of_sight, without_driver;
 };
 
 void report(const std::vector<std::string>& addresses, const char* what, std::vector<std::string>& unknown) {
@@ -67,6 +67,8 @@ void report(const std::vector<std::string>& addresses, const char* what, std::ve
 
 void add_unanswered_nics(const std::string& sysroot, const std::vector<PciDevice>& devices, Host& host) {
   const bool in_container = !host.environment.container.empty() && host.environment.container != "none";
+  const bool in_virtual_machine =
+      !host.environment.hypervisor.empty() && host.environment.hypervisor != "none";
   std::vector<RdmaDevice> silent;
   Others others;
   for (const PciDevice& device : devices) {
@@ -82,7 +84,10 @@ void add_unanswered_nics(const std::string& sysroot, const std::vector<PciDevice
       others.given_away.push_back(device.address);
       continue;
     }
-    if (is_virtual && driver.empty()) continue;
+    if (is_virtual && driver.empty()) {
+      if (in_virtual_machine) others.without_driver.push_back(device.address);
+      continue;
+    }
     const auto net_devices = net_devices_of(function);
     if (!net_devices.empty()) {
       if (!is_virtual && !is_bonded(function, net_devices)) others.without_rdma.push_back(device.address);
@@ -107,6 +112,10 @@ void add_unanswered_nics(const std::string& sysroot, const std::vector<PciDevice
          host.unknown);
   report(others.without_rdma,
          "with a net device and without RDMA device; load mlx5_ib if they are to carry RDMA", host.unknown);
+  report(others.without_driver,
+         "this virtual machine was given and has no kernel driver for, so nothing of them is known; load it "
+         "if they are to carry RDMA",
+         host.unknown);
   report(others.out_of_sight, "whose devices may be another container's, so whether they answer is not known",
          host.unknown);
   host.rdma_devices.insert(host.rdma_devices.end(), silent.begin(), silent.end());

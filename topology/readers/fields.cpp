@@ -94,6 +94,11 @@ bool starts_with(std::string_view text, std::string_view front) {
   return text.substr(0, front.size()) == front;
 }
 
+bool is_utf16(std::string_view text) {
+  if (starts_with(text, "\xff\xfe") || starts_with(text, "\xfe\xff")) return true;
+  return text.size() >= 2 && (text[0] == '\0') != (text[1] == '\0');
+}
+
 std::string lower_case(std::string_view text) {
   std::string result(text);
   for (char& c : result)

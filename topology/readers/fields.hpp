@@ -26,6 +26,9 @@ std::string_view trimmed(std::string_view text);
 
 bool starts_with(std::string_view text, std::string_view front);
 
+/// By its byte order mark, or by the NUL that each plain character has at its side.
+bool is_utf16(std::string_view text);
+
 std::string lower_case(std::string_view text);
 
 /// By vendor:device. Whether the function is a virtual function, as far as the ids tell.

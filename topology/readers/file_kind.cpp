@@ -18,11 +18,58 @@ std::string without_nuls(std::string_view text) {
   return plain;
 }
 
-/// The name of the root element: what follows declarations, comments and processing instructions.
+/// What a DOCTYPE at the front of the text says.
+struct Doctype {
+  std::string_view name;
+  std::size_t length{};  ///< npos: it does not end
+  bool defines_entities{};
+};
+
+Doctype read_doctype(std::string_view text) {
+  constexpr std::string_view kMark = "<!DOCTYPE";
+  Doctype found;
+  found.name = trimmed(text.substr(kMark.size()));
+  found.name = found.name.substr(0, found.name.find_first_of(" \t\r\n[>"));
+  found.length = std::string_view::npos;
+  int brackets = 0;
+  for (std::size_t at = kMark.size(); at < text.size(); ++at) {
+    std::string_view end;
+    if (text[at] == '"') end = "\"";
+    if (text[at] == '\'') end = "'";
+    if (starts_with(text.substr(at), "<!--")) end = "-->";
+    if (!end.empty()) {
+      at = text.find(end, at + 1);
+      if (at == std::string_view::npos) return found;
+      at += end.size() - 1;
+      continue;
+    }
+    if (starts_with(text.substr(at), "<!ENTITY")) found.defines_entities = true;
+    if (text[at] == '[') ++brackets;
+    if (text[at] == ']') --brackets;
+    if (text[at] == '>' && brackets <= 0) {
+      found.length = at + 1;
+      return found;
+    }
+  }
+  return found;
+}
+
+/// The name of the root element: what follows declarations, comments and processing instructions. Where a
+/// DOCTYPE is all there is, the one it announces.
 std::string_view root_element(std::string_view text) {
+  std::string_view announced;
   while (true) {
     text = trimmed(text);
-    if (!starts_with(text, "<")) return {};
+    if (!starts_with(text, "<")) return announced;
+    if (starts_with(text, "<!DOCTYPE")) {
+      const Doctype doctype = read_doctype(text);
+      // Whatever the root is, the XML reader says that it takes no entities.
+      if (doctype.defines_entities) return "system";
+      if (doctype.length == std::string_view::npos) return doctype.name;
+      announced = doctype.name;
+      text.remove_prefix(doctype.length);
+      continue;
+    }
     std::string_view end_mark = ">";
     if (starts_with(text, "<!--")) {
       end_mark = "-->";
@@ -33,7 +80,7 @@ std::string_view root_element(std::string_view text) {
       return text.substr(0, text.find_first_of(" \t\r\n/>"));
     }
     const std::size_t end = text.find(end_mark);
-    if (end == std::string_view::npos) return {};
+    if (end == std::string_view::npos) return announced;
     text.remove_prefix(end + end_mark.size());
   }
 }
@@ -57,8 +104,7 @@ bool is_matrix_line(std::string_view raw) {
 TopologyFileKind topology_file_kind(std::string_view text) {
   constexpr std::size_t kEnough = 1 << 20;
   std::string_view start = text.substr(0, kEnough);
-  const bool wide = starts_with(start, "\xff\xfe") || starts_with(start, "\xfe\xff") ||
-                    start.substr(0, 4).find('\0') != std::string_view::npos;
+  const bool wide = is_utf16(start) || start.substr(0, 4).find('\0') != std::string_view::npos;
   const std::string plain = wide ? without_nuls(start) : std::string();
   if (wide) start = plain;
   if (starts_with(start, kUtf8Mark)) start.remove_prefix(kUtf8Mark.size());

@@ -202,6 +202,12 @@ class NcclReader {
     return value && *value > 0 && *value <= 0xffffff ? fmt::format("{:06x}", *value) : "";
   }
 
+  /// RCCL wrote HIP's old architecture numbers, in which gfx90a is 910, before it wrote names.
+  static std::string gfx_name(const std::string& gcn) {
+    if (starts_with(gcn, "gfx")) return gcn;
+    return gcn == "910" ? "gfx90a" : "gfx" + gcn;
+  }
+
   void read_gpu(std::size_t index) {
     const XmlElement& element = document_.elements[index];
     const auto pci = pci_.find(element.parent);
@@ -213,8 +219,9 @@ class NcclReader {
     gpu.pci_address = node.address;
     gpu.index = element.has("dev") ? static_cast<int>(number(element, "dev", 0, 4095)) : -1;
     const std::string& gcn = element.get("gcn");
+    has_xgmi_ = has_xgmi_ || !gcn.empty();
     if (!gcn.empty())
-      gpu.name = "AMD " + printable(starts_with(gcn, "gfx") ? gcn : "gfx" + gcn);
+      gpu.name = "AMD " + printable(gfx_name(gcn));
     else if (const auto sm = parse_number(element.get("sm")); sm && *sm > 0 && *sm < 1000)
       gpu.compute_capability = fmt::format("{}.{}", *sm / 10, *sm % 10);
     gpu_of_element_.emplace(index, host_.gpus.size());
@@ -249,7 +256,7 @@ class NcclReader {
     }
     if (link.remote == "switch" && !link.remote_pci_address.empty())
       switches_.insert(link.remote_pci_address);
-    if (element.name == "xgmi") has_xgmi_ = true;
+    has_xgmi_ = has_xgmi_ || element.name == "xgmi";
     for (long i = 0; i < count; ++i) {
       link.index = static_cast<int>(gpu.nvlinks.size());
       gpu.nvlinks.push_back(link);
@@ -421,14 +428,19 @@ class NcclReader {
 
   void say_unknown() {
     if (untold_ > 0)
-      say(fmt::format("{} PCI function{} told without a class: whether {} GPU or NIC is not known", untold_,
-                      untold_ == 1 ? " is" : "s are", untold_ == 1 ? "it is a" : "each is a"));
+      say(fmt::format(
+          "the file tells {} PCI function{} without a class, so which of them are GPUs and which are NICs is "
+          "not told",
+          untold_, untold_ == 1 ? "" : "s"));
     if (host_.gpus.empty()) say("the file shows no GPU; which GPUs the host has is not known");
     if (host_.rdma_devices.empty()) say("the file shows no NIC; which NICs the host has is not known");
     const bool no_links =
         std::all_of(host_.gpus.begin(), host_.gpus.end(), [](const Gpu& gpu) { return gpu.nvlinks.empty(); });
-    if (no_links && !host_.gpus.empty()) say("the file tells no NVLinks; NCCL may find some when it runs");
-    if (has_xgmi_) say("the links between GPUs are AMD's xGMI, shown as NVLinks");
+    if (no_links && !host_.gpus.empty())
+      say("the file tells no links between GPUs; NCCL may find some when it runs");
+    if (has_xgmi_ && !no_links)
+      say("the links between GPUs are XGMI (AMD's Infinity Fabric), not NVLink: where NVLinks are counted, "
+          "these are meant");
     say("NCCL's files do not tell host bridges: two devices below one CPU are taken to share one, so PHB may "
         "be NODE");
     say("NCCL's files do not tell names, UUIDs, health or driver of GPUs, and not state, firmware or GIDs of "

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "topology/readers/fields.hpp"
 #include "topology/readers/readers.hpp"
 
 namespace fabricheck::topology {
@@ -25,6 +26,14 @@ inline void check_size(std::string_view text, const std::string& file) {
     refuse(file, 0,
            fmt::format("has {} MiB; a topology file has at most {} MiB", text.size() >> 20,
                        kLargestTopologyFile >> 20));
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) refuse(file, 0, "is empty");
+}
+
+/// For readers of plain text; expat reads UTF-16 by itself.
+inline void check_text(std::string_view text, const std::string& file) {
+  check_size(text, file);
+  if (is_utf16(text))
+    refuse(file, 0, "is UTF-16; convert it with iconv -f UTF-16 -t UTF-8 and give the result");
 }
 
 }  // namespace fabricheck::topology

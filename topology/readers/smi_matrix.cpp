@@ -12,6 +12,7 @@
 #include "topology/readers/fields.hpp"
 #include "topology/readers/readers.hpp"
 #include "topology/readers/refuse.hpp"
+#include "topology/readers/smi_numa.hpp"
 #include "topology/readers/smi_words.hpp"
 
 namespace fabricheck::topology {
@@ -83,7 +84,7 @@ class MatrixReader {
   }
 
   void read_lines() {
-    check_size(text_, file_);
+    check_text(text_, file_);
     int line = 0;
     std::string_view rest = text_;
     while (!rest.empty() && !finished_) {
@@ -94,8 +95,7 @@ class MatrixReader {
       if (raw.size() > kLongestLine)
         refuse(file_, line,
                fmt::format("the line has {} KiB; a matrix of nvidia-smi has no such line", raw.size() >> 10));
-      if (raw.find('\0') != std::string_view::npos)
-        refuse(file_, line, "holds NUL bytes; where it is UTF-16 text, convert it to UTF-8");
+      if (raw.find('\0') != std::string_view::npos) refuse(file_, line, "holds NUL bytes; it is no text");
       read_line(smi::clean_line(raw), line, end == std::string_view::npos);
     }
   }
@@ -396,13 +396,18 @@ class MatrixReader {
     for (const auto& name : names_) ++uses[shown_name(name)];
     std::map<std::string, std::size_t> used;
     GivenPaths paths;
+    smi::Columns columns;
     for (std::size_t i = 0; i < names_.size(); ++i) {
       std::string name = shown_name(names_[i]);
       if (uses[name] > 1) name = fmt::format("{}#{}", name, used[name]++);
       paths.names.push_back(name);
       if (smi::is_numbered(names_[i], "GPU")) {
-        add_gpu(names_[i], affinity_[i]);
+        Gpu gpu;
+        gpu.index = static_cast<int>(parse_number(names_[i].substr(3)).value_or(0));
+        host_.gpus.push_back(std::move(gpu));
+        columns.gpus.push_back(i);
       } else {
+        columns.nics.push_back(i);
         RdmaDevice device;
         device.name = name;
         host_.rdma_devices.push_back(std::move(device));
@@ -412,9 +417,7 @@ class MatrixReader {
     host_.given_paths = std::move(paths);
     if (std::any_of(uses.begin(), uses.end(), [](const auto& use) { return use.second > 1; }))
       say("several columns have one name, which nvidia-smi cut short; they are numbered with #");
-    std::sort(host_.numa_nodes.begin(), host_.numa_nodes.end(),
-              [](const NumaNode& a, const NumaNode& b) { return a.index < b.index; });
-    if (!without_numa_.empty()) say(fmt::format("the NUMA node of {} is not told", without_numa_));
+    for (auto& sentence : smi::place_on_numa_nodes(host_, columns, affinity_)) say(std::move(sentence));
     say("nvidia-smi topo -m does not tell names, UUIDs, PCI addresses or health of GPUs, and not rate or "
         "state of NICs");
   }
@@ -422,34 +425,6 @@ class MatrixReader {
   std::string shown_name(const std::string& name) const {
     const auto entry = legend_.find(name);
     return entry == legend_.end() ? printable(name) : entry->second;
-  }
-
-  void add_gpu(const std::string& name, const smi::Affinity& affinity) {
-    Gpu gpu;
-    gpu.index = static_cast<int>(parse_number(name.substr(3)).value_or(0));
-    const auto numa = parse_number(affinity.numa);
-    if (numa && *numa >= 0 && *numa < 4096) {
-      gpu.numa_node = static_cast<int>(*numa);
-      add_numa(*gpu.numa_node, affinity.cpus, name);
-    } else {
-      without_numa_ += fmt::format("{}{}", without_numa_.empty() ? "" : ", ", name);
-    }
-    host_.gpus.push_back(std::move(gpu));
-  }
-
-  void add_numa(int index, const std::string& cpus, const std::string& gpu) {
-    const auto known = std::find_if(host_.numa_nodes.begin(), host_.numa_nodes.end(),
-                                    [&](const NumaNode& node) { return node.index == index; });
-    if (known == host_.numa_nodes.end()) {
-      NumaNode node;
-      node.index = index;
-      node.cpus = cpus;
-      host_.numa_nodes.push_back(std::move(node));
-    } else if (known->cpus.empty()) {
-      known->cpus = cpus;
-    } else if (!cpus.empty() && known->cpus != cpus) {
-      say(fmt::format("{} has other CPUs than the GPUs before it on NUMA node {}", gpu, index));
-    }
   }
 
   static constexpr std::size_t kMostBefore = 8;  // words before a row's name
@@ -467,7 +442,6 @@ class MatrixReader {
   std::vector<smi::Affinity> affinity_;
   std::vector<std::size_t> has_row_;
   bool finished_{};
-  std::string without_numa_;
 };
 
 }  // namespace

@@ -24,7 +24,7 @@ struct Line {
 };
 
 std::vector<Line> lines_of(std::string_view text, const std::string& file) {
-  check_size(text, file);
+  check_text(text, file);
   std::vector<Line> lines;
   int number = 0;
   for (const std::string_view line : split(text, '\n')) {
@@ -32,8 +32,7 @@ std::vector<Line> lines_of(std::string_view text, const std::string& file) {
     if (line.size() > kLongestLine)
       refuse(file, number,
              fmt::format("the line has {} KiB; no switch topology has such a line", line.size() >> 10));
-    if (line.find('\0') != std::string_view::npos)
-      refuse(file, number, "holds NUL bytes; where it is UTF-16 text, convert it to UTF-8");
+    if (line.find('\0') != std::string_view::npos) refuse(file, number, "holds NUL bytes; it is no text");
     lines.push_back({trimmed(line), number});
   }
   return lines;

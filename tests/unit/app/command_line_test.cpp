@@ -309,7 +309,12 @@ TEST(OtherCommands, TopologyTakesTheFormatFromTheFileWhereNoneIsGiven) {
   EXPECT_EQ(format_of({"topology", "--save", "node.svg"}), TopologyFormat::svg);
   EXPECT_EQ(format_of({"topology", "--save", "node.dot"}), TopologyFormat::dot);
   EXPECT_EQ(format_of({"topology", "--save", "node.txt"}), TopologyFormat::tree);
+  EXPECT_EQ(format_of({"topology", "--save", "a.b/node7"}), TopologyFormat::tree);
   EXPECT_EQ(format_of({"topology", "--save", "node.json", "--format", "matrix"}), TopologyFormat::matrix);
+  EXPECT_EQ(format_of({"topology", "--save", "node.png", "--format", "svg"}), TopologyFormat::svg);
+  EXPECT_EQ(error({"topology", "--save", "node.png"}),
+            "--save: the ending of 'node.png' is none of .txt, .json, .dot, .svg; say --format too");
+  EXPECT_EQ(error({"topology", "--save", "node.7"}).substr(0, 7), "--save:");
 }
 
 TEST(OtherCommands, TopologyJudgesOnlyWhenItIsToldByWhat) {

@@ -125,6 +125,30 @@ TEST(TopologyChecks, TheSwitchTopologyNamesARailOnTheWrongLeaf) {
   EXPECT_EQ(topology::whole_host(cluster, 0).rdma_devices[1].ports[0].neighbour->switch_name, "leaf1");
 }
 
+TEST(TopologyChecks, WhatAHostSaysOfItsOwnCablesNeedNotNameIt) {
+  Host host = host_of(0, 2);
+  host.rdma_devices[1].ports[0].net_device = "ens7";
+  const File file("lldp.ens7.via=LLDP\nlldp.ens7.chassis.name=leaf3\nlldp.ens7.port.ifname=Ethernet1/7\n");
+  TopologySources sources;
+  sources.switch_topology_file = file.name();
+  ClusterTopology cluster = topology::merge_hosts({host});
+  judge_topology(cluster, read_topology_words(sources), "", {}, {});
+  const auto& neighbour = topology::whole_host(cluster, 0).rdma_devices[1].ports[0].neighbour;
+  ASSERT_TRUE(neighbour.has_value());
+  EXPECT_EQ(neighbour->switch_name, "leaf3");
+}
+
+TEST(TopologyChecks, ASwitchTopologyOfOtherHostsIsRefused) {
+  const File file(
+      "Switch\t40 \"S-0\"\t\t# \"leaf\" enhanced port 0 lid 1 lmc 0\n"
+      "[1]\t\"H-00000000000000a0\"[1](00000000000000a0) \t\t# \"elsewhere mlx5_0\" lid 9 4xNDR\n");
+  TopologySources sources;
+  sources.switch_topology_file = file.name();
+  ClusterTopology cluster = topology::merge_hosts({host_of(0, 2)});
+  const TopologyWords words = read_topology_words(sources);
+  EXPECT_THROW(judge_topology(cluster, words, "", {}, {}), UsageError);
+}
+
 TEST(TopologyChecks, WrongWordsAreRefusedBeforeAnythingIsJudged) {
   const auto refusal = [](const TopologySources& sources) -> std::string {
     try {

@@ -351,6 +351,13 @@ TEST_F(FilesTest, APipeIsWrittenToAndNotReplaced) {
   EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
+TEST_F(FilesTest, APipeThatNobodyReadsIsNotWaitedFor) {
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(message_of<Error>([&] { write_file(pipe.string(), "text"); }),
+              HasSubstr("nobody reads this pipe"));
+}
+
 TEST_F(FilesTest, RequireWritableCreatesTheFolderAndLeavesItEmpty) {
   const fs::path folder = folder_ / "a" / "b";
   require_writable(folder.string());

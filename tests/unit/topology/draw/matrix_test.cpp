@@ -63,13 +63,90 @@ TEST(DrawMatrix, IslandsAndRails) {
     for (NvLink& link : gpu.nvlinks)
       if (gpu.index == 5 || link.remote_pci_address == host.gpus[5].pci_address) link.active = false;
   const std::string text = draw_matrix(merge_hosts({host}));
-  EXPECT_THAT(text, HasSubstr("NVLink islands: GPU0-4,6-7 (NV1 to NV2); alone: GPU5\n"));
+  EXPECT_THAT(text,
+              HasSubstr("NVLink islands: GPU0-4,6-7 (NV1 to NV2, not every pair directly); alone: GPU5\n"));
   EXPECT_THAT(text, HasSubstr("Rails: rail 0 = mlx5_0 (GPU0-1), rail 1 = mlx5_1 (GPU2-3), "));
   EXPECT_THAT(draw_matrix(merge_hosts({machines::dgx_h100()})),
-              HasSubstr("; no rail: mlx5_[8-9] (nearest to no GPU: management or storage)\n"));
+              HasSubstr("; no rail: mlx5_[8-9] (serves no GPU best: management or storage?)\n"));
   for (Gpu& gpu : host.gpus) gpu.nvlinks.clear();
+  host.gpu_driver = "550.90.07";
   EXPECT_THAT(draw_matrix(merge_hosts({host})),
               HasSubstr("NVLink islands: none, no GPU reaches another by NVLink\n"));
+}
+
+TEST(DrawMatrix, NvlinksThatAreNotToldAreNotNone) {
+  const auto islands = [](const Host& host) {
+    const std::string text = draw_matrix(merge_hosts({host}));
+    const std::size_t at = text.find("NVLink islands: ") + 16;
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  Host host = machines::dgx_h100();
+  for (Gpu& gpu : host.gpus) gpu.nvlinks.clear();
+  EXPECT_EQ(islands(host), "none, no GPU reaches another by NVLink");
+  host.gpu_driver.clear();  // NVML did not answer
+  EXPECT_EQ(islands(host), "not known");
+  host.source = "NCCL XML";
+  EXPECT_EQ(islands(host), "not told by the file");
+  for (Gpu& gpu : host.gpus) machines::add_nvlinks(gpu, 12, "");
+  EXPECT_EQ(islands(host), "NVLinks are there; what they lead to is not told");
+  for (Gpu& gpu : host.gpus) gpu.nvlinks.clear();
+  host.source = "nvidia-smi topo -m";
+  host.gpus.resize(2);
+  host.given_paths = GivenPaths{{"GPU0", "GPU1"}, {{"X", "SYS"}, {"SYS", "X"}}};
+  EXPECT_EQ(islands(host), "none, no GPU reaches another by NVLink");
+  host.given_paths->cells = {{"X", ""}, {"", "X"}};
+  EXPECT_EQ(islands(host), "none as far as it shows; the paths between some GPUs are not told");
+}
+
+TEST(DrawMatrix, WhyANicIsNoRail) {
+  Host host = machines::dgx_h100();
+  machines::add_nic(host, "", std::nullopt);  // nowhere
+  host.rdma_devices[8].ports[0].state = "DOWN";
+  host.rdma_devices[8].board = "MT_0000000001";
+  host.rdma_devices[2].ports[0].state = "DOWN";
+  std::string text = draw_matrix(merge_hosts({host}));
+  EXPECT_THAT(text,
+              HasSubstr("rail 1 = mlx5_1 (GPU1), rail 2 = mlx5_2 (GPU2, DOWN), rail 3 = mlx5_3 (GPU3), "));
+  EXPECT_THAT(text, HasSubstr("; no rail: mlx5_8 (port is DOWN), mlx5_9 (serves no GPU best: management or "
+                              "storage?), mlx5_10 (path to GPU0-7 not known)\n"));
+  host.rdma_devices[9].status = "not answering";
+  EXPECT_THAT(draw_matrix(merge_hosts({host})), HasSubstr(", mlx5_9 (does not answer), "));
+  Host cut;
+  cut.source = "nvidia-smi topo -m";
+  for (int i = 0; i < 2; ++i) machines::add_gpu(cut, "", std::nullopt);
+  for (int i = 0; i < 2; ++i) machines::add_nic(cut, "", std::nullopt);
+  cut.given_paths = GivenPaths{{"GPU0", "GPU1", "mlx5_0", "mlx5_1"},
+                               {{"X", "PHB", "PIX", "SYS"}, {"PHB", "X", "PIX"}, {"PIX", "PIX", "X"}, {}}};
+  EXPECT_THAT(draw_matrix(merge_hosts({cut})),
+              HasSubstr("Rails: rail 0 = mlx5_0 (GPU0-1); no rail: mlx5_1 (path to GPU1 not told)\n"));
+}
+
+TEST(DrawMatrix, PairsOfAnIslandThatAreNotToldAreSaid) {
+  Host host;
+  host.source = "nvidia-smi topo -m";
+  for (int i = 0; i < 3; ++i) machines::add_gpu(host, "", std::nullopt);
+  host.given_paths = GivenPaths{{"GPU0", "GPU1", "GPU2"}, {{"X", "NV18", "NV18"}, {"NV18", "X"}, {"NV18"}}};
+  EXPECT_THAT(draw_matrix(merge_hosts({host})),
+              HasSubstr("NVLink islands: all 3 GPUs (NV18, some pairs not told)\n"));
+}
+
+TEST(DrawMatrix, RailThatIsFarFromAGpuIsSaid) {
+  Host host;
+  host.numa_nodes = {{0, "0-7", machines::kGiB}, {1, "8-15", machines::kGiB}};
+  machines::add_gpu(host, "", 0);
+  machines::add_gpu(host, "", 1);
+  machines::add_nic(host, "", 1);
+  EXPECT_THAT(draw_matrix(merge_hosts({host})), HasSubstr("rail 0 = mlx5_0 (GPU0-1, GPU0 only over SYS)\n"));
+}
+
+TEST(DrawMatrix, StateThatAFileDoesNotTellIsNoFault) {
+  Host host = machines::dgx_h100();
+  for (Gpu& gpu : host.gpus) gpu.status = "not asked";
+  EXPECT_THAT(draw_matrix(merge_hosts({host})), HasSubstr("Look at: GPU0 NOT ASKED"));
+  host.source = "NCCL XML";
+  EXPECT_THAT(draw_matrix(merge_hosts({host})), Not(HasSubstr("Look at")));
+  host.gpus[3].status = "not answering";
+  EXPECT_THAT(draw_matrix(merge_hosts({host})), HasSubstr("Look at: GPU3 NOT ANSWERING\n"));
 }
 
 TEST(DrawMatrix, OnePerKindOfMatrix) {

@@ -134,6 +134,48 @@ TEST(DrawSvg, DirectNvlinksAreCurvesBetweenPairs) {
   EXPECT_EQ(count(svg, ">NV1<"), 8U);
 }
 
+TEST(DrawSvg, CurvesOfNvlinksReachTheirGpus) {
+  const std::string svg = svg_of(machines::dgx1v());
+  std::size_t joined = 0;
+  const std::string style = fmt::format("stroke=\"{}\" stroke-width=\"2\"", kNvlinkPaint.stroke);
+  for (std::size_t at = svg.find("<line "); at != std::string::npos; at = svg.find("<line ", at + 1))
+    if (svg.substr(at, svg.find('\n', at) - at).find(style) != std::string::npos) ++joined;
+  EXPECT_EQ(joined, 8U);
+}
+
+TEST(DrawSvg, RailNumberIsNeverCutOff) {
+  Host host = machines::dgx_h100();
+  for (std::size_t i = 0; i < host.rdma_devices.size(); ++i)
+    host.rdma_devices[i].name = fmt::format("mlx5_{}", 100 + i);
+  const std::string svg = svg_of(host);
+  for (int rail = 0; rail < 8; ++rail) {
+    EXPECT_THAT(svg, HasSubstr(fmt::format("rail {}<", rail)));
+    EXPECT_THAT(svg, HasSubstr(fmt::format(">mlx5_{}", 100 + rail)));
+  }
+  EXPECT_THAT(svg, Not(HasSubstr("rail…")));
+}
+
+TEST(DrawSvg, NothingIsWrittenAcrossTheNvlinkLines) {
+  Host host = machines::dgx_h100();
+  host.rdma_devices.clear();
+  const std::string svg = svg_of(host);
+  EXPECT_GT(svg.find(">No RDMA NIC.<"), svg.find(">NVLink over "));
+  EXPECT_THAT(svg, HasSubstr(">No RDMA NIC.<"));
+}
+
+TEST(DrawSvg, SlowSwitchIsSaid) {
+  Host host = machines::dgx_h100();
+  for (PciNode& node : host.pci)
+    if (node.address == "0000:11:00.0") node.link = {5, 16, std::nullopt, std::nullopt};
+  const std::string svg = svg_of(host);
+  EXPECT_THAT(svg, HasSubstr(">only 5 GT/s, "));
+  EXPECT_THAT(svg, HasSubstr(">Look at: the PCI link of 0000:11:00.0 is slower than those of the devices"));
+}
+
+TEST(DrawSvg, SlowerPortThanOnMostHostsIsMarkedInItsTile) {
+  EXPECT_THAT(draw_svg(machines::cluster_with_odd_hosts()), HasSubstr(">200 of 400 Gb/s IB<"));
+}
+
 TEST(DrawSvg, Gb200Tray) {
   const std::string svg = svg_of(machines::gb200_tray());
   EXPECT_THAT(malformed(svg), IsEmpty());

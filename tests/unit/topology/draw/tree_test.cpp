@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "topology/draw/draw.hpp"
 #include "topology/model/merge.hpp"
 #include "unit/topology/model/machines.hpp"
@@ -62,7 +64,8 @@ TEST(DrawTree, DrawsEqualHostsOnce) {
             "  NUMA node 0  CPUs 0-1,4-5  512 GiB\n"
             "    GPU 0  Fake GPU  0000:18:00.0  80.0 GiB\n"
             "  NUMA node 1  CPUs 2-3,6-7  512 GiB\n"
-            "    NIC mlx5_0  0000:19:00.0  board MT_0000000838  firmware 28.39.1002  rail 0 for GPU0\n"
+            "    NIC mlx5_0  0000:19:00.0  board MT_0000000838  firmware 28.39.1002  rail 0 for GPU0 only "
+            "over SYS\n"
             "      port 1  Ethernet  ACTIVE  400 Gb/s  1 usable RoCE v2 GID (index 3)\n"
             "  NUMA node not known\n"
             "    GPU 1  Fake GPU  0000:3b:00.0\n");
@@ -166,6 +169,49 @@ TEST(DrawTree, WhatAFileDoesNotTellIsNotSaid) {
   EXPECT_THAT(text, HasSubstr("port 1  Ethernet  400 Gb/s\n"));
 }
 
+TEST(DrawTree, WhatAFileHasNotIsNotToldRatherThanNotThere) {
+  Host host = machines::dgx_h100();
+  host.source = "NCCL XML";
+  host.numa_nodes[0].cpus.clear();
+  for (Gpu& gpu : host.gpus) gpu.status = "not asked";
+  for (RdmaDevice& nic : host.rdma_devices) nic.ports.clear();
+  const std::string text = tree_of(host);
+  EXPECT_THAT(text, HasSubstr("  read from NCCL XML, which tells no state of GPUs\n"));
+  EXPECT_THAT(text, HasSubstr("  NUMA node 0  CPUs not told  "));
+  EXPECT_THAT(text, Not(HasSubstr("NOT ASKED")));
+  EXPECT_THAT(text, Not(HasSubstr("no port")));
+  Host empty;
+  empty.source = "hwloc XML";
+  EXPECT_THAT(tree_of(empty), HasSubstr("  no GPU told by the file\n  no RDMA NIC told by the file\n"));
+  empty.source = "live";
+  empty.unknown = {"PCI: /sys/bus/pci/devices cannot be read (no such file)"};
+  EXPECT_THAT(tree_of(empty), HasSubstr("  GPUs not known\n  RDMA NICs not known\n"));
+}
+
+TEST(DrawTree, SwitchThatIsSlowerThanWhatIsUnderItIsMarked) {
+  Host host = machines::dgx_h100();
+  const auto node = std::find_if(host.pci.begin(), host.pci.end(),
+                                 [](const PciNode& one) { return one.address == "0000:11:00.0"; });
+  ASSERT_NE(node, host.pci.end());
+  node->link = {5, 16, std::nullopt, std::nullopt};
+  EXPECT_THAT(tree_of(host),
+              HasSubstr("PCI switch 0000:11:00.0  5 GT/s x16 (!) below the devices under it\n"));
+  node->link.speed_GTps = 32;
+  EXPECT_THAT(tree_of(host), Not(HasSubstr("below the devices")));
+}
+
+TEST(DrawTree, OneIsNotSeveral) {
+  Host host = machines::dgx_h100();
+  host.gpus[0].health = GpuHealth{};
+  host.gpus[0].health->nvlink_errors = {{2, std::nullopt, 1, std::nullopt, std::nullopt},
+                                        {3, std::nullopt, 2, std::nullopt, std::nullopt}};
+  host.gpus[0].fabric = GpuFabric{"not-started", "", "", std::nullopt, std::nullopt};
+  const std::string text = tree_of(host);
+  EXPECT_THAT(text, HasSubstr("NVLink 2: 1 recovery (!)\n"));
+  EXPECT_THAT(text, HasSubstr("NVLink 3: 2 recoveries (!)\n"));
+  EXPECT_THAT(text, HasSubstr("fabric not started (!)\n"));
+}
+
 TEST(DrawTree, MachineWithoutGpuStaysShort) {
   EXPECT_EQ(tree_of(machines::small_vm()),
             "1 host\n"
@@ -205,7 +251,7 @@ TEST(DrawTree, DgxH100) {
                         "        port 1  InfiniBand  ACTIVE  400 Gb/s  ib0  MTU 4092, RDMA MTU 4096  cabled "
                         "to leaf-r0-01\n"));
   EXPECT_THAT(text, HasSubstr("  NVLink joins all 8 GPUs (NV18)\n  4 NVSwitches\n"));
-  EXPECT_THAT(text, HasSubstr("  no rail: mlx5_[8-9] (nearest to no GPU: management or storage)\n"));
+  EXPECT_THAT(text, HasSubstr("  no rail: mlx5_[8-9] (serves no GPU best: management or storage?)\n"));
 }
 
 TEST(DrawTree, LinksBelowWhatIsPossibleAreMarked) {
@@ -241,7 +287,7 @@ TEST(DrawTree, StatusOtherThanAnsweringIsLoud) {
   EXPECT_THAT(text, HasSubstr("GPU 0  HIDDEN  NVIDIA"));
   EXPECT_THAT(text, HasSubstr("NIC mlx5_1  NOT ANSWERING  0000:24"));
   EXPECT_THAT(text, HasSubstr("InfiniBand  DOWN, Polling  400 Gb/s"));
-  EXPECT_THAT(text, HasSubstr("fabric in-progress (!)\n"));
+  EXPECT_THAT(text, HasSubstr("fabric in progress (!)\n"));
 }
 
 TEST(DrawTree, HostileNamesCannotForgeLines) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "unit/topology/model/machines.hpp"
 
 namespace fabricheck::topology {
@@ -339,6 +341,47 @@ TEST(NearestNics, FewerBridgesAreNearer) {
   EXPECT_EQ(cell(host, "GPU0", "mlx5_0"), "PXB");
   EXPECT_EQ(cell(host, "GPU0", "mlx5_1"), "PXB");
   EXPECT_THAT(nearest(host), ElementsAre(0, 0, 1, 1));
+}
+
+TEST(Rails, NicThatIsDownOrSilentKeepsItsNumber) {
+  const auto all = ElementsAre(0, 1, 2, 3, 4, 5, 6, 7);
+  Host host = machines::dgx_h100();
+  host.rdma_devices[2].ports[0].state = "DOWN";
+  host.rdma_devices[2].ports[0].rate_Gbps = 10;  // what a port without a link tells
+  EXPECT_THAT(rail_nics(host), all);
+  EXPECT_EQ(rails_of(host, paths_of(host))[2], (Rail{2, {2}}));
+  for (RdmaDevice& nic : host.rdma_devices) nic.ids = "15b3:1021";
+  host.rdma_devices[5].status = "not answering";  // only PCI tells of it
+  host.rdma_devices[5].ports.clear();
+  host.rdma_devices[5].board.clear();
+  EXPECT_THAT(rail_nics(host), all);
+  Host tray = machines::gb200_tray();  // two NICs are equally near to two GPUs
+  tray.rdma_devices[1].ports[0].state = "DOWN";
+  EXPECT_THAT(rail_nics(tray), ElementsAre(0, 1, 2, 3));
+  EXPECT_EQ(rails_of(tray, paths_of(tray))[1], (Rail{1, {1}}));
+}
+
+TEST(Rails, NicThatIsDownTakesNoneFromOthers) {
+  Host host = machines::dgx_h100();
+  RdmaDevice second = host.rdma_devices[2];  // the card's second port, without a cable
+  second.name = "mlx5_10";
+  second.pci_address.back() = '1';
+  second.ports[0].state = "DOWN";
+  PciNode node = *std::find_if(host.pci.begin(), host.pci.end(), [&](const PciNode& one) {
+    return one.address == host.rdma_devices[2].pci_address;
+  });
+  node.address = second.pci_address;
+  host.pci.push_back(node);
+  host.rdma_devices.push_back(second);
+  EXPECT_EQ(cell(host, "GPU2", "mlx5_10"), "PIX");
+  EXPECT_THAT(rail_nics(host), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  // Of another model: it may never have been meant for GPUs.
+  Host other = machines::gb200_tray();
+  other.rdma_devices[0].board = "MT_0000000884";
+  other.rdma_devices[0].ids = "15b3:a2dc";
+  for (std::size_t i = 1; i < 4; ++i) other.rdma_devices[i].ids = "15b3:1021";
+  other.rdma_devices[0].ports[0].state = "DOWN";
+  EXPECT_THAT(rail_nics(other), ElementsAre(1, 2, 3));
 }
 
 TEST(Rails, GpusWithoutNicsHaveNone) {

@@ -113,6 +113,15 @@ TEST_F(Nics, ASpareVirtualFunctionIsNoFault) {
   expect_not_listed("");
 }
 
+TEST_F(Nics, AFunctionWithoutDriverOfAVirtualMachineIsASentence) {
+  tree_.file("proc/cpuinfo", "processor\t: 0\nmodel name\t: Fast CPU 9000\nflags\t\t: fpu hypervisor\n");
+  tree_.file("sys/class/dmi/id/sys_vendor", "QEMU\n");
+  PciFunction nic = without_driver();
+  nic.device = "0x101e";
+  add(nic);
+  expect_not_listed("0000:18:00.0");
+}
+
 TEST_F(Nics, ANetDeviceWithoutRdmaIsASentence) {
   tree_.folder(add(connectx7()) + "/net/ens1np0");
   expect_not_listed("load mlx5_ib");

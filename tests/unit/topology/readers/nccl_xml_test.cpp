@@ -191,10 +191,14 @@ TEST(NcclXml, FunctionsWithoutClassAreNeitherGpuNorNic) {
   EXPECT_THAT(host.gpus, IsEmpty());
   EXPECT_EQ(node(host, "0000:00:16.0").numa_node, 0);
   EXPECT_EQ(node(host, "0000:00:15.0").numa_node, 1);
-  EXPECT_THAT(host.unknown, Contains(HasSubstr("9 PCI functions are told without a class")));
+  EXPECT_THAT(host.unknown,
+              Contains(HasSubstr("the file tells 9 PCI functions without a class, so which of them are "
+                                 "GPUs and which are NICs is not told")));
   const Host p5 = read("aws-p5.48xl-8807ce1e.xml");
   EXPECT_EQ(count_kind(p5, "bridge"), 8U);
   EXPECT_EQ(count_kind(p5, "other"), 32U);
+  EXPECT_THAT(p5.gpus, IsEmpty());
+  EXPECT_THAT(p5.unknown, Contains(HasSubstr("the file tells 32 PCI functions without a class")));
   EXPECT_EQ(node(p5, "0000:4f:00.0").link.speed_GTps, 32);
 }
 
@@ -204,11 +208,29 @@ TEST(NcclXml, RcclLinksBecomeNvlinks) {
   for (const auto& gpu : host.gpus) EXPECT_THAT(gpu.nvlinks, SizeIs(7));
   EXPECT_EQ(host.gpus[0].name, "AMD gfx942");
   EXPECT_EQ(host.gpus[0].compute_capability, "");
-  EXPECT_THAT(host.unknown, Contains(HasSubstr("xGMI")));
+  EXPECT_THAT(host.unknown, Contains(HasSubstr("XGMI")));
   EXPECT_EQ(between(host, "GPU0", "GPU7"), (Path{PathType::nvlink, 1}));
   const Host vm = read("rccl-models/topo_8p_942vm.xml");
   EXPECT_EQ(vm.gpus[1].pci_address, "0021:00:00.0") << "dev numbers GPUs, not their order";
   EXPECT_THAT(read("rccl-models/topo_4p_942.xml").unknown, Contains(HasSubstr("200000000 Mb/s, is beyond")));
+}
+
+TEST(NcclXml, RcclNumbersOfArchitecturesBecomeNames) {
+  NEED_CASES();
+  EXPECT_EQ(read("rccl-models/topo_8p_90a_1.xml").gpus[0].name, "AMD gfx90a") << "910 in the file";
+  const auto name = [](const std::string& gcn) {
+    return read_nccl_xml("<system><cpu numaid=\"0\"><pci busid=\"1:0.0\"><gpu dev=\"0\" gcn=\"" + gcn +
+                             "\"/></pci></cpu></system>",
+                         "x")
+        .gpus.at(0)
+        .name;
+  };
+  EXPECT_EQ(name("906"), "AMD gfx906");
+  EXPECT_EQ(name("908"), "AMD gfx908");
+  EXPECT_EQ(name("910"), "AMD gfx90a");
+  EXPECT_EQ(name("942"), "AMD gfx942");
+  EXPECT_EQ(name("950"), "AMD gfx950");
+  EXPECT_EQ(name("gfx90a"), "AMD gfx90a");
 }
 
 const std::string kOneGpu = R"(<system version="1"><cpu numaid="0" affinity="ff">
@@ -274,8 +296,9 @@ struct Bad {
 
 TEST(NcclXml, BadFilesAreRefusedWithLineAndReason) {
   const std::vector<Bad> table{
-      {"empty", "", "given.file:1: has no XML element"},
-      {"blank", " \n ", "has no XML element"},
+      {"empty", "", "given.file: is empty"},
+      {"blank", " \n ", "given.file: is empty"},
+      {"no element", "<!-- a -->", "has no XML element"},
       {"another root", "<html/>", "given.file:1: the root element is <html>"},
       {"not XML", "GPU0 X NV18", "given.file:1: is no well-formed XML"},
       {"NUL", std::string("<system>\0</system>", 18), "given.file:1: is no well-formed XML"},

@@ -94,6 +94,14 @@ node2: lldp.eth1.rid=2
   EXPECT_THAT(read("lldp.eth0.chassis.name=a\nlldp.eth0.port.ifname=b\n"), ElementsAre(" eth0 1 > a b"));
 }
 
+TEST(SwitchTopology, LldpOfOneHostNeedsNeitherItsNameNorEveryKey) {
+  const auto cables = read_switch_topology("lldp.ens7.chassis.name=leaf3\n", "x");
+  EXPECT_THAT(words(cables), ElementsAre(" ens7 1 > leaf3 "));
+  EXPECT_EQ(cables.at(0).neighbour.source, "LLDP");
+  EXPECT_THAT(read("lldp.ens7.port.ifname=Eth1/4\nlldp.ens7.chassis.name=leaf3\nlldp.ens8.chassis.name=b\n"),
+              ElementsAre(" ens7 1 > leaf3 Eth1/4", " ens8 1 > b "));
+}
+
 TEST(SwitchTopology, SeveralNeighboursOfOneInterfaceAreSeveralCables) {
   EXPECT_THAT(read("lldp.e.via=LLDP\nlldp.e.chassis.name=a\nlldp.e.via=LLDP\nlldp.e.chassis.name=b\n"),
               ElementsAre(" e 1 > a ", " e 1 > b "));
@@ -124,7 +132,8 @@ struct Bad {
 TEST(SwitchTopology, BadFilesAreRefusedWithLineAndReason) {
   const std::string leaf = "Switch 40 \"S-1\" # \"leaf\" base port 0\n";
   const std::vector<Bad> table{
-      {"empty", "", "given.file: is no switch topology"},
+      {"empty", "", "given.file: is empty"},
+      {"UTF-16", std::string("\xff\xfeS\0", 4), "given.file: is UTF-16; convert it with iconv"},
       {"other text", "hello\nlldpctl: no\n", "given.file: is no switch topology"},
       {"NUL", std::string("SwitchName=a\0", 13), "given.file:1: holds NUL bytes"},
       {"a port that is none", leaf + "[x] \"H-1\"[1]\n", "given.file:2: "},
@@ -162,6 +171,12 @@ TEST(FileKind, IsToldByContent) {
   EXPECT_EQ(topology_file_kind("<graphs version=\"1\">"), TopologyFileKind::nccl_xml);
   EXPECT_EQ(topology_file_kind("<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n<topology version=\"3.0\">"),
             TopologyFileKind::hwloc_xml);
+  EXPECT_EQ(topology_file_kind("<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">"), TopologyFileKind::hwloc_xml);
+  EXPECT_EQ(topology_file_kind("<!DOCTYPE system [ <!-- ]> --> <!ELEMENT a EMPTY> ]>\n<topology>"),
+            TopologyFileKind::hwloc_xml);
+  EXPECT_EQ(topology_file_kind("<!DOCTYPE html><html/>"), TopologyFileKind::unknown);
+  EXPECT_EQ(topology_file_kind("<!DOCTYPE html [ <!-- <!ENTITY --> <!ELEMENT a ANY"),
+            TopologyFileKind::unknown);
   EXPECT_EQ(topology_file_kind("<html>GPU0 X"), TopologyFileKind::unknown)
       << "no word of it stands in a line of its own";
   EXPECT_EQ(topology_file_kind("<!-- never closed"), TopologyFileKind::unknown);

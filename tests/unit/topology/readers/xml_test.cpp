@@ -59,9 +59,19 @@ TEST(Xml, EntitiesAreRefused) {
 <!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>
 <system>&c;</system>)";
   EXPECT_THAT(parse_refusal(laughs), HasSubstr("given.file:3: defines the entity 'a'"));
+  EXPECT_EQ(topology_file_kind(laughs), TopologyFileKind::nccl_xml) << "so that its reader says why not";
+  const std::string stranger = "<!DOCTYPE lolz [<!ENTITY a \"ha>\">]><lolz>&a;</lolz>";
+  ASSERT_EQ(topology_file_kind(stranger), TopologyFileKind::nccl_xml);
+  EXPECT_THAT(refusal(read_nccl_xml, stranger), HasSubstr("defines the entity 'a'"));
   const std::string external =
       R"(<!DOCTYPE system [<!ENTITY x SYSTEM "file:///etc/passwd">]><system>&x;</system>)";
   EXPECT_THAT(parse_refusal(external), HasSubstr("defines the entity 'x'"));
+}
+
+TEST(Xml, ADoctypeAloneIsAFileThatWasCutOff) {
+  const std::string doctype = "<!DOCTYPE system SYSTEM \"a.dtd\">\n";
+  ASSERT_EQ(topology_file_kind(doctype), TopologyFileKind::nccl_xml);
+  EXPECT_THAT(refusal(read_nccl_xml, doctype), HasSubstr("has no XML element"));
 }
 
 TEST(Xml, ADoctypeIsAcceptedAndNeverLoaded) {
