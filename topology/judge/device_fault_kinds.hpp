@@ -5,17 +5,18 @@
 
 namespace fabricheck::topology::fault {
 
-inline constexpr FaultKind gpu_not_answering{"gpu-not-answering",
-                                             Severity::fatal,
-                                             "gpu",
-                                             "does not answer",
-                                             "the GPU is on the PCI bus and its driver gets no answer from "
-                                             "it: jobs on this host fail or run without it",
-                                             "drain the host, read the kernel log for Xid 79 or 62, reset or "
-                                             "power-cycle the host; replace the GPU if it "
-                                             "does not come back",
-                                             "nvidia-smi; dmesg | grep -i xid",
-                                             "certain"};
+inline constexpr FaultKind gpu_not_answering{
+    "gpu-not-answering",
+    Severity::fatal,
+    "gpu",
+    "does not answer",
+    "the GPU is there and its driver gets no answer from it: jobs on "
+    "this host fail or run without it",
+    "drain the host, read the kernel log for Xid 79 or 62, reset or "
+    "power-cycle the host; replace the GPU if it "
+    "does not come back",
+    "nvidia-smi; dmesg | grep -i xid",
+    "certain"};
 inline constexpr FaultKind nic_not_answering{
     "nic-not-answering",
     Severity::fatal,

@@ -25,12 +25,22 @@ std::string located(const std::string& address, const std::string& rest) {
   return fmt::format("PCI {}{}{}", printable(address), rest.empty() ? "" : ", ", printable(rest));
 }
 
+/// NVML was stopped at a GPU before this one, so that nobody asked it.
+bool was_not_reached(const Gpu& gpu) { return gpu.problem.rfind("not reached", 0) == 0; }
+
 void judge_presence(const Host& host, DeviceFaults& result) {
+  // The GPU at which NVML stopped is at fault; those behind it only where it cannot be told which one that
+  // is.
+  const bool culprit_known = std::any_of(host.gpus.begin(), host.gpus.end(), [](const Gpu& gpu) {
+    return gpu.status == "not answering" && !was_not_reached(gpu);
+  });
   for (const Gpu& gpu : host.gpus) {
     if (answers(gpu)) {
       ++result.judged;
     } else if (gpu.status == "hidden") {
       result.gaps.push_back({gpu_name(gpu), "hidden from this process", false});
+    } else if (culprit_known && was_not_reached(gpu)) {
+      result.gaps.push_back({gpu_name(gpu), "NVML did not get as far", true});
     } else if (gpu.status == "not asked") {
       result.gaps.push_back({gpu_name(gpu), "NVML was not asked", true});
     } else {

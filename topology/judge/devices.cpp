@@ -64,7 +64,7 @@ Judged judge_devices(const ClusterTopology& cluster) {
   Judged judged;
   CheckRecord& check = judged.check;
   check.id = "topology.devices";
-  check.title = "Devices answer and their links are up";
+  check.title = "Devices answer, with their NVLink and PCIe links whole";
   check.scope = "inside node";
   check.metric = "faults";
   check.parameters["nodes"] = static_cast<std::int64_t>(cluster.hosts.size());

@@ -300,6 +300,10 @@ std::string described(const PlatformMatch& match) {
                     both_ways > 0 ? fmt::format(" ({:g} GB/s both ways by datasheet)", both_ways) : ""));
   }
   if (match.expected.gpu_pcie_width) items.push_back(fmt::format("PCIe x{}", *match.expected.gpu_pcie_width));
+  if (match.expected.nics.empty()) {
+    items.emplace_back(
+        "its NICs not compared, for clouds build different ones around these GPUs (--expect does)");
+  }
   for (const ExpectedNics& nics : match.expected.nics) {
     items.push_back(fmt::format("{} NIC ports{}", nics.count,
                                 nics.rate_Gbps ? fmt::format(" of {:g} Gb/s", *nics.rate_Gbps) : ""));

@@ -164,6 +164,26 @@ TEST(Devices, AGpuThatIsAloneNeedsNoFabric) {
   EXPECT_EQ(judged.check.verdict, Verdict::pass) << judged.check.reason;
 }
 
+TEST(Devices, TheGpuAtWhichNvmlHungIsAccusedAndNotThoseBehindIt) {
+  Host host = sample::host(0);
+  for (std::size_t i = 3; i < 8; ++i) {
+    host.gpus[i].status = "not answering";
+    host.gpus[i].problem = i == 3 ? "nvmlDeviceGetMemoryInfo hangs" : "not reached: GPU 3 hangs";
+  }
+  const Judged judged = judge_devices(merge_hosts({host}));
+  EXPECT_EQ(judged.check.verdict, Verdict::fail);
+  ASSERT_EQ(judged.findings.size(), 1U);
+  EXPECT_EQ(judged.findings[0].component.name, "GPU3");
+  EXPECT_THAT(judged.check.reason, HasSubstr("NVML did not get as far"));
+
+  for (Gpu& gpu : host.gpus) {
+    gpu.status = "not answering";
+    gpu.problem = "not reached: nvmlInit_v2 hangs";
+  }
+  const Judged all = judge_devices(merge_hosts({host}));
+  EXPECT_EQ(all.check.verdict, Verdict::fail) << "nobody knows which one: none is taken for healthy";
+}
+
 TEST(Devices, APortThatIsDownIsSaidOnly) {
   Host host = sample::host(0);
   host.rdma_devices[7].ports[0].state = "DOWN";
