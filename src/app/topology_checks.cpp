@@ -28,7 +28,7 @@ void require_platform(const std::string& name) {
 
 /// What should be there by the word of the scheduler or of the machine's maker.
 std::optional<Expectation> told_expectation(const ClusterTopology& cluster, const std::string& gres) {
-  if (const auto by_gres = topology::expectation_from_gres(gres)) return by_gres;
+  if (auto by_gres = topology::expectation_from_gres(gres)) return by_gres;
   if (cluster.kinds.empty()) return std::nullopt;
   const auto first = topology::expectation_from_product(cluster.kinds.front(), config::built_in_platforms());
   const bool all_alike = std::all_of(cluster.kinds.begin(), cluster.kinds.end(), [&](const Host& kind) {
