@@ -133,7 +133,8 @@ TEST(TopologyChecks, WhatAHostSaysOfItsOwnCablesNeedNotNameIt) {
   sources.switch_topology_file = file.name();
   ClusterTopology cluster = topology::merge_hosts({host});
   judge_topology(cluster, read_topology_words(sources), "", {}, {});
-  const auto& neighbour = topology::whole_host(cluster, 0).rdma_devices[1].ports[0].neighbour;
+  const Host judged = topology::whole_host(cluster, 0);
+  const auto& neighbour = judged.rdma_devices[1].ports[0].neighbour;
   ASSERT_TRUE(neighbour.has_value());
   EXPECT_EQ(neighbour->switch_name, "leaf3");
 }
