@@ -45,9 +45,21 @@ struct CheckRow {
   std::string unavailable_reason;  ///< empty when the back end is built in; else "built without NCCL"
   std::vector<Scope> scopes;
   std::vector<std::uint64_t>
-      sizes;       ///< bytes measured by default, ascending; empty: the operation has no payload
-  bool in_gate{};  ///< part of the sub-5 us target: measured in groups at its first size
+      sizes;               ///< bytes measured by default, ascending; empty: the operation has no payload
+  bool in_gate{};          ///< part of the sub-5 us target: measured in groups at its first size
+  bool in_quick{true};     ///< part of suite quick
+  bool typed{};            ///< has an element type
+  bool reduces{};          ///< has a reduction
+  bool can_be_in_place{};  ///< MPI_IN_PLACE means something
+  std::uint64_t variant_bytes{};  ///< at which size other variants than the default are measured
+  /// Bytes of the payload by the definition of its bandwidth, when `bytes` were asked of `ranks` ranks with
+  /// elements of `element_bytes`: the largest whole share that every rank can have; 0 where there is none.
+  /// Empty: whole elements.
+  std::function<std::uint64_t(std::uint64_t bytes, int ranks, std::size_t element_bytes)> payload_bytes;
   OperationFactory make;
+  /// The id of the measured check whose median, at the same scope and size, is the time this one computes
+  /// meanwhile.
+  std::string computes_for;
   /// The id of the measured check whose samples this one presents otherwise; then `make` is empty.
   std::string derived_from;
   /// For a derived busbw: busbw / algbw of a group of n ranks (formulas: collectives/bandwidth.hpp).

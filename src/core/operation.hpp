@@ -5,8 +5,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "core/variant.hpp"
 
 namespace fabricheck {
 
@@ -37,12 +40,17 @@ class Operation {
   }
   /// Whether verify() compares anything (a barrier carries no data).
   virtual bool verifies() const { return false; }
+  /// The bytes that verify() looks at: where a test plants a flipped bit. Empty where nothing is verified.
+  virtual std::span<std::byte> result() { return {}; }
 };
 
 /// What a catalogue row needs to make its operation for one group of ranks.
 struct OperationRequest {
   std::vector<int> world_ranks;  ///< the group, in order; the same list on each of its ranks
   std::uint64_t bytes{};         ///< 0 for an operation without payload
+  Variant variant;
+  double compute_us{};                 ///< of an operation that computes meanwhile: how long
+  std::uint64_t memory_limit_bytes{};  ///< this rank's share of what its host has left; 0: not known
   int world_rank{};
   std::string host;
 };
