@@ -226,11 +226,58 @@ std::vector<std::uint64_t> sizes_of(const ParsedWords& parsed) {
                                    quoted(*text), format_bytes(largest)));
     }
   }
-  for (const std::uint64_t bytes : sizes)
-    if (bytes % sizeof(float) != 0)
-      throw UsageError(
-          fmt::format("--sizes: {} is no whole number of float32 elements of 4 B", format_bytes(bytes)));
   return sizes;
+}
+
+Words split_on_commas(const std::string& text) {
+  Words elements;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    elements.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return elements;
+}
+
+void refuse_torn_elements(const RunOptions& run) {
+  const std::vector<DataType> types =
+      run.types.empty() ? std::vector<DataType>{DataType::float32} : run.types;
+  for (const std::uint64_t bytes : run.sizes)
+    for (const DataType type : types)
+      if (bytes % type_bytes(type) != 0)
+        throw UsageError(fmt::format("--sizes: {} is no whole number of {} elements of {} B",
+                                     format_bytes(bytes), type_name(type), type_bytes(type)));
+}
+
+/// The values that a list names, each once, in the order given.
+template <typename Value, std::size_t count>
+std::vector<Value> names_of(const ParsedWords& parsed, const std::string& name,
+                            const std::array<Value, count>& all, std::string_view (*name_of)(Value)) {
+  const std::string* text = parsed.value(name);
+  if (text == nullptr) return {};
+  std::vector<Value> values;
+  for (const std::string& word : split_on_commas(*text)) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](Value one) { return name_of(one) == word; });
+    if (found == all.end()) {
+      Words known;
+      for (const Value one : all) known.emplace_back(name_of(one));
+      throw UsageError(fmt::format("--{}: unknown {}{}", name, quoted(word), suggestion(word, known)));
+    }
+    if (std::find(values.begin(), values.end(), *found) == values.end()) values.push_back(*found);
+  }
+  return values;
+}
+
+std::uint64_t iterations_of(const ParsedWords& parsed, const std::string& name) {
+  constexpr std::uint64_t most = 1'000'000'000;
+  const std::string* text = parsed.value(name);
+  if (text == nullptr) return 0;
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size() || value == 0 || value > most)
+    throw UsageError(
+        fmt::format("--{}: {} is no number of iterations from 1 to {}", name, quoted(*text), most));
+  return value;
 }
 
 TopologySources sources_of(const ParsedWords& parsed) {
@@ -251,6 +298,12 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.skip = globs_of(parsed, "skip", known);
   if (!run.skip.empty()) refuse_empty_selection(run, known);
   run.sizes = sizes_of(parsed);
+  run.types = names_of(parsed, "types", all_types, type_name);
+  run.reductions = names_of(parsed, "reductions", all_reductions, reduction_name);
+  run.in_place = choice_of(parsed, "in-place", std::vector<bool>{},
+                           std::array<std::pair<const char*, std::vector<bool>>, 3>{
+                               {{"off", {false}}, {"on", {true}}, {"both", {false, true}}}});
+  run.verify_repeat = iterations_of(parsed, "verify-repeat");
   run.targets_file = text_of(parsed, "targets", "");
   run.topology = sources_of(parsed);
   run.out_directory = text_of(parsed, "out", run.out_directory);
@@ -259,6 +312,7 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.bind_numa = parsed.has("bind-numa");
   run.deadline = duration_of(parsed, "deadline", seconds(30), seconds(1), hours(1));
   run.silence = duration_of(parsed, "silence", seconds(5), seconds(1), minutes(10));
+  refuse_torn_elements(run);
   return run;
 }
 
@@ -267,16 +321,6 @@ ParsedCommand parse_run(const CommandRow& command, const Words& words, const Wor
   if (parsed.help) return HelpRequest{command_help(command)};
   refuse_others(command, parsed);
   return run_of(parsed, known);
-}
-
-Words split_on_commas(const std::string& text) {
-  Words elements;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    elements.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return elements;
 }
 
 ParsedCommand parse_launch(const CommandRow& command, const Words& words, const Words& known) {

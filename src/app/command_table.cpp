@@ -16,7 +16,7 @@ constexpr const char* platform_help =
 constexpr const char* switches_help =
     "which leaf switch each NIC is cabled to: ibnetdiscover, lldpctl -f keyvalue or Slurm's topology.conf";
 
-constexpr std::array<OptionRow, 15> run_options{{
+constexpr std::array<OptionRow, 19> run_options{{
     {"suite", 0, "NAME", "quick (default), acceptance, full or diagnose", false},
     {"budget", 0, "DURATION",
      "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
@@ -26,6 +26,11 @@ constexpr std::array<OptionRow, 15> run_options{{
     {"skip", 0, "GLOB", "leave out the checks whose id matches; may be repeated", true},
     {"sizes", 0, "LIST",
      "message sizes instead of each check's own, such as 8,64KiB,1MiB; each at most 64GiB", false},
+    {"types", 0, "LIST", "element types of collectives: float32 (default), float64, int32, int64", false},
+    {"reductions", 0, "LIST", "reductions of collectives: sum (default), max, min, prod", false},
+    {"in-place", 0, "MODE", "collectives off (default), on or both: with MPI_IN_PLACE", false},
+    {"verify-repeat", 0, "N",
+     "so many iterations more of each check, every one verified: a hunt for rare corruption", false},
     {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false},
     {"expect", 0, "FILE", expect_help, false},
     {"platform", 0, "NAME", platform_help, false},

@@ -1,10 +1,12 @@
 #include "app/executor.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
 #include "app/incident.hpp"
+#include "app/memory_left.hpp"
 #include "collectives/bandwidth.hpp"
 #include "control/agreement.hpp"
 #include "core/error.hpp"
@@ -21,28 +23,29 @@ void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgem
           const std::optional<Target>& target, const Measure& measure) {
   record.statistics = describe(samples.values_us);
   record.statistics.blocks = judgement.blocks;
-  record.statistics.clock_error = samples.clock_error_us;
   record.statistics.late_starts = samples.late_starts;
   record.statistics.overruns = samples.overruns;
   record.statistics.verified = samples.verified;
-  record.statistics.osu_mean = samples.osu_mean_us;
-  record.statistics.barrier_median = samples.barrier_median_us;
-  if (measure.rate_times_us > 0.0) {
-    // A rate's statistics: the fastest time gives the largest rate; times' tails and clock errors have no
-    // rate of their own.
+  if (measure.falls()) {
+    // The shortest time gives the largest rate; tails and clock errors of times have no rate of their own.
     const Statistics times = record.statistics;
-    const auto rate = [&](const std::optional<double>& us) {
+    const auto converted = [&](const std::optional<double>& us) {
       return us && *us > 0.0 ? std::optional<double>(measure.convert(*us)) : std::nullopt;
     };
-    record.statistics.min = rate(times.max);
-    record.statistics.max = rate(times.min);
-    record.statistics.median = rate(times.median);
+    record.statistics.min = converted(times.max);
+    record.statistics.max = converted(times.min);
+    record.statistics.median = converted(times.median);
     record.statistics.mean.reset();
     record.statistics.p99.reset();
     record.statistics.p999.reset();
-    record.statistics.clock_error.reset();
-    record.statistics.osu_mean.reset();
-    record.statistics.barrier_median.reset();
+  } else {
+    record.statistics.clock_error = samples.clock_error_us;
+    record.statistics.osu_mean = samples.osu_mean_us;
+    if (!samples.barrier_us.empty()) {
+      std::vector<double> sorted = samples.barrier_us;
+      std::sort(sorted.begin(), sorted.end());
+      record.statistics.barrier_median = quantile_of_sorted(sorted, 0.5);
+    }
   }
   record.value = judgement.value;
   record.ci95 = judgement.ci95;
@@ -52,7 +55,8 @@ void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgem
     record.target = AppliedTarget{comparison_symbol(target->comparison), target->value, target->statistic,
                                   target->source};
     record.statistics.decision_interval = judgement.decision_interval;
-    record.statistics.decision_confidence = judgement.decision_confidence;
+    if (judgement.decision_confidence > 0.0)
+      record.statistics.decision_confidence = judgement.decision_confidence;
   }
 }
 
@@ -90,13 +94,55 @@ const CheckRecord& gravest(const std::vector<CheckRecord>& records) {
   });
 }
 
+/// What differs from the usual float32, sum, out of place: ", int64 max in place".
+std::string variant_words(const plan::PlannedCheck& check) {
+  if (check.variant == Variant{}) return "";
+  std::string words = ",";
+  if (check.row->typed) words += fmt::format(" {}", type_name(check.variant.type));
+  if (check.row->reduces) words += fmt::format(" {}", reduction_name(check.variant.reduction));
+  if (check.variant.in_place) words += " in place";
+  return words;
+}
+
+/// The policy of one check: the family is the plan's.
+GatePolicy policy_of(const plan::PlannedCheck& check, const plan::TestPlan& plan) {
+  GatePolicy policy;
+  policy.family = std::max(1, plan.judged);
+  policy.repeats = check.repeats;
+  return policy;
+}
+
+/// Whether one of them still wants a verdict.
+bool is_open(const std::vector<CheckRecord>& records) {
+  return std::any_of(records.begin(), records.end(),
+                     [](const CheckRecord& one) { return one.verdict == Verdict::inconclusive; });
+}
+
+/// How the row presents the times of a group of `ranks`.
+Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ranks, double compute_us) {
+  if (row.bus_factor) {
+    const std::uint64_t bytes =
+        check.row->payload_bytes
+            ? check.row->payload_bytes(check.bytes, ranks, type_bytes(check.variant.type))
+            : check.bytes;
+    return Measure::rate(row.unit, collectives::algbw_GBps(bytes, 1.0) * row.bus_factor(ranks));
+  }
+  if (!row.computes_for.empty()) {
+    // It computes for as long as its counterpart takes alone.
+    return {row.unit,
+            [compute_us](double us) { return collectives::overlap_percent(us, compute_us, compute_us); },
+            [compute_us](double percent) { return compute_us * (2.0 - percent / 100.0); }};
+  }
+  return {};
+}
+
 }  // namespace
 
 CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
                          const std::vector<std::string>& rank_hosts) {
   CheckRecord record;
   record.id = check.row->id;
-  record.title = check.row->title;
+  record.title = check.row->title + variant_words(check);
   record.scope = scope_name(check.scope);
   record.metric = check.row->metric;
   record.unit = check.row->unit;
@@ -108,6 +154,10 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
   }
   const auto nodes = static_cast<std::int64_t>(record.participants.size());
   if (!check.row->sizes.empty()) record.parameters["bytes"] = static_cast<std::int64_t>(check.bytes);
+  if (check.row->typed) record.parameters["type"] = std::string(type_name(check.variant.type));
+  if (check.row->reduces)
+    record.parameters["reduction"] = std::string(reduction_name(check.variant.reduction));
+  if (check.row->can_be_in_place) record.parameters["in_place"] = check.variant.in_place ? "yes" : "no";
   record.parameters["ranks"] = static_cast<std::int64_t>(ranks.size());
   record.parameters["nodes"] = nodes;
   record.parameters["ranks_per_node"] = (static_cast<std::int64_t>(ranks.size()) + nodes - 1) / nodes;
@@ -120,28 +170,58 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
 }
 
 Executor::Executor(ExecutorWorld world, const plan::TestPlan& plan, std::vector<Target> targets)
-    : world_(std::move(world)), plan_(plan), targets_(std::move(targets)) {
-  policy_.family = std::max(1, plan.judged);
-}
+    : world_(std::move(world)), plan_(plan), targets_(std::move(targets)), ongoing_(plan.checks.size()) {}
 
 void Executor::run() {
+  std::vector<std::size_t> judged, by_model, others;
+  for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
+    const plan::PlannedCheck& check = plan_.checks[i];
+    (check.repeats == 1 ? others : check.against_model ? by_model : judged).push_back(i);
+  }
+  run_repeats(judged, others);
+  // The model needs its groups' verdicts.
+  run_repeats(by_model, others);
+  for (const std::size_t index : others) visit(index);
+  if (world_.printer) world_.printer->close();
+  if (world_.log && measuring_us_ > 0.0)
+    world_.log->set_overhead("verification_per_measuring", verification_us_ / measuring_us_);
+}
+
+void Executor::run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile) {
+  const auto open = [&] {
+    return std::any_of(checks.begin(), checks.end(), [&](std::size_t i) { return !ongoing_[i].finished; });
+  };
+  for (int repeat = 1; open(); ++repeat) {
+    for (const std::size_t index : checks)
+      if (!ongoing_[index].finished) visit(index);
+    if (repeat < min_repeats || !open()) continue;
+    // What still wants a verdict is close to its limit: other checks in between spread its repeats over more
+    // of the run. In the order of the plan, for some need what earlier ones found.
+    const std::size_t now = meanwhile.size() / static_cast<std::size_t>(max_repeats - min_repeats);
+    for (std::size_t i = 0; i < now; ++i) visit(meanwhile[i]);
+    meanwhile.erase(meanwhile.begin(), meanwhile.begin() + static_cast<std::ptrdiff_t>(now));
+  }
+}
+
+/// Rank 0 says what comes now, and what would not be tested if the run ended here.
+void Executor::announce(std::size_t index) {
+  if (!world_.log) return;
   const auto words = [&](const plan::PlannedCheck& check) {
     return check_words(blank_record(check, 0, world_.rank_hosts));
   };
+  std::vector<std::string> remaining;
+  std::size_t finished = 0;
   for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
-    const plan::PlannedCheck& check = plan_.checks[i];
-    world_.progress->enter_phase();
-    if (world_.log) {
-      std::vector<std::string> remaining;
-      for (std::size_t later = i + 1; later < plan_.checks.size(); ++later)
-        remaining.push_back(plan_.checks[later].row->id + " " + words(plan_.checks[later]));
-      world_.log->set_remaining(std::move(remaining));
-      world_.log->begin(blank_record(check, 0, world_.rank_hosts));
-      world_.printer->start(static_cast<int>(i) + 1, static_cast<int>(plan_.checks.size()), words(check));
-    }
-    run_check(check);
+    finished += ongoing_[i].finished ? 1 : 0;
+    if (i != index && ongoing_[i].repeats_done == 0 && !ongoing_[i].finished)
+      remaining.push_back(plan_.checks[i].row->id + " " + words(plan_.checks[i]));
   }
-  if (world_.printer) world_.printer->close();
+  const plan::PlannedCheck& check = plan_.checks[index];
+  world_.log->set_remaining(std::move(remaining));
+  world_.log->begin(blank_record(check, 0, world_.rank_hosts));
+  std::string what = words(check);
+  if (ongoing_[index].repeats_done > 0) what += fmt::format(", repeat {}", ongoing_[index].repeats_done + 1);
+  world_.printer->start(static_cast<int>(finished) + 1, static_cast<int>(plan_.checks.size()), what);
 }
 
 Executor::Party& Executor::party_of(const plan::PlannedCheck& check) {
@@ -201,13 +281,89 @@ void Executor::learn_from(const CheckRecord& record) {
   if (rounds > 0) alphas_us_[record.id].push_back(*record.statistics.median / rounds);
 }
 
-std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Party& party,
-                                           Operation& operation, const std::optional<Target>& target) {
+std::vector<double> Executor::computing_times(const plan::PlannedCheck& check) {
+  std::vector<double> times_us(check.groups.size(), 0.0);
+  if (check.row->computes_for.empty()) return times_us;
+  if (world_.log) {
+    for (std::size_t group = 0; group < check.groups.size(); ++group) {
+      CheckRecord counterpart = blank_record(check, group, world_.rank_hosts);
+      counterpart.id = check.row->computes_for;
+      for (const CheckRecord& one : measured_)
+        if (is_same_check(one, counterpart)) times_us[group] = one.statistics.median.value_or(0.0);
+    }
+  }
+  world_.world->broadcast(std::as_writable_bytes(std::span<double>(times_us)), 0);
+  return times_us;
+}
+
+std::unique_ptr<Operation> Executor::make_operation(const plan::PlannedCheck& check, const Party& party,
+                                                    const std::vector<double>& compute_us) {
+  const auto group = static_cast<std::size_t>(party.index);
+  if (!check.row->computes_for.empty() && compute_us[group] <= 0.0)
+    throw Unavailable(fmt::format("{} was not measured here, so it is not known how long to compute",
+                                  check.row->computes_for));
+  OperationRequest request;
+  request.world_ranks = check.groups[group];
+  request.bytes = check.bytes;
+  request.variant = check.variant;
+  request.compute_us = compute_us[group];
+  request.world_rank = world_.world->rank();
+  request.host = world_.host;
+  const auto sharing = std::count(world_.rank_hosts.begin(), world_.rank_hosts.end(), world_.host);
+  request.memory_limit_bytes =
+      memory_left_bytes("/") / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(1, sharing));
+  std::unique_ptr<Operation> operation = check.row->make(request);
+  if (world_.hooks->wrap)
+    operation = world_.hooks->wrap(std::move(operation), check.row->id, request.world_rank);
+  return operation;
+}
+
+std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& check, const Ongoing& ongoing,
+                                                   int group, const std::vector<double>& compute_us) const {
+  const auto index = static_cast<std::size_t>(group);
+  const std::vector<int>& ranks = check.groups[index];
+  const GatePolicy policy = policy_of(check, plan_);
+  CheckRecord blank = blank_record(check, index, world_.rank_hosts);
+  blank.last = most_often_last(ongoing.samples, ranks, world_.rank_hosts);
+  std::vector<CheckRecord> records;
+  const auto add = [&](const CheckRow& row, const std::optional<Target>& applied) {
+    const Measure measure = measure_of(row, check, static_cast<int>(ranks.size()), compute_us[index]);
+    CheckRecord record = blank;
+    record.id = row.id;
+    record.title = row.title + variant_words(check);
+    record.metric = row.metric;
+    record.unit = row.unit;
+    fill(record, ongoing.samples, judge(ongoing.samples, applied ? &*applied : nullptr, policy, measure),
+         applied, measure);
+    records.push_back(record);
+  };
+  if (check.show) {
+    add(*check.row, ongoing.target);
+    if (check.against_model && !ongoing.target)
+      records.back().reason = "its groups were not measured, so there is no model to hold it against";
+  }
+  for (const CheckRow* row : check.derived) {
+    const Target* found =
+        check.sweep ? nullptr : find_target(targets_, row->id, check.bytes, check.ranks_per_node);
+    add(*row, found ? std::optional<Target>(*found) : std::nullopt);
+  }
+  return records;
+}
+
+std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
+                                           Operation& operation, const std::vector<double>& compute_us) {
+  const bool repeated = check.repeats > 1;
+  const bool first = ongoing.repeats_done == 0;
+  const auto share = [&](std::uint64_t whole) {
+    return repeated ? (whole + min_repeats - 1) / min_repeats : whole;
+  };
   SamplingPlan sampling;
-  sampling.budget_ns = check.budget_ns;
-  sampling.wanted_samples = check.wanted_samples;
-  sampling.barrier_samples = check.barrier_samples;
+  sampling.budget_ns = check.budget_ns / check.repeats;
+  sampling.wanted_samples = share(check.wanted_samples);
+  sampling.barrier_samples = share(check.barrier_samples);
   sampling.bytes = check.bytes;
+  sampling.first_iteration = ongoing.next_iteration;
+  sampling.verify_repeat = first ? world_.verify_repeat : 0;
   SamplingWorld world;
   world.group = party.group.get();
   world.everyone = party.everyone.get();
@@ -218,18 +374,18 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Part
   world.host = world_.host;
   world.yield = world_.yield;
 
-  LookSchedule looks(policy_.looks);
-  bool decided = !target.has_value();
+  // The first repeats together give all the samples that are wanted; those after the first look are there
+  // because more are needed, and take what their share of the budget gives.
+  const bool takes_all = ongoing.repeats_done >= min_repeats;
   const auto enough = [&](const SampleSet& samples) {
-    if (!decided && looks.due(samples.values_us.size()))
-      decided = judge(samples, &*target, policy_).verdict != Verdict::inconclusive;
-    return decided && samples.values_us.size() >= check.wanted_samples;
+    return !takes_all && samples.values_us.size() >= sampling.wanted_samples;
   };
   const SamplingResult result = run_sampler(operation, sampling, world, enough);
+  ongoing.next_iteration = result.next_iteration;
 
   std::vector<CheckRecord> records;
-  const bool root = party.group->rank() == 0;
   if (result.error || result.mismatch) {
+    ongoing.finished = true;
     // One record for all groups: the vote stopped them together.
     if (party.everyone->rank() != 0) return records;
     CheckRecord record = blank_record(check, 0, world_.rank_hosts);
@@ -238,46 +394,39 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Part
     records.push_back(record);
     return records;
   }
-  if (!root) return records;
-  const std::vector<int>& ranks = check.groups[static_cast<std::size_t>(party.index)];
-  CheckRecord record = blank_record(check, static_cast<std::size_t>(party.index), world_.rank_hosts);
-  record.last = most_often_last(result.samples, ranks, world_.rank_hosts);
-  CheckRecord latency = record;
-  fill(latency, result.samples, judge(result.samples, target ? &*target : nullptr, policy_), target, {});
-  if (check.against_model && !target)
-    latency.reason = "its groups were not measured, so there is no model to hold it against";
-  if (check.show) records.push_back(latency);
-  for (const CheckRow* row : check.derived) {
-    Measure measure;
-    measure.unit = row->unit;
-    measure.rate_times_us =
-        collectives::algbw_GBps(check.bytes, 1.0) * row->bus_factor(static_cast<int>(ranks.size()));
-    const Target* found = find_target(targets_, row->id, check.bytes, check.ranks_per_node);
-    CheckRecord derived = record;
-    derived.id = row->id;
-    derived.title = row->title;
-    derived.metric = row->metric;
-    derived.unit = row->unit;
-    fill(derived, result.samples, judge(result.samples, found, policy_, measure),
-         found ? std::optional<Target>(*found) : std::nullopt, measure);
-    records.push_back(derived);
+  if (party.group->rank() != 0) return records;
+  if (world_.log) {
+    verification_us_ += result.samples.verification_us;
+    measuring_us_ += result.samples.measuring_us;
+  }
+  if (repeated) {
+    ongoing.samples.append(result.samples);
+  } else {
+    ongoing.samples = result.samples;
+  }
+  records = describe_so_far(check, ongoing, party.index, compute_us);
+  for (CheckRecord& record : records) {
+    const auto before = std::find_if(ongoing.decided.begin(), ongoing.decided.end(),
+                                     [&](const CheckRecord& one) { return one.id == record.id; });
+    if (before != ongoing.decided.end()) {
+      record = *before;
+    } else if (record.verdict == Verdict::pass || record.verdict == Verdict::fail) {
+      ongoing.decided.push_back(record);
+    }
   }
   return records;
 }
 
-void Executor::run_check(const plan::PlannedCheck& check) {
+void Executor::visit(std::size_t index) {
+  const plan::PlannedCheck& check = plan_.checks[index];
+  Ongoing& ongoing = ongoing_[index];
+  world_.progress->enter_phase();
+  announce(index);
   Party& party = party_of(check);
+  const std::vector<double> compute_us = computing_times(check);
   std::unique_ptr<Operation> operation;
   const auto failed = control::together(*world_.world, world_.host, [&] {
-    if (!party.everyone) return;
-    OperationRequest request;
-    request.world_ranks = check.groups[static_cast<std::size_t>(party.index)];
-    request.bytes = check.bytes;
-    request.world_rank = world_.world->rank();
-    request.host = world_.host;
-    operation = check.row->make(request);
-    if (world_.hooks->wrap)
-      operation = world_.hooks->wrap(std::move(operation), check.row->id, request.world_rank);
+    if (party.everyone) operation = make_operation(check, party, compute_us);
   });
   if (world_.first_sample) {
     world_.first_sample();
@@ -285,6 +434,7 @@ void Executor::run_check(const plan::PlannedCheck& check) {
   }
   std::vector<CheckRecord> records;
   if (failed) {
+    ongoing.finished = true;
     if (world_.log) {
       records.push_back(blank_record(check, 0, world_.rank_hosts));
       records.back().verdict =
@@ -292,28 +442,51 @@ void Executor::run_check(const plan::PlannedCheck& check) {
       records.back().reason = failed->text;
     }
   } else {
-    const std::optional<Target> target = target_for(check);
-    if (operation) records = measure(check, party, *operation, target);
+    if (ongoing.repeats_done == 0) ongoing.target = target_for(check);
+    if (operation) records = measure(check, ongoing, party, *operation, compute_us);
+    ++ongoing.repeats_done;
     world_.progress->idle.store(true);
     world_.world->idle_barrier();
     world_.progress->idle.store(false);
-    std::string packed;
-    for (const CheckRecord& record : records) packed += report::check_to_json(record) + record_end;
-    records.clear();
-    for (const std::string& lines : gather_strings(*world_.world, packed, 0))
-      for (std::size_t at = 0; at < lines.size();) {
-        const std::size_t end = lines.find(record_end, at);
-        records.push_back(
-            report::check_from_json(std::string_view(lines).substr(at, end - at), "a rank's record"));
-        at = end + 1;
-      }
+    records = gathered(records);
   }
+  // Rank 0 has seen every group's verdict, and says whether to come back.
+  std::array<double, 1> again{0.0};
+  if (world_.log && !failed) {
+    const bool broken =
+        std::any_of(records.begin(), records.end(), [](const CheckRecord& one) { return !one.value; });
+    again[0] = !broken && ongoing.repeats_done < check.repeats && is_open(records) ? 1.0 : 0.0;
+  }
+  world_.world->broadcast(std::as_writable_bytes(std::span<double, 1>(again)), 0);
+  ongoing.finished = again[0] == 0.0;
+  if (ongoing.finished) ongoing.samples = {};
   if (!world_.log) return;
   for (const CheckRecord& record : records) {
-    learn_from(record);
+    if (ongoing.finished) {
+      learn_from(record);
+      if (is_computed_for(record.id)) measured_.push_back(record);
+    }
     world_.log->add(record);
   }
-  if (!records.empty()) world_.printer->finish(gravest(records));
+  if (ongoing.finished && !records.empty()) world_.printer->finish(gravest(records));
+}
+
+std::vector<CheckRecord> Executor::gathered(const std::vector<CheckRecord>& mine) {
+  std::string packed;
+  for (const CheckRecord& record : mine) packed += report::check_to_json(record) + record_end;
+  std::vector<CheckRecord> all;
+  for (const std::string& lines : gather_strings(*world_.world, packed, 0))
+    for (std::size_t at = 0; at < lines.size();) {
+      const std::size_t end = lines.find(record_end, at);
+      all.push_back(report::check_from_json(std::string_view(lines).substr(at, end - at), "a rank's record"));
+      at = end + 1;
+    }
+  return all;
+}
+
+bool Executor::is_computed_for(const std::string& id) const {
+  return std::any_of(plan_.checks.begin(), plan_.checks.end(),
+                     [&](const plan::PlannedCheck& check) { return check.row->computes_for == id; });
 }
 
 }  // namespace fabricheck::app

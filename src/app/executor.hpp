@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct ExecutorWorld {
   const Clock* clock{};
   Progress* progress{};
   bool yield{};
+  std::uint64_t verify_repeat{};  ///< verified iterations beside the measurement of each check
   const Hooks* hooks{};
   RunLog* log{};                       ///< rank 0 only
   report::ProgressPrinter* printer{};  ///< rank 0 only
@@ -53,20 +55,44 @@ class Executor {
     std::unique_ptr<control::HierarchicalClock> clock;
     int index{};  ///< of this rank's group
   };
+  /// A check between its first repeat and its verdict.
+  struct Ongoing {
+    bool finished{};  ///< the same on every rank
+    int repeats_done{};
+    std::uint64_t next_iteration{};
+    SampleSet samples;  ///< of this rank's group, at its root
+    std::vector<CheckRecord>
+        decided;  ///< at the root of a group that has its verdict: more samples do not change it
+  };
   Party& party_of(const plan::PlannedCheck& check);
-  void run_check(const plan::PlannedCheck& check);
-  std::vector<CheckRecord> measure(const plan::PlannedCheck& check, Party& party, Operation& operation,
-                                   const std::optional<Target>& target);
+  /// Once each of `checks` that still wants a verdict, `repeats` times over.
+  void run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile);
+  void visit(std::size_t index);
+  void announce(std::size_t index);
+  std::unique_ptr<Operation> make_operation(const plan::PlannedCheck& check, const Party& party,
+                                            const std::vector<double>& compute_us);
+  /// Per group, what an operation computes meanwhile: the time that its counterpart took. Collective.
+  std::vector<double> computing_times(const plan::PlannedCheck& check);
+  std::vector<CheckRecord> measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
+                                   Operation& operation, const std::vector<double>& compute_us);
+  std::vector<CheckRecord> describe_so_far(const plan::PlannedCheck& check, const Ongoing& ongoing, int group,
+                                           const std::optional<Target>& target,
+                                           const std::vector<double>& compute_us) const;
+  /// Of all ranks, at rank 0. Collective.
+  std::vector<CheckRecord> gathered(const std::vector<CheckRecord>& mine);
+  bool is_computed_for(const std::string& id) const;
   std::optional<Target> target_for(const plan::PlannedCheck& check);
   void learn_from(const CheckRecord& record);
 
   ExecutorWorld world_;
   const plan::TestPlan& plan_;
   std::vector<Target> targets_;
-  JudgePolicy policy_;
+  std::vector<Ongoing> ongoing_;  ///< by index of the plan
   std::map<std::vector<std::vector<int>>, Party> parties_;
   std::map<std::string, std::vector<double>>
-      alphas_us_;  ///< rank 0: per check id, median / rounds of each group
+      alphas_us_;                              ///< rank 0: per check id, median / rounds of each group
+  double verification_us_{}, measuring_us_{};  ///< rank 0: time beside and in the measuring
+  std::vector<CheckRecord> measured_;          ///< rank 0: finished checks that other checks compute for
 };
 
 /// What is known of a check before it is measured, for group `group` of it.

@@ -9,6 +9,7 @@
 
 #include "app/topology_checks.hpp"
 #include "core/target.hpp"
+#include "core/variant.hpp"
 
 namespace fabricheck::app {
 
@@ -22,8 +23,12 @@ struct RunOptions {
   std::chrono::nanoseconds budget{};  ///< for all checks together; default by suite
   std::vector<std::string> only;      ///< globs over check ids
   std::vector<std::string> skip;
-  std::vector<std::uint64_t> sizes;  ///< empty: each check's own
-  std::string targets_file;          ///< empty: built-in targets alone
+  std::vector<std::uint64_t> sizes;   ///< empty: each check's own
+  std::vector<DataType> types;        ///< empty: float32
+  std::vector<Reduction> reductions;  ///< empty: sum
+  std::vector<bool> in_place;         ///< empty: out of place
+  std::uint64_t verify_repeat{};      ///< verified iterations beside the measurement of each check
+  std::string targets_file;           ///< empty: built-in targets alone
   TopologySources topology;
   std::string out_directory{"fabricheck-results"};
   ProgressMode progress{ProgressMode::automatic};

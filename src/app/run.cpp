@@ -211,6 +211,10 @@ class Job {
     request.skip = options_.skip;
     request.sizes = options_.sizes;
     request.few_sizes = options_.suite == Suite::quick;
+    request.types = options_.types;
+    request.reductions = options_.reductions;
+    request.in_place = options_.in_place;
+    request.all_variants = options_.suite == Suite::acceptance || options_.suite == Suite::full;
     request.targets = targets_;
     const plan::TestPlan plan = plan::make_plan(places_.topology, rows, request);
     if (const auto failed = together(*world_, session_->host(), [&] {
@@ -407,6 +411,7 @@ class Job {
     // own.
     world.yield = places_.oversubscribed || environment("OMPI_MCA_mpi_yield_when_idle").value_or("0") == "1";
     world.hooks = &hooks_;
+    world.verify_repeat = options_.verify_repeat;
     world.log = log_.get();
     world.printer = printer_.get();
     world.first_sample = [this] {

@@ -39,7 +39,7 @@ void RunLog::guarded_write(Write&& write) {
 void RunLog::add(const CheckRecord& check) {
   const std::lock_guard lock(mutex_);
   if (finished_) return;
-  record_.checks.push_back(check);
+  put_check(record_.checks, check);
   guarded_write([&] { journal_.append(check); });
 }
 

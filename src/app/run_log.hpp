@@ -19,6 +19,7 @@ class RunLog {
   /// Creates the journal. Throws UsageError when the folder cannot be written.
   RunLog(RunRecord header, std::string directory);
 
+  /// A check may come again, after each of its repeats; the last record counts.
   void add(const CheckRecord& check);
   void add(const Finding& finding);
   void add(const Fit& fit);

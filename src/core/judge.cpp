@@ -1,7 +1,9 @@
 #include "core/judge.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -10,38 +12,116 @@
 namespace fabricheck {
 namespace {
 
-std::optional<BlockInterval> interval_of(const SampleSet& samples, const std::string& statistic,
-                                         double confidence) {
-  if (statistic == "mean") return mean_interval(samples.values_us, confidence);
-  return quantile_interval(samples.values_us, statistic == "p99" ? 0.99 : 0.5, confidence);
+constexpr double shown_alpha = 0.025;  // on each side of the 95 % interval
+constexpr std::uint64_t p99_samples = 1000;
+
+double quantile_named(const std::string& statistic) { return statistic == "p99" ? 0.99 : 0.5; }
+
+std::optional<Interval> repeated_interval(const SampleSet& samples, const std::string& statistic,
+                                          double alpha_lo, double alpha_hi) {
+  if (statistic == "mean")
+    return repeated_mean_interval(samples.values_us, samples.repeat_begins, alpha_lo, alpha_hi);
+  return repeated_quantile_interval(samples.values_us, samples.repeat_begins, quantile_named(statistic),
+                                    alpha_lo, alpha_hi);
+}
+
+/// What is shown: over repeats where there are enough, else over blocks of the one measurement.
+std::optional<BlockInterval> shown_interval(const SampleSet& samples, const std::string& statistic) {
+  if (samples.repeats() >= min_repeats) {
+    const auto interval = repeated_interval(samples, statistic, shown_alpha, shown_alpha);
+    if (!interval) return std::nullopt;
+    return BlockInterval{*interval, static_cast<std::uint64_t>(samples.repeats())};
+  }
+  if (statistic == "mean") return mean_interval(samples.values_us, 1.0 - 2.0 * shown_alpha);
+  return quantile_interval(samples.values_us, quantile_named(statistic), 1.0 - 2.0 * shown_alpha);
 }
 
 Interval widened(Interval interval, double by) { return {std::max(0.0, interval.lo - by), interval.hi + by}; }
 
-bool meets(double value, Comparison comparison, double limit) {
-  switch (comparison) {
-    case Comparison::at_most:
-      return value <= limit;
-    case Comparison::below:
-      return value < limit;
-    case Comparison::at_least:
-      return value >= limit;
-    case Comparison::above:
-      return value > limit;
+bool is_strict(Comparison comparison) {
+  return comparison == Comparison::below || comparison == Comparison::above;
+}
+bool is_ceiling(Comparison comparison) {
+  return comparison == Comparison::at_most || comparison == Comparison::below;
+}
+
+/// The limit in microseconds, and on which side of it a good time lies.
+struct TimeLimit {
+  double us{};
+  bool short_is_good{};
+  bool strictly{};  ///< whether a time at the limit itself is beyond it
+};
+
+TimeLimit time_limit(const Target& target, const Measure& measure) {
+  TimeLimit limit;
+  limit.us = measure.falls() ? measure.us_of_value(target.value) : target.value;
+  limit.short_is_good = is_ceiling(target.comparison) != measure.falls();
+  limit.strictly = limit.short_is_good == is_strict(target.comparison);
+  return limit;
+}
+
+Verdict verdict_of(const SampleSet& samples, const std::string& statistic, const TimeLimit& limit, Look look,
+                   double error_us) {
+  if (!limit.short_is_good) std::swap(look.alpha_pass, look.alpha_fail);
+  Verdict verdict = Verdict::inconclusive;
+  if (statistic == "mean") {
+    const auto interval = repeated_interval(samples, statistic, look.alpha_fail, look.alpha_pass);
+    if (!interval) return verdict;
+    if (interval->hi + error_us <= limit.us * (1.0 - look.margin)) verdict = Verdict::pass;
+    if (interval->lo - error_us > limit.us * (1.0 + look.margin)) verdict = Verdict::fail;
+  } else {
+    const Repeats repeats(samples.values_us, samples.repeat_begins);
+    verdict = weigh([&](double us) { return repeats.within(us, limit.strictly); }, quantile_named(statistic),
+                    limit.us, error_us, look);
   }
-  return false;
+  if (limit.short_is_good || verdict == Verdict::inconclusive) return verdict;
+  return verdict == Verdict::pass ? Verdict::fail : Verdict::pass;
+}
+
+std::optional<std::string> too_few(const SampleSet& samples, const std::string& statistic) {
+  const std::uint64_t wanted = statistic == "p99" ? p99_samples : min_gate_samples;
+  if (samples.values_us.size() < wanted)
+    return fmt::format("only {} samples within the budget; a verdict needs {}: give it a longer --budget",
+                       samples.values_us.size(), wanted);
+  if (samples.repeats() < min_repeats)
+    return fmt::format("measured {} time{}; a verdict needs {} repeats of the measurement", samples.repeats(),
+                       samples.repeats() == 1 ? "" : "s", min_repeats);
+  return std::nullopt;
 }
 
 }  // namespace
 
-Interval Measure::convert(Interval us) const {
-  if (rate_times_us <= 0.0) return us;
-  // A lower end of no time at all is an unbounded rate; the largest that was seen at all bounds it well
-  // enough.
-  return {convert(us.hi), us.lo > 0.0 ? convert(us.lo) : std::numeric_limits<double>::max()};
+void SampleSet::append(const SampleSet& repeat) {
+  repeat_begins.push_back(values_us.size());
+  values_us.insert(values_us.end(), repeat.values_us.begin(), repeat.values_us.end());
+  for (const auto& [rank, count] : repeat.last_count) last_count[rank] += count;
+  late_starts += repeat.late_starts;
+  overruns += repeat.overruns;
+  verified += repeat.verified;
+  verification_us += repeat.verification_us;
+  measuring_us += repeat.measuring_us;
+  clock_error_us = std::max(clock_error_us, repeat.clock_error_us);
+  if (repeat.osu_mean_us) {
+    const double before = static_cast<double>(barrier_us.size());
+    const double now = static_cast<double>(repeat.barrier_us.size());
+    osu_mean_us = (osu_mean_us.value_or(0.0) * before + *repeat.osu_mean_us * now) / (before + now);
+  }
+  barrier_us.insert(barrier_us.end(), repeat.barrier_us.begin(), repeat.barrier_us.end());
 }
 
-Judgement judge(const SampleSet& samples, const Target* target, const JudgePolicy& policy,
+Measure Measure::rate(std::string unit, double rate_times_us) {
+  const auto inverse = [rate_times_us](double value) {
+    return value > 0.0 ? rate_times_us / value : std::numeric_limits<double>::max();
+  };
+  return {std::move(unit), inverse, inverse};
+}
+
+Interval Measure::convert(Interval us) const {
+  if (!falls()) return us;
+  return {convert(us.hi), convert(us.lo)};
+}
+
+Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy& policy,
                 const Measure& measure) {
   Judgement judgement;
   const std::string statistic = target ? target->statistic : "median";
@@ -50,58 +130,57 @@ Judgement judge(const SampleSet& samples, const Target* target, const JudgePolic
                                          : statistic == "p99" ? described.p99
                                                               : described.median;
   if (value_us) judgement.value = measure.convert(*value_us);
-  if (auto shown = interval_of(samples, statistic, 0.95)) {
+  if (auto shown = shown_interval(samples, statistic)) {
     judgement.ci95 = measure.convert(widened(shown->interval, samples.clock_error_us));
     judgement.blocks = shown->blocks;
   }
   if (!target) return judgement;
 
-  judgement.decision_confidence = policy.confidence_per_look();
-  const auto decision = interval_of(samples, statistic, judgement.decision_confidence);
-  if (!decision || !judgement.value) {
-    judgement.verdict = Verdict::inconclusive;
-    judgement.reason =
-        fmt::format("only {} samples within the budget; a verdict needs {}: give it a longer --budget",
-                    samples.values_us.size(), statistic == "p99" ? 1000 : min_interval_samples);
+  judgement.verdict = Verdict::inconclusive;
+  const std::optional<Look> look = look_after(policy, samples.repeats());
+  const TimeLimit limit = time_limit(*target, measure);
+  const std::string words = fmt::format("{} {} {}", comparison_symbol(target->comparison),
+                                        format_number(target->value), target->unit);
+  if (const auto few = too_few(samples, statistic)) {
+    judgement.reason = *few;
     return judgement;
   }
-  const Interval interval = measure.convert(widened(decision->interval, samples.clock_error_us));
-  const Interval without_clocks = measure.convert(decision->interval);
-  judgement.decision_interval = interval;
-  const bool low_meets = meets(interval.lo, target->comparison, target->value);
-  const bool high_meets = meets(interval.hi, target->comparison, target->value);
+  if (!look) {
+    judgement.reason =
+        fmt::format("cut short after {} of {} repeats of the measurement, between two looks at it",
+                    samples.repeats(), policy.repeats);
+    return judgement;
+  }
+  const Look at = *look;
+  judgement.decision_confidence = 1.0 - at.alpha_pass - at.alpha_fail;
+  const double alpha_hi = limit.short_is_good ? at.alpha_pass : at.alpha_fail;
+  const double alpha_lo = limit.short_is_good ? at.alpha_fail : at.alpha_pass;
+  if (const auto interval = repeated_interval(samples, statistic, alpha_lo, alpha_hi))
+    judgement.decision_interval = measure.convert(widened(*interval, samples.clock_error_us));
+
+  judgement.verdict = verdict_of(samples, statistic, limit, at, samples.clock_error_us);
   const double late_share = static_cast<double>(samples.late_starts) /
                             static_cast<double>(std::max<std::size_t>(1, samples.values_us.size()));
-  const std::string limit = fmt::format("{} {} {}", comparison_symbol(target->comparison),
-                                        format_number(target->value), target->unit);
-
-  const std::string missed_starts = fmt::format(
-      "in {:.0f} % of the samples a rank was not running at the common start, which makes latency look worse "
-      "than it is: give "
-      "every rank a core of its own",
-      100.0 * late_share);
   const bool late = late_share > max_late_share_for_fail;
-  if (low_meets && high_meets) {
-    judgement.verdict = Verdict::pass;
-  } else if (!low_meets && !high_meets && !late) {
-    judgement.verdict = Verdict::fail;
-    judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, format_number(*judgement.value),
-                                   measure.unit, limit);
-  } else {
+  if (judgement.verdict == Verdict::pass) return judgement;
+  const std::string value = judgement.value ? format_number(*judgement.value) : "?";
+  if (late) {
     judgement.verdict = Verdict::inconclusive;
-    const bool clocks = meets(without_clocks.lo, target->comparison, target->value) ==
-                        meets(without_clocks.hi, target->comparison, target->value);
-    if (late) {
-      judgement.reason = fmt::format("{} {} {} against {}, but {}", statistic,
-                                     format_number(*judgement.value), measure.unit, limit, missed_starts);
-    } else if (clocks) {
-      judgement.reason = fmt::format("the ranks' clocks agree only to {} us, too coarse for {}",
-                                     format_number(samples.clock_error_us), limit);
-    } else {
-      judgement.reason =
-          fmt::format("the interval {} to {} {} contains the target {}: a longer --budget may decide it",
-                      format_number(interval.lo), format_number(interval.hi), measure.unit, limit);
-    }
+    judgement.reason = fmt::format(
+        "{} {} {} against {}, but in {:.0f} % of the samples a rank was not running at the common start, "
+        "which makes "
+        "latency look worse than it is: give every rank a core of its own",
+        statistic, value, measure.unit, words, 100.0 * late_share);
+  } else if (judgement.verdict == Verdict::fail) {
+    judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, value, measure.unit, words);
+  } else if (verdict_of(samples, statistic, limit, at, 0.0) != Verdict::inconclusive) {
+    judgement.reason = fmt::format("the ranks' clocks agree only to {} us, too coarse for {}",
+                                   format_number(samples.clock_error_us), words);
+  } else {
+    const Interval interval = judgement.decision_interval.value_or(Interval{});
+    judgement.reason =
+        fmt::format("the interval {} to {} {} is not clear of the target {}: a longer --budget may decide it",
+                    format_number(interval.lo), format_number(interval.hi), measure.unit, words);
   }
   return judgement;
 }

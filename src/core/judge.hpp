@@ -1,65 +1,58 @@
 // From samples and a target to a verdict.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/gate.hpp"
 #include "core/run_record.hpp"
 #include "core/statistics.hpp"
 #include "core/target.hpp"
 
 namespace fabricheck {
 
-/// What one measurement left at the root of its group.
+/// What a measurement left at the root of its group, over all its repeats.
 struct SampleSet {
   /// One value per iteration, in order, microseconds: from the common start to the last rank's end.
   std::vector<double> values_us;
+  /// Where in values_us each repeat begins; empty: it was not repeated.
+  std::vector<std::size_t> repeat_begins;
   std::map<int, std::uint64_t> last_count;  ///< rank of the group -> iterations that it ended last
   std::uint64_t late_starts{};              ///< samples in which some rank missed the common start
   /// Iterations whose start came before the end of the one before; they are no samples, and are counted here.
   std::uint64_t overruns{};
   std::uint64_t verified{};
+  double verification_us{};  ///< spent at the root on making inputs and comparing results, outside the timed
+                             ///< part
+  double measuring_us{};     ///< spent at the root on everything else
   double clock_error_us{};
+  std::vector<double> barrier_us;  ///< the slowest rank's own time after a barrier start, per iteration
+  /// Mean over ranks of each rank's mean after a barrier start (OSU's definition).
   std::optional<double> osu_mean_us;
-  std::optional<double> barrier_median_us;
+
+  /// Adds one more repeat.
+  void append(const SampleSet& repeat);
+  int repeats() const { return std::max(1, static_cast<int>(repeat_begins.size())); }
 };
 
-/// Looking again and again until a verdict comes out right would pass a bad link sooner or later. So there is
-/// a fixed set of looks, at sample counts that grow by half, and the error probability of the verdict is
-/// divided among them (Bonferroni: valid whatever the dependence between looks), and among the judged checks
-/// of the run.
-struct JudgePolicy {
-  double alpha{0.01};  ///< probability of a wrong verdict anywhere in the family
-  int family{1};       ///< judged checks in this run
-  int looks{12};       ///< including the last one at the end of the budget
-  double confidence_per_look() const { return 1.0 - alpha / (static_cast<double>(family) * looks); }
-};
-
-/// The sample counts at which the verdict may be looked at: 100, 150, 225, … (looks - 1 of them).
-class LookSchedule {
- public:
-  explicit LookSchedule(int looks) : left_(looks - 1) {}
-  /// True once per step of the schedule; the last look of the budget is not counted here.
-  bool due(std::uint64_t samples) {
-    if (left_ <= 0 || samples < next_) return false;
-    while (next_ <= samples) next_ += next_ / 2;
-    --left_;
-    return true;
-  }
-
- private:
-  int left_;
-  std::uint64_t next_{min_interval_samples};
-};
-
-/// How samples in microseconds are presented: as they are, or as a rate that falls as they grow.
+/// How samples in microseconds are presented: as they are, as a rate, or as another figure that falls as they
+/// grow.
 struct Measure {
   std::string unit{"us"};
-  double rate_times_us{};  ///< > 0: value = rate_times_us / microseconds, as a bandwidth is
-  double convert(double us) const { return rate_times_us > 0.0 ? rate_times_us / us : us; }
+  /// Both empty: the value is the time. Else value_of_us falls, and us_of_value is its inverse.
+  std::function<double(double)> value_of_us, us_of_value;
+
+  /// value = rate_times_us / microseconds, as a bandwidth is.
+  static Measure rate(std::string unit, double rate_times_us);
+
+  bool falls() const { return static_cast<bool>(value_of_us); }
+  double convert(double us) const { return falls() ? value_of_us(us) : us; }
   Interval convert(Interval us) const;
 };
 
@@ -73,11 +66,11 @@ struct Judgement {
   std::uint64_t blocks{};
 };
 
-/// Judges samples as `measure` presents them. Without a target the verdict is UNCHECKED and only the 95 %
-/// interval is filled. The clock error widens both ends of every interval. With more than a tenth of late
-/// starts a FAIL becomes INCONCLUSIVE: lateness is booked as latency, so it can only make a good network look
-/// bad.
-Judgement judge(const SampleSet& samples, const Target* target, const JudgePolicy& policy,
+/// Judges samples as `measure` presents them, by the rules of core/gate.hpp. Without a target the verdict is
+/// UNCHECKED and only the 95 % interval is filled. Between two looks of the policy the verdict is
+/// INCONCLUSIVE. The clock error widens both ends of every interval. With more than a tenth of late starts a
+/// FAIL becomes INCONCLUSIVE: lateness is booked as latency, so it can only make a good network look bad.
+Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy& policy,
                 const Measure& measure = {});
 
 inline constexpr double max_late_share_for_fail = 0.1;

@@ -13,6 +13,25 @@ std::string plural(std::size_t n, const char* noun) {
 
 }  // namespace
 
+bool is_same_check(const CheckRecord& a, const CheckRecord& b) {
+  return a.id == b.id && a.scope == b.scope && a.parameters == b.parameters &&
+         a.participants == b.participants;
+}
+
+void put_check(std::vector<CheckRecord>& checks, CheckRecord check) {
+  // The newest come again most often.
+  const auto known = std::find_if(checks.rbegin(), checks.rend(),
+                                  [&](const CheckRecord& other) { return is_same_check(other, check); });
+  if (known == checks.rend()) {
+    checks.push_back(std::move(check));
+  } else if (!check.value && known->value) {
+    known->verdict = check.verdict;
+    known->reason = std::move(check.reason);
+  } else {
+    *known = std::move(check);
+  }
+}
+
 void conclude(RunRecord& record) {
   const auto count = [&](Verdict verdict) {
     return static_cast<std::size_t>(

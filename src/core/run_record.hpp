@@ -138,6 +138,13 @@ struct RunRecord {
   bool operator==(const RunRecord&) const = default;
 };
 
+/// Whether both are records of one check: the same id, scope, parameters and participants.
+bool is_same_check(const CheckRecord& a, const CheckRecord& b);
+
+/// Adds `check`, or replaces an earlier record of it. A record without a figure, as of a check that was cut
+/// short, takes only the verdict and its reason: what was measured before stays.
+void put_check(std::vector<CheckRecord>& checks, CheckRecord check);
+
 /// Sets verdict, exit_status and verdict_reason from the checks and findings (design section 2 and 3): a
 /// finding "rank-hung" or "rank-lost" gives 4; any FAIL 1; any ERROR or INCONCLUSIVE, an interruption, or
 /// nothing judged 3; else 0.

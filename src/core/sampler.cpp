@@ -36,9 +36,10 @@ class Run {
         plan_(plan),
         world_(world),
         root_(world.group->rank() == 0),
-        verify_every_(!operation.verifies()                  ? 0
-                      : plan.bytes <= verify_all_up_to_bytes ? 1
-                                                             : verify_one_in) {}
+        least_verify_every_(!operation.verifies()                  ? 0
+                            : plan.bytes <= verify_all_up_to_bytes ? 1
+                                                                   : verify_one_in),
+        iteration_(plan.first_iteration) {}
 
   SamplingResult go(const EnoughSamples& enough) {
     synchronise();
@@ -56,7 +57,11 @@ class Run {
       }
       more = vote(wanted);
     }
+    result_.samples.measuring_us =
+        static_cast<double>(world_.clock->now_ns() - begin_ns) / 1000.0 - result_.samples.verification_us;
     if (!failed()) barrier_starts();
+    if (!failed()) hunt_corruption();
+    result_.next_iteration = iteration_;
     return std::move(result_);
   }
 
@@ -135,6 +140,12 @@ class Run {
     round(1);
     if (estimate_ns + around_ns < 50e6) round(estimate_ns < 1e6 ? 50 : 2);
     latency_ns_ = estimate_ns;
+    // Comparing may not cost more than measuring: where one comparison takes as long as several iterations,
+    // that many go by unverified. All ranks know the same times, so they choose alike.
+    if (least_verify_every_ != 0) {
+      const double iterations = std::ceil(around_ns / std::max(1.0, estimate_ns));
+      verify_every_ = std::max(least_verify_every_, static_cast<std::uint64_t>(std::min(iterations, 1000.0)));
+    }
     window_ns_ = 3.0 * estimate_ns + 5000.0;
     around_ns_ = 1.5 * around_ns;
   }
@@ -189,7 +200,11 @@ class Run {
       if (verified || was_verified) start_common_ns += now.around_ns;
       if (root_) starts_us_[i] = (start_common_ns - now.start_common_ns) / 1000.0;
       was_verified = verified;
-      if (verified) prepare(iteration_);
+      if (verified) {
+        const std::int64_t begun = world_.clock->now_ns();
+        prepare(iteration_);
+        if (root_) spend_on_verification(begun);
+      }
       const std::int64_t start = wait_until(common_.to_local_ns(start_common_ns));
       execute(iteration_);
       const std::int64_t end = world_.clock->now_ns();
@@ -198,7 +213,10 @@ class Run {
       mine_[n + i] = (common_.to_common_ns(start) - start_common_ns) / 1000.0;
       if (verified) {
         verify(iteration_);
-        if (root_) ++result_.samples.verified;
+        if (root_) {
+          ++result_.samples.verified;
+          spend_on_verification(end);
+        }
       }
     }
     if (root_) {
@@ -207,6 +225,10 @@ class Run {
     }
     world_.group->reduce_last(mine_, maximum_, who_, 0);
     if (root_) account(n);
+  }
+
+  void spend_on_verification(std::int64_t begun_ns) {
+    result_.samples.verification_us += static_cast<double>(world_.clock->now_ns() - begun_ns) / 1000.0;
   }
 
   void account(std::size_t n) {
@@ -299,21 +321,45 @@ class Run {
     }
     world_.group->reduce_last(mine_, maximum_, who_, 0);
     if (!root_) return;
-    std::sort(maximum_.begin(), maximum_.end());
     result_.samples.osu_mean_us = mean[0] / world_.group->size();
-    result_.samples.barrier_median_us = quantile_of_sorted(maximum_, 0.5);
+    result_.samples.barrier_us = maximum_;
+  }
+
+  /// Untimed iterations, every one verified, in batches closed by a vote.
+  void hunt_corruption() {
+    if (least_verify_every_ == 0) return;
+    const double each_ns = std::max(1000.0, latency_ns_ + around_ns_);
+    std::uint64_t left = plan_.verify_repeat;
+    // All groups vote together, so their batches are the same.
+    std::array<double, 1> fits{
+        std::clamp(std::floor(batch_target_ns / each_ns), 1.0, static_cast<double>(max_batch))};
+    world_.everyone->allreduce(fits, ReduceOp::min);
+    const auto batch = static_cast<std::uint64_t>(fits[0]);
+    while (left > 0) {
+      const std::uint64_t n = std::min(batch, left);
+      for (std::uint64_t i = 0; i < n; ++i, ++iteration_) {
+        prepare(iteration_);
+        execute(iteration_);
+        world_.progress->leave_iteration(iteration_);
+        verify(iteration_);
+      }
+      if (root_) result_.samples.verified += n;
+      left -= n;
+      if (!vote(left > 0)) break;
+    }
   }
 
   Operation& operation_;
   const SamplingPlan& plan_;
   const SamplingWorld& world_;
   const bool root_;
-  const std::uint64_t verify_every_;
+  const std::uint64_t least_verify_every_;
+  std::uint64_t verify_every_{};  ///< 0: never
   SamplingResult result_;
   CommonClock common_;
   std::int64_t synchronised_ns_{};
   bool resynchronise_due_{};
-  std::uint64_t iteration_{};
+  std::uint64_t iteration_;
   double latency_ns_{};
   double window_ns_{};
   double around_ns_{};

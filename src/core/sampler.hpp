@@ -34,6 +34,8 @@ struct SamplingPlan {
   std::uint64_t max_samples{200000};
   std::uint64_t barrier_samples{0};  ///< iterations with a barrier start afterwards, for the OSU figure
   std::uint64_t bytes{};             ///< sets how often results are verified
+  std::uint64_t first_iteration{};   ///< so that a repeat goes on with new inputs
+  std::uint64_t verify_repeat{0};  ///< untimed, verified iterations afterwards: the hunt for rare corruption
 };
 
 /// Asked at the root of each group after each batch: is what there is enough?
@@ -53,7 +55,8 @@ struct SamplingWorld {
 };
 
 struct SamplingResult {
-  SampleSet samples;  ///< at the root (rank 0) of each group
+  SampleSet samples;               ///< at the root (rank 0) of each group; one repeat
+  std::uint64_t next_iteration{};  ///< where the next repeat goes on
   /// The same text on every rank of `everyone` when some rank could not go on ("rank 2 on h7: …").
   std::optional<std::string> error;
   /// A wrong element somewhere; the text names rank, host, iteration, index, expected and got.

@@ -15,7 +15,8 @@ double beta_continued_fraction(double a, double b, double x) {
   double d = 1.0 - (a + b) * x / (a + 1.0);
   d = 1.0 / (std::abs(d) < tiny ? tiny : d);
   double h = d;
-  for (int m = 1; m <= 500; ++m) {
+  // About the square root of the larger argument many terms are needed.
+  for (int m = 1; m <= 20000; ++m) {
     const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
     d = 1.0 + even * d;
     d = 1.0 / (std::abs(d) < tiny ? tiny : d);
@@ -34,6 +35,8 @@ double beta_continued_fraction(double a, double b, double x) {
   return h;
 }
 
+}  // namespace
+
 double incomplete_beta(double a, double b, double x) {
   if (x <= 0.0) return 0.0;
   if (x >= 1.0) return 1.0;
@@ -42,6 +45,8 @@ double incomplete_beta(double a, double b, double x) {
   if (x < (a + 1.0) / (a + b + 2.0)) return front * beta_continued_fraction(a, b, x) / a;
   return 1.0 - front * beta_continued_fraction(b, a, 1.0 - x) / b;
 }
+
+namespace {
 
 /// P(T > t) for t >= 0; the tail itself, so that tiny probabilities keep their digits.
 double student_t_tail(double t, int degrees) {
@@ -112,8 +117,7 @@ double quantile_of_sorted(std::span<const double> sorted, double q) {
   return sorted[index];
 }
 
-double student_t_quantile(double probability, int degrees) {
-  const double tail = 1.0 - probability;
+double student_t_upper_quantile(double tail, int degrees) {
   double low = 0.0, high = 1.0;
   while (student_t_tail(high, degrees) > tail && high < 1e12) high *= 2.0;
   for (int i = 0; i < 200 && high - low > 1e-12 * high; ++i) {
@@ -121,6 +125,10 @@ double student_t_quantile(double probability, int degrees) {
     (student_t_tail(middle, degrees) > tail ? low : high) = middle;
   }
   return (low + high) / 2.0;
+}
+
+double student_t_quantile(double probability, int degrees) {
+  return student_t_upper_quantile(1.0 - probability, degrees);
 }
 
 std::optional<BlockInterval> quantile_interval(std::span<const double> values, double q, double confidence) {

@@ -19,6 +19,13 @@ double quantile_of_sorted(std::span<const double> sorted, double q);
 /// on the regularised incomplete beta function (Abramowitz and Stegun 26.7.1; continued fraction 26.5.8).
 double student_t_quantile(double probability, int degrees);
 
+/// The t that is exceeded with probability `tail` in (0, 0.5): as above, without losing the digits of a small
+/// tail.
+double student_t_upper_quantile(double tail, int degrees);
+
+/// The regularised incomplete beta function I_x(a, b).
+double incomplete_beta(double a, double b, double x);
+
 /// How the samples were cut for an interval.
 struct BlockInterval {
   Interval interval;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/gate.hpp"
 #include "core/glob.hpp"
 #include "core/units.hpp"
 
@@ -18,7 +19,11 @@ constexpr std::int64_t max_other_ns = 3'000'000'000;
 constexpr std::int64_t min_apart_ns = 50'000'000;
 constexpr std::uint64_t gate_samples = 10000;  // p99.9 wants 10,000
 constexpr std::uint64_t other_samples = 1000;  // p99 wants 1,000
-constexpr std::uint64_t gate_barrier_samples = 1000;
+constexpr std::uint64_t variant_samples = 100;
+constexpr std::uint64_t gate_barrier_samples = 10000;  // as OSU's programs take
+/// A repeat shorter than this measures its own beginning.
+constexpr std::int64_t min_repeat_ns = 8'000'000;
+constexpr double variant_weight = 0.25;
 
 using Ranks = std::vector<int>;
 
@@ -68,7 +73,9 @@ std::vector<std::uint64_t> sizes_of(const CheckRow& row, const Request& request)
 class Planner {
  public:
   Planner(const ClusterTopology& topology, std::span<const CheckRow> catalogue, const Request& request)
-      : world_(world_of(topology)), catalogue_(catalogue), request_(request) {}
+      : Planner(world_of(topology), catalogue, request) {}
+  Planner(World world, std::span<const CheckRow> catalogue, const Request& request)
+      : world_(std::move(world)), catalogue_(catalogue), request_(request) {}
 
   TestPlan make() {
     const bool any = std::any_of(catalogue_.begin(), catalogue_.end(),
@@ -98,20 +105,67 @@ class Planner {
       if (other.derived_from == row.id && selected(other.id, request_)) derived.push_back(&other);
     const bool show = selected(row.id, request_);
     if (!show && derived.empty()) return;
+    if (request_.few_sizes && !row.in_quick && request_.only.empty()) return;
     const std::uint64_t gate_size = row.sizes.empty() ? 0 : row.sizes.front();
-    for (const std::uint64_t bytes : sizes_of(row, request_)) {
-      const bool is_gate = row.in_gate && bytes == gate_size;
-      if (is_gate != gate) continue;
+    const std::vector<std::uint64_t> sizes = sizes_of(row, request_);
+    const std::vector<Variant> variants = variants_of(row);
+    for (const std::uint64_t bytes : sizes)
+      for (const Variant& variant : variants) {
+        PlannedCheck check;
+        check.row = &row;
+        check.bytes = bytes;
+        check.variant = variant;
+        const bool is_gate = row.in_gate && bytes == gate_size && variant == variants.front();
+        if (is_gate != gate) continue;
+        check.show = show;
+        for (const CheckRow* other : derived)
+          if (bytes >= other->min_bytes) check.derived.push_back(other);
+        if (!show && check.derived.empty()) continue;
+        check.wanted_samples = is_gate ? gate_samples : other_samples;
+        check.barrier_samples = is_gate ? gate_barrier_samples : 0;
+        for (const Scope scope : row.scopes) add_scope(check, scope, is_gate);
+      }
+    if (!gate && show && request_.all_variants && request_.types.empty() && request_.reductions.empty() &&
+        request_.in_place.empty())
+      add_other_variants(row);
+  }
+
+  /// The variants that were named; what a row does not have, it takes as its default.
+  std::vector<Variant> variants_of(const CheckRow& row) const {
+    const auto one_of = [](bool has, const auto& named, auto otherwise) {
+      auto all = named;
+      if (!has || all.empty()) all.assign(1, otherwise);
+      return all;
+    };
+    std::vector<Variant> variants;
+    for (const DataType type : one_of(row.typed, request_.types, DataType::float32))
+      for (const Reduction reduction : one_of(row.reduces, request_.reductions, Reduction::sum))
+        for (const bool in_place : one_of(row.can_be_in_place, request_.in_place, false))
+          variants.push_back({type, reduction, in_place});
+    return variants;
+  }
+
+  /// All types, reductions and placements but the default, at one size over the widest scope: that they are
+  /// right is what counts.
+  void add_other_variants(const CheckRow& row) {
+    if (!row.typed || row.variant_bytes == 0) return;
+    Request all;
+    all.types.assign(all_types.begin(), all_types.end());
+    all.reductions.assign(all_reductions.begin(), all_reductions.end());
+    all.in_place = {false, true};
+    const bool one_node = world_.by_node.size() == 1;
+    const Scope widest = one_node                   ? Scope::inside_node
+                         : world_.max_per_node == 1 ? Scope::between_nodes
+                                                    : Scope::all_ranks;
+    for (const Variant& variant : Planner(world_, catalogue_, all).variants_of(row)) {
+      if (variant == Variant{}) continue;
       PlannedCheck check;
       check.row = &row;
-      check.show = show;
-      check.bytes = bytes;
-      for (const CheckRow* other : derived)
-        if (bytes >= other->min_bytes) check.derived.push_back(other);
-      if (!show && check.derived.empty()) continue;
-      check.wanted_samples = is_gate ? gate_samples : other_samples;
-      check.barrier_samples = is_gate ? gate_barrier_samples : 0;
-      for (const Scope scope : row.scopes) add_scope(check, scope, is_gate);
+      check.bytes = row.variant_bytes;
+      check.variant = variant;
+      check.sweep = true;
+      check.wanted_samples = variant_samples;
+      add_scope(check, widest, false);
     }
   }
 
@@ -185,11 +239,29 @@ class Planner {
   void add(PlannedCheck check, int nodes, int ranks_per_node) {
     check.nodes = nodes;
     check.ranks_per_node = ranks_per_node;
+    if (check.sweep) check.target.reset();
+    if (const std::string reason = impossible(check); !reason.empty()) {
+      plan_.not_tested.push_back({check.row->id, reason});
+      return;
+    }
     if (check.target || check.against_model) plan_.judged += static_cast<int>(check.groups.size());
-    for (const CheckRow* row : check.derived)
-      if (find_target(request_.targets, row->id, check.bytes, ranks_per_node))
-        plan_.judged += static_cast<int>(check.groups.size());
+    if (!check.sweep)
+      for (const CheckRow* row : check.derived)
+        if (find_target(request_.targets, row->id, check.bytes, ranks_per_node))
+          plan_.judged += static_cast<int>(check.groups.size());
     plan_.checks.push_back(std::move(check));
+  }
+
+  /// Why no group can have this size, or empty.
+  static std::string impossible(const PlannedCheck& check) {
+    if (!check.row->payload_bytes) return "";
+    std::size_t fewest = check.groups.front().size();
+    for (const Ranks& group : check.groups) fewest = std::min(fewest, group.size());
+    const std::size_t element = type_bytes(check.variant.type);
+    if (check.row->payload_bytes(check.bytes, static_cast<int>(fewest), element) > 0) return "";
+    return fmt::format("{}, {}: fewer {} elements than the {} ranks; the smallest size here is {}",
+                       format_bytes(check.bytes), scope_name(check.scope), type_name(check.variant.type),
+                       fewest, format_bytes(fewest * element));
   }
 
   const Target* find(const PlannedCheck& check, int ranks_per_node) const {
@@ -197,16 +269,21 @@ class Planner {
   }
 
   void share_budget() {
-    const auto weight = [](const PlannedCheck& check) {
-      const bool gate = check.wanted_samples == gate_samples;
-      return !gate ? 1.0 : check.mode == "apart" ? 1.0 : gate_weight;
+    const auto judged = [&](const PlannedCheck& check) { return is_judged(check, request_.targets); };
+    const auto weight = [&](const PlannedCheck& check) {
+      if (check.sweep) return variant_weight;
+      return !judged(check) || check.mode == "apart" ? 1.0 : gate_weight;
     };
     double sum = 0.0;
     for (const PlannedCheck& check : plan_.checks) sum += weight(check);
     for (PlannedCheck& check : plan_.checks) {
       const auto share =
           static_cast<std::int64_t>(static_cast<double>(request_.budget_ns) * weight(check) / sum);
-      check.budget_ns = std::min(share, check.wanted_samples == gate_samples ? max_gate_ns : max_other_ns);
+      check.budget_ns = std::min(share, judged(check) ? max_gate_ns : max_other_ns);
+      if (!judged(check)) continue;
+      check.repeats = max_repeats;
+      while (check.repeats > min_repeats && check.budget_ns < check.repeats * min_repeat_ns)
+        check.repeats /= 2;
     }
   }
 
@@ -217,6 +294,13 @@ class Planner {
 };
 
 }  // namespace
+
+bool is_judged(const PlannedCheck& check, std::span<const Target> targets) {
+  if (check.target || check.against_model) return true;
+  return !check.sweep && std::any_of(check.derived.begin(), check.derived.end(), [&](const CheckRow* row) {
+    return find_target(targets, row->id, check.bytes, check.ranks_per_node) != nullptr;
+  });
+}
 
 TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
                    const Request& request) {

@@ -17,8 +17,12 @@ struct Request {
   std::int64_t budget_ns{};
   std::vector<std::string> only;  ///< globs over ids; empty: all
   std::vector<std::string> skip;
-  std::vector<std::uint64_t> sizes;  ///< empty: the rows' own, thinned by `few_sizes`
-  bool few_sizes{};                  ///< the gate's size, one in the middle and one large
+  std::vector<std::uint64_t> sizes;   ///< empty: the rows' own, thinned by `few_sizes`
+  bool few_sizes{};                   ///< the gate's size, one in the middle and one large
+  std::vector<DataType> types;        ///< empty: float32
+  std::vector<Reduction> reductions;  ///< empty: sum
+  std::vector<bool> in_place;         ///< empty: out of place
+  bool all_variants{};                ///< where none are named: each at one size, over the widest scope
   std::vector<Target> targets;
 };
 
@@ -29,6 +33,8 @@ struct PlannedCheck {
   bool show{true};                       ///< false: measured only for a derived row
   Scope scope{};
   std::uint64_t bytes{};
+  Variant variant;
+  bool sweep{};  ///< one of all variants: that it is right is what counts, no target is applied
   std::vector<std::vector<int>> groups;  ///< world ranks
   int nodes{};                           ///< of the largest group
   int ranks_per_node{};                  ///< of the largest group
@@ -37,6 +43,7 @@ struct PlannedCheck {
   bool against_model{};                  ///< the world's latency, judged against what its groups predict
   std::optional<Target> target;          ///< of the row
   std::int64_t budget_ns{};
+  int repeats{1};  ///< of the whole measurement; the budget and the samples are for all of them
   std::uint64_t wanted_samples{};
   std::uint64_t barrier_samples{};
 };
@@ -47,11 +54,15 @@ struct TestPlan {
   int judged{};  ///< verdicts that a target decides, over all groups: the family
 };
 
+/// Whether a verdict depends on it: then it is measured several times.
+bool is_judged(const PlannedCheck& check, std::span<const Target> targets);
+
 /// `topology.ranks` and the number of hosts are used, nothing else of it. Rows without their back end and
 /// scopes that this world cannot have go to not_tested. The gate (rows with in_gate, their first size) comes
 /// first, in groups of at most the target's group_nodes nodes, together and, with several groups, apart; the
 /// whole world then beside it. The budget is shared by weight: a gate check counts four times another, and is
-/// the same on every rank.
+/// the same on every rank. What a target judges is measured in 16 repeats, or 8 or 4 where the budget is
+/// short.
 TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
                    const Request& request);
 

@@ -122,7 +122,7 @@ class Rebuilder {
 
  private:
   void take(HeaderLine&) {}
-  void take(CheckRecord& check) { record_.checks.push_back(std::move(check)); }
+  void take(CheckRecord& check) { put_check(record_.checks, std::move(check)); }
   void take(Finding& finding) { add_once(record_.findings, finding); }
   void take(Fit& fit) { add_once(record_.fits, fit); }
   void take(NotTested& not_tested) { add_once(record_.not_tested, not_tested); }

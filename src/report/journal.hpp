@@ -10,7 +10,7 @@
 namespace fabricheck::report {
 
 /// DIR/journal.jsonl. Line 1 is the header (everything known before the first check); then one line per
-/// check, finding, fit, matrix and not-tested entry; the last line, of type "end", is there when the run came
+/// check (again after each of its repeats: the last line of a check counts), finding, fit, matrix and not-tested entry; the last line, of type "end", is there when the run came
 /// to its end. Each append is one write followed by fdatasync. Not thread-safe: the caller holds a lock.
 class Journal {
  public:

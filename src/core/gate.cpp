@@ -1,0 +1,173 @@
+#include "core/gate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/statistics.hpp"
+
+namespace fabricheck {
+namespace {
+
+constexpr double early_share = 0.1;
+constexpr std::array<int, 3> look_points{min_repeats, 2 * min_repeats, max_repeats};
+
+/// Mean of the repeats' figures and its standard error.
+struct Moments {
+  double mean{};
+  double standard_error{};
+};
+
+Moments moments_of(std::span<const double> figures) {
+  const double n = static_cast<double>(figures.size());
+  const double mean = std::accumulate(figures.begin(), figures.end(), 0.0) / n;
+  double squares = 0.0, products = 0.0;
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    squares += (figures[i] - mean) * (figures[i] - mean);
+    if (i > 0) products += (figures[i] - mean) * (figures[i - 1] - mean);
+  }
+  double variance = squares / (n - 1.0) / n;
+  const double r = squares > 0.0 ? products / squares : 0.0;
+  constexpr double most = 0.9;
+  if (r > 2.0 / std::sqrt(n)) variance *= (1.0 + std::min(r, most)) / (1.0 - std::min(r, most));
+  return {mean, std::sqrt(variance)};
+}
+
+/// Student's t quantiles are searched for; the same few come again at every look of every check.
+double upper_t(double alpha, std::size_t repeats) {
+  struct Known {
+    double alpha{};
+    std::size_t repeats{};
+    double t{};
+  };
+  thread_local std::array<Known, 8> known{};
+  thread_local std::size_t next = 0;
+  for (const Known& one : known)
+    if (one.alpha == alpha && one.repeats == repeats) return one.t;
+  const double t = student_t_upper_quantile(alpha, static_cast<int>(repeats) - 1);
+  known[next++ % known.size()] = {alpha, repeats, t};
+  return t;
+}
+
+std::vector<double> shares(std::span<const RepeatCount> repeats) {
+  std::vector<double> all;
+  all.reserve(repeats.size());
+  for (const RepeatCount& one : repeats)
+    if (one.samples > 0) all.push_back(static_cast<double>(one.within) / static_cast<double>(one.samples));
+  return all;
+}
+
+}  // namespace
+
+std::vector<Look> looks_of(const GatePolicy& policy) {
+  const double alpha_fail = policy.alpha_fail / std::max(1, policy.family);
+  std::vector<Look> looks;
+  for (const int point : look_points) {
+    if (point >= policy.repeats) break;
+    looks.push_back({point, early_share * policy.alpha_pass, early_share * alpha_fail, early_margin});
+  }
+  const double rest = 1.0 - early_share * static_cast<double>(looks.size());
+  looks.push_back({policy.repeats, rest * policy.alpha_pass, rest * alpha_fail, 0.0});
+  return looks;
+}
+
+std::optional<Look> look_after(const GatePolicy& policy, int repeats) {
+  for (const Look& look : looks_of(policy))
+    if (look.after_repeats == repeats) return look;
+  return std::nullopt;
+}
+
+double binomial_upper_tail(std::uint64_t k, std::uint64_t n, double q) {
+  if (k == 0) return 1.0;
+  if (k > n) return 0.0;
+  return incomplete_beta(static_cast<double>(k), static_cast<double>(n - k) + 1.0, q);
+}
+
+bool surely_within(std::span<const RepeatCount> repeats, double q, double alpha) {
+  const std::vector<double> figures = shares(repeats);
+  if (figures.size() < static_cast<std::size_t>(min_repeats)) return false;
+  const Moments m = moments_of(figures);
+  if (m.mean - upper_t(alpha, figures.size()) * m.standard_error <= q) return false;
+  std::uint64_t samples = 0, within = 0;
+  for (const RepeatCount& one : repeats) {
+    samples += one.samples;
+    within += one.within;
+  }
+  return binomial_upper_tail(within, samples, q) <= alpha;
+}
+
+bool surely_beyond(std::span<const RepeatCount> repeats, double q, double alpha) {
+  std::vector<RepeatCount> others(repeats.begin(), repeats.end());
+  for (RepeatCount& one : others) one.within = one.samples - one.within;
+  return surely_within(others, 1.0 - q, alpha);
+}
+
+Verdict weigh(const CountsWithin& counts, double q, double limit, double error, const Look& look) {
+  if (surely_within(counts(limit * (1.0 - look.margin) - error), q, look.alpha_pass)) return Verdict::pass;
+  if (surely_beyond(counts(limit * (1.0 + look.margin) + error), q, look.alpha_fail)) return Verdict::fail;
+  return Verdict::inconclusive;
+}
+
+Repeats::Repeats(std::span<const double> values, std::span<const std::size_t> begins) {
+  if (begins.empty()) {
+    parts_.push_back(values);
+    return;
+  }
+  for (std::size_t i = 0; i < begins.size(); ++i) {
+    const std::size_t end = i + 1 < begins.size() ? begins[i + 1] : values.size();
+    if (end > begins[i]) parts_.push_back(values.subspan(begins[i], end - begins[i]));
+  }
+}
+
+std::vector<RepeatCount> Repeats::within(double limit, bool strictly) const {
+  std::vector<RepeatCount> counts;
+  counts.reserve(parts_.size());
+  for (const std::span<const double> part : parts_) {
+    const auto count =
+        std::count_if(part.begin(), part.end(), [&](double v) { return strictly ? v < limit : v <= limit; });
+    counts.push_back({part.size(), static_cast<std::uint64_t>(count)});
+  }
+  return counts;
+}
+
+std::optional<Interval> repeated_quantile_interval(std::span<const double> values,
+                                                   std::span<const std::size_t> begins, double q,
+                                                   double alpha_lo, double alpha_hi) {
+  const Repeats repeats(values, begins);
+  if (repeats.size() < static_cast<std::size_t>(min_repeats) || values.size() < min_gate_samples)
+    return std::nullopt;
+  std::vector<double> sorted(values.begin(), values.end());
+  std::sort(sorted.begin(), sorted.end());
+  // Both predicates rise with x but for noise of the spread between repeats.
+  const auto lower = std::partition_point(sorted.begin(), sorted.end(), [&](double x) {
+    return surely_beyond(repeats.within(x, false), q, alpha_lo);
+  });
+  // P(X < x): with ties the share at or below x would call the tied value itself too large.
+  const auto upper = std::partition_point(sorted.begin(), sorted.end(), [&](double x) {
+    return !surely_within(repeats.within(x, true), q, alpha_hi);
+  });
+  const double centre = quantile_of_sorted(sorted, q);
+  const double lo = lower == sorted.end() ? sorted.back() : *lower;
+  const double hi = upper == sorted.begin() ? sorted.front() : *(upper - 1);
+  return Interval{std::min(lo, centre), std::max(hi, centre)};
+}
+
+std::optional<Interval> repeated_mean_interval(std::span<const double> values,
+                                               std::span<const std::size_t> begins, double alpha_lo,
+                                               double alpha_hi) {
+  const Repeats repeats(values, begins);
+  if (repeats.size() < static_cast<std::size_t>(min_repeats) || values.size() < min_gate_samples)
+    return std::nullopt;
+  std::vector<double> means;
+  for (std::size_t i = 0; i < repeats.size(); ++i) {
+    const std::span<const double> part = repeats.part(i);
+    means.push_back(std::accumulate(part.begin(), part.end(), 0.0) / static_cast<double>(part.size()));
+  }
+  const Moments m = moments_of(means);
+  return Interval{m.mean - upper_t(alpha_lo, means.size()) * m.standard_error,
+                  m.mean + upper_t(alpha_hi, means.size()) * m.standard_error};
+}
+
+}  // namespace fabricheck
