@@ -61,8 +61,8 @@ class Executor {
     int repeats_done{};
     std::uint64_t next_iteration{};
     SampleSet samples;  ///< of this rank's group, at its root
-    std::vector<CheckRecord>
-        decided;  ///< at the root of a group that has its verdict: more samples do not change it
+    std::optional<Target> target;
+    std::vector<CheckRecord> decided;  ///< at the root of a group: what has its verdict keeps it
   };
   Party& party_of(const plan::PlannedCheck& check);
   /// Once each of `checks` that still wants a verdict, `repeats` times over.
@@ -76,7 +76,6 @@ class Executor {
   std::vector<CheckRecord> measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
                                    Operation& operation, const std::vector<double>& compute_us);
   std::vector<CheckRecord> describe_so_far(const plan::PlannedCheck& check, const Ongoing& ongoing, int group,
-                                           const std::optional<Target>& target,
                                            const std::vector<double>& compute_us) const;
   /// Of all ranks, at rank 0. Collective.
   std::vector<CheckRecord> gathered(const std::vector<CheckRecord>& mine);

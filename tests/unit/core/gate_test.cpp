@@ -1,0 +1,135 @@
+#include "core/gate.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace fabricheck {
+namespace {
+
+std::vector<RepeatCount> shares(const std::vector<double>& within, std::uint64_t samples = 1000) {
+  std::vector<RepeatCount> repeats;
+  for (const double share : within)
+    repeats.push_back(
+        {samples, static_cast<std::uint64_t>(std::lround(share * static_cast<double>(samples)))});
+  return repeats;
+}
+
+TEST(Looks, AreFewFixedAndSpendNoMoreThanTheWholeError) {
+  GatePolicy policy;
+  policy.family = 10;
+  const auto looks = looks_of(policy);
+  ASSERT_EQ(looks.size(), 3u);
+  EXPECT_EQ(looks[0].after_repeats, 4);
+  EXPECT_EQ(looks[1].after_repeats, 8);
+  EXPECT_EQ(looks[2].after_repeats, 16);
+  double pass = 0.0, fail = 0.0;
+  for (const Look& look : looks) {
+    pass += look.alpha_pass;
+    fail += look.alpha_fail;
+  }
+  EXPECT_NEAR(pass, policy.alpha_pass, 1e-12);
+  EXPECT_NEAR(fail, policy.alpha_fail / 10, 1e-12) << "any wrong FAIL accuses the cluster";
+  EXPECT_GT(looks[0].margin, 0.0);
+  EXPECT_EQ(looks[2].margin, 0.0);
+  EXPECT_FALSE(look_after(policy, 5)) << "nobody may look in between";
+}
+
+TEST(Looks, AShortBudgetHasFewerRepeatsAndStillALastLook) {
+  GatePolicy policy;
+  policy.repeats = 4;
+  const auto looks = looks_of(policy);
+  ASSERT_EQ(looks.size(), 1u);
+  EXPECT_EQ(looks[0].alpha_pass, policy.alpha_pass);
+  EXPECT_EQ(looks[0].margin, 0.0);
+}
+
+// Exact values: sums of binomial probabilities by hand.
+TEST(BinomialTail, IsExact) {
+  EXPECT_NEAR(binomial_upper_tail(10, 10, 0.5), std::pow(0.5, 10), 1e-15);
+  EXPECT_NEAR(binomial_upper_tail(9, 10, 0.5), 11.0 * std::pow(0.5, 10), 1e-14);
+  EXPECT_NEAR(binomial_upper_tail(1, 3, 0.2), 1.0 - std::pow(0.8, 3), 1e-14);
+  EXPECT_EQ(binomial_upper_tail(0, 5, 0.3), 1.0);
+  EXPECT_NEAR(binomial_upper_tail(250'000, 500'000, 0.5), 0.5, 1e-2) << "large counts converge, too";
+}
+
+TEST(SurelyWithin, RestsOnTheSpreadBetweenRepeats) {
+  EXPECT_TRUE(surely_within(shares({0.60, 0.61, 0.59, 0.60}), 0.5, 0.005));
+  // The same mean, but the repeats disagree: 4,000 samples do not help.
+  EXPECT_FALSE(surely_within(shares({0.95, 0.30, 0.85, 0.30}), 0.5, 0.005));
+  EXPECT_TRUE(surely_beyond(shares({0.40, 0.41, 0.39, 0.40}), 0.5, 0.005));
+  EXPECT_FALSE(surely_beyond(shares({0.60, 0.61, 0.59, 0.60}), 0.5, 0.005));
+}
+
+TEST(SurelyWithin, ALuckyTieBetweenFewSamplesIsNoCertainty) {
+  // Four repeats of three samples that agree exactly: their spread is zero, and they say next to nothing.
+  EXPECT_FALSE(surely_within(shares({2.0 / 3, 2.0 / 3, 2.0 / 3, 2.0 / 3}, 3), 0.5, 0.005));
+}
+
+TEST(SurelyWithin, FewRepeatsSayNothing) {
+  EXPECT_FALSE(surely_within(shares({1.0, 1.0, 1.0}), 0.5, 0.1));
+  EXPECT_FALSE(surely_within({}, 0.5, 0.1));
+}
+
+TEST(SurelyWithin, NeighboursThatResembleEachOtherCountLess) {
+  const auto mixed = shares({.50, .56, .51, .57, .50, .56, .52, .57, .51, .58, .50, .56, .51, .57, .50, .58});
+  const auto in_a_row =
+      shares({.50, .50, .50, .50, .51, .51, .51, .52, .56, .56, .56, .57, .57, .57, .58, .58});
+  EXPECT_TRUE(surely_within(mixed, 0.5, 0.001));
+  EXPECT_FALSE(surely_within(in_a_row, 0.5, 0.001)) << "a trend is not sixteen independent repeats";
+}
+
+TEST(Weigh, AnEarlyLookWantsAMargin) {
+  // All samples at 4.8 us, the limit is 5: within a tenth of it.
+  const auto counts = [](double limit) {
+    return std::vector<RepeatCount>(4, RepeatCount{1000, limit >= 4.8 ? 1000U : 0U});
+  };
+  GatePolicy policy;
+  const auto looks = looks_of(policy);
+  EXPECT_EQ(weigh(counts, 0.5, 5.0, 0.0, looks.front()), Verdict::inconclusive);
+  EXPECT_EQ(weigh(counts, 0.5, 5.0, 0.0, looks.back()), Verdict::pass);
+  EXPECT_EQ(weigh(counts, 0.5, 4.0, 0.0, looks.front()), Verdict::fail);
+  EXPECT_EQ(weigh(counts, 0.5, 5.0, 0.3, looks.back()), Verdict::inconclusive) << "the clocks' error counts";
+}
+
+TEST(RepeatedInterval, CoversTheMedianAndNeedsRepeats) {
+  std::mt19937_64 random(7);
+  std::normal_distribution<double> normal;
+  int covered = 0;
+  constexpr int runs = 300;
+  for (int run = 0; run < runs; ++run) {
+    std::vector<double> values;
+    std::vector<std::size_t> begins;
+    for (int repeat = 0; repeat < 8; ++repeat) {
+      begins.push_back(values.size());
+      const double shift = 0.05 * normal(random);  // what an interval over samples alone would not see
+      for (int i = 0; i < 100; ++i) values.push_back(std::exp(0.1 * normal(random) + shift));
+    }
+    const auto interval = repeated_quantile_interval(values, begins, 0.5, 0.025, 0.025);
+    ASSERT_TRUE(interval);
+    covered += interval->lo <= 1.0 && 1.0 <= interval->hi ? 1 : 0;
+  }
+  EXPECT_GE(covered, runs * 90 / 100);
+  const std::vector<double> values(1000, 1.0);
+  EXPECT_FALSE(repeated_quantile_interval(values, {}, 0.5, 0.025, 0.025));
+}
+
+TEST(RepeatedInterval, OfTheMeanIsStudents) {
+  // Four repeats with means 1, 2, 3, 4: 2.5 +- t(0.025, 3) * sqrt(5/3/4).
+  std::vector<double> values;
+  std::vector<std::size_t> begins;
+  for (const double mean : {1.0, 3.0, 2.0, 4.0}) {
+    begins.push_back(values.size());
+    values.insert(values.end(), 50, mean);
+  }
+  const auto interval = repeated_mean_interval(values, begins, 0.025, 0.025);
+  ASSERT_TRUE(interval);
+  const double half = 3.1824 * std::sqrt(5.0 / 3.0 / 4.0);
+  EXPECT_NEAR(interval->lo, 2.5 - half, 1e-3);
+  EXPECT_NEAR(interval->hi, 2.5 + half, 1e-3);
+}
+
+}  // namespace
+}  // namespace fabricheck
