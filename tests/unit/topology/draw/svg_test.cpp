@@ -224,6 +224,20 @@ TEST(DrawSvg, ClusterMarksOddHostsAndSaysHowTheyDiffer) {
   EXPECT_THAT(svg, HasSubstr(">gpu-0002: rail 1 is cabled to leaf-r0-01, where most NICs are of rail 0<"));
 }
 
+TEST(DrawSvg, AHostThatLostAGpuKeepsItsRails) {
+  const auto lost = [](int number, Host& host) {
+    if (number == 3) host.gpus.erase(host.gpus.begin() + 2);
+  };
+  EXPECT_THAT(draw_svg(machines::dgx_cluster(5, lost)), Not(HasSubstr("is cabled to")));
+  const std::string crossed = draw_svg(machines::dgx_cluster(5, [&](int number, Host& host) {
+    lost(number, host);
+    if (number == 3)
+      std::swap(host.rdma_devices[5].ports[0].neighbour, host.rdma_devices[6].ports[0].neighbour);
+  }));
+  EXPECT_THAT(crossed, HasSubstr("gpu-0003: rail 5 is cabled to leaf-r6-01"));
+  EXPECT_EQ(count(crossed, "is cabled to"), 2U);
+}
+
 TEST(DrawSvg, TieAccusesNobody) {
   const std::string svg = draw_svg(machines::dgx_cluster(2, [](int number, Host& host) {
     if (number == 2) host.gpus.pop_back();
