@@ -22,7 +22,9 @@ using Json = nlohmann::json;
 
 constexpr const char* known_schema = "fabricheck/1";
 /// A result nests 8 deep; far more is no result and would exhaust the stack of whoever walks it.
-constexpr int max_depth = 64;
+constexpr std::size_t max_depth = 64;
+/// In one list; the ranks of a large cluster are some ten thousand. More would fill the memory to be refused.
+constexpr std::size_t max_values = 1'000'000;
 
 /// Where the reader is: a chain on the stack, turned into a JSON pointer only for a message.
 struct Place {
@@ -58,10 +60,7 @@ class Reader {
 
   [[noreturn]] void fail(const Place& place, const std::string& what) const {
     const std::string pointer = place.pointer();
-    // A text of one line was written by a program for a program.
-    const bool has_lines =
-        text_.substr(0, text_.find_last_not_of(" \n\r\t") + 1).find('\n') != std::string_view::npos;
-    const std::string line = has_lines ? fmt::format(":{}", line_of(text_, place.path())) : "";
+    const std::string line = has_lines() ? fmt::format(":{}", line_of(text_, place.path())) : "";
     throw Error(fmt::format("{}{}: {}: {}", source_, line, pointer.empty() ? "/" : pointer, what));
   }
   [[noreturn]] void expected(const Place& place, const char* what, const Json& json) const {
@@ -70,12 +69,9 @@ class Reader {
 
   Json parse(std::string_view text) {
     text_ = text;
-    const auto limit_depth = [this](int depth, Json::parse_event_t, Json&) {
-      if (depth > max_depth) throw Error(fmt::format("{}: nested more than {} deep", source_, max_depth));
-      return true;
-    };
+    refuse_excess();
     try {
-      return Json::parse(text.begin(), text.end(), limit_depth);
+      return Json::parse(text.begin(), text.end());
     } catch (const Json::exception& error) {
       std::string_view message = error.what();
       const std::size_t tag_end = message.find("] ");
@@ -193,6 +189,38 @@ class Reader {
   }
 
  private:
+  /// A text of one line was written by a program for a program.
+  bool has_lines() const {
+    return text_.substr(0, text_.find_last_not_of(" \n\r\t") + 1).find('\n') != std::string_view::npos;
+  }
+
+  /// Before anything is built of it: what nests too deep or lists too much, whether it is JSON or not.
+  void refuse_excess() const {
+    std::vector<std::size_t> commas;
+    std::size_t line = 1;
+    bool in_string = false;
+    const auto refuse = [&](const std::string& what) {
+      throw Error(fmt::format("{}{}: {}", source_, has_lines() ? fmt::format(":{}", line) : "", what));
+    };
+    for (std::size_t at = 0; at < text_.size(); ++at) {
+      const char c = text_[at];
+      if (c == '\n') ++line;
+      if (in_string) {
+        if (c == '\\') ++at;
+        if (c == '"') in_string = false;
+      } else if (c == '"') {
+        in_string = true;
+      } else if (c == '[' || c == '{') {
+        if (commas.size() == max_depth) refuse(fmt::format("nested more than {} deep", max_depth));
+        commas.push_back(0);
+      } else if ((c == ']' || c == '}') && !commas.empty()) {
+        commas.pop_back();
+      } else if (c == ',' && !commas.empty() && ++commas.back() == max_values) {
+        refuse(fmt::format("a list of more than {} values; no result has one", max_values));
+      }
+    }
+  }
+
   template <class T>
   void member(const Json& json, const Place& place, const char* key, T& value) const {
     const Place here{&place, key};

@@ -21,8 +21,9 @@ double character_width(char c) {
   if (c == 'f' || c == 'r' || c == 't' || c == '-' || c == '/') return 0.4;
   if (c == 'm' || c == 'M' || c == 'W' || c == '@' || c == '%') return 0.97;
   if (c == 'w') return 0.82;
+  if (std::string_view("DGHNOQU").find(c) != std::string_view::npos) return 0.76;
   if (c >= 'A' && c <= 'Z') return 0.7;
-  return 0.625;
+  return 0.635;
 }
 
 }  // namespace
@@ -72,7 +73,7 @@ std::string fitted(const std::string& text, double width, double size, bool bold
   return cut + "…";
 }
 
-std::vector<std::string> wrapped(const std::string& text, double width, double size) {
+std::vector<std::string> wrapped(const std::string& text, double width, double size, bool bold) {
   std::vector<std::string> lines;
   std::string line;
   for (std::size_t at = 0; at <= text.size();) {
@@ -80,7 +81,7 @@ std::vector<std::string> wrapped(const std::string& text, double width, double s
     const std::string word = text.substr(at, space - at);
     at = space + 1;
     const std::string longer = line.empty() ? word : fmt::format("{} {}", line, word);
-    if (text_width(longer, size) <= width || line.empty()) {
+    if (text_width(longer, size, bold) <= width || line.empty()) {
       line = longer;
     } else {
       lines.push_back(line);
@@ -88,7 +89,7 @@ std::vector<std::string> wrapped(const std::string& text, double width, double s
     }
   }
   if (!line.empty()) lines.push_back(line);
-  for (std::string& each : lines) each = fitted(each, width, size);
+  for (std::string& each : lines) each = fitted(each, width, size, bold);
   return lines;
 }
 
@@ -122,7 +123,7 @@ void SvgCanvas::arc(double x1, double x2, double y, double depth, const Paint& p
 
 double SvgCanvas::paragraph(double x, double y, double width, const std::string& words,
                             const TextStyle& style) {
-  for (const std::string& each : wrapped(words, width, style.size)) {
+  for (const std::string& each : wrapped(words, width, style.size, style.bold)) {
     text(x, y, each, style);
     y += style.size * 1.35;
   }

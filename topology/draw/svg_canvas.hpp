@@ -48,7 +48,7 @@ double text_width(std::string_view text, double size, bool bold = false);
 std::string fitted(const std::string& text, double width, double size, bool bold = false);
 
 /// The text in lines of about this width, cut at spaces.
-std::vector<std::string> wrapped(const std::string& text, double width, double size);
+std::vector<std::string> wrapped(const std::string& text, double width, double size, bool bold = false);
 
 class SvgCanvas {
  public:

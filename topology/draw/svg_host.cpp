@@ -188,15 +188,17 @@ class Panel {
       std::string words = "PCI switch " + placed.node->address;
       TextStyle style = kBoxText;
       if (below) {
-        words =
+        const std::string fault =
             join({narrow(link) ? fmt::format("x{} of x{}", *link.width, *link.max_width) : "",
                   slow(link) ? fmt::format("{:g} of {:g} GT/s", *link.speed_GTps, *link.max_speed_GTps) : "",
                   !slow(link) && !narrow(link) && placed.below_devices
                       ? fmt::format("only {:g} GT/s", *link.speed_GTps)
-                      : "",
-                  words},
+                      : ""},
                  ", ");
         style = {11, true, kWarningInk};
+        // Half an address tells nothing, and the sentence below the drawing has all of them.
+        const std::string both = fmt::format("{}, {}", fault, words);
+        words = text_width(both, style.size, style.bold) <= placed.box.width - 12 ? both : fault;
       } else if (text_width(words, style.size) > placed.box.width - 12) {
         words = "switch " + placed.node->address;
       }

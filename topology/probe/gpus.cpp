@@ -57,7 +57,7 @@ void report_outcome(const NvmlAnswer& answer, std::size_t on_pci, Host& host) {
     case Outcome::hung:
       host.unknown.push_back(
           fmt::format("NVML: {}, {}; look for Xid lines in the kernel log", answer.reason,
-                      on_pci == 0 ? then : "so GPUs without values here are not answering"));
+                      host.gpus.empty() ? then : "so GPUs without values here are not answering"));
       return;
   }
 }

@@ -41,7 +41,9 @@ std::optional<double> port_rate(const fs::path& file, std::vector<std::string>& 
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, rate_Gbps);
   const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
-  if (error != std::errc{} || !std::isfinite(rate_Gbps) || rate_Gbps < 0 || unit.substr(0, 7) != " Gb/sec") {
+  constexpr double kLargest_Gbps = 10'000;  // above it a driver tells nonsense
+  if (error != std::errc{} || !std::isfinite(rate_Gbps) || rate_Gbps < 0 || rate_Gbps > kLargest_Gbps ||
+      unit.substr(0, 7) != " Gb/sec") {
     unknown.push_back(fmt::format("RDMA: {} reads {}, not a rate such as '100 Gb/sec (4X EDR)'",
                                   file.string(), in_quotes(text)));
     return std::nullopt;

@@ -159,6 +159,19 @@ class NcclReader {
     return std::nullopt;
   }
 
+  /// An earlier element beside this one that says the same of a bridge: files edited by hand have such.
+  std::optional<PciElement> same_bridge(std::size_t index, const std::string& address) const {
+    const XmlElement& element = document_.elements[index];
+    if (!starts_with(class_of(element.get("class")), "0604")) return std::nullopt;
+    for (const auto& [other, entry] : pci_) {
+      const XmlElement& one = document_.elements[other];
+      if (one.parent == element.parent && host_.pci[entry.node].address == address &&
+          one.attributes == element.attributes)
+        return entry;
+    }
+    return std::nullopt;
+  }
+
   void read_pci(std::size_t index) {
     const XmlElement& element = document_.elements[index];
     const auto parent = pci_.find(element.parent);
@@ -170,8 +183,16 @@ class NcclReader {
     if (!address)
       refuse_at(element, fmt::format("busid {} is no PCI address", in_quotes(element.get("busid"))));
     const auto [first, is_new] = lines_.emplace(*address, element.line);
-    if (!is_new)
+    if (!is_new) {
+      if (const auto twin = same_bridge(index, *address)) {
+        pci_.emplace(index, *twin);
+        return say(
+            fmt::format("line {}: the bridge at {} is there twice, first in line {}; what is below is "
+                        "taken to be below one",
+                        element.line, *address, first->second));
+      }
       refuse_at(element, fmt::format("busid {} is there twice, first in line {}", *address, first->second));
+    }
 
     PciNode node;
     node.address = *address;

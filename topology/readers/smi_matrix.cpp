@@ -339,6 +339,8 @@ class MatrixReader {
     if (!header_)
       for (const auto& row : rows_)
         affinities = std::max(affinities, std::min(row.affinity.size(), std::size_t{3}));
+    // Rows without a name last: the continuation of a line that a terminal wrapped looks like one.
+    std::stable_partition(rows_.begin(), rows_.end(), [](const Row& row) { return !row.name.empty(); });
     for (const auto& row : rows_) {
       const bool with_blanks = row.cells.size() != size && row.cells_with_blanks.size() == size;
       auto cells = with_blanks ? row.cells_with_blanks : row.cells;
@@ -354,6 +356,12 @@ class MatrixReader {
         say(fmt::format(
             "line {}: the X of row {} is not where it belongs: cells are missing, and the row was left out",
             row.line, in_quotes(row.name)));
+        continue;
+      }
+      if (row.name.empty() && (smi::is_numbered(names_[*place], "GPU") ||
+                               std::find(has_row_.begin(), has_row_.end(), *place) != has_row_.end())) {
+        say(fmt::format("line {}: the row has no name and stands where {} has one, so it was left out",
+                        row.line, printable(names_[*place])));
         continue;
       }
       std::copy(cells.begin(), cells.end(), cells_[*place].begin());

@@ -21,6 +21,17 @@ bool is_within_node(std::string_view cell) {
   return cell == "PIX" || cell == "PXB" || cell == "PHB" || cell == "NODE";
 }
 
+/// "0,2-17" of a Grace host: the node of its CPUs, then those of GPU memory, which the kernel numbers after
+/// all that have CPUs.
+std::optional<long> first_apart(std::string_view numa) {
+  const std::size_t comma = numa.find(',');
+  if (comma == std::string_view::npos) return std::nullopt;
+  const auto first = parse_number(numa.substr(0, comma));
+  const std::string_view rest = numa.substr(comma + 1);
+  const auto next = parse_number(rest.substr(0, rest.find_first_not_of("0123456789")));
+  return first && next && *first >= 0 && *next > *first + 1 ? first : std::nullopt;
+}
+
 class Placer {
  public:
   Placer(Host& host, const Columns& columns, const std::vector<Affinity>& affinity)
@@ -58,7 +69,16 @@ class Placer {
   void take_told_nodes() {
     for (std::size_t gpu = 0; gpu < host_.gpus.size(); ++gpu) {
       const Affinity& told = affinity_of(gpu);
-      const auto numa = parse_number(told.numa);
+      auto numa = parse_number(told.numa);
+      if (!numa) {
+        numa = first_apart(told.numa);
+        if (numa && !several_said_)
+          say(fmt::format(
+              "NUMA Affinity {} names several nodes: the first is taken for that of the CPUs, the "
+              "others for memory of GPUs",
+              in_quotes(told.numa)));
+        several_said_ = several_said_ || numa.has_value();
+      }
       if (!numa || *numa < 0 || *numa >= kMostNodes) {
         without_number_.push_back(gpu);
         continue;
@@ -156,6 +176,7 @@ class Placer {
   const std::vector<Affinity>& affinity_;
   std::vector<std::size_t> without_number_;
   std::vector<std::string> sentences_;
+  bool several_said_{};
 };
 
 }  // namespace

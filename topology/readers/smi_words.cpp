@@ -34,19 +34,37 @@ std::size_t escape_length(std::string_view text, std::size_t at) {
   return escape ? end - at : 0;
 }
 
-/// The length of "[1,0]<stdout>:".
+/// The length of "[1,0]<stdout>:", of Open MPI 5's "[prterun-node7-4711@1,0]<stdout>:", and of that with
+/// "[node7:4712]" in the middle.
 std::size_t tag_length(std::string_view text, std::size_t at) {
-  std::size_t end = at;
-  if (text[end] != '[') return 0;
-  const std::size_t first = digits_at(text, end + 1);
-  end += 1 + first;
-  if (first == 0 || end >= text.size() || text[end] != ',') return 0;
-  const std::size_t second = digits_at(text, end + 1);
-  end += 1 + second;
-  if (second == 0 || end + 1 >= text.size() || text[end] != ']' || text[end + 1] != '<') return 0;
+  constexpr std::size_t kLongest = 320;  // a host's name twice, and numbers
+  const std::string_view tag = text.substr(at, kLongest);
+  const std::size_t close = tag.find(']');
+  if (close == std::string_view::npos) return 0;
+  const std::string_view job = tag.substr(1, close - 1);
+  const std::size_t comma = job.rfind(',');
+  if (comma == std::string_view::npos || comma == 0 || !is_digit(job[comma - 1])) return 0;
+  if (comma + 1 == job.size() || digits_at(job, comma + 1) != job.size() - comma - 1) return 0;
+  std::size_t end = close + 1;
+  if (end < tag.size() && tag[end] == '[') {
+    const std::size_t second = tag.find(']', end);
+    if (second == std::string_view::npos) return 0;
+    end = second + 1;
+  }
   for (const std::string_view stream : {"<stdout>:", "<stderr>:", "<stddiag>:"})
-    if (starts_with(text.substr(end + 1), stream)) return end + 1 + stream.size() - at;
+    if (starts_with(tag.substr(end), stream)) return end + stream.size();
   return 0;
+}
+
+/// Whether the text ends as mpirun's --timestamp-output does, "Tue Nov 24 10:51:00 2026".
+bool ends_with_time(std::string_view text) {
+  const auto is_time = [](std::string_view word) {
+    return word.size() == 8 && word[2] == ':' && word[5] == ':';
+  };
+  const std::size_t year = text.rfind(' ');
+  if (year == std::string_view::npos || text.size() != year + 5 || digits_at(text, year + 1) != 4)
+    return false;
+  return year >= 8 && is_time(text.substr(year - 8, 8));
 }
 
 struct Word {
@@ -113,6 +131,7 @@ std::string clean_line(std::string_view line) {
         continue;
       }
       if (const std::size_t length = tag_length(line, at); length > 0) {
+        if (ends_with_time(clean)) clean += ' ';
         at += length;
         continue;
       }

@@ -23,6 +23,7 @@ using report_test::full_record;
 using report_test::schema_errors;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 std::string error_of(std::string_view text) {
@@ -318,6 +319,16 @@ TEST(Json, DeepNestingIsRefused) {
   const std::string inside =
       R"({"schema":"fabricheck/1","tool":)" + std::string(deep, '[') + std::string(deep, ']') + "}";
   EXPECT_THAT(error_of(inside), HasSubstr("nested more than"));
+}
+
+TEST(Json, ExcessIsRefusedWithItsLine) {
+  EXPECT_EQ(error_of("{\n\"a\":\n" + std::string(1000, '[') + "\n}"),
+            "result.json:3: nested more than 64 deep");
+  std::string list = "{\n\"a\": [1";
+  for (int i = 0; i < 1000000; ++i) list += ",1";
+  EXPECT_EQ(error_of(list + "]\n}"), "result.json:2: a list of more than 1000000 values; no result has one");
+  const std::string text = "\"[[[\\\"" + std::string(2000000, ',') + std::string(100, '[') + "\"";
+  EXPECT_THAT(error_of("{\"schema\":" + text + "}"), Not(HasSubstr("more than"))) << "within a string";
 }
 
 TEST(Json, AHostileKeyDoesNotReachTheTerminal) {

@@ -117,7 +117,7 @@ TEST(DrawSvg, FaultsAreColouredAndSaidInWords) {
   EXPECT_THAT(svg, HasSubstr(">NOT ANSWERING<"));
   EXPECT_THAT(svg, HasSubstr(">PCIe x8 of x16<"));
   EXPECT_THAT(svg, HasSubstr(">port DOWN<"));
-  EXPECT_THAT(svg, HasSubstr(">16 of 32 GT/s, "));
+  EXPECT_THAT(svg, HasSubstr(">16 of 32 GT/s<"));
   EXPECT_THAT(svg, HasSubstr(">Look at: GPU3: 17 of 18 NVLinks active<"));
   EXPECT_THAT(svg, HasSubstr(">Look at: GPU6: NOT ANSWERING: GPU is lost<"));
   EXPECT_THAT(svg, HasSubstr(">Look at: GPU0: row remapping FAILED: the GPU needs replacing<"));
@@ -168,8 +168,26 @@ TEST(DrawSvg, SlowSwitchIsSaid) {
   for (PciNode& node : host.pci)
     if (node.address == "0000:11:00.0") node.link = {5, 16, std::nullopt, std::nullopt};
   const std::string svg = svg_of(host);
-  EXPECT_THAT(svg, HasSubstr(">only 5 GT/s, "));
+  EXPECT_THAT(svg, HasSubstr(">only 5 GT/s"));
+  EXPECT_THAT(svg, Not(HasSubstr("PCI s…"))) << "half an address";
   EXPECT_THAT(svg, HasSubstr(">Look at: the PCI link of 0000:11:00.0 is slower than those of the devices"));
+}
+
+TEST(DrawSvg, LongWarningsAreWrapped) {
+  Host host = machines::dgx_h100();
+  for (PciNode& node : host.pci)
+    if (node.kind == "switch-upstream") node.link = {5, 16, std::nullopt, std::nullopt};
+  const std::string svg = svg_of(host);
+  const std::regex text(R"re(<text x="([0-9.]+)"[^>]*font-size="([0-9.]+)"([^>]*)>([^<]*)<)re");
+  bool warned = false;
+  for (std::sregex_iterator at(svg.begin(), svg.end(), text), end; at != end; ++at) {
+    if ((*at)[3].str().find("middle") != std::string::npos) continue;
+    const bool bold = (*at)[3].str().find("bold") != std::string::npos;
+    warned = warned || (*at)[4].str().rfind("Look at:", 0) == 0;
+    EXPECT_LE(std::stod((*at)[1]) + text_width((*at)[4].str(), std::stod((*at)[2]), bold), size_of(svg).first)
+        << (*at)[4];
+  }
+  EXPECT_TRUE(warned);
 }
 
 TEST(DrawSvg, SlowerPortThanOnMostHostsIsMarkedInItsTile) {
@@ -204,6 +222,20 @@ TEST(DrawSvg, ClusterMarksOddHostsAndSaysHowTheyDiffer) {
   EXPECT_THAT(svg, HasSubstr(">leaf-r7-02<"));
   EXPECT_THAT(svg, HasSubstr(">gpu-0002: rail 0 is cabled to leaf-r1-01, where most NICs are of rail 1<"));
   EXPECT_THAT(svg, HasSubstr(">gpu-0002: rail 1 is cabled to leaf-r0-01, where most NICs are of rail 0<"));
+}
+
+TEST(DrawSvg, AHostThatLostAGpuKeepsItsRails) {
+  const auto lost = [](int number, Host& host) {
+    if (number == 3) host.gpus.erase(host.gpus.begin() + 2);
+  };
+  EXPECT_THAT(draw_svg(machines::dgx_cluster(5, lost)), Not(HasSubstr("is cabled to")));
+  const std::string crossed = draw_svg(machines::dgx_cluster(5, [&](int number, Host& host) {
+    lost(number, host);
+    if (number == 3)
+      std::swap(host.rdma_devices[5].ports[0].neighbour, host.rdma_devices[6].ports[0].neighbour);
+  }));
+  EXPECT_THAT(crossed, HasSubstr("gpu-0003: rail 5 is cabled to leaf-r6-01"));
+  EXPECT_EQ(count(crossed, "is cabled to"), 2U);
 }
 
 TEST(DrawSvg, TieAccusesNobody) {
@@ -311,6 +343,8 @@ TEST(SvgText, FitsItsPlace) {
   }
   EXPECT_THAT(wrapped("one two three", 50, 10), ::testing::ElementsAre("one two", "three"));
   EXPECT_THAT(wrapped("", 40, 10), IsEmpty());
+  for (const std::string& line : wrapped("one two three four five six seven", 100, 10, true))
+    EXPECT_LE(text_width(line, 10, true), 100);
 }
 
 }  // namespace

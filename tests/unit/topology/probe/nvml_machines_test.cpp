@@ -12,6 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::Field;
@@ -181,6 +182,15 @@ TEST_F(NvmlMachines, HangKeepsTheGpusBeforeIt) {
   EXPECT_EQ(host.gpus[3].vbios, "96.00.A5.00.01");
   EXPECT_THAT(host.gpus[6].problem, AllOf(HasSubstr("not reached"), HasSubstr("GPU 3")));
   EXPECT_EQ(host.gpus[6].pci_address, "0000:ba:00.0");
+}
+
+TEST_F(NvmlMachines, GpusThatAnsweredBeforeTheHangAreSeenWithoutPci) {
+  replay("hangs.json");
+  options_.nvml_deadline = 1500ms;
+  const Host host = probe();
+  EXPECT_THAT(host.gpus, SizeIs(8));
+  EXPECT_THAT(host.unknown, Contains(HasSubstr("did not return")));
+  EXPECT_THAT(host.unknown, Not(Contains(HasSubstr("GPUs are not seen"))));
 }
 
 TEST_F(NvmlMachines, ShortDeadlineReturns) {

@@ -252,6 +252,22 @@ TEST(NcclXml, HostsOfOneNvlinkDomainAreNotMixed) {
   EXPECT_THAT(host.unknown, Contains(HasSubstr("2 hosts of one NVLink domain")));
 }
 
+TEST(NcclXml, ABridgeThatIsWrittenTwiceIsOne) {
+  const auto file = [](const std::string& second) {
+    return R"(<system><cpu numaid="0">
+<pci busid="c5:00.0" class="0x060400" link_width="16"><pci busid="cf:00.0" class="0x030200"><gpu dev="0"/></pci></pci>
+<pci busid="c5:00.0" class="0x060400" link_width=")" +
+           second + R"("><pci busid="d0:00.0" class="0x030200"><gpu dev="1"/></pci></pci></cpu></system>)";
+  };
+  const Host host = read_nccl_xml(file("16"), "x");
+  EXPECT_THAT(host.gpus, SizeIs(2));
+  EXPECT_THAT(host.pci, SizeIs(3));
+  EXPECT_EQ(path_name(paths_of(host).at(0, 1)), "PIX");
+  EXPECT_THAT(host.unknown, Contains(HasSubstr("line 3: the bridge at 0000:c5:00.0 is there twice")));
+  EXPECT_THAT(refusal(read_nccl_xml, file("8")),
+              HasSubstr("given.file:3: busid 0000:c5:00.0 is there twice"));
+}
+
 TEST(NcclXml, SeveralNetsOfOneNameArePortsOfOneDevice) {
   const std::string text = R"(<system><cpu numaid="-1"><pci busid="18:00.0" class="0x020700"><nic>
 <net name="mlx4_0" port="2" speed="40000"/><net name="mlx4_0" port="1" speed="40000"/></nic></pci></cpu></system>)";

@@ -264,6 +264,10 @@ TEST(SmiMatrix, WhatTerminalsAndLaunchersDoIsUndone) {
   expect_small(replaced(kSmall, "\n", "\r\n"));
   expect_small("[1,0]<stdout>:" + replaced(kSmall, "\n", "\n[1,0]<stdout>:"));
   expect_small(replaced(kSmall, "NV18", "[1,0]<stdout>:NV18"));
+  for (const std::string tag :
+       {"[prterun-node7-4711@1,0]<stdout>:", "[prterun-node7-4711@1,0][node7:4712]<stdout>: ",
+        "Tue Nov 24 10:51:00 2026[1,0]<stdout>:"})
+    expect_small(tag + replaced(kSmall.substr(0, kSmall.size() - 1), "\n", "\n" + tag));
   expect_small(replaced(kSmall, "GPU0\t", "\x1b[4mGPU0\x1b[0m\t"));
   expect_small(replaced(kSmall, "GPU0\t", "[4mGPU0[0m\t"));
   expect_small(replaced(kSmall, "\t", "\xc2\xa0\xc2\xa0"));
@@ -313,6 +317,23 @@ TEST(SmiMatrix, ARowWhoseCellsMovedIsLeftOut) {
   EXPECT_THAT(host.unknown, Contains(AllOf(HasSubstr("line 3"), HasSubstr("'GPU1'"))));
   EXPECT_EQ(Matrix(host)("GPU0", "GPU1"), "NV18");
   EXPECT_EQ(host.gpus[1].numa_node, std::nullopt);
+}
+
+TEST(SmiMatrix, ContinuationsOfWrappedLinesAreNoRows) {
+  const std::string wrapped =
+      "\tGPU0\tGPU1\tGPU2\n\tNIC0\tNIC1\tNIC2\n"
+      "GPU0\t X \tNV18\tNV18\nPIX\tNODE\tSYS\n"
+      "GPU1\tNV18\t X \tNV18\nNODE\tPIX\tSYS\n"
+      "GPU2\tNV18\tNV18\t X \nSYS\tSYS\tPIX\n"
+      "NIC0\tPIX\tNODE\tSYS\n X \tNODE\tSYS\n"
+      "NIC1\tNODE\tPIX\tSYS\nNODE\t X \tSYS\n";
+  const Host host = read_smi_matrix(wrapped, "x");
+  for (const auto* const pair : {"GPU0 GPU1", "GPU0 GPU2", "GPU1 GPU2"}) {
+    const std::string names = pair;
+    EXPECT_EQ(Matrix(host)(names.substr(0, 4), names.substr(5)), "NV18") << pair;
+  }
+  EXPECT_THAT(host.unknown,
+              Contains(HasSubstr("line 12: the row has no name and stands where GPU1 has one")));
 }
 
 TEST(SmiMatrix, ANumberThatMayBeCutOffIsNotTaken) {

@@ -96,6 +96,14 @@ TEST(SmiNuma, ListsThatCannotBeNodesAreDroppedAndSaid) {
   }
 }
 
+TEST(SmiNuma, NodesOfGpuMemoryAreNotTakenForThoseOfCpus) {
+  const Host host = pair("NV18", "0-71\t0,2-17", "72-143\t1,18-33");
+  EXPECT_THAT(nodes(host), ElementsAre("0: 0-71", "1: 72-143"));
+  EXPECT_EQ(nodes_of(host.gpus), "0 1");
+  EXPECT_THAT(host.unknown, Contains(HasSubstr("NUMA Affinity '0,2-17' names several nodes")));
+  EXPECT_EQ(nodes_of(pair("SYS", "0-7\t0,1", "8-15\t2,3").gpus), "? ?") << "halves of a socket";
+}
+
 TEST(SmiNuma, NumbersOfTheFileAreNotMixedWithOthers) {
   const Host host = pair("SYS", "0-7\t3", "8-15\tN/A");
   EXPECT_EQ(nodes_of(host.gpus), "3 ?");
