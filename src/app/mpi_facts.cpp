@@ -268,6 +268,7 @@ MpiFacts collect_mpi_facts(Communicator& world, const ClusterTopology& topology)
   MpiFacts facts;
   if (world.rank() != 0) return facts;
   std::vector<MpiTransport> ranks;
+  ranks.reserve(all.size());
   for (const std::string& one : all) ranks.push_back(control::unpack_transport(one));
   facts.words = mpi_words(ranks, topology);
   facts.findings = mpi_findings(ranks, topology);

@@ -23,6 +23,7 @@ const Host& kind_of(const ClusterTopology& topology, std::size_t host) {
 
 std::string names_of(const std::vector<std::size_t>& hosts, const ClusterTopology& topology) {
   std::vector<std::string> names;
+  names.reserve(hosts.size());
   for (const std::size_t host : hosts) names.push_back(topology.hosts[host].name);
   return topology::fold_names(names);
 }
@@ -86,6 +87,7 @@ std::vector<Evidence> told_by(const std::vector<std::size_t>& hosts, const std::
     if (std::find(hosts.begin(), hosts.end(), static_cast<std::size_t>(place.host)) != hosts.end())
       who[told_of(ranks[static_cast<std::size_t>(place.rank)])].push_back(place.rank);
   std::vector<Evidence> evidence;
+  evidence.reserve(who.size());
   for (const auto& [text, told] : who)
     evidence.push_back({"", 0, fmt::format("{}: {}", where(told, topology), text)});
   return evidence;

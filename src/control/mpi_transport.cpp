@@ -24,7 +24,7 @@ std::string library_name() {
 /// The names of the control variables that are valid now.
 std::vector<std::string> control_variables() {
   std::vector<std::string> names;
-#ifdef MPI_T_ERR_NOT_INITIALIZED  // SMPI has MPI 3 without its tools interface
+#ifndef SMPI_H  // SimGrid has the error codes of the tools interface and none of its functions
   int level = 0, count = 0;
   if (MPI_T_init_thread(MPI_THREAD_SINGLE, &level) != MPI_SUCCESS) return names;
   if (MPI_T_cvar_get_num(&count) != MPI_SUCCESS) count = 0;

@@ -37,7 +37,7 @@ std::string first_word(const fs::path& file) {
 /// The RDMA device behind an open file, or nothing.
 std::string rdma_device(const fs::path& root, const fs::path& target) {
   if (!starts_with(target.string(), "/dev/")) return {};
-  const std::string name = target.filename().string();
+  std::string name = target.filename().string();
   if (is_numbered(name, "uverbs")) {
     std::string device = first_word(root / "sys/class/infiniband_verbs" / name / "ibdev");
     return device.empty() ? name : device;
