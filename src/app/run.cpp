@@ -16,6 +16,7 @@
 #include "app/build_identity.hpp"
 #include "app/host_exchange.hpp"
 #include "app/incident.hpp"
+#include "app/mpi_facts.hpp"
 #include "app/probe_host.hpp"
 #include "app/run_log.hpp"
 #include "app/topology_checks.hpp"
@@ -424,7 +425,10 @@ class Job {
   }
 
   int finish() {
+    const MpiFacts mpi = collect_mpi_facts(*world_, places_.topology);
     if (rank_ != 0) return exit_status::passed;
+    log_->add_mpi(mpi.words);
+    for (const Finding& one : mpi.findings) log_->add(one);
     log_->set_remaining({});
     const auto record = log_->finish(log_patience);
     if (!record)

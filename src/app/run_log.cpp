@@ -72,6 +72,12 @@ void RunLog::set_overhead(const std::string& name, double value) {
   record_.overhead[name] = value;
 }
 
+void RunLog::add_mpi(const std::map<std::string, std::string>& words) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return;
+  for (const auto& [key, value] : words) record_.world.mpi[key] = value;
+}
+
 void RunLog::begin(const CheckRecord& started) {
   const std::lock_guard lock(mutex_);
   current_ = started;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ class RunLog {
   void add(const Fit& fit);
   void add(const NotTested& not_tested);
   void set_overhead(const std::string& name, double value);
+  /// What is known of MPI beyond the header.
+  void add_mpi(const std::map<std::string, std::string>& words);
 
   /// What is being measured, as a record without samples, for the case that it never ends.
   void begin(const CheckRecord& started);

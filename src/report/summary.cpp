@@ -150,6 +150,21 @@ std::string tally(const RunRecord& record) {
   return parts.empty() ? "no check ran" : counted(record.checks.size(), "check") + ": " + join(parts, ", ");
 }
 
+/// "ob1 over vader inside nodes, tcp between nodes".
+std::string mpi_transport(const std::map<std::string, std::string>& mpi) {
+  std::vector<std::string> paths;
+  const auto add = [&](const char* key, const char* place) {
+    const auto found = mpi.find(key);
+    if (found != mpi.end() && found->second != "unknown") paths.push_back(found->second + place);
+  };
+  add("transport_inside_node", " inside nodes");
+  add("transport_between_nodes", " between nodes");
+  const auto pml = mpi.find("pml");
+  const bool known = pml != mpi.end() && pml->second != "unknown";
+  if (!known) return join(paths, ", ");
+  return pml->second + (paths.empty() ? "" : " over " + join(paths, ", "));
+}
+
 std::vector<std::string> facts_of(const RunRecord& record) {
   const WorldInfo& world = record.world;
   std::vector<std::string> facts;
@@ -162,6 +177,8 @@ std::vector<std::string> facts_of(const RunRecord& record) {
   for (const auto& [key, value] : world.mpi) {
     if (key == "library" || key == "transport") where += fmt::format("; {} {}", key, value);
   }
+  const std::string transport = mpi_transport(world.mpi);
+  if (!transport.empty()) where += "; " + transport;
   facts.push_back(where);
   const bool timed = std::isfinite(record.duration_s) && record.duration_s > 0 && record.duration_s < 1e9;
   const std::string duration =

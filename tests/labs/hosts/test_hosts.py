@@ -221,6 +221,12 @@ def healthy(count: int, test: Scenario) -> None:
                 low, high = check["ci95"]
                 expect(low <= check["value"] <= high, f"{identity}: {check['value']} is outside {low}..{high}")
             expect(set(check["participants"]) <= set(names), f"{identity}: participants {check['participants']}")
+    mpi = result["world"]["mpi"]
+    saw(f"MPI: {mpi}")
+    expect(mpi.get("pml") == "ob1", f"the PML is {mpi.get('pml')}, not the ob1 that mpirun was told to take")
+    expect(mpi.get("transport_between_nodes") == "tcp", f"between nodes: {mpi.get('transport_between_nodes')}")
+    expect("transport_inside_node" not in mpi, "a path inside nodes, where every node has one rank")
+    expect(test.rebuilt(run)["world"]["mpi"] == mpi, "the journal rebuilds to other words on MPI")
     middle = checks_of(result, "mpi.allreduce.latency")[0]
     saw(f"allreduce {middle['parameters'].get('bytes')} B {middle['scope']}: {middle['value']} {middle['unit']} "
         f"{middle['ci95']}, {middle['statistics']['samples']} samples, {middle['verdict']}")
@@ -234,6 +240,10 @@ def two_ranks_per_host(test: Scenario) -> None:
     result = test.judge_left(run)
     saw(f"2 hosts x 2 ranks, {done.seconds:.1f} s; {summary(result)}")
     expect(result["world"]["ranks"] == 4 and result["world"]["nodes"] == 2, f"world is {result['world']}")
+    mpi = result["world"]["mpi"]
+    paths = (mpi.get("transport_inside_node"), mpi.get("transport_between_nodes"))
+    expect(paths == ("vader", "tcp"), f"inside and between nodes MPI ran over {paths}")
+    expect("ob1 over vader inside nodes, tcp between nodes" in " ".join(run.job.text().split()), "the report's head does not say what MPI ran on")
     scopes = {check["scope"] for check in result["checks"]}
     for scope in ("all ranks", "inside node"):
         expect(any(found.startswith(scope) for found in scopes), f"no check {scope}; scopes are {sorted(scopes)}")

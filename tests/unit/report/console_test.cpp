@@ -77,6 +77,22 @@ TEST(Console, BeginsWithTheVerdictAndWhatRan) {
               HasSubstr("6 checks: 1 FAIL, 1 ERROR, 1 INCONCLUSIVE, 1 PASS, 1 UNCHECKED, 1 SKIPPED"));
 }
 
+TEST(Console, SaysInTheHeadWhatMpiRanOn) {
+  RunRecord record = mixed_record();
+  std::map<std::string, std::string>& mpi = record.world.mpi;
+  mpi["pml"] = "ob1";
+  mpi["transport_between_nodes"] = "tcp";
+  EXPECT_THAT(flat(report(record)), HasSubstr("library Open MPI 4.1.4; ob1 over tcp between nodes started"));
+  mpi["transport_inside_node"] = "vader";
+  EXPECT_THAT(flat(report(record)), HasSubstr("; ob1 over vader inside nodes, tcp between nodes started"));
+  EXPECT_THAT(markdown(record), HasSubstr("; ob1 over vader inside nodes, tcp between nodes\n"));
+  mpi["transport_inside_node"] = "unknown";
+  mpi["transport_between_nodes"] = "unknown";
+  EXPECT_THAT(flat(report(record)), HasSubstr("; ob1 started"));
+  mpi["pml"] = "unknown";
+  EXPECT_THAT(flat(report(record)), HasSubstr("library Open MPI 4.1.4 started"));
+}
+
 TEST(Console, WorstFirst) {
   for (const int width : {80, 120, 160}) {
     const std::string text = report(mixed_record(), width);
