@@ -1,4 +1,14 @@
-// Inputs of collectives and the results they must give: pure, exact in float32, different in every iteration.
+// Inputs of collectives and the results they must give: pure, exact in every type, different in every
+// iteration, rank and element.
+//
+// Values are small integers times a factor of the type. Along a buffer they repeat with a period of 17
+// elements, a prime that no power of two is a multiple of, and every page of 4096 elements begins at another
+// place of the period: a block at a wrong offset is seen. Expected values are computed once per place of the
+// period and compared bit by bit with the result, so filling and checking each cost about one pass over the
+// memory; a message shorter than the period computes only the places that it has.
+//
+// The factor makes 64-bit values need more bits than 32-bit types have: int64's reach above bit 32, and
+// float64's need more than float32's mantissa, so a result that went through the narrow type is seen.
 #pragma once
 
 #include <cstddef>
@@ -6,28 +16,49 @@
 #include <optional>
 #include <span>
 
+#include "core/variant.hpp"
+
 namespace fabricheck::collectives {
 
-/// A wrong element: where, what should be there, what is.
+/// A wrong element: where, what should be there, what is. An int64 past 2^53 is rounded, for display only.
 struct WrongElement {
   std::uint64_t index{};
   double expected{};
   double got{};
 };
 
-/// What element `index` has of its own in `iteration`: an integer in [-8, 8].
-float element_part(std::uint64_t index, std::uint64_t iteration);
-/// What rank `rank` of the group adds to each of its elements: an integer in [1, 7].
-float rank_part(int rank, std::uint64_t iteration);
+/// The part of a longer vector that a buffer holds: element 0 of the buffer is element `first` of the vector.
+struct Part {
+  std::uint64_t first{};
+};
 
-/// input[i] = element_part(i) + rank_part(rank). Sums of such integers are exact in float32 up to a million
-/// ranks.
-void fill_input(std::span<float> input, int rank, std::uint64_t iteration);
+// What is only moved. A stream names the block: no two blocks of one call have the same number, so each
+// element says where it came from. Numbers below 262139 are told apart for certain; above, all but one in
+// 262139 pairs.
 
-/// The sum over ranks 0..ranks-1 of fill_input: ranks * element_part(i) + the sum of rank_part.
-std::optional<WrongElement> check_sum(std::span<const float> output, int ranks, std::uint64_t iteration);
+/// Fills `data` with the values of block `stream`.
+void fill_block(std::span<std::byte> data, DataType type, std::uint64_t stream, std::uint64_t iteration);
+/// What fill_block() put in, compared bit by bit.
+std::optional<WrongElement> check_block(std::span<const std::byte> data, DataType type, std::uint64_t stream,
+                                        std::uint64_t iteration);
 
-/// What the given rank put in.
-std::optional<WrongElement> check_copy(std::span<const float> output, int rank, std::uint64_t iteration);
+// What is reduced over ranks 0..ranks-1 of a group.
+//
+//   sum   x = a(i) + b(rank), both positive, so that a missing rank changes every element. At most 48 per
+//         rank: exact in float32 up to 349,000 ranks.
+//   max   x different on every rank, of both signs, and spread so that at different elements and iterations
+//   min   different ranks win.
+//   prod  +1 or -1, but on one carrier rank that changes with the iteration and has an integer up to 18. Of
+//         two neighbours each rank has one -1, so a missing rank changes the sign of one of them.
+
+/// Fills `data` with what `rank` contributes.
+void fill_contribution(std::span<std::byte> data, const Variant& variant, int rank, int ranks,
+                       std::uint64_t iteration, Part part = {});
+/// The reduction over all ranks of what fill_contribution() put in, compared bit by bit.
+std::optional<WrongElement> check_reduced(std::span<const std::byte> data, const Variant& variant, int ranks,
+                                          std::uint64_t iteration, Part part = {});
+
+/// Fills `data` with what is no result of any of the above, in any type.
+void poison(std::span<std::byte> data);
 
 }  // namespace fabricheck::collectives

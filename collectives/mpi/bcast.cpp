@@ -1,44 +1,55 @@
-#include <algorithm>
-
-#include "collectives/mpi/group.hpp"
+#include "collectives/mpi/collective.hpp"
+#include "collectives/mpi/compute.hpp"
 #include "collectives/mpi/operations.hpp"
 
 namespace fabricheck::collectives::mpi {
 namespace {
 
-constexpr int root = 0;
-
-class Bcast final : public Operation {
+class Bcast : public Collective {
  public:
-  explicit Bcast(const OperationRequest& request)
-      : self_(request), count_(float_count(request.bytes)), buffer_(allocate(count_, "broadcast buffer")) {}
+  explicit Bcast(const OperationRequest& request) : Collective(request, whole_elements) {
+    allocate(0, elements());
+  }
 
   void prepare(std::uint64_t iteration) override {
-    if (self_.rank == root) {
-      fill_input(buffer_, root, iteration);
+    if (is_root()) {
+      fill(output(), stream(root), iteration);
     } else {
-      // What was there must not pass for what should have come.
-      std::fill(buffer_.begin(), buffer_.end(), -1000.0F);
+      poison(output());
     }
   }
   void execute(std::uint64_t) override {
-    must(MPI_Bcast(buffer_.data(), count_, MPI_FLOAT, root, self_.communicator), "MPI_Bcast");
+    must(MPI_Bcast(output().data(), elements(), type(), root, communicator()), "MPI_Bcast");
   }
   std::optional<Mismatch> verify(std::uint64_t iteration) override {
-    return self_.mismatch(check_copy(buffer_, root, iteration), iteration);
+    return compare(output(), stream(root), iteration);
   }
-  bool verifies() const override { return true; }
+};
+
+/// Posts, computes without looking after MPI, waits.
+class Ibcast final : public Bcast {
+ public:
+  explicit Ibcast(const OperationRequest& request) : Bcast(request), computation_(request.compute_us) {}
+
+  void execute(std::uint64_t) override {
+    MPI_Request pending = MPI_REQUEST_NULL;
+    must(MPI_Ibcast(output().data(), elements(), type(), root, communicator(), &pending), "MPI_Ibcast");
+    computation_.run();
+    must(MPI_Wait(&pending, MPI_STATUS_IGNORE), "MPI_Wait for MPI_Ibcast");
+  }
 
  private:
-  Self self_;
-  int count_;
-  std::vector<float> buffer_;
+  Computation computation_;
 };
 
 }  // namespace
 
 std::unique_ptr<Operation> make_bcast(const OperationRequest& request) {
   return std::make_unique<Bcast>(request);
+}
+
+std::unique_ptr<Operation> make_ibcast(const OperationRequest& request) {
+  return std::make_unique<Ibcast>(request);
 }
 
 }  // namespace fabricheck::collectives::mpi

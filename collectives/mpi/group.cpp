@@ -1,13 +1,9 @@
 #include "collectives/mpi/group.hpp"
 
 #include <array>
-#include <climits>
-#include <map>
-#include <new>
 
 #include "collectives/mpi/catalog.hpp"
 #include "core/error.hpp"
-#include "core/units.hpp"
 
 namespace fabricheck::collectives::mpi {
 namespace {
@@ -54,34 +50,12 @@ void release_communicators() {
   all.clear();
 }
 
-int float_count(std::uint64_t bytes) {
-  const std::uint64_t count = bytes / sizeof(float);
-  if (count > static_cast<std::uint64_t>(INT_MAX))
-    throw Unavailable(format_bytes(bytes) + " are more float32 elements than MPI's 2^31-1 in one call");
-  return static_cast<int>(count);
-}
-
-std::vector<float> allocate(int count, const char* what) {
-  try {
-    return std::vector<float>(static_cast<std::size_t>(count));
-  } catch (const std::bad_alloc&) {
-    throw Unavailable(std::string("not enough memory for the ") + what + " of " +
-                      format_bytes(static_cast<std::uint64_t>(count) * sizeof(float)));
-  }
-}
-
 Self::Self(const OperationRequest& request)
     : communicator(group_communicator(request.world_ranks)),
       world_rank(request.world_rank),
       host(request.host) {
   must(MPI_Comm_rank(communicator, &rank), "MPI_Comm_rank");
   must(MPI_Comm_size(communicator, &size), "MPI_Comm_size");
-}
-
-std::optional<Mismatch> Self::mismatch(const std::optional<WrongElement>& wrong,
-                                       std::uint64_t iteration) const {
-  if (!wrong) return std::nullopt;
-  return Mismatch{world_rank, host, iteration, wrong->index, wrong->expected, wrong->got};
 }
 
 }  // namespace fabricheck::collectives::mpi

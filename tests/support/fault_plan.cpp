@@ -20,6 +20,7 @@ class Faulty final : public Operation {
   void execute(std::uint64_t iteration) override {
     at("execute", iteration);
     inner_->execute(iteration);
+    if (plan_.kind == FaultPlan::Kind::flipped_bit && iteration == plan_.iteration) flip();
   }
   std::optional<Mismatch> verify(std::uint64_t iteration) override {
     at("verify", iteration);
@@ -28,8 +29,16 @@ class Faulty final : public Operation {
     return inner_->verify(iteration);
   }
   bool verifies() const override { return true; }
+  std::span<std::byte> result() override { return inner_->result(); }
 
  private:
+  void flip() {
+    const std::span<std::byte> result = inner_->result();
+    if (plan_.byte >= result.size())
+      throw std::out_of_range("no byte " + std::to_string(plan_.byte) + " to flip in a result of " +
+                              std::to_string(result.size()) + " bytes");
+    result[plan_.byte] ^= std::byte{1} << plan_.bit;
+  }
   void at(const char* where, std::uint64_t iteration) const {
     if (plan_.where != where || iteration != plan_.iteration) return;
     if (plan_.kind == FaultPlan::Kind::throwing) throw std::runtime_error("planted fault");
@@ -54,6 +63,8 @@ FaultPlan parse_fault(const std::string& text) {
     plan.kind = FaultPlan::Kind::stopping;
   } else if (word == "wrong") {
     plan.kind = FaultPlan::Kind::wrong_element;
+  } else if (word == "flip") {
+    plan.kind = FaultPlan::Kind::flipped_bit;
   } else {
     throw std::invalid_argument("unknown fault '" + word + "'");
   }
@@ -69,6 +80,12 @@ FaultPlan parse_fault(const std::string& text) {
       plan.iteration = std::stoull(value);
     } else if (key == "where") {
       plan.where = value;
+    } else if (key == "byte") {
+      plan.byte = std::stoull(value);
+    } else if (key == "bit") {
+      const unsigned long bit = std::stoul(value);
+      if (bit > 7) throw std::invalid_argument("a byte has no bit " + value);
+      plan.bit = static_cast<unsigned>(bit);
     } else {
       throw std::invalid_argument("unknown word '" + word + "' in a fault");
     }

@@ -1,5 +1,6 @@
 // A fault to plant, as the labs write it: "throw rank=2 check=mpi.allreduce.latency iteration=50
-// where=prepare".
+// where=prepare", or "flip rank=1 check=mpi.allgather.latency iteration=7 byte=13 bit=0": that bit of the
+// result, between the call and its verification.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +12,14 @@
 namespace fabricheck::test {
 
 struct FaultPlan {
-  enum class Kind { none, throwing, stopping, wrong_element };
+  enum class Kind { none, throwing, stopping, wrong_element, flipped_bit };
   Kind kind{Kind::none};
   int rank{};
   std::string check;
   std::uint64_t iteration{};
   std::string where{"prepare"};  ///< prepare, execute or verify
+  std::uint64_t byte{};          ///< of Operation::result()
+  unsigned bit{};                ///< 0..7
 };
 
 /// Throws std::invalid_argument for words that it does not know: a fault that is not planted would make a lab
