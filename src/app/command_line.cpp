@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cxxopts.hpp>
 #include <map>
 #include <optional>
@@ -288,6 +289,24 @@ TopologySources sources_of(const ParsedWords& parsed) {
   return sources;
 }
 
+/// "5", "2.5" or "5%", from 0 to 100.
+double tolerance_of(const ParsedWords& parsed) {
+  const std::string* text = parsed.value("tolerance");
+  if (text == nullptr) return default_tolerance_percent;
+  std::string_view digits = *text;
+  if (digits.ends_with('%')) digits.remove_suffix(1);
+  while (digits.ends_with(' ')) digits.remove_suffix(1);
+  double percent = -1.0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), percent, std::chars_format::fixed);
+  const bool is_number = error == std::errc() && end == digits.data() + digits.size();
+  // Written so that a NaN is refused, too.
+  if (!is_number || !(percent >= 0.0 && percent <= 100.0))
+    throw UsageError(
+        fmt::format("--tolerance: {} is no percentage from 0 to 100, such as 5 or 2.5%", quoted(*text)));
+  return std::abs(percent);  // -0
+}
+
 RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   constexpr std::array<std::pair<const char*, ProgressMode>, 3> modes{
       {{"auto", ProgressMode::automatic}, {"on", ProgressMode::on}, {"off", ProgressMode::off}}};
@@ -313,6 +332,10 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.deadline = duration_of(parsed, "deadline", seconds(30), seconds(1), hours(1));
   run.silence = duration_of(parsed, "silence", seconds(5), seconds(1), minutes(10));
   refuse_torn_elements(run);
+  run.baseline = text_of(parsed, "baseline", "");
+  run.tolerance_percent = tolerance_of(parsed);
+  if (parsed.has("tolerance") && run.baseline.empty())
+    throw UsageError("--tolerance is given without --baseline: there is nothing to compare with");
   return run;
 }
 
@@ -418,6 +441,23 @@ ParsedCommand parse_report(const CommandRow& command, const Words& words) {
   return options;
 }
 
+ParsedCommand parse_compare(const CommandRow& command, const Words& words) {
+  ParsedWords parsed = parse_words(command, words);
+  if (parsed.help) return HelpRequest{command_help(command)};
+  if (parsed.others.size() < 2)
+    throw UsageError(fmt::format("compare: {}; write fabricheck compare OLD NEW",
+                                 parsed.others.empty() ? "no result is named" : "only one result is named"));
+  CompareOptions options;
+  options.before = parsed.others[0];
+  options.after = parsed.others[1];
+  if (options.before.empty() || options.after.empty())
+    throw UsageError("compare: the name of a result is empty");
+  parsed.others.erase(parsed.others.begin(), parsed.others.begin() + 2);
+  refuse_others(command, parsed);
+  options.tolerance_percent = tolerance_of(parsed);
+  return options;
+}
+
 ParsedCommand parse_list(const CommandRow& command, const Words& words) {
   ParsedWords parsed = parse_words(command, words);
   if (parsed.help) return HelpRequest{command_help(command)};
@@ -469,6 +509,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
   if (name == "launch") return parse_launch(command, words, known_check_ids);
   if (name == "topology") return parse_topology(command, words);
   if (name == "report") return parse_report(command, words);
+  if (name == "compare") return parse_compare(command, words);
   return parse_list(command, words);
 }
 

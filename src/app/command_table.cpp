@@ -16,7 +16,10 @@ constexpr const char* platform_help =
 constexpr const char* switches_help =
     "which leaf switch each NIC is cabled to: ibnetdiscover, lldpctl -f keyvalue or Slurm's topology.conf";
 
-constexpr std::array<OptionRow, 19> run_options{{
+constexpr const char* tolerance_help =
+    "how much a figure may change without being worse or better, such as 5 (default) or 2.5%";
+
+constexpr std::array<OptionRow, 21> run_options{{
     {"suite", 0, "NAME", "quick (default), acceptance, full or diagnose", false},
     {"budget", 0, "DURATION",
      "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
@@ -35,6 +38,10 @@ constexpr std::array<OptionRow, 19> run_options{{
     {"expect", 0, "FILE", expect_help, false},
     {"platform", 0, "NAME", platform_help, false},
     {"switch-topology", 0, "FILE", switches_help, false},
+    {"baseline", 0, "OLD",
+     "compare with an earlier result, as compare does; what became worse is a finding and exit status 1",
+     false},
+    {"tolerance", 0, "PERCENT", tolerance_help, false},
     {"out", 0, "DIR", "folder for result.json and journal.jsonl (default fabricheck-results)", false},
     {"progress", 0, "MODE", "auto (default), on or off", false},
     {"allow-subset", 0, "", "accept fewer hosts than the allocation has", false},
@@ -70,15 +77,20 @@ constexpr std::array<OptionRow, 8> topology_options{{
     {"switch-topology", 0, "FILE", switches_help, false},
 }};
 
+constexpr std::array<OptionRow, 1> compare_options{{
+    {"tolerance", 0, "PERCENT", tolerance_help, false},
+}};
+
 constexpr std::array<OptionRow, 2> report_options{{
     {"format", 0, "FORMAT", "console (default), json, md or csv", false},
     {"output", 'o', "FILE", "write to FILE instead of standard output (-)", false},
 }};
 
-constexpr std::array<const char*, 4> run_examples{
+constexpr std::array<const char*, 5> run_examples{
     "fabricheck run", "mpirun --host a:8,b:8 fabricheck run --suite acceptance --out results",
     "srun --mpi=pmix -N 16 --ntasks-per-node 8 fabricheck run",
-    "fabricheck run --only 'mpi.allreduce.*' --sizes 8,1MiB --budget 30s"};
+    "fabricheck run --only 'mpi.allreduce.*' --sizes 8,1MiB --budget 30s",
+    "fabricheck run --baseline last-week/result.json --out today"};
 constexpr std::array<const char*, 3> launch_examples{
     "fabricheck launch --hosts node1,node2 -- run --suite acceptance",
     "fabricheck launch --hostfile hosts.txt --dry-run -- run", "salloc -N 4 fabricheck launch -- run"};
@@ -89,10 +101,13 @@ constexpr std::array<const char*, 5> topology_examples{
 constexpr std::array<const char*, 2> report_examples{
     "fabricheck report fabricheck-results --format md -o report.md",
     "fabricheck report fabricheck-results/journal.jsonl"};
+constexpr std::array<const char*, 2> compare_examples{
+    "fabricheck compare before/result.json after/result.json",
+    "fabricheck compare last-week today --tolerance 10"};
 constexpr std::array<const char*, 2> list_examples{"fabricheck list checks", "fabricheck list platforms"};
 
-const std::array<CommandRow, 5>& rows() {
-  static const std::array<CommandRow, 5> table{{
+const std::array<CommandRow, 6>& rows() {
+  static const std::array<CommandRow, 6> table{{
       {"run", "", "measure, judge and report",
        "Started by mpirun, mpiexec or srun it uses that world; started by hand it goes through launch: on "
        "the hosts of\n"
@@ -113,6 +128,11 @@ const std::array<CommandRow, 5>& rows() {
        "RESULT is a result.json, a journal.jsonl (the result is rebuilt from it), or the folder that holds "
        "them.",
        report_options, report_examples, false},
+      {"compare", " OLD NEW", "hold a result against an earlier one",
+       "Check by check: worse, better, unchanged, or not comparable and why; what else changed (hosts, "
+       "versions, settings)\n"
+       "is told apart from what became slower. OLD and NEW are each what report takes.",
+       compare_options, compare_examples, false},
       {"list",
        " checks|targets|platforms",
        "list what can be checked, the built-in targets or the known platforms",
@@ -129,9 +149,13 @@ constexpr const char* exit_statuses =
     "Exit status, the first that applies:\n"
     "  2  a wrong option, file or launch; nothing was measured\n"
     "  4  a rank hung or was lost\n"
-    "  1  a target was missed\n"
+    "  1  a target was missed, or something is worse than --baseline\n"
     "  3  the tool or its environment is broken, or nothing conclusive was measured\n"
     "  0  everything that was asked passed\n";
+constexpr const char* compare_exit_statuses =
+    "Exit status: 0 nothing became worse, 1 something did by more than the tolerance, 2 a wrong option or "
+    "file,\n"
+    "3 nothing could be compared.\n";
 constexpr const char* short_exit_statuses =
     "Exit status: 0 done, 2 a wrong option or file, 3 the tool or its environment is broken.\n";
 
@@ -196,7 +220,11 @@ std::string command_help(const CommandRow& command) {
   }
   text += fmt::format("{:<{}}this text\n\nExamples:\n", "  -h, --help", column);
   for (const char* example : command.examples) text += fmt::format("  {}\n", example);
-  return text + "\n" + (command.judges ? exit_statuses : short_exit_statuses);
+  const bool compares = std::string_view(command.name) == "compare";
+  return text + "\n" +
+         (command.judges ? exit_statuses
+          : compares     ? compare_exit_statuses
+                         : short_exit_statuses);
 }
 
 }  // namespace fabricheck::app

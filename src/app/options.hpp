@@ -18,6 +18,9 @@ const char* suite_name(Suite suite);
 
 enum class ProgressMode { automatic, on, off };
 
+/// A change of this much is no regression and no improvement.
+inline constexpr double default_tolerance_percent = 5.0;
+
 struct RunOptions {
   Suite suite{Suite::quick};
   std::chrono::nanoseconds budget{};  ///< for all checks together; default by suite
@@ -36,6 +39,8 @@ struct RunOptions {
   bool bind_numa{};  ///< set by `launch`: each rank binds itself to the NUMA node of its GPU
   std::chrono::nanoseconds deadline{};  ///< a check in which nothing moves for so long is given up
   std::chrono::nanoseconds silence{};   ///< a rank whose watchdog is silent for so long is called hung
+  std::string baseline;                 ///< a result to compare with; empty: none
+  double tolerance_percent{default_tolerance_percent};  ///< of a change against the baseline
 };
 
 struct LaunchOptions {
@@ -68,6 +73,12 @@ struct TopologyOptions {
 };
 
 enum class ReportFormat { console, json, markdown, csv };
+
+struct CompareOptions {
+  std::string before;  ///< as ReportOptions::path
+  std::string after;
+  double tolerance_percent{default_tolerance_percent};
+};
 
 struct ReportOptions {
   std::string path;  ///< result.json, journal.jsonl, or the folder that holds them

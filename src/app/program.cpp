@@ -15,8 +15,10 @@
 
 #include "app/build_identity.hpp"
 #include "app/command_line.hpp"
+#include "app/compare.hpp"
 #include "app/launch.hpp"
 #include "app/probe_host.hpp"
+#include "app/result_file.hpp"
 #include "app/run.hpp"
 #include "app/topology_checks.hpp"
 #include "app/world_check.hpp"
@@ -35,8 +37,6 @@
 
 namespace fabricheck::app {
 namespace {
-
-constexpr std::size_t max_result_bytes = std::size_t{1} << 30;
 
 std::optional<std::string> environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -86,14 +86,6 @@ int list(const ListOptions& options) {
   return exit_status::passed;
 }
 
-RunRecord read_record(const std::string& path) {
-  std::filesystem::path file = path;
-  if (std::filesystem::is_directory(file))
-    file = std::filesystem::exists(file / "result.json") ? file / "result.json" : file / "journal.jsonl";
-  if (file.extension() == ".jsonl") return report::rebuild(file.string());
-  return report::from_json(config::read_text_file(file.string(), max_result_bytes, "result"), file.string());
-}
-
 /// A host that its file gives no name has the file's.
 ClusterTopology one_host(Host host, const std::string& file) {
   if (host.name.empty()) host.name = std::filesystem::path(file).filename().string();
@@ -105,7 +97,7 @@ ClusterTopology load_topology(const std::string& file) {
   std::error_code unreadable;  // read_text_file() will say why
   if (std::filesystem::is_directory(file, unreadable)) {
     try {
-      return read_record(file).topology;
+      return read_result(file).topology;
     } catch (const std::exception& error) {
       throw UsageError(error.what());
     }
@@ -198,7 +190,7 @@ int show_topology(const TopologyOptions& options) {
 }
 
 int show_report(const ReportOptions& options) {
-  const RunRecord record = read_record(options.path);
+  const RunRecord record = read_result(options.path);
   std::string text;
   switch (options.format) {
     case ReportFormat::json:
@@ -230,7 +222,7 @@ LaunchContext launch_context() {
   context.err = &std::cerr;
   context.recorded_exit_status = [](const std::string& directory) -> std::optional<int> {
     try {
-      return read_record(directory).exit_status;
+      return read_result(directory).exit_status;
     } catch (const std::exception&) {
       return std::nullopt;  // launch() then says itself that there is no result
     }
@@ -267,6 +259,7 @@ int dispatch(int argc, char** argv, const Hooks& hooks) {
   if (const auto* options = std::get_if<LaunchOptions>(&parsed)) return launch(*options, launch_context());
   if (const auto* options = std::get_if<ListOptions>(&parsed)) return list(*options);
   if (const auto* options = std::get_if<TopologyOptions>(&parsed)) return show_topology(*options);
+  if (const auto* options = std::get_if<CompareOptions>(&parsed)) return compare_results(*options);
   return show_report(std::get<ReportOptions>(parsed));
 }
 

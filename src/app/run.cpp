@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"
+#include "app/compare.hpp"
 #include "app/host_exchange.hpp"
 #include "app/incident.hpp"
 #include "app/mpi_facts.hpp"
@@ -202,6 +203,7 @@ class Job {
     progress_.enter_phase();
     if (const auto failed = discover()) return refuse(*failed);
     if (const auto failed = read_targets()) return refuse(*failed);
+    if (const auto failed = read_baseline()) return refuse(*failed);
 
     progress_.enter_phase();
     const double overhead_ns = sampling_overhead_p50_ns(*clock_);
@@ -345,6 +347,14 @@ class Job {
     });
   }
 
+  /// Only rank 0 compares, and before anything is measured: --out may be the folder the baseline is in.
+  std::optional<AgreedError> read_baseline() {
+    return together(*world_, session_->host(), [&] {
+      if (rank_ == 0 && !options_.baseline.empty())
+        baseline_.emplace(options_.baseline, options_.tolerance_percent);
+    });
+  }
+
   void open_log(const plan::TestPlan& plan, double overhead_ns) {
     RunRecord header;
     header.tool = tool_info();
@@ -360,6 +370,8 @@ class Job {
     header.topology = places_.topology;
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
     log_->set_overhead("sampling_p50_ns", overhead_ns);
+    if (baseline_)
+      log_->set_last_findings([this](const RunRecord& record) { return baseline_->findings(record); });
     for (const CheckRecord& one : verdicts_.checks) log_->add(one);
     for (const Finding& one : verdicts_.findings) log_->add(one);
     for (const NotTested& one : verdicts_.not_tested) log_->add(one);
@@ -441,6 +453,7 @@ class Job {
     report::ConsoleStyle style;
     style.colour = on_terminal(launcher_, STDOUT_FILENO) && !environment("NO_COLOR");
     fmt::print("{}", report::console(record, style));
+    if (baseline_) fmt::print("\n{}", baseline_->text(record, style));
     fmt::print("\nwritten to {0}: result.json, journal.jsonl, report.md, topology.json\n",
                options_.out_directory);
     std::fflush(stdout);
@@ -485,6 +498,7 @@ class Job {
   std::vector<std::string> unwatched_;
   TopologyVerdicts verdicts_;  ///< rank 0 only
   std::vector<Target> targets_;
+  std::optional<Baseline> baseline_;  ///< rank 0 only
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<report::ProgressPrinter> printer_;
 };

@@ -47,6 +47,8 @@ void conclude(RunRecord& record) {
   const std::size_t passed = count(Verdict::pass), failed = count(Verdict::fail),
                     errors = count(Verdict::error), open = count(Verdict::inconclusive);
   const std::size_t judged = passed + failed + errors + open;
+  const Finding* regression = finding({"regression"});
+  const Finding* not_compared = finding({"baseline-not-compared"});
 
   if (const Finding* lost = finding({"rank-hung", "rank-lost", "rank-failed"})) {
     record.verdict = failed > 0 ? Verdict::fail : Verdict::error;
@@ -56,6 +58,11 @@ void conclude(RunRecord& record) {
     record.verdict = Verdict::fail;
     record.exit_status = exit_status::target_missed;
     record.verdict_reason = fmt::format("{} of {} missed", failed, plural(judged, "target"));
+    if (regression) record.verdict_reason += "; worse than the baseline: " + regression->component.name;
+  } else if (regression) {
+    record.verdict = Verdict::fail;
+    record.exit_status = exit_status::target_missed;
+    record.verdict_reason = fmt::format("{}: {}", regression->component.name, regression->meaning);
   } else if (const Finding* cut = finding({"interrupted"})) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
@@ -69,6 +76,10 @@ void conclude(RunRecord& record) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
     record.verdict_reason = fmt::format("{} of {} could not be decided", open, plural(judged, "target"));
+  } else if (not_compared) {
+    record.verdict = Verdict::inconclusive;
+    record.exit_status = exit_status::broken;
+    record.verdict_reason = "baseline: " + not_compared->meaning;
   } else if (passed > 0) {
     record.verdict = Verdict::pass;
     record.exit_status = exit_status::passed;

@@ -146,8 +146,8 @@ bool is_same_check(const CheckRecord& a, const CheckRecord& b);
 void put_check(std::vector<CheckRecord>& checks, CheckRecord check);
 
 /// Sets verdict, exit_status and verdict_reason from the checks and findings (design section 2 and 3): a
-/// finding "rank-hung" or "rank-lost" gives 4; any FAIL 1; any ERROR or INCONCLUSIVE, an interruption, or
-/// nothing judged 3; else 0.
+/// finding "rank-hung" or "rank-lost" gives 4; any FAIL or a finding "regression" 1; any ERROR or
+/// INCONCLUSIVE, an interruption, a finding "baseline-not-compared", or nothing judged 3; else 0.
 void conclude(RunRecord& record);
 
 }  // namespace fabricheck

@@ -6,15 +6,13 @@
 #include <vector>
 
 #include "report/report.hpp"
+#include "report/screen.hpp"
 #include "report/summary.hpp"
 #include "report/table.hpp"
 #include "report/text.hpp"
 
 namespace fabricheck::report {
 namespace {
-
-constexpr const char* bold = "1";
-constexpr const char* dim = "2";
 
 const char* colour_of(Verdict verdict) {
   switch (verdict) {
@@ -37,10 +35,9 @@ const char* colour_of(Severity severity) {
   return severity == Severity::info ? "36" : severity == Severity::bad ? "1;33" : "1;31";
 }
 
-class ConsoleReport {
+class ConsoleReport : private Screen {
  public:
-  explicit ConsoleReport(const ConsoleStyle& style)
-      : colour_(style.colour), width_(static_cast<std::size_t>(std::clamp(style.width, 80, 160))) {}
+  using Screen::Screen;
 
   std::string write(const Summary& summary) {
     hanging(std::string(verdict_name(summary.verdict)), colour_of(summary.verdict), summary.headline);
@@ -62,7 +59,7 @@ class ConsoleReport {
     }
     heading("How to read it");
     hanging("", "", summary.legend, 2);
-    return std::move(out_);
+    return take();
   }
 
   std::string write_verdicts(const Summary& summary) {
@@ -70,32 +67,10 @@ class ConsoleReport {
     found(summary.found);
     findings(summary.findings);
     for (const auto& entry : summary.not_tested) hanging("-", "", entry.first + ": " + entry.second);
-    return std::move(out_);
+    return take();
   }
 
  private:
-  std::string paint(const char* code, const std::string& text) const {
-    if (!colour_ || code[0] == '\0') return text;
-    return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
-  }
-
-  void heading(const char* title) { out_ += "\n" + paint(bold, title) + "\n"; }
-
-  /// "label  text", the text's further lines indented like its first.
-  void hanging(const std::string& label, const char* code, const std::string& text, std::size_t indent = 0) {
-    const bool tight = label == "-" || (!label.empty() && label.back() == ':');
-    const std::size_t column = indent + (label.empty() ? 0 : text_width(label) + (tight ? 1 : 2));
-    const std::vector<std::string> lines = wrap(text, width_ - column);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      if (i == 0 && !label.empty()) {
-        const std::string spaces(column - indent - text_width(label), ' ');
-        out_ += std::string(indent, ' ') + paint(code, label) + spaces + lines[i] + '\n';
-      } else {
-        out_ += std::string(column, ' ') + (label.empty() ? paint(code, lines[i]) : lines[i]) + '\n';
-      }
-    }
-  }
-
   /// One line per row where the width allows it; else the check above its figures.
   void measurements(const char* title, const std::vector<SummaryRow>& rows, bool judged) {
     if (rows.empty()) return;
@@ -110,9 +85,9 @@ class ConsoleReport {
       figures.back().cells.insert(figures.back().cells.end(), {row.p99, row.samples, row.last});
     }
     if (const auto table = wide(columns, figures, rows, judged)) {
-      out_ += *table;
+      out() += *table;
     } else {
-      out_ += stacked(std::move(columns), std::move(figures), rows, judged);
+      out() += stacked(std::move(columns), std::move(figures), rows, judged);
     }
   }
 
@@ -125,7 +100,7 @@ class ConsoleReport {
       cells.insert(cells.begin(), rows[i].check);
       if (judged) cells.insert(cells.begin(), std::string(verdict_name(rows[i].verdict)));
     }
-    return render_table(columns, figures, width_, 0, [&](int row, int column, const std::string& text) {
+    return render_table(columns, figures, width(), 0, [&](int row, int column, const std::string& text) {
       if (row < 0) return paint(dim, text);
       return judged && column == 0 ? paint(colour_of(rows[static_cast<std::size_t>(row)].verdict), text)
                                    : text;
@@ -150,7 +125,7 @@ class ConsoleReport {
       if (!judged || column >= 0 || text.compare(0, name.size(), name) != 0) return text;
       return paint(colour_of(rows[static_cast<std::size_t>(row)].verdict), name) + text.substr(name.size());
     };
-    return render_table(columns, figures, width_, 4, painted).value_or("");
+    return render_table(columns, figures, width(), 4, painted).value_or("");
   }
 
   void found(const std::vector<SummaryReason>& found) {
@@ -164,7 +139,7 @@ class ConsoleReport {
 
   void reasons(const std::vector<SummaryReason>& reasons) {
     if (reasons.empty()) return;
-    out_ += '\n';
+    out() += '\n';
     for (const SummaryReason& reason : reasons) {
       hanging(std::string(verdict_name(reason.verdict)), colour_of(reason.verdict),
               reason.checks + ": " + reason.reason);
@@ -179,10 +154,6 @@ class ConsoleReport {
       for (const auto& detail : finding.details) hanging(detail.first + ":", dim, detail.second, 4);
     }
   }
-
-  bool colour_;
-  std::size_t width_;
-  std::string out_;
 };
 
 }  // namespace

@@ -3,7 +3,9 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "core/comparison.hpp"
 #include "core/run_record.hpp"
 
 namespace fabricheck::report {
@@ -36,6 +38,11 @@ struct ConsoleStyle {
 std::string console(const RunRecord& record, const ConsoleStyle& style);
 /// The verdicts, their reasons and the findings alone, for a command that measures nothing.
 std::string console_verdicts(const RunRecord& record, const ConsoleStyle& style);
+/// What `compare` says: how many of which, what changed besides the figures, then the checks, worse ones
+/// first. `names` are what OLD and NEW were called by.
+std::string console_comparison(const RunComparison& comparison, const RunRecord& before,
+                               const RunRecord& after, const std::pair<std::string, std::string>& names,
+                               const ConsoleStyle& style);
 std::string markdown(const RunRecord& record);
 /// One line per check, RFC 4180.
 std::string csv(const RunRecord& record);

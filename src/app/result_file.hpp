@@ -1,0 +1,17 @@
+// A result of an earlier run, in whatever form it was kept.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "core/run_record.hpp"
+
+namespace fabricheck::app {
+
+inline constexpr std::size_t max_result_bytes = std::size_t{1} << 30;
+
+/// From a result.json, a journal.jsonl, or the folder that holds them. Throws Error with one sentence that
+/// names the file and what is wrong with it.
+RunRecord read_result(const std::string& path);
+
+}  // namespace fabricheck::app
