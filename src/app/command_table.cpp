@@ -190,7 +190,8 @@ std::vector<std::string> command_names() {
 }
 
 const char* const program_description =
-    "It finds out what the hosts of a GPU cluster are made of, measures what runs between them, holds both "
+    "fabricheck finds out what the hosts of a GPU cluster are made of, measures what runs between them, "
+    "holds both "
     "against targets with an honest interval, and names the part to fix. Started by mpirun or srun it is one "
     "rank per GPU; started by hand it starts its ranks itself.";
 

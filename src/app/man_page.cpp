@@ -55,6 +55,12 @@ std::string filled(std::string_view text) {
   return out;
 }
 
+/// A line of the list of commands as a sentence.
+std::string sentence(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text + ".";
+}
+
 std::string option_item(const OptionRow& option) {
   std::string names = option.letter == 0 ? "" : bold(fmt::format("-{}", option.letter)) + ", ";
   names += bold(fmt::format("--{}", option.name));
@@ -71,7 +77,7 @@ std::string statuses(std::span<const ExitStatusRow> rows) {
 
 std::string command_section(const CommandRow& command) {
   std::string text = fmt::format(".SS \"fabricheck {}\"\n{}\n.PP\n{}\n", roff(usage(command)),
-                                 filled(fmt::format("To {}.", command.summary)), filled(command.details));
+                                 filled(sentence(command.summary)), filled(command.details));
   for (const OptionRow& option : command.options) text += option_item(option);
   text += fmt::format(".TP\n{}, {}\nthe help of this command\n", bold("-h"), bold("--help"));
   text += ".PP\nExamples:\n.PP\n.RS 4\n.nf\n";
@@ -115,8 +121,9 @@ std::string items(const char* section, const std::array<Item, count>& rows) {
 }  // namespace
 
 std::string man_page(std::string_view version) {
+  // Without hyphenation: a divided option cannot be pasted.
   std::string text =
-      fmt::format(".TH FABRICHECK 1 \"\" \"fabricheck {}\" \"User Commands\"\n", roff(version));
+      fmt::format(".TH FABRICHECK 1 \"\" \"fabricheck {}\" \"User Commands\"\n.nh\n.ad l\n", roff(version));
   text += fmt::format(".SH NAME\nfabricheck \\- {}\n.SH SYNOPSIS\n", filled(program_purpose));
   const char* between = "";
   for (const CommandRow& command : command_rows()) {

@@ -88,6 +88,7 @@ offers "$work/a file $work/a folder $work/afolder" run --targets "$work/a"
 offers "$work/a folder $work/afolder" run --out "$work/a"
 offers "$work/other" report "$work/o"
 offers "$work/other" report r -o "$work/o"
+offers "$work/other" report "'$work/o"
 offers "$work/other" topology --load = "$work/o"
 
 if [[ $failures != 0 ]]; then

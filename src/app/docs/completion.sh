@@ -28,7 +28,7 @@ _fabricheck() {
   elif [[ $before == '=' && $COMP_CWORD -gt 2 ]]; then
     before=${COMP_WORDS[COMP_CWORD - 2]}
   fi
-  # An opening quote is not part of the word that is looked for.
+  # An opening quote is not part of the word: compgen takes it off before words, but not before files.
   word=${word#[\'\"]}
   # The command that the word belongs to: behind `launch ... --` it is the one that is launched.
   for ((i = 1; i < COMP_CWORD; ++i)); do
