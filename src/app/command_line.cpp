@@ -90,6 +90,15 @@ bool has_option(const CommandRow& command, const std::string& word) {
       fmt::format("{}: unknown option {}{}", command.name, quoted(name), suggestion(name, known)));
 }
 
+/// cxxopts takes -suite for -s, -u, …: the word of which `letters` are the first, where the user wrote a
+/// longer one.
+std::string whole_word(const std::string& letters, const Words& words) {
+  if (letters.starts_with("--")) return letters;
+  const auto whole = std::find_if(words.begin(), words.end(),
+                                  [&](const std::string& word) { return word.starts_with(letters); });
+  return whole == words.end() ? letters : *whole;
+}
+
 void add_value(const CommandRow& command, const std::string& name, const std::string& value,
                ParsedWords& parsed) {
   if (name == "help") {
@@ -126,7 +135,8 @@ ParsedWords parse_words(const CommandRow& command, const Words& words) {
     }
     for (const std::string& word : result.unmatched()) {
       // A lone dash stands for standard input or output.
-      if (word.starts_with('-') && word != "-" && !parsed.help) throw_unknown_option(command, word);
+      if (word.starts_with('-') && word != "-" && !parsed.help)
+        throw_unknown_option(command, whole_word(word, words));
       parsed.others.push_back(word);
     }
   } catch (const cxxopts::exceptions::exception& error) {

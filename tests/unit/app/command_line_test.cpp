@@ -272,6 +272,14 @@ TEST(NearMisses, CommandsAndOptions) {
             "run: unknown option '--sutie'; did you mean '--suite'?");
 }
 
+TEST(NearMisses, OneDashBeforeALongOption) {
+  EXPECT_EQ(run_error({"-suite", "full"}), "run: unknown option '-suite'; did you mean '--suite'?");
+  EXPECT_EQ(run_error({"-bugdet=5s"}), "run: unknown option '-bugdet'; did you mean '--budget'?");
+  EXPECT_EQ(error({"topology", "-format", "json"}),
+            "topology: unknown option '-format'; did you mean '--format'?");
+  EXPECT_THAT(run_error({"--out", "-x", "-z"}), StartsWith("run: unknown option '-z'"));
+}
+
 TEST(NearMisses, AnOptionOfAnotherCommandIsNamed) {
   EXPECT_EQ(run_error({"--hosts", "a,b"}), "run: unknown option '--hosts'; launch has it");
   EXPECT_EQ(error({"topology", "--budget", "5s"}), "topology: unknown option '--budget'; run has it");
