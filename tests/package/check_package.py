@@ -28,6 +28,7 @@ PACKAGED = {
     "share/man/man1/fabricheck.1.gz": False,
     # Debian has the licence's text itself; the copyright file names it.
     "share/doc/fabricheck/copyright": False,
+    "share/doc/fabricheck/changelog.gz": False,
 }
 
 faults: list[str] = []
