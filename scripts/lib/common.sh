@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What scripts/run and scripts/test share: words to the user, packages, and building a preset.
+# What scripts/run, test, package and compare-osu share: words to the user, packages, and building a preset.
 # The caller sets `set -euo pipefail` and `program` (its name in messages).
 
 # shellcheck disable=SC2154  # program is the caller's
@@ -39,6 +39,12 @@ build_packages=(
 # shellcheck disable=SC2034
 optional_packages=(
   "libibverbs-dev|pc:libibverbs|checks by RDMA verbs"
+)
+# For scripts/package and its test.
+# shellcheck disable=SC2034
+package_packages=(
+  "dpkg-dev|dpkg-shlibdeps|finds out which packages the program needs"
+  "file|file|tells CPack which files are programs"
 )
 
 installed_packages=0

@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "app/choice_words.hpp"
 #include "app/command_table.hpp"
 #include "app/host_list.hpp"
 #include "config/quoted.hpp"
@@ -81,8 +82,22 @@ bool has_option(const CommandRow& command, const std::string& word) {
     known.push_back(fmt::format("--{}", row.name));
     if (row.letter != 0) known.push_back(fmt::format("-{}", row.letter));
   }
+  const std::string nearest = nearest_word(name, known);
+  for (const CommandRow& other : command_rows())
+    if (nearest.empty() && has_option(other, name))
+      throw UsageError(
+          fmt::format("{}: unknown option {}; {} has it", command.name, quoted(name), other.name));
   throw UsageError(
       fmt::format("{}: unknown option {}{}", command.name, quoted(name), suggestion(name, known)));
+}
+
+/// cxxopts takes -suite for -s, -u, …: the word of which `letters` are the first, where the user wrote a
+/// longer one.
+std::string whole_word(const std::string& letters, const Words& words) {
+  if (letters.starts_with("--")) return letters;
+  const auto whole = std::find_if(words.begin(), words.end(),
+                                  [&](const std::string& word) { return word.starts_with(letters); });
+  return whole == words.end() ? letters : *whole;
 }
 
 void add_value(const CommandRow& command, const std::string& name, const std::string& value,
@@ -121,7 +136,8 @@ ParsedWords parse_words(const CommandRow& command, const Words& words) {
     }
     for (const std::string& word : result.unmatched()) {
       // A lone dash stands for standard input or output.
-      if (word.starts_with('-') && word != "-" && !parsed.help) throw_unknown_option(command, word);
+      if (word.starts_with('-') && word != "-" && !parsed.help)
+        throw_unknown_option(command, whole_word(word, words));
       parsed.others.push_back(word);
     }
   } catch (const cxxopts::exceptions::exception& error) {
@@ -134,7 +150,13 @@ ParsedWords parse_words(const CommandRow& command, const Words& words) {
 
 void refuse_others(const CommandRow& command, const ParsedWords& parsed) {
   if (parsed.others.empty()) return;
-  throw UsageError(fmt::format("{}: unexpected argument {}", command.name, quoted(parsed.others.front())));
+  const std::string& word = parsed.others.front();
+  for (const OptionRow& row : command.options)
+    for (const char* choice : row.choices)
+      if (word == choice)
+        throw UsageError(fmt::format("{}: unexpected argument {}; did you mean --{} {}?", command.name,
+                                     quoted(word), row.name, word));
+  throw UsageError(fmt::format("{}: unexpected argument {}", command.name, quoted(word)));
 }
 
 /// Calls a parser of core/units and puts the option's name before its error.
@@ -161,10 +183,10 @@ nanoseconds duration_of(const ParsedWords& parsed, const std::string& name, nano
 
 /// The value that `name` has among the words of `choices`.
 template <typename Choice, std::size_t count>
-Choice choice_of(const ParsedWords& parsed, const std::string& name, Choice otherwise,
-                 const std::array<std::pair<const char*, Choice>, count>& choices) {
+Choice choice_of(const ParsedWords& parsed, const std::string& name,
+                 const ChoiceWords<Choice, count>& choices) {
   const std::string* text = parsed.value(name);
-  if (text == nullptr) return otherwise;
+  if (text == nullptr) return choices.front().second;
   Words known;
   for (const auto& choice : choices) {
     if (*text == choice.first) return choice.second;
@@ -177,11 +199,6 @@ std::string text_of(const ParsedWords& parsed, const std::string& name, const st
   const std::string* text = parsed.value(name);
   return text == nullptr ? otherwise : *text;
 }
-
-constexpr std::array<std::pair<const char*, Suite>, 4> suites{{{"quick", Suite::quick},
-                                                               {"acceptance", Suite::acceptance},
-                                                               {"full", Suite::full},
-                                                               {"diagnose", Suite::diagnose}}};
 
 nanoseconds default_budget(Suite suite) {
   switch (suite) {
@@ -197,15 +214,37 @@ nanoseconds default_budget(Suite suite) {
   return seconds(8);
 }
 
+/// What a glob that matches nothing is compared with: the ids and, for one with a wildcard, the globs that
+/// people make of them. Each of these matches a check.
+Words likely_globs(const std::string& glob, const Words& known) {
+  Words likely = known;
+  if (glob.find('*') == std::string::npos) return likely;
+  for (const std::string& id : known) {
+    const std::size_t first = id.find('.'), last = id.rfind('.');
+    if (first == std::string::npos) continue;
+    const std::string area = id.substr(0, first), metric = id.substr(last);
+    likely.push_back(area + ".*");
+    likely.push_back("*" + metric);
+    if (first == last) continue;
+    likely.push_back(id.substr(0, last) + ".*");
+    likely.push_back(area + ".*" + metric);
+    likely.push_back("*" + id.substr(first, last - first) + ".*");
+  }
+  return likely;
+}
+
 Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& known) {
   if (!parsed.has(name)) return {};
   const Words& globs = parsed.values.at(name);
   for (const std::string& glob : globs) {
     const bool matches = std::any_of(known.begin(), known.end(),
                                      [&](const std::string& id) { return glob_matches(glob, id); });
-    if (!matches)
-      throw UsageError(
-          fmt::format("--{}: {} matches no check{}", name, quoted(glob), suggestion(glob, known)));
+    if (matches) continue;
+    // The list of what is known stays that of the ids.
+    const std::string nearest = nearest_word(glob, likely_globs(glob, known));
+    throw UsageError(fmt::format(
+        "--{}: {} matches no check{}", name, quoted(glob),
+        nearest.empty() ? suggestion(glob, known) : fmt::format("; did you mean '{}'?", nearest)));
   }
   return globs;
 }
@@ -308,10 +347,8 @@ double tolerance_of(const ParsedWords& parsed) {
 }
 
 RunOptions run_of(const ParsedWords& parsed, const Words& known) {
-  constexpr std::array<std::pair<const char*, ProgressMode>, 3> modes{
-      {{"auto", ProgressMode::automatic}, {"on", ProgressMode::on}, {"off", ProgressMode::off}}};
   RunOptions run;
-  run.suite = choice_of(parsed, "suite", Suite::quick, suites);
+  run.suite = choice_of(parsed, "suite", suite_words);
   run.budget = duration_of(parsed, "budget", default_budget(run.suite), milliseconds(100), hours(24));
   run.only = globs_of(parsed, "only", known);
   run.skip = globs_of(parsed, "skip", known);
@@ -319,14 +356,12 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.sizes = sizes_of(parsed);
   run.types = names_of(parsed, "types", all_types, type_name);
   run.reductions = names_of(parsed, "reductions", all_reductions, reduction_name);
-  run.in_place = choice_of(parsed, "in-place", std::vector<bool>{},
-                           std::array<std::pair<const char*, std::vector<bool>>, 3>{
-                               {{"off", {false}}, {"on", {true}}, {"both", {false, true}}}});
+  run.in_place = choice_of(parsed, "in-place", in_place_words);
   run.verify_repeat = iterations_of(parsed, "verify-repeat");
   run.targets_file = text_of(parsed, "targets", "");
   run.topology = sources_of(parsed);
   run.out_directory = text_of(parsed, "out", run.out_directory);
-  run.progress = choice_of(parsed, "progress", ProgressMode::automatic, modes);
+  run.progress = choice_of(parsed, "progress", progress_words);
   run.allow_subset = parsed.has("allow-subset");
   run.bind_numa = parsed.has("bind-numa");
   run.deadline = duration_of(parsed, "deadline", seconds(30), seconds(1), hours(1));
@@ -401,18 +436,13 @@ TopologyFormat format_by_ending(const std::string& file) {
 }
 
 ParsedCommand parse_topology(const CommandRow& command, const Words& words) {
-  constexpr std::array<std::pair<const char*, TopologyFormat>, 5> formats{{{"tree", TopologyFormat::tree},
-                                                                           {"matrix", TopologyFormat::matrix},
-                                                                           {"json", TopologyFormat::json},
-                                                                           {"dot", TopologyFormat::dot},
-                                                                           {"svg", TopologyFormat::svg}}};
   const ParsedWords parsed = parse_words(command, words);
   if (parsed.help) return HelpRequest{command_help(command)};
   refuse_others(command, parsed);
   TopologyOptions options;
   options.save_file = text_of(parsed, "save", "");
-  options.format = choice_of(
-      parsed, "format", parsed.has("format") ? options.format : format_by_ending(options.save_file), formats);
+  options.format = parsed.has("format") ? choice_of(parsed, "format", topology_format_words)
+                                        : format_by_ending(options.save_file);
   options.load_file = text_of(parsed, "load", "");
   if (parsed.has("load") && parsed.has("sysroot"))
     throw UsageError("--load and --sysroot are both given; give one of them");
@@ -424,10 +454,6 @@ ParsedCommand parse_topology(const CommandRow& command, const Words& words) {
 }
 
 ParsedCommand parse_report(const CommandRow& command, const Words& words) {
-  constexpr std::array<std::pair<const char*, ReportFormat>, 4> formats{{{"console", ReportFormat::console},
-                                                                         {"json", ReportFormat::json},
-                                                                         {"md", ReportFormat::markdown},
-                                                                         {"csv", ReportFormat::csv}}};
   ParsedWords parsed = parse_words(command, words);
   if (parsed.help) return HelpRequest{command_help(command)};
   if (parsed.others.empty()) throw UsageError("report: no result is named; write fabricheck report RESULT");
@@ -436,7 +462,7 @@ ParsedCommand parse_report(const CommandRow& command, const Words& words) {
   if (options.path.empty()) throw UsageError("report: the name of the result is empty");
   parsed.others.erase(parsed.others.begin());
   refuse_others(command, parsed);
-  options.format = choice_of(parsed, "format", options.format, formats);
+  options.format = choice_of(parsed, "format", report_format_words);
   options.output_file = text_of(parsed, "output", "");
   return options;
 }
@@ -461,14 +487,14 @@ ParsedCommand parse_compare(const CommandRow& command, const Words& words) {
 ParsedCommand parse_list(const CommandRow& command, const Words& words) {
   ParsedWords parsed = parse_words(command, words);
   if (parsed.help) return HelpRequest{command_help(command)};
-  if (parsed.others.empty()) throw UsageError("list: write what to list: checks, targets or platforms");
+  if (parsed.others.empty())
+    throw UsageError(fmt::format("list: write what to list: {}", alternatives(command.choices)));
   const std::string subject = parsed.others.front();
   parsed.others.erase(parsed.others.begin());
   refuse_others(command, parsed);
-  if (subject == "checks") return ListOptions{ListSubject::checks};
-  if (subject == "targets") return ListOptions{ListSubject::targets};
-  if (subject == "platforms") return ListOptions{ListSubject::platforms};
-  const Words subjects{"checks", "targets", "platforms"};
+  for (const auto& [word, listed] : list_subject_words)
+    if (subject == word) return ListOptions{listed};
+  const Words subjects(command.choices.begin(), command.choices.end());
   throw UsageError(fmt::format("list: cannot list {}{}", quoted(subject), suggestion(subject, subjects)));
 }
 
@@ -485,7 +511,7 @@ const CommandRow& command_of(const std::string& name) {
 }  // namespace
 
 const char* suite_name(Suite suite) {
-  for (const auto& known : suites) {
+  for (const auto& known : suite_words) {
     if (known.second == suite) return known.first;
   }
   return "?";

@@ -6,6 +6,8 @@
 #include <array>
 #include <cstddef>
 
+#include "app/choice_words.hpp"
+
 namespace fabricheck::app {
 namespace {
 
@@ -19,31 +21,43 @@ constexpr const char* switches_help =
 constexpr const char* tolerance_help =
     "how much a figure may change without being worse or better, such as 5 (default) or 2.5%";
 
+constexpr auto suite_choices = words_of(suite_words);
+constexpr auto progress_choices = words_of(progress_words);
+constexpr auto topology_format_choices = words_of(topology_format_words);
+constexpr auto report_format_choices = words_of(report_format_words);
+constexpr auto in_place_choices = words_of(in_place_words);
+constexpr auto list_subject_choices = words_of(list_subject_words);
+
 constexpr std::array<OptionRow, 21> run_options{{
-    {"suite", 0, "NAME", "quick (default), acceptance, full or diagnose", false},
+    {"suite", 0, "NAME", "", false, Names::nothing, suite_choices},
     {"budget", 0, "DURATION",
      "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
      "diagnose 2m)",
      false},
-    {"only", 0, "GLOB", "run only the checks whose id matches, such as 'mpi.*'; may be repeated", true},
-    {"skip", 0, "GLOB", "leave out the checks whose id matches; may be repeated", true},
+    {"only", 0, "GLOB", "run only the checks whose id matches, such as 'mpi.*'; may be repeated", true,
+     Names::check},
+    {"skip", 0, "GLOB", "leave out the checks whose id matches; may be repeated", true, Names::check},
     {"sizes", 0, "LIST",
      "message sizes instead of each check's own, such as 8,64KiB,1MiB; each at most 64GiB", false},
     {"types", 0, "LIST", "element types of collectives: float32 (default), float64, int32, int64", false},
     {"reductions", 0, "LIST", "reductions of collectives: sum (default), max, min, prod", false},
-    {"in-place", 0, "MODE", "collectives off (default), on or both: with MPI_IN_PLACE", false},
+    {"in-place", 0, "MODE", "whether collectives work with MPI_IN_PLACE, where that means something", false,
+     Names::nothing, in_place_choices},
     {"verify-repeat", 0, "N",
      "so many iterations more of each check, every one verified: a hunt for rare corruption", false},
-    {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false},
-    {"expect", 0, "FILE", expect_help, false},
-    {"platform", 0, "NAME", platform_help, false},
-    {"switch-topology", 0, "FILE", switches_help, false},
+    {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false, Names::file},
+    {"expect", 0, "FILE", expect_help, false, Names::file},
+    {"platform", 0, "NAME", platform_help, false, Names::platform},
+    {"switch-topology", 0, "FILE", switches_help, false, Names::file},
     {"baseline", 0, "OLD",
      "compare with an earlier result, as compare does; what became worse is a finding and exit status 1",
-     false},
+     false, Names::file},
     {"tolerance", 0, "PERCENT", tolerance_help, false},
-    {"out", 0, "DIR", "folder for result.json and journal.jsonl (default fabricheck-results)", false},
-    {"progress", 0, "MODE", "auto (default), on or off", false},
+    {"out", 0, "DIR", "folder for result.json and journal.jsonl (default fabricheck-results)", false,
+     Names::folder},
+    {"progress", 0, "MODE",
+     "what runs, on standard error: auto rewrites one line on a terminal, on writes a line for each", false,
+     Names::nothing, progress_choices},
     {"allow-subset", 0, "", "accept fewer hosts than the allocation has", false},
     {"deadline", 0, "DURATION", "give a check up in which nothing moves for so long, 1s to 1h (default 30s)",
      false},
@@ -53,7 +67,8 @@ constexpr std::array<OptionRow, 21> run_options{{
 
 constexpr std::array<OptionRow, 5> launch_options{{
     {"hosts", 0, "LIST", "hosts, such as a,b or a:4,b:4 for 4 ranks on each", false},
-    {"hostfile", 0, "FILE", "one host per line: HOST, HOST:N or HOST slots=N; # begins a comment", false},
+    {"hostfile", 0, "FILE", "one host per line: HOST, HOST:N or HOST slots=N; # begins a comment", false,
+     Names::file},
     {"ranks-per-node", 0, "N", "ranks on each host that names no number itself, 1 to 1024", false},
     {"timeout", 0, "DURATION",
      "end the whole job after so long, 1s to 7 days (default: 3 x the budget + 5 min)", false},
@@ -61,20 +76,22 @@ constexpr std::array<OptionRow, 5> launch_options{{
 }};
 
 constexpr std::array<OptionRow, 8> topology_options{{
-    {"format", 0, "FORMAT",
-     "tree (default), matrix, json, dot or svg; without it the ending of --save's FILE decides", false},
-    {"save", 0, "FILE", "write to FILE instead of standard output", false},
+    {"format", 0, "FORMAT", "without it the ending of --save's FILE decides", false, Names::nothing,
+     topology_format_choices},
+    {"save", 0, "FILE", "write to FILE instead of standard output", false, Names::file},
     {"load", 0, "FILE",
      "show what FILE holds: our topology.json or result.json, an NCCL topology file, hwloc's XML or the "
      "output of "
      "nvidia-smi topo -m",
-     false},
+     false, Names::file},
     {"sysroot", 0, "DIR",
-     "look for sys and proc in DIR instead of / (a machine recorded by scripts/capture-node)", false},
-    {"save-expectation", 0, "FILE", "write what this good host has as what every host should have", false},
-    {"expect", 0, "FILE", expect_help, false},
-    {"platform", 0, "NAME", platform_help, false},
-    {"switch-topology", 0, "FILE", switches_help, false},
+     "look for sys and proc in DIR instead of / (a machine recorded by scripts/capture-node)", false,
+     Names::folder},
+    {"save-expectation", 0, "FILE", "write what this good host has as what every host should have", false,
+     Names::file},
+    {"expect", 0, "FILE", expect_help, false, Names::file},
+    {"platform", 0, "NAME", platform_help, false, Names::platform},
+    {"switch-topology", 0, "FILE", switches_help, false, Names::file},
 }};
 
 constexpr std::array<OptionRow, 1> compare_options{{
@@ -82,8 +99,8 @@ constexpr std::array<OptionRow, 1> compare_options{{
 }};
 
 constexpr std::array<OptionRow, 2> report_options{{
-    {"format", 0, "FORMAT", "console (default), json, md or csv", false},
-    {"output", 'o', "FILE", "write to FILE instead of standard output (-)", false},
+    {"format", 0, "FORMAT", "", false, Names::nothing, report_format_choices},
+    {"output", 'o', "FILE", "write to FILE instead of standard output (-)", false, Names::file},
 }};
 
 constexpr std::array<const char*, 5> run_examples{
@@ -127,37 +144,45 @@ const std::array<CommandRow, 6>& rows() {
       {"report", " RESULT", "show a result again, in any format",
        "RESULT is a result.json, a journal.jsonl (the result is rebuilt from it), or the folder that holds "
        "them.",
-       report_options, report_examples, false},
+       report_options, report_examples, false, Names::file},
       {"compare", " OLD NEW", "hold a result against an earlier one",
        "Check by check: worse, better, unchanged, or not comparable and why; what else changed (hosts, "
        "versions, settings)\n"
        "is told apart from what became slower. OLD and NEW are each what report takes.",
-       compare_options, compare_examples, false},
+       compare_options, compare_examples, false, Names::file},
       {"list",
-       " checks|targets|platforms",
+       "",
        "list what can be checked, the built-in targets or the known platforms",
        "Check ids are what --only and --skip match, and what targets name; platforms are what --platform "
        "names.",
        {},
        list_examples,
-       false},
+       false,
+       Names::nothing,
+       list_subject_choices},
   }};
   return table;
 }
 
-constexpr const char* exit_statuses =
-    "Exit status, the first that applies:\n"
-    "  2  a wrong option, file or launch; nothing was measured\n"
-    "  4  a rank hung or was lost\n"
-    "  1  a target was missed, or something is worse than --baseline\n"
-    "  3  the tool or its environment is broken, or nothing conclusive was measured\n"
-    "  0  everything that was asked passed\n";
-constexpr const char* compare_exit_statuses =
-    "Exit status: 0 nothing became worse, 1 something did by more than the tolerance, 2 a wrong option or "
-    "file,\n"
-    "3 nothing could be compared.\n";
-constexpr const char* short_exit_statuses =
-    "Exit status: 0 done, 2 a wrong option or file, 3 the tool or its environment is broken.\n";
+constexpr std::array<ExitStatusRow, 5> judging_statuses{
+    {{2, "a wrong option, file or launch; nothing was measured"},
+     {4, "a rank hung or was lost"},
+     {1, "a target was missed, or something is worse than --baseline"},
+     {3, "the tool or its environment is broken, or nothing conclusive was measured"},
+     {0, "everything that was asked passed"}}};
+constexpr std::array<ExitStatusRow, 4> compare_statuses{
+    {{2, "a wrong option or file"},
+     {3, "nothing could be compared"},
+     {1, "something became worse by more than the tolerance"},
+     {0, "nothing became worse"}}};
+constexpr std::array<ExitStatusRow, 3> plain_statuses{
+    {{2, "a wrong option or file"}, {3, "the tool or its environment is broken"}, {0, "done"}}};
+
+std::string exit_statuses(std::span<const ExitStatusRow> statuses) {
+  std::string text = "Exit status, the first that applies:\n";
+  for (const ExitStatusRow& row : statuses) text += fmt::format("  {}  {}\n", row.status, row.meaning);
+  return text;
+}
 
 /// Appends `text` after `indent` columns, broken between words before column 100.
 void append_wrapped(std::string& out, std::string_view text, std::size_t indent) {
@@ -196,35 +221,79 @@ std::vector<std::string> command_names() {
   return names;
 }
 
+const char* const program_description =
+    "fabricheck finds out what the hosts of a GPU cluster are made of, measures what runs between them, "
+    "holds both "
+    "against targets with an honest interval, and names the part to fix. Started by mpirun or srun it is one "
+    "rank per GPU; started by hand it starts its ranks itself.";
+
+const char* const units_help = "Sizes are written 8, 64KiB, 1GiB; durations 500ms, 5s, 10m.";
+
+std::string alternatives(std::span<const char* const> words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+    text += words[i];
+  }
+  return text;
+}
+
+std::string option_help(const OptionRow& option) {
+  if (option.choices.empty()) return option.help;
+  std::string text = alternatives(option.choices);
+  text.insert(std::string_view(option.choices.front()).size(), " (default)");
+  if (*option.help != '\0') text += fmt::format("; {}", option.help);
+  return text;
+}
+
+std::string usage(const CommandRow& command) {
+  std::string text = command.name;
+  if (!command.options.empty()) text += " [OPTION...]";
+  text += command.arguments;
+  for (const char* word : command.choices) {
+    text += word == command.choices.front() ? ' ' : '|';
+    text += word;
+  }
+  return text;
+}
+
+std::span<const ExitStatusRow> exit_status_rows() { return judging_statuses; }
+
+std::span<const ExitStatusRow> exit_status_rows(const CommandRow& command) {
+  if (command.judges) return judging_statuses;
+  if (command.options.data() == compare_options.data()) return compare_statuses;
+  return plain_statuses;
+}
+
 std::string program_help() {
-  std::string text =
-      "fabricheck tests the fabric that trains models, and names the part to fix.\n\n"
-      "Usage: fabricheck COMMAND [OPTION...]\n\nCommands:\n";
+  std::string text = fmt::format("fabricheck {}.\n\n", program_purpose);
+  text += "Usage: fabricheck COMMAND [OPTION...]\n\nCommands:\n";
   for (const CommandRow& row : rows()) text += fmt::format("  {:<10}{}\n", row.name, row.summary);
   text += fmt::format("  {:<10}{}\n\n", "help", "this text, or that of a command: fabricheck help run");
   text += "Options:\n  -h, --help      this text\n  --version       version and what it was built with\n\n";
-  text += "Sizes are written 8, 64KiB, 1GiB; durations 500ms, 5s, 10m.\n\n";
-  return text + exit_statuses;
+  text += "Examples:\n";
+  for (const CommandRow& row : rows()) text += fmt::format("  {}\n", row.examples.front());
+  text += fmt::format("\n{}\n\n", units_help);
+  return text + exit_statuses(judging_statuses);
 }
 
 std::string command_help(const CommandRow& command) {
-  std::string text =
-      fmt::format("Usage: fabricheck {}{}{}\n\n{}\n\nOptions:\n", command.name,
-                  command.options.empty() ? "" : " [OPTION...]", command.arguments, command.details);
+  std::string text = fmt::format("Usage: fabricheck {}\n\n{}\n\nOptions:\n", usage(command), command.details);
   constexpr std::size_t column = 27;
   for (const OptionRow& option : command.options) {
     std::string left = option.letter == 0 ? "  " : fmt::format("  -{}, ", option.letter);
     left += fmt::format("--{}{}{}", option.name, option.is_flag() ? "" : " ", option.value);
     text += fmt::format("{:<{}}", left, column);
-    append_wrapped(text, option.help, column);
+    append_wrapped(text, option_help(option), column);
   }
   text += fmt::format("{:<{}}this text\n\nExamples:\n", "  -h, --help", column);
   for (const char* example : command.examples) text += fmt::format("  {}\n", example);
-  const bool compares = std::string_view(command.name) == "compare";
-  return text + "\n" +
-         (command.judges ? exit_statuses
-          : compares     ? compare_exit_statuses
-                         : short_exit_statuses);
+  text += '\n';
+  const bool has_units =
+      std::any_of(command.options.begin(), command.options.end(),
+                  [](const OptionRow& row) { return std::string_view(row.value) == "DURATION"; });
+  if (has_units) text += fmt::format("{}\n\n", units_help);
+  return text + exit_statuses(exit_status_rows(command));
 }
 
 }  // namespace fabricheck::app

@@ -16,6 +16,8 @@ namespace fabricheck::app {
 enum class Suite { quick, acceptance, full, diagnose };
 const char* suite_name(Suite suite);
 
+enum class InPlace { off, on, both };
+
 enum class ProgressMode { automatic, on, off };
 
 /// A change of this much is no regression and no improvement.
@@ -29,9 +31,9 @@ struct RunOptions {
   std::vector<std::uint64_t> sizes;   ///< empty: each check's own
   std::vector<DataType> types;        ///< empty: float32
   std::vector<Reduction> reductions;  ///< empty: sum
-  std::vector<bool> in_place;         ///< empty: out of place
-  std::uint64_t verify_repeat{};      ///< verified iterations beside the measurement of each check
-  std::string targets_file;           ///< empty: built-in targets alone
+  InPlace in_place{InPlace::off};
+  std::uint64_t verify_repeat{};  ///< verified iterations beside the measurement of each check
+  std::string targets_file;       ///< empty: built-in targets alone
   TopologySources topology;
   std::string out_directory{"fabricheck-results"};
   ProgressMode progress{ProgressMode::automatic};

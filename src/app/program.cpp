@@ -16,6 +16,7 @@
 #include "app/build_identity.hpp"
 #include "app/command_line.hpp"
 #include "app/compare.hpp"
+#include "app/known_words.hpp"
 #include "app/launch.hpp"
 #include "app/probe_host.hpp"
 #include "app/result_file.hpp"
@@ -241,10 +242,7 @@ int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks&
 }
 
 int dispatch(int argc, char** argv, const Hooks& hooks) {
-  std::vector<std::string> ids;
-  for (const CheckRow& row : catalogue()) ids.push_back(row.id);
-  for (const topology::FactRow& row : topology::catalog()) ids.emplace_back(row.id);
-  const ParsedCommand parsed = parse_command_line({argv + 1, argv + argc}, ids);
+  const ParsedCommand parsed = parse_command_line({argv + 1, argv + argc}, known_check_ids());
   if (const auto* help = std::get_if<HelpRequest>(&parsed)) {
     write_out("", help->text);
     return exit_status::passed;

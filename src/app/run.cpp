@@ -216,7 +216,8 @@ class Job {
     request.few_sizes = options_.suite == Suite::quick;
     request.types = options_.types;
     request.reductions = options_.reductions;
-    request.in_place = options_.in_place;
+    if (options_.in_place == InPlace::on) request.in_place = {true};
+    if (options_.in_place == InPlace::both) request.in_place = {false, true};
     request.all_variants = options_.suite == Suite::acceptance || options_.suite == Suite::full;
     request.targets = targets_;
     const plan::TestPlan plan = plan::make_plan(places_.topology, rows, request);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/known_words.hpp"
 #include "config/expectation_file.hpp"
 #include "config/platform_file.hpp"
 #include "config/targets_file.hpp"
@@ -16,11 +17,7 @@ namespace fabricheck::app {
 namespace {
 
 void require_platform(const std::string& name) {
-  std::vector<std::string> known;
-  for (const Platform& platform : config::built_in_platforms()) {
-    known.push_back(platform.name);
-    known.insert(known.end(), platform.aliases.begin(), platform.aliases.end());
-  }
+  const std::vector<std::string> known = known_platforms();
   if (std::find(known.begin(), known.end(), name) != known.end()) return;
   throw UsageError("--platform: '" + name + "' is not known" + suggestion(name, known) +
                    "; `fabricheck list platforms` shows them");

@@ -150,8 +150,9 @@ TEST(RunOptionsOf, BudgetBySuite) {
 }
 
 TEST(CommandLineTraps, ExtraPositionalsAreRefused) {
-  EXPECT_EQ(run_error({"quick"}), "run: unexpected argument 'quick'");
-  EXPECT_EQ(run_error({"--suite", "quick", "full"}), "run: unexpected argument 'full'");
+  EXPECT_EQ(run_error({"quick"}), "run: unexpected argument 'quick'; did you mean --suite quick?");
+  EXPECT_EQ(run_error({"--suite", "quick", "full"}),
+            "run: unexpected argument 'full'; did you mean --suite full?");
   EXPECT_EQ(run_error({"--", "--suite"}), "run: unexpected argument '--suite'");
   EXPECT_EQ(run_error({""}), "run: unexpected argument ''");
   EXPECT_EQ(run_error({"-"}), "run: unexpected argument '-'");
@@ -242,6 +243,54 @@ TEST(RunOptionsOf, GlobsMustMatch) {
   EXPECT_TRUE(glob_matches("mpi.*.latency", "mpi.bcast.latency"));
   EXPECT_TRUE(glob_matches("mpi.?cast.latency", "mpi.bcast.latency"));
   EXPECT_FALSE(glob_matches("mpi", "mpi.bcast.latency")) << "the whole id has to match";
+}
+
+TEST(NearMisses, Globs) {
+  EXPECT_EQ(run_error({"--only", "mpi.alreduce.*"}),
+            "--only: 'mpi.alreduce.*' matches no check; did you mean 'mpi.allreduce.*'?");
+  EXPECT_EQ(run_error({"--only", "mip.*"}), "--only: 'mip.*' matches no check; did you mean 'mpi.*'?");
+  EXPECT_EQ(run_error({"--skip", "*.latncy"}),
+            "--skip: '*.latncy' matches no check; did you mean '*.latency'?");
+  EXPECT_EQ(run_error({"--skip", "*.barier.*"}),
+            "--skip: '*.barier.*' matches no check; did you mean '*.barrier.*'?");
+  EXPECT_EQ(run_error({"--only", "mpi.*.latncy"}),
+            "--only: 'mpi.*.latncy' matches no check; did you mean 'mpi.*.latency'?");
+  EXPECT_EQ(run_error({"--only", "topolgy.*"}),
+            "--only: 'topolgy.*' matches no check; did you mean 'topology.*'?");
+}
+
+TEST(NearMisses, CommandsAndOptions) {
+  EXPECT_EQ(error({"Run"}), "unknown command 'Run'; did you mean 'run'?");
+  EXPECT_EQ(error({"topolgy"}), "unknown command 'topolgy'; did you mean 'topology'?");
+  EXPECT_EQ(error({"help", "lunch"}), "unknown command 'lunch'; did you mean 'launch'?");
+  EXPECT_EQ(run_error({"--bugdet", "5s"}), "run: unknown option '--bugdet'; did you mean '--budget'?");
+  EXPECT_EQ(run_error({"--expct=good.toml"}), "run: unknown option '--expct'; did you mean '--expect'?");
+  EXPECT_EQ(error({"launch", "--host", "a"}), "launch: unknown option '--host'; did you mean '--hosts'?");
+  EXPECT_EQ(error({"topology", "--svae", "f"}), "topology: unknown option '--svae'; did you mean '--save'?");
+  EXPECT_EQ(error({"report", "--ouput", "f"}), "report: unknown option '--ouput'; did you mean '--output'?");
+  EXPECT_EQ(error({"launch", "--", "run", "--sutie", "full"}),
+            "run: unknown option '--sutie'; did you mean '--suite'?");
+}
+
+TEST(NearMisses, OneDashBeforeALongOption) {
+  EXPECT_EQ(run_error({"-suite", "full"}), "run: unknown option '-suite'; did you mean '--suite'?");
+  EXPECT_EQ(run_error({"-bugdet=5s"}), "run: unknown option '-bugdet'; did you mean '--budget'?");
+  EXPECT_EQ(error({"topology", "-format", "json"}),
+            "topology: unknown option '-format'; did you mean '--format'?");
+  EXPECT_THAT(run_error({"--out", "-x", "-z"}), StartsWith("run: unknown option '-z'"));
+}
+
+TEST(NearMisses, AnOptionOfAnotherCommandIsNamed) {
+  EXPECT_EQ(run_error({"--hosts", "a,b"}), "run: unknown option '--hosts'; launch has it");
+  EXPECT_EQ(error({"topology", "--budget", "5s"}), "topology: unknown option '--budget'; run has it");
+}
+
+TEST(NearMisses, Words) {
+  EXPECT_EQ(run_error({"--progress", "of"}), "--progress: unknown 'of'; did you mean 'on'?");
+  EXPECT_EQ(error({"report", "r", "--format", "cvs"}), "--format: unknown 'cvs'; did you mean 'csv'?");
+  EXPECT_EQ(error({"topology", "matrix"}),
+            "topology: unexpected argument 'matrix'; did you mean --format matrix?");
+  EXPECT_EQ(error({"list", "platform"}), "list: cannot list 'platform'; did you mean 'platforms'?");
 }
 
 TEST(LaunchOptionsOf, EveryOption) {
