@@ -60,7 +60,8 @@ class Executor {
     bool finished{};  ///< the same on every rank
     int repeats_done{};
     std::uint64_t next_iteration{};
-    SampleSet samples;  ///< of this rank's group, at its root
+    std::int64_t spent_ns{};  ///< rank 0: on all its repeats
+    SampleSet samples;        ///< of this rank's group, at its root
     std::optional<Target> target;
     std::vector<CheckRecord> decided;  ///< at the root of a group: what has its verdict keeps it
   };

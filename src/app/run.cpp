@@ -15,6 +15,7 @@
 
 #include "app/build_identity.hpp"
 #include "app/compare.hpp"
+#include "app/fits.hpp"
 #include "app/host_exchange.hpp"
 #include "app/incident.hpp"
 #include "app/mpi_facts.hpp"
@@ -442,6 +443,7 @@ class Job {
     if (rank_ != 0) return exit_status::passed;
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
+    for (const Fit& one : alpha_beta_fits(log_->checks())) log_->add(one);
     log_->set_remaining({});
     const auto record = log_->finish(log_patience);
     if (!record)

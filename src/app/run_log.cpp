@@ -88,6 +88,11 @@ std::optional<CheckRecord> RunLog::current() {
   return current_;
 }
 
+std::vector<CheckRecord> RunLog::checks() {
+  const std::lock_guard lock(mutex_);
+  return record_.checks;
+}
+
 void RunLog::set_remaining(std::vector<std::string> ids) {
   const std::lock_guard lock(mutex_);
   remaining_ = std::move(ids);

@@ -33,6 +33,8 @@ class RunLog {
   /// What is being measured, as a record without samples, for the case that it never ends.
   void begin(const CheckRecord& started);
   std::optional<CheckRecord> current();
+  /// All checks until now.
+  std::vector<CheckRecord> checks();
   /// The ids and scopes still to come, so that a run cut short can say what it left out.
   void set_remaining(std::vector<std::string> ids);
 

@@ -267,12 +267,16 @@ void add_beside(const RunRecord& record, std::vector<std::string>& notes) {
 
 std::vector<std::string> notes_of(const RunRecord& record) {
   std::vector<std::string> notes;
-  for (const Fit& fit : record.fits) {
+  constexpr std::size_t most_fits = 6;
+  for (std::size_t i = 0; i < std::min(most_fits, record.fits.size()); ++i) {
+    const Fit& fit = record.fits[i];
     std::vector<std::string> coefficients;
     for (const auto& [key, value] : fit.coefficients) coefficients.push_back(named_quantity(key, value));
     notes.push_back(fmt::format("model of {}{}{}: {}; {}", fit.id, fit.scope.empty() ? "" : ", ", fit.scope,
                                 fit.model, join(coefficients, ", ")));
   }
+  if (record.fits.size() > most_fits)
+    notes.push_back(fmt::format("{} more models in result.json", record.fits.size() - most_fits));
   for (const Matrix& matrix : record.matrices) notes.push_back(matrix_note(matrix));
   std::vector<std::string> overhead;
   for (const auto& [key, value] : record.overhead) overhead.push_back(named_quantity(key, value));
