@@ -113,7 +113,7 @@ constexpr std::int64_t sign_of(std::uint64_t word, std::uint64_t place, std::uin
 }
 
 constexpr std::int64_t carried(std::uint64_t place, std::uint64_t iteration) {
-  return 1 + place_part(place, iteration);
+  return 1 + place_part(place, iteration) + static_cast<std::int64_t>(iteration % rank_period * 32);
 }
 
 /// What one rank contributes to one place, before the type's factor.
