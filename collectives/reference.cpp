@@ -177,9 +177,10 @@ std::optional<WrongElement> check(std::span<const std::byte> data, std::uint64_t
     // Bits, not values: no result is 0, so an equal value has equal bits, and a NaN is found.
     if (std::memcmp(at, values, n * sizeof(T)) == 0) return true;
     for (std::size_t i = 0; i < n; ++i)
-      if (std::memcmp(at + i * sizeof(T), values + i, sizeof(T)) != 0) {
+      if (const std::byte* one = at + i * sizeof(T);
+          !std::equal(one, one + sizeof(T), std::as_bytes(std::span(values + i, 1)).begin())) {
         T got{};
-        std::memcpy(&got, at + i * sizeof(T), sizeof(T));
+        std::memcpy(&got, one, sizeof(T));
         wrong = WrongElement{offset + i, static_cast<double>(values[i]), static_cast<double>(got)};
         break;
       }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -74,8 +75,8 @@ Bytes reduced(const Variant& variant, const std::vector<int>& of, int ranks, std
 }
 
 std::vector<int> first(int ranks) {
-  std::vector<int> all;
-  for (int rank = 0; rank < ranks; ++rank) all.push_back(rank);
+  std::vector<int> all(static_cast<std::size_t>(ranks));
+  std::iota(all.begin(), all.end(), 0);
   return all;
 }
 
@@ -183,7 +184,8 @@ TEST(Reference, PartsOfAVectorKnowTheirPlace) {
           << name(variant) << " at " << at;
       EXPECT_TRUE(check_reduced(part, variant, 3, 4, Part{at + 1})) << name(variant) << " at " << at;
       // Other reductions have the same period, so this is what the pages are for.
-      EXPECT_TRUE(check_reduced(part, variant, 3, 4, Part{at + 17 * 4096})) << name(variant) << " at " << at;
+      EXPECT_TRUE(check_reduced(part, variant, 3, 4, Part{at + 17UL * 4096}))
+          << name(variant) << " at " << at;
       EXPECT_TRUE(check_reduced(part, variant, 3, 4, Part{at + 2048})) << name(variant) << " at " << at;
     }
   }
