@@ -42,8 +42,8 @@ inline std::uint64_t unequal_shares(std::uint64_t bytes, int ranks, std::size_t 
 
 /// The unequal shares of an all-to-all weigh 1, 2, 3, 1, 2, 3, … parts: the parts of the first `shares`.
 inline std::uint64_t unequal_parts(int shares) {
-  const int rest = shares % 3;
-  return static_cast<std::uint64_t>(shares / 3 * 6 + (rest == 0 ? 0 : 2 * rest - 1));
+  const auto all = static_cast<std::uint64_t>(shares), rest = all % 3;
+  return all / 3 * 6 + (rest == 0 ? 0 : 2 * rest - 1);
 }
 
 /// Where the unequal share `k` of `elements` begins; k = ranks: where the last one ends. All elements are

@@ -113,7 +113,7 @@ constexpr std::int64_t sign_of(std::uint64_t word, std::uint64_t place, std::uin
 }
 
 constexpr std::int64_t carried(std::uint64_t place, std::uint64_t iteration) {
-  return 1 + place_part(place, iteration);
+  return 1 + place_part(place, iteration) + static_cast<std::int64_t>(iteration % rank_period * 32);
 }
 
 /// What one rank contributes to one place, before the type's factor.
@@ -177,9 +177,10 @@ std::optional<WrongElement> check(std::span<const std::byte> data, std::uint64_t
     // Bits, not values: no result is 0, so an equal value has equal bits, and a NaN is found.
     if (std::memcmp(at, values, n * sizeof(T)) == 0) return true;
     for (std::size_t i = 0; i < n; ++i)
-      if (std::memcmp(at + i * sizeof(T), values + i, sizeof(T)) != 0) {
+      if (const std::byte* one = at + i * sizeof(T);
+          !std::equal(one, one + sizeof(T), std::as_bytes(std::span(values + i, 1)).begin())) {
         T got{};
-        std::memcpy(&got, at + i * sizeof(T), sizeof(T));
+        std::memcpy(&got, one, sizeof(T));
         wrong = WrongElement{offset + i, static_cast<double>(values[i]), static_cast<double>(got)};
         break;
       }

@@ -48,7 +48,7 @@ std::optional<WrongElement> check_block(std::span<const std::byte> data, DataTyp
 //         rank: exact in float32 up to 349,000 ranks.
 //   max   x different on every rank, of both signs, and spread so that at different elements and iterations
 //   min   different ranks win.
-//   prod  +1 or -1, but on one carrier rank that changes with the iteration and has an integer up to 18. Of
+//   prod  +1 or -1, but on one carrier rank that changes with the iteration and has an integer up to 978. Of
 //         two neighbours each rank has one -1, so a missing rank changes the sign of one of them.
 
 /// Fills `data` with what `rank` contributes.

@@ -1,6 +1,7 @@
 #include "collectives/mpi/compute.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/clock.hpp"
 
@@ -37,7 +38,7 @@ double rounds_per_us() {
 }  // namespace
 
 Computation::Computation(double us)
-    : rounds_(us > 0.0 ? static_cast<std::uint64_t>(us * rounds_per_us() + 0.5) : 0) {}
+    : rounds_(us > 0.0 ? static_cast<std::uint64_t>(std::llround(us * rounds_per_us())) : 0) {}
 
 void Computation::run() const {
   if (rounds_ > 0) compute(rounds_);

@@ -94,8 +94,8 @@ TEST(MpiCollectives, EveryRowGivesRightResultsWithChangingInputs) {
 TEST(MpiCollectives, EveryVariantGivesRightResults) {
   for (const CheckRow& row : measured_rows())
     for (const Variant& variant : variants_of(row))
-      for (const std::uint64_t bytes : {8ULL, 1000ULL, 4096ULL, 100'000ULL})
-        runs_right(row, row.payload_bytes ? bytes : 0, variant, 6);
+      for (const std::uint64_t bytes : {8ULL, 1000ULL, 100'000ULL})
+        runs_right(row, row.payload_bytes ? bytes : 0, variant, 4);
 }
 
 TEST(MpiCollectives, RowsSayWhatTheyAre) {
@@ -168,8 +168,11 @@ TEST(MpiCollectives, OneFlippedBitIsFoundAndNamed) {
     for (const Variant& variant : variants_of(row)) {
       const std::uint64_t bytes = row.sizes.empty() ? 0 : 1000;
       const std::size_t one = type_bytes(variant.type);
-      // Every bit of one element, the lowest of the mantissa and the sign included; elsewhere one each.
+      // Every bit of one element, the lowest of the mantissa and the sign included, and some elsewhere; of
+      // the other reductions and in place the first, the last and a few between.
+      const bool all_bits = variant.reduction == Reduction::sum && !variant.in_place;
       for (std::uint64_t bit = 0; bit < 8 * one + 8; ++bit) {
+        if (!all_bits && bit % 11 != 0 && bit != 8 * one - 1) continue;
         auto operation = row.make(request(bytes, variant));
         if (!operation->verifies()) break;
         const std::uint64_t size = operation->result().size();

@@ -14,6 +14,7 @@ const std::vector<std::uint64_t> sizes{8, 64, 512, 4096, 32768, 262144, 2097152,
 
 std::vector<SizeTime> line(double alpha_us, double us_per_byte) {
   std::vector<SizeTime> points;
+  points.reserve(sizes.size());
   for (const std::uint64_t bytes : sizes)
     points.push_back({bytes, alpha_us + us_per_byte * static_cast<double>(bytes)});
   return points;

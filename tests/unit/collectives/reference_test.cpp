@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -74,8 +75,8 @@ Bytes reduced(const Variant& variant, const std::vector<int>& of, int ranks, std
 }
 
 std::vector<int> first(int ranks) {
-  std::vector<int> all;
-  for (int rank = 0; rank < ranks; ++rank) all.push_back(rank);
+  std::vector<int> all(static_cast<std::size_t>(ranks));
+  std::iota(all.begin(), all.end(), 0);
   return all;
 }
 
@@ -145,12 +146,26 @@ TEST(Reference, AMissingARepeatedAndAStaleRankAreFound) {
   }
 }
 
+TEST(Reference, AMissingRankIsFoundInTwoElements) {
+  for (const DataType type : all_types)
+    for (const Reduction reduction : {Reduction::sum, Reduction::prod})
+      for (std::uint64_t iteration = 0; iteration < 40; ++iteration)
+        for (const int missing : {0, 1, 2}) {
+          const Variant variant{type, reduction, false};
+          std::vector<int> others = first(3);
+          others.erase(others.begin() + missing);
+          EXPECT_TRUE(check_reduced(reduced(variant, others, 3, 2, iteration), variant, 3, iteration))
+              << name(variant) << " rank " << missing << ", iteration " << iteration;
+        }
+}
+
 TEST(Reference, AResultOfAnotherIterationIsWrong) {
   for (const Variant& variant : variants())
-    for (const int ranks : {1, 2, 3, 8})
-      for (std::uint64_t iteration = 1; iteration < 40; ++iteration)
-        for (const std::uint64_t back : {1ULL, 8ULL}) {
-          if (back > iteration) continue;
+    for (const int ranks : {1, 2, 3, 8, 31})
+      for (std::uint64_t iteration = 280; iteration < 320; ++iteration)
+        for (const std::uint64_t back : {1ULL, 8ULL, 17ULL, 272ULL}) {
+          // The periods of place and rank together are 8432 iterations; over 31 ranks, 272.
+          if (back == 272 && ranks == 31) continue;
           EXPECT_TRUE(check_reduced(reduced(variant, first(ranks), ranks, 17, iteration - back), variant,
                                     ranks, iteration))
               << name(variant) << " over " << ranks << ", iteration " << iteration;
@@ -164,9 +179,13 @@ TEST(Reference, PartsOfAVectorKnowTheirPlace) {
     for (const std::size_t at : {0UL, 1UL, 3333UL, 4090UL, 8192UL}) {
       const auto part = std::span(whole).subspan(at * one, 1500 * one);
       EXPECT_FALSE(check_reduced(part, variant, 3, 4, Part{at})) << name(variant) << " at " << at;
+      // Less than the period, over the end of a page too.
+      EXPECT_FALSE(check_reduced(part.first(8 * one), variant, 3, 4, Part{at}))
+          << name(variant) << " at " << at;
       EXPECT_TRUE(check_reduced(part, variant, 3, 4, Part{at + 1})) << name(variant) << " at " << at;
       // Other reductions have the same period, so this is what the pages are for.
-      EXPECT_TRUE(check_reduced(part, variant, 3, 4, Part{at + 17 * 4096})) << name(variant) << " at " << at;
+      EXPECT_TRUE(check_reduced(part, variant, 3, 4, Part{at + 17UL * 4096}))
+          << name(variant) << " at " << at;
       EXPECT_TRUE(check_reduced(part, variant, 3, 4, Part{at + 2048})) << name(variant) << " at " << at;
     }
   }
