@@ -455,7 +455,7 @@ std::string meanwhile_text(const RunComparison& comparison, const ComparedCheck&
       parts.push_back(fmt::format("{} ({} -> {})", difference.what, difference.before, difference.after));
   }
   const std::size_t left = check.changed_meanwhile.size() - parts.size();
-  return fmt::format("not explained away: changed too: {}{}", fmt::join(parts, ", "),
+  return fmt::format("not explained away: {}{} changed too", fmt::join(parts, ", "),
                      left == 0 ? "" : fmt::format(" and {} more", left));
 }
 
@@ -465,7 +465,10 @@ std::vector<Finding> regressions(const RunComparison& comparison) {
     finding.slug = "baseline-not-compared";
     finding.component = {"software", "baseline", ""};
     finding.meaning = comparison_headline(comparison);
-    finding.advice = "Give --baseline a result of the same machines, taken with the same checks and sizes.";
+    finding.advice =
+        "Give --baseline a result of the same machines with the same checks and sizes, and both runs a "
+        "--budget "
+        "that makes their intervals narrow.";
     finding.confidence = "certain";
     return {finding};
   }

@@ -275,7 +275,7 @@ class Finder {
     for (const auto& [key, both] : values) {
       // An environment variable that is not there is not set; another key may only be unknown to an older
       // version of this program.
-      const bool variable = key.find_first_of("_") != std::string::npos && key[0] >= 'A' && key[0] <= 'Z';
+      const bool variable = key.find('_') != std::string::npos && key[0] >= 'A' && key[0] <= 'Z';
       const auto told = [variable](const std::string& value) {
         return value.empty() && variable ? std::string("not set") : value;
       };

@@ -216,6 +216,7 @@ class ComparisonReport : private Screen {
       }
     }
     std::vector<std::string> parts;
+    parts.reserve(titles.size());
     for (const auto& [title, n] : titles)
       parts.push_back(n == 1 ? sanitise(title) : fmt::format("{} ({})", sanitise(title), n));
     hanging("", "", join(parts, ", "), 2);

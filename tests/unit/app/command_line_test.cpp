@@ -51,9 +51,9 @@ TEST(CommandLine, Commands) {
   EXPECT_EQ(error({}), "no command is given; fabricheck help lists them");
   EXPECT_EQ(error({"rnu"}), "unknown command 'rnu'; did you mean 'run'?");
   EXPECT_EQ(error({""}),
-            "unknown command ''; known are run, launch, topology, report, list, help, --version");
+            "unknown command ''; known are run, launch, topology, report, compare, list, help, --version");
   EXPECT_EQ(error({"--verson"}), "unknown option '--verson'; did you mean '--version'?");
-  for (const std::string later : {"node", "diagnose", "compare"}) {
+  for (const std::string later : {"node", "diagnose"}) {
     EXPECT_THAT(error({later}), StartsWith("unknown command '" + later + "'"));
   }
   EXPECT_TRUE(std::holds_alternative<VersionRequest>(parse({"--version"})));
@@ -66,7 +66,7 @@ TEST(CommandLine, Help) {
     EXPECT_THAT(text, HasSubstr("launch"));
     EXPECT_THAT(text, HasSubstr("4  a rank hung or was lost"));
   }
-  for (const std::string command : {"run", "launch", "topology", "report", "list"}) {
+  for (const std::string command : {"run", "launch", "topology", "report", "compare", "list"}) {
     const std::string text = parsed_as<HelpRequest>({command, "--help"}).text;
     EXPECT_THAT(text, StartsWith("Usage: fabricheck " + command));
     EXPECT_THAT(text, HasSubstr("Exit status"));
@@ -91,8 +91,8 @@ TEST(CommandLine, EveryOptionInTheHelpIsTaken) {
 }
 
 TEST(CommandLine, HelpFitsATerminal) {
-  for (const Words& words :
-       {Words{"help"}, Words{"help", "run"}, Words{"help", "launch"}, Words{"help", "report"}}) {
+  for (const Words& words : {Words{"help"}, Words{"help", "run"}, Words{"help", "launch"},
+                             Words{"help", "report"}, Words{"help", "compare"}}) {
     std::string line;
     for (const char c : parsed_as<HelpRequest>(words).text + "\n") {
       if (c != '\n') {
@@ -203,7 +203,7 @@ TEST(CommandLineTraps, UnknownOptions) {
   EXPECT_THAT(run_error({"-x"}), StartsWith("run: unknown option '-x'"));
   EXPECT_THAT(run_error({"-suite"}), StartsWith("run: unknown option '-"));
   EXPECT_THAT(run_error({"---suite"}), StartsWith("run: unknown option '---suite'; did you mean '--suite'?"));
-  EXPECT_THAT(run_error({"--baseline", "x"}), StartsWith("run: unknown option '--baseline'"));
+  EXPECT_THAT(run_error({"--verbose", "x"}), StartsWith("run: unknown option '--verbose'"));
   EXPECT_THAT(error({"list", "--format", "json"}), StartsWith("list: unknown option '--format'"));
 }
 
@@ -397,6 +397,41 @@ TEST(OtherCommands, Report) {
   EXPECT_EQ(error({"report", ""}), "report: the name of the result is empty");
   EXPECT_EQ(error({"report", "r", "--format", "html"}),
             "--format: unknown 'html'; known are console, json, md, csv");
+}
+
+TEST(OtherCommands, Compare) {
+  const auto options = parsed_as<CompareOptions>({"compare", "old", "new/result.json"});
+  EXPECT_EQ(options.before, "old");
+  EXPECT_EQ(options.after, "new/result.json");
+  EXPECT_EQ(options.tolerance_percent, 5.0);
+  const auto tolerance = [](const std::string& text) {
+    return parsed_as<CompareOptions>({"compare", "a", "b", "--tolerance", text}).tolerance_percent;
+  };
+  EXPECT_EQ(tolerance("2.5"), 2.5);
+  EXPECT_EQ(tolerance("7%"), 7.0);
+  EXPECT_EQ(tolerance("7 %"), 7.0);
+  EXPECT_EQ(tolerance("0"), 0.0);
+  EXPECT_EQ(tolerance("100"), 100.0);
+  for (const std::string wrong : {"101", "-1", "five", "5x", "%", "nan", "inf", "1e1", "0x5", "5 5", "5%%"})
+    EXPECT_EQ(error({"compare", "a", "b", "--tolerance", wrong}),
+              "--tolerance: '" + wrong + "' is no percentage from 0 to 100, such as 5 or 2.5%");
+  EXPECT_EQ(error({"compare"}), "compare: no result is named; write fabricheck compare OLD NEW");
+  EXPECT_EQ(error({"compare", "a"}), "compare: only one result is named; write fabricheck compare OLD NEW");
+  EXPECT_EQ(error({"compare", "a", "b", "c"}), "compare: unexpected argument 'c'");
+  EXPECT_EQ(error({"compare", "a", ""}), "compare: the name of a result is empty");
+  EXPECT_EQ(error({"compare", "a", "b", "--tolerence", "5"}),
+            "compare: unknown option '--tolerence'; did you mean '--tolerance'?");
+  EXPECT_EQ(error({"comapre", "a", "b"}), "unknown command 'comapre'; did you mean 'compare'?");
+}
+
+TEST(RunOptionsOf, Baseline) {
+  EXPECT_EQ(run({}).baseline, "");
+  const RunOptions options = run({"--baseline", "old.json", "--tolerance", "3%"});
+  EXPECT_EQ(options.baseline, "old.json");
+  EXPECT_EQ(options.tolerance_percent, 3.0);
+  EXPECT_EQ(run_error({"--tolerance", "3"}),
+            "--tolerance is given without --baseline: there is nothing to compare with");
+  EXPECT_EQ(run_error({"--basline", "x"}), "run: unknown option '--basline'; did you mean '--baseline'?");
 }
 
 TEST(OtherCommands, List) {
