@@ -26,6 +26,7 @@ void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgem
           const std::optional<Target>& target, const Measure& measure) {
   record.statistics = describe(samples.values_us);
   record.statistics.blocks = judgement.blocks;
+  if (samples.repeats() > 1) record.statistics.repeats = static_cast<std::uint64_t>(samples.repeats());
   record.statistics.late_starts = samples.late_starts;
   record.statistics.overruns = samples.overruns;
   record.statistics.verified = samples.verified;
@@ -176,15 +177,25 @@ Executor::Executor(ExecutorWorld world, const plan::TestPlan& plan, std::vector<
     : world_(std::move(world)), plan_(plan), targets_(std::move(targets)), ongoing_(plan.checks.size()) {}
 
 void Executor::run() {
-  std::vector<std::size_t> judged, by_model, others;
+  std::vector<std::size_t> judged, by_model, others, computing;
   for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
     const plan::PlannedCheck& check = plan_.checks[i];
-    (check.repeats == 1 ? others : check.against_model ? by_model : judged).push_back(i);
+    std::vector<std::size_t>& kind = !is_judged(i) ? check.row->computes_for.empty() ? others : computing
+                                     : check.against_model ? by_model
+                                                           : judged;
+    kind.push_back(i);
   }
-  run_repeats(judged, others);
+  // Without a verdict to wait for: every repeat of everything, round by round; last what needs the others'
+  // times.
+  std::vector<std::size_t> visits;
+  for (const std::vector<std::size_t>* kind : {&others, &computing})
+    for (int repeat = 0; repeat < max_repeats; ++repeat)
+      for (const std::size_t index : *kind)
+        if (repeat < plan_.checks[index].repeats) visits.push_back(index);
+  run_repeats(judged, visits);
   // The model needs its groups' verdicts.
-  run_repeats(by_model, others);
-  for (const std::size_t index : others) visit(index);
+  run_repeats(by_model, visits);
+  for (const std::size_t index : visits) visit(index);
   if (world_.printer) world_.printer->close();
   if (world_.log && measuring_us_ > 0.0)
     world_.log->set_overhead("verification_beside_measuring_percent",
@@ -196,8 +207,7 @@ void Executor::run_repeats(const std::vector<std::size_t>& checks, std::vector<s
     return std::any_of(checks.begin(), checks.end(), [&](std::size_t i) { return !ongoing_[i].finished; });
   };
   for (int repeat = 1; open(); ++repeat) {
-    for (const std::size_t index : checks)
-      if (!ongoing_[index].finished) visit(index);
+    for (const std::size_t index : checks) visit(index);
     if (repeat < min_repeats || !open()) continue;
     // What still wants a verdict is close to its limit: other checks in between spread its repeats over more
     // of the run. In the order of the plan, for some need what earlier ones found.
@@ -357,9 +367,11 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
 std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
                                            Operation& operation, const std::vector<double>& compute_us) {
   const bool repeated = check.repeats > 1;
+  const bool is_gate = plan::is_judged(check, targets_);
   const bool first = ongoing.repeats_done == 0;
   const auto share = [&](std::uint64_t whole) {
-    return repeated ? (whole + min_repeats - 1) / min_repeats : whole;
+    const auto over = static_cast<std::uint64_t>(is_gate ? min_repeats : check.repeats);
+    return (whole + over - 1) / over;
   };
   SamplingPlan sampling;
   sampling.budget_ns = check.budget_ns / check.repeats;
@@ -380,7 +392,7 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
 
   // The first repeats together give all the samples that are wanted; those after the first look are there
   // because more are needed, and take what their share of the budget gives.
-  const bool takes_all = ongoing.repeats_done >= min_repeats;
+  const bool takes_all = is_gate && ongoing.repeats_done >= min_repeats;
   const auto enough = [&](const SampleSet& samples) {
     return !takes_all && samples.values_us.size() >= sampling.wanted_samples;
   };
@@ -422,6 +434,7 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
 }
 
 void Executor::visit(std::size_t index) {
+  if (ongoing_[index].finished) return;
   const plan::PlannedCheck& check = plan_.checks[index];
   Ongoing& ongoing = ongoing_[index];
   const std::int64_t began_ns = world_.clock->now_ns();
@@ -466,7 +479,10 @@ void Executor::visit(std::size_t index) {
       for (CheckRecord& record : records)
         if (record.verdict == Verdict::inconclusive && ongoing.repeats_done < check.repeats)
           record.reason += "; its repeats took far longer than the budget, as where ranks wait for a core";
-    again[0] = !broken && !overtime && ongoing.repeats_done < check.repeats && is_open(records) ? 1.0 : 0.0;
+    again[0] = !broken && !overtime && ongoing.repeats_done < check.repeats &&
+                       (!is_judged(index) || is_open(records))
+                   ? 1.0
+                   : 0.0;
   }
   world_.world->broadcast(std::as_writable_bytes(std::span<double, 1>(again)), 0);
   ongoing.finished = again[0] == 0.0;
@@ -494,6 +510,8 @@ std::vector<CheckRecord> Executor::gathered(const std::vector<CheckRecord>& mine
     }
   return all;
 }
+
+bool Executor::is_judged(std::size_t index) const { return plan::is_judged(plan_.checks[index], targets_); }
 
 bool Executor::is_computed_for(const std::string& id) const {
   return std::any_of(plan_.checks.begin(), plan_.checks.end(),

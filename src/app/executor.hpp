@@ -80,6 +80,7 @@ class Executor {
                                            const std::vector<double>& compute_us) const;
   /// Of all ranks, at rank 0. Collective.
   std::vector<CheckRecord> gathered(const std::vector<CheckRecord>& mine);
+  bool is_judged(std::size_t index) const;
   bool is_computed_for(const std::string& id) const;
   std::optional<Target> target_for(const plan::PlannedCheck& check);
   void learn_from(const CheckRecord& record);

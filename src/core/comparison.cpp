@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "core/gate.hpp"
 #include "core/statistics.hpp"
 #include "core/units.hpp"
 
@@ -244,6 +245,14 @@ std::string why_no_change(const CheckRecord& before, const CheckRecord& after) {
   for (const auto& [check, name] : {std::pair(&before, "OLD"), std::pair(&after, "NEW")})
     if (!check->ci95 || check->statistics.blocks < 2)
       return fmt::format("no interval in {} (too few samples); a longer --budget gives one", name);
+  // The spread within one measurement says nothing of how much the next one differs on a machine that did not
+  // change.
+  for (const auto& [check, name] : {std::pair(&before, "OLD"), std::pair(&after, "NEW")})
+    if (check->statistics.repeats.value_or(1) < static_cast<std::uint64_t>(min_repeats))
+      return fmt::format(
+          "measured once in {}, which does not tell how much a repeat differs; suite acceptance measures "
+          "everything several times",
+          name);
   return "";
 }
 

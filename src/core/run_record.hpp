@@ -24,6 +24,9 @@ struct Interval {
 struct Statistics {
   std::uint64_t samples{};
   std::uint64_t blocks{};
+  /// Of the whole measurement; from 4 they are the blocks. Unset: measured once, or by a version that did not
+  /// tell.
+  std::optional<std::uint64_t> repeats;
   std::optional<double> min, median, mean;
   std::optional<double> p99;   ///< from 1,000 samples
   std::optional<double> p999;  ///< from 10,000 samples

@@ -62,7 +62,7 @@ bool is_judged(const PlannedCheck& check, std::span<const Target> targets);
 /// first, in groups of at most the target's group_nodes nodes, together and, with several groups, apart; the
 /// whole world then beside it. The budget is shared by weight: a gate check counts four times another, and is
 /// the same on every rank. What a target judges is measured in 16 repeats, or 8 or 4 where the budget is
-/// short.
+/// short; so is everything else, or in 4 repeats with few_sizes.
 TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
                    const Request& request);
 

@@ -13,6 +13,7 @@ template <class Visit, Is<Statistics> Record>
 void members(Visit& visit, Record& statistics) {
   visit("samples", statistics.samples);
   visit("blocks", statistics.blocks);
+  visit("repeats", statistics.repeats);
   visit("min", statistics.min);
   visit("median", statistics.median);
   visit("mean", statistics.mean);

@@ -265,11 +265,31 @@ void add_beside(const RunRecord& record, std::vector<std::string>& notes) {
     notes.push_back(fmt::format("beside, never judged: {} more in result.json", found - most));
 }
 
+/// "mpi.bcast.latency, inside node: 0.488 +- 0.12 us + bytes / (7 +- 1.3 GB/s), off by 14 % on average"
+std::string alpha_beta_note(const Fit& fit) {
+  const auto coefficient = [&](const char* key) -> std::optional<double> {
+    const auto found = fit.coefficients.find(key);
+    return found == fit.coefficients.end() ? std::nullopt : std::optional(found->second);
+  };
+  const auto alpha = coefficient("alpha_us"), alpha_error = coefficient("alpha_error_us");
+  const auto beta = coefficient("beta_GBps"), beta_error = coefficient("beta_error_GBps");
+  const auto residual = coefficient("rms_residual_percent"), sizes = coefficient("sizes");
+  if (!alpha || !alpha_error || !beta || !beta_error || !residual || !sizes) return "";
+  return fmt::format(
+      "{}, {}: {} +- {} us + bytes / ({} +- {} GB/s), a line through {} sizes, off by {} % on average",
+      fit.id, fit.scope, number(alpha), number(alpha_error), number(beta), number(beta_error), number(sizes),
+      number(residual));
+}
+
 std::vector<std::string> notes_of(const RunRecord& record) {
   std::vector<std::string> notes;
   constexpr std::size_t most_fits = 6;
   for (std::size_t i = 0; i < std::min(most_fits, record.fits.size()); ++i) {
     const Fit& fit = record.fits[i];
+    if (const std::string line = alpha_beta_note(fit); !line.empty()) {
+      notes.push_back(line);
+      continue;
+    }
     std::vector<std::string> coefficients;
     for (const auto& [key, value] : fit.coefficients) coefficients.push_back(named_quantity(key, value));
     notes.push_back(fmt::format("model of {}{}{}: {}; {}", fit.id, fit.scope.empty() ? "" : ", ", fit.scope,

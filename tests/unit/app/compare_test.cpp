@@ -29,6 +29,7 @@ RunRecord result(double value) {
   check.value = value;
   check.ci95 = Interval{value * 0.999, value * 1.001};
   check.statistics.blocks = 64;
+  check.statistics.repeats = 64;
   check.participants = {"n1"};
   check.verdict = Verdict::pass;
   check.target = AppliedTarget{"<", 100.0, "median", "test"};

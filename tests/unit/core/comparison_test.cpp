@@ -35,6 +35,7 @@ CheckRecord check(double value, double standard_error, std::int64_t bytes = 8, s
   const double half = t * standard_error;
   record.ci95 = Interval{value - half, value + half};
   record.statistics.blocks = blocks;
+  record.statistics.repeats = blocks;
   return record;
 }
 CheckRecord exact(double value, std::int64_t bytes = 8) { return check(value, se_share * value, bytes); }
