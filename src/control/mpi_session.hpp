@@ -11,7 +11,7 @@
 
 namespace fabricheck::control {
 
-/// Initialises MPI (FUNNELED; a library that gives SINGLE is taken as it is) and owns the control
+/// Initialises MPI (thread level SINGLE: only the caller's thread ever calls MPI) and owns the control
 /// communicators. Throws Error when MPI does. finish() must be called by every rank; the destructor makes no
 /// MPI call.
 class MpiSession {
