@@ -49,7 +49,7 @@ constexpr std::array<OptionRow, 21> run_options{{
     {"expect", 0, "FILE", expect_help, false, Names::file},
     {"platform", 0, "NAME", platform_help, false, Names::platform},
     {"switch-topology", 0, "FILE", switches_help, false, Names::file},
-    {"baseline", 0, "OLD",
+    {"baseline", 0, "FILE",
      "compare with an earlier result, as compare does; what became worse is a finding and exit status 1",
      false, Names::file},
     {"tolerance", 0, "PERCENT", tolerance_help, false},

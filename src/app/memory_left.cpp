@@ -54,7 +54,8 @@ std::optional<std::uint64_t> left_in_cgroup(const fs::path& root) {
 std::uint64_t memory_left_bytes(const std::string& root) {
   const auto whole = available(root);
   if (!whole) return 0;
-  return std::min(*whole, left_in_cgroup(root).value_or(*whole)) / 5 * 4;
+  // One byte where nothing is left: zero says that it is not known.
+  return std::max<std::uint64_t>(1, std::min(*whole, left_in_cgroup(root).value_or(*whole)) / 5 * 4);
 }
 
 }  // namespace fabricheck::app

@@ -73,7 +73,7 @@ offers "auto" topology --platform au
 offers "run" launch --hosts a,b -- ""
 offers "full" launch --hosts a,b -- run --suite f
 offers "--hostfile --hosts" launch --host
-offers "--bind-numa --budget" launch -- run --b
+offers "--baseline --bind-numa --budget" launch -- run --b
 
 # Given once: only what may be repeated is offered again.
 offers "--silence --sizes --skip --switch-topology" run --suite full --skip y --s

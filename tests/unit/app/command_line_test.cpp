@@ -443,5 +443,34 @@ TEST(OtherCommands, List) {
   EXPECT_THAT(error({"list", "findings"}), HasSubstr("known are checks, targets, platforms"));
 }
 
+TEST(CommandLine, VariantsOfCollectives) {
+  const auto run = [](const std::vector<std::string>& words) {
+    std::vector<std::string> all{"run"};
+    all.insert(all.end(), words.begin(), words.end());
+    return std::get<RunOptions>(parse_command_line(all, {"mpi.allreduce.latency"}));
+  };
+  EXPECT_TRUE(run({}).types.empty());
+  EXPECT_EQ(run({"--types", "int64,float32,int64"}).types, (std::vector{DataType::int64, DataType::float32}));
+  EXPECT_EQ(run({"--reductions=prod"}).reductions, std::vector{Reduction::prod});
+  EXPECT_EQ(run({"--in-place", "both"}).in_place, InPlace::both);
+  EXPECT_EQ(run({"--verify-repeat", "1000"}).verify_repeat, 1000u);
+  const auto refusal = [&](const std::vector<std::string>& words) -> std::string {
+    try {
+      run(words);
+      return "no error";
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+  };
+  EXPECT_THAT(refusal({"--types", "flaot32"}), HasSubstr("did you mean 'float32'?"));
+  EXPECT_THAT(refusal({"--types", ""}), HasSubstr("--types"));
+  EXPECT_THAT(refusal({"--reductions", "som"}), HasSubstr("did you mean 'sum'?"));
+  EXPECT_THAT(refusal({"--in-place", "yes"}), HasSubstr("--in-place"));
+  EXPECT_THAT(refusal({"--verify-repeat", "0"}), HasSubstr("--verify-repeat"));
+  EXPECT_THAT(refusal({"--verify-repeat", "12x"}), HasSubstr("--verify-repeat"));
+  EXPECT_THAT(refusal({"--sizes", "12", "--types", "float64"}), HasSubstr("float64"));
+  EXPECT_EQ(refusal({"--sizes", "12", "--types", "int32"}), "no error");
+}
+
 }  // namespace
 }  // namespace fabricheck::app

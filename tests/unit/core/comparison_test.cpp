@@ -170,6 +170,14 @@ TEST(Compare, ClockErrorCountsInFullForBothRunsAndDoesNotGrowWithConfidence) {
   EXPECT_NEAR(wider, std::log(11.2 / 11.0) + std::log(10.0 / 9.8), 1e-9);
 }
 
+TEST(Compare, WhatWasMeasuredOnceIsNotComparable) {
+  CheckRecord once = exact(3.0);
+  once.statistics.repeats.reset();
+  const Single single(once, exact(3.6));
+  EXPECT_EQ(single.outcome(), Outcome::incomparable);
+  EXPECT_THAT(single.pair().reason, HasSubstr("measured once in OLD"));
+}
+
 TEST(Compare, FewerBlocksAreTrustedLess) {
   const double half = 0.05;
   CheckRecord few = exact(3.0), many = exact(3.0);

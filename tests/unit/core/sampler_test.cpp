@@ -104,6 +104,59 @@ TEST(Sampler, OverheadOfAnEmptyOperationIsSmallOnTheRealClock) {
   EXPECT_LT(sampling_overhead_p50_ns(SteadyClock{}), 100'000.0);
 }
 
+/// 3 us to execute, `verify_ns` to compare; wrong in one iteration.
+class Verified final : public Operation {
+ public:
+  Verified(TickingClock& clock, std::int64_t verify_ns, std::uint64_t wrong_at = ~0ULL)
+      : clock_(clock), verify_ns_(verify_ns), wrong_at_(wrong_at) {}
+  void execute(std::uint64_t) override { clock_.advance(3000); }
+  std::optional<Mismatch> verify(std::uint64_t iteration) override {
+    clock_.advance(verify_ns_);
+    if (iteration == wrong_at_) return Mismatch{0, "h0", iteration, 5, 1.0, 2.0};
+    return std::nullopt;
+  }
+  bool verifies() const override { return true; }
+
+ private:
+  TickingClock& clock_;
+  std::int64_t verify_ns_;
+  std::uint64_t wrong_at_;
+};
+
+TEST(Sampler, VerificationCostsLessThanMeasuring) {
+  for (const std::int64_t verify_ns : {100, 3000, 30'000, 300'000}) {
+    Alone alone;
+    Verified operation(alone.clock, verify_ns);
+    const auto result = run_sampler(operation, plan_of(5000), alone.world(), until(5000));
+    EXPECT_GT(result.samples.verified, 0u);
+    EXPECT_GT(result.samples.verification_us, 0.0);
+    EXPECT_LT(result.samples.verification_us, result.samples.measuring_us) << verify_ns;
+  }
+}
+
+TEST(Sampler, HuntsForRareCorruptionBesideTheMeasurement) {
+  Alone alone;
+  Verified operation(alone.clock, 100, 9000);
+  SamplingPlan plan = plan_of(200);
+  plan.max_samples = 200;
+  EXPECT_FALSE(run_sampler(operation, plan, alone.world(), until(200)).mismatch);
+  plan.verify_repeat = 20'000;
+  const auto result = run_sampler(operation, plan, alone.world(), until(200));
+  ASSERT_TRUE(result.mismatch);
+  EXPECT_THAT(*result.mismatch, HasSubstr("iteration 9000"));
+}
+
+TEST(Sampler, ARepeatGoesOnWithOtherInputs) {
+  Alone alone;
+  TimedOperation operation(alone.clock, 3000);
+  SamplingPlan plan = plan_of(200);
+  const auto first = run_sampler(operation, plan, alone.world(), until(200));
+  plan.first_iteration = first.next_iteration;
+  const auto second = run_sampler(operation, plan, alone.world(), until(200));
+  EXPECT_GE(first.next_iteration, 200u);
+  EXPECT_GE(second.next_iteration, first.next_iteration + 200);
+}
+
 /// An operation over threads: a barrier, with this rank's own misbehaviour.
 class Together : public Operation {
  public:

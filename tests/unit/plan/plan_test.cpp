@@ -148,6 +148,68 @@ TEST(Plan, BudgetIsSharedAndNotExceeded) {
   EXPECT_LE(sum, one.budget_ns);
 }
 
+TEST(Plan, WhatIsJudgedIsRepeatedAsOftenAsTheBudgetAllows) {
+  const auto catalogue = rows();
+  Request one = request();
+  EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8)[0].repeats, 16);
+  one.budget_ns = 200'000'000;
+  const int few = at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8)[0].repeats;
+  EXPECT_GE(few, 4) << "fewer than four repeats are no evidence";
+  EXPECT_LT(few, 16);
+  one = request();
+  EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 1024)[0].repeats, 16);
+  one.few_sizes = true;
+  EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 1 << 20).size(), 0u);
+  EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 65536)[0].repeats, 4);
+}
+
+std::vector<CheckRow> reducing_rows() {
+  auto catalogue = rows();
+  catalogue[0].typed = catalogue[0].reduces = catalogue[0].can_be_in_place = true;
+  catalogue[0].variant_bytes = 4096;
+  return catalogue;
+}
+
+TEST(Plan, AllVariantsAreMeasuredOnceAtOneSizeAndNotJudged) {
+  const auto catalogue = reducing_rows();
+  Request one = request();
+  one.all_variants = true;
+  const TestPlan plan = make_plan(cluster(8, 1), catalogue, one);
+  const auto sweep = at(plan, Scope::between_nodes, 4096);
+  EXPECT_EQ(sweep.size(), 31u) << "4 types, 4 reductions, in place or not, without the usual one";
+  for (const PlannedCheck& check : sweep) {
+    EXPECT_FALSE(check.target.has_value());
+    EXPECT_EQ(check.repeats, 1);
+  }
+  EXPECT_EQ(plan.judged, 1);
+}
+
+TEST(Plan, NamedVariantsReplaceTheUsualOneAndKeepTheTarget) {
+  const auto catalogue = reducing_rows();
+  Request one = request();
+  one.types = {DataType::int64, DataType::float64};
+  one.reductions = {Reduction::max};
+  one.in_place = {true};
+  const auto world = at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8);
+  ASSERT_EQ(world.size(), 2u);
+  EXPECT_EQ(world[0].variant, (Variant{DataType::int64, Reduction::max, true}));
+  EXPECT_TRUE(world[0].target.has_value());
+}
+
+TEST(Plan, ASizeThatCannotBeSharedIsNotTestedAndSaysTheSmallest) {
+  auto catalogue = rows();
+  catalogue[0].payload_bytes = [](std::uint64_t bytes, int ranks, std::size_t element) {
+    const std::uint64_t share = bytes / element / static_cast<std::uint64_t>(ranks);
+    return share * element * static_cast<std::uint64_t>(ranks);
+  };
+  const TestPlan plan = make_plan(cluster(8, 1), catalogue, request());
+  EXPECT_TRUE(at(plan, Scope::between_nodes, 8).empty());
+  EXPECT_EQ(at(plan, Scope::between_nodes, 1024).size(), 1u);
+  EXPECT_TRUE(std::any_of(plan.not_tested.begin(), plan.not_tested.end(), [](const NotTested& entry) {
+    return entry.reason.find("the smallest size here is 32 B") != std::string::npos;
+  }));
+}
+
 TEST(Plan, GroupsThatDoNotFitApartAreSaidNotToBeTested) {
   const auto catalogue = rows();
   Request one = request();

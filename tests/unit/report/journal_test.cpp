@@ -295,13 +295,32 @@ TEST_F(JournalTest, ANewRunReplacesAnOldJournal) {
   EXPECT_TRUE(rebuild(path()).checks.empty());
 }
 
+TEST_F(JournalTest, TheLastLineOfACheckCountsAndKeepsItsFiguresWhereItHasNone) {
+  CheckRecord check = full_record().checks[0];
+  Journal journal = Journal::create(folder_.string(), header_of(full_record()));
+  check.value = 1.0;
+  journal.append(check);
+  check.value = 2.0;
+  journal.append(check);
+  CheckRecord cut_short = check;
+  cut_short.value.reset();
+  cut_short.verdict = Verdict::error;
+  cut_short.reason = "rank 2 on n2 died";
+  journal.append(cut_short);
+  const auto checks = rebuild(path()).checks;
+  ASSERT_EQ(checks.size(), 1u);
+  EXPECT_EQ(checks[0].value, 2.0) << "what was measured is not lost";
+  EXPECT_EQ(checks[0].verdict, Verdict::error);
+  EXPECT_EQ(checks[0].reason, "rank 2 on n2 died");
+}
+
 TEST_F(JournalTest, MovingAJournalMovesTheFile) {
   Journal first = Journal::create(folder_.string(), header_of(full_record()));
   Journal second = std::move(first);
   second.append(full_record().checks[0]);
   Journal third = Journal::create((folder_ / "other").string(), header_of(full_record()));
   third = std::move(second);
-  third.append(full_record().checks[0]);
+  third.append(full_record().checks[1]);
   EXPECT_EQ(rebuild(path()).checks.size(), 2u);
 }
 
