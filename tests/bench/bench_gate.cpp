@@ -338,9 +338,10 @@ int main(int argc, char** argv) {
         tally.add(measure(stream, median_us, {}, random));
       });
     };
-    const Tally above = side(1.05 * target_us, 0), below = side(0.95 * target_us, 1);
+    const Tally above = side(1.05 * target_us, 0), below = side(0.95 * target_us, 1), at = side(target_us, 2);
     const bool bad =
-        exceeds(above, above.pass, 0.01) || exceeds(below, below.fail, 0.01) ||
+        exceeds(above, above.pass, 0.01) || exceeds(below, below.fail, 0.01) || exceeds(at, at.pass, 0.01) ||
+        exceeds(at, at.fail, 0.01) ||
         (stream.promised && (exceeds(above, above.open, 0.1) || exceeds(below, below.open, 0.1)));
     good = good && !bad;
     const auto share = [](const Tally& tally, std::size_t count) {

@@ -320,7 +320,9 @@ TEST_F(JournalTest, MovingAJournalMovesTheFile) {
   second.append(full_record().checks[0]);
   Journal third = Journal::create((folder_ / "other").string(), header_of(full_record()));
   third = std::move(second);
-  third.append(full_record().checks[1]);
+  CheckRecord another = full_record().checks[0];
+  another.parameters["bytes"] = std::int64_t{4096};
+  third.append(another);
   EXPECT_EQ(rebuild(path()).checks.size(), 2u);
 }
 
