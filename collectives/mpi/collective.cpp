@@ -32,6 +32,34 @@ int elements_of(const OperationRequest& request, std::uint64_t payload_bytes, bo
   return static_cast<int>(payload_bytes / one);
 }
 
+MPI_Datatype type_of(DataType type) {
+  switch (type) {
+    case DataType::float64:
+      return MPI_DOUBLE;
+    case DataType::int32:
+      return MPI_INT32_T;
+    case DataType::int64:
+      return MPI_INT64_T;
+    case DataType::float32:
+      break;
+  }
+  return MPI_FLOAT;
+}
+
+MPI_Op operator_of(Reduction reduction) {
+  switch (reduction) {
+    case Reduction::max:
+      return MPI_MAX;
+    case Reduction::min:
+      return MPI_MIN;
+    case Reduction::prod:
+      return MPI_PROD;
+    case Reduction::sum:
+      break;
+  }
+  return MPI_SUM;
+}
+
 }  // namespace
 
 Buffer::Buffer(std::uint64_t bytes) : size_(bytes) {
@@ -44,6 +72,8 @@ Buffer::Buffer(std::uint64_t bytes) : size_(bytes) {
 Collective::Collective(const OperationRequest& request, Payload* payload)
     : self_(request),  // first: a collective call, so that no rank waits for one that throws below
       variant_(request.variant),
+      type_(type_of(variant_.type)),
+      reduction_(operator_of(variant_.reduction)),
       memory_limit_bytes_(request.memory_limit_bytes),
       elements_(elements_of(request, payload(request.bytes, self_.size, type_bytes(variant_.type)),
                             payload(type_bytes(variant_.type), self_.size, type_bytes(variant_.type)) == 0)) {
@@ -59,34 +89,6 @@ void Collective::allocate(int input_elements, int output_elements) {
                       format_bytes(memory_limit_bytes_) + " are left for this rank");
   input_ = Buffer(input_bytes);
   output_ = Buffer(output_bytes);
-}
-
-MPI_Datatype Collective::type() const {
-  switch (variant_.type) {
-    case DataType::float64:
-      return MPI_DOUBLE;
-    case DataType::int32:
-      return MPI_INT32_T;
-    case DataType::int64:
-      return MPI_INT64_T;
-    case DataType::float32:
-      break;
-  }
-  return MPI_FLOAT;
-}
-
-MPI_Op Collective::reduction() const {
-  switch (variant_.reduction) {
-    case Reduction::max:
-      return MPI_MAX;
-    case Reduction::min:
-      return MPI_MIN;
-    case Reduction::prod:
-      return MPI_PROD;
-    case Reduction::sum:
-      break;
-  }
-  return MPI_SUM;
 }
 
 std::span<std::byte> Collective::part(std::span<std::byte> buffer, int first, int count) const {

@@ -20,8 +20,7 @@ std::vector<Entry>& entries() {
 
 }  // namespace
 
-void must(int code, const char* call) {
-  if (code == MPI_SUCCESS) return;
+void throw_mpi_error(int code, const char* call) {
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   MPI_Error_string(code, text.data(), &length);

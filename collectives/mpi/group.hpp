@@ -15,7 +15,10 @@ namespace fabricheck::collectives::mpi {
 MPI_Comm group_communicator(const std::vector<int>& world_ranks);
 
 /// Throws Error with MPI's own words.
-void must(int code, const char* call);
+[[noreturn]] void throw_mpi_error(int code, const char* call);
+inline void must(int code, const char* call) {
+  if (code != MPI_SUCCESS) throw_mpi_error(code, call);
+}
 
 /// This rank's place in the group and who it is, for mismatches.
 struct Self {

@@ -88,8 +88,9 @@ class Run {
     }
   }
 
+  /// Nothing but the operation, for it stands between two readings of the clock; enter_iteration() goes
+  /// before.
   void execute(std::uint64_t iteration) {
-    world_.progress->enter_iteration(iteration);
     try {
       operation_.execute(iteration);
     } catch (const std::exception& error) {
@@ -122,6 +123,7 @@ class Run {
         const std::int64_t t0 = world_.clock->now_ns();
         prepare(iteration_);
         const std::int64_t t1 = world_.clock->now_ns();
+        world_.progress->enter_iteration(iteration_);
         world_.group->barrier();
         const std::int64_t t2 = world_.clock->now_ns();
         execute(iteration_);
@@ -205,6 +207,7 @@ class Run {
         prepare(iteration_);
         if (root_) spend_on_verification(begun);
       }
+      world_.progress->enter_iteration(iteration_);
       const std::int64_t start = wait_until(common_.to_local_ns(start_common_ns));
       execute(iteration_);
       const std::int64_t end = world_.clock->now_ns();
@@ -306,6 +309,7 @@ class Run {
     mine_.assign(n, 0.0);
     double sum_us = 0.0;
     for (std::size_t i = 0; i < n; ++i, ++iteration_) {
+      world_.progress->enter_iteration(iteration_);
       world_.group->barrier();
       const std::int64_t start = world_.clock->now_ns();
       execute(iteration_);
@@ -339,6 +343,7 @@ class Run {
       const std::uint64_t n = std::min(batch, left);
       for (std::uint64_t i = 0; i < n; ++i, ++iteration_) {
         prepare(iteration_);
+        world_.progress->enter_iteration(iteration_);
         execute(iteration_);
         world_.progress->leave_iteration(iteration_);
         verify(iteration_);
