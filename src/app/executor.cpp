@@ -18,8 +18,8 @@ namespace fabricheck::app {
 namespace {
 
 /// What surrounds the samples may take longer than they do, but not without end.
-constexpr std::int64_t most_budgets = 3;
-constexpr std::int64_t overtime_ns = 2'000'000'000;
+constexpr std::int64_t most_budgets = 2;
+constexpr std::int64_t overtime_ns = 1'000'000'000;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
 
 void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgement,
@@ -122,6 +122,17 @@ bool is_open(const std::vector<CheckRecord>& records) {
                      [](const CheckRecord& one) { return one.verdict == Verdict::inconclusive; });
 }
 
+/// Whether both were measured by the same ranks with the same bytes, whatever the type of their elements.
+bool is_same_place(const CheckRecord& a, const CheckRecord& b) {
+  const auto same = [&](const char* name) {
+    const auto in_a = a.parameters.find(name), in_b = b.parameters.find(name);
+    return in_a == a.parameters.end() ? in_b == b.parameters.end()
+                                      : in_b != b.parameters.end() && in_a->second == in_b->second;
+  };
+  return a.scope == b.scope && a.participants == b.participants && same("bytes") && same("mode") &&
+         same("group");
+}
+
 /// How the row presents the times of a group of `ranks`.
 Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ranks, double compute_us) {
   if (row.bus_factor) {
@@ -177,6 +188,8 @@ Executor::Executor(ExecutorWorld world, const plan::TestPlan& plan, std::vector<
     : world_(std::move(world)), plan_(plan), targets_(std::move(targets)), ongoing_(plan.checks.size()) {}
 
 void Executor::run() {
+  begun_ns_ = world_.clock->now_ns();
+  for (const plan::PlannedCheck& check : plan_.checks) budget_ns_ += check.budget_ns;
   std::vector<std::size_t> judged, by_model, others, computing;
   for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
     const plan::PlannedCheck& check = plan_.checks[i];
@@ -300,10 +313,10 @@ std::vector<double> Executor::computing_times(const plan::PlannedCheck& check) {
   if (check.row->computes_for.empty()) return times_us;
   if (world_.log) {
     for (std::size_t group = 0; group < check.groups.size(); ++group) {
-      CheckRecord counterpart = blank_record(check, group, world_.rank_hosts);
-      counterpart.id = check.row->computes_for;
+      const CheckRecord mine = blank_record(check, group, world_.rank_hosts);
       for (const CheckRecord& one : measured_)
-        if (is_same_check(one, counterpart)) times_us[group] = one.statistics.median.value_or(0.0);
+        if (one.id == check.row->computes_for && is_same_place(one, mine))
+          times_us[group] = one.statistics.median.value_or(0.0);
     }
   }
   world_.world->broadcast(std::as_writable_bytes(std::span<double>(times_us)), 0);
@@ -376,7 +389,10 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
   SamplingPlan sampling;
   sampling.budget_ns = check.budget_ns / check.repeats;
   sampling.wanted_samples = share(check.wanted_samples);
-  sampling.barrier_samples = share(check.barrier_samples);
+  // The first repeats together give all the samples that are wanted; those after the first look are there
+  // because more are needed, and take what their share of the budget gives.
+  const bool takes_all = is_gate && ongoing.repeats_done >= min_repeats;
+  sampling.barrier_samples = takes_all ? 0 : share(check.barrier_samples);
   sampling.bytes = check.bytes;
   sampling.first_iteration = ongoing.next_iteration;
   sampling.verify_repeat = first ? world_.verify_repeat : 0;
@@ -390,9 +406,6 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
   world.host = world_.host;
   world.yield = world_.yield;
 
-  // The first repeats together give all the samples that are wanted; those after the first look are there
-  // because more are needed, and take what their share of the budget gives.
-  const bool takes_all = is_gate && ongoing.repeats_done >= min_repeats;
   const auto enough = [&](const SampleSet& samples) {
     return !takes_all && samples.values_us.size() >= sampling.wanted_samples;
   };
@@ -474,7 +487,9 @@ void Executor::visit(std::size_t index) {
     const bool broken =
         std::any_of(records.begin(), records.end(), [](const CheckRecord& one) { return !one.value; });
     ongoing.spent_ns += world_.clock->now_ns() - began_ns;
-    const bool overtime = ongoing.spent_ns > most_budgets * check.budget_ns + overtime_ns;
+    const std::int64_t whole_ns = world_.clock->now_ns() - begun_ns_;
+    const bool overtime = ongoing.spent_ns > most_budgets * check.budget_ns + overtime_ns ||
+                          2 * whole_ns > 3 * budget_ns_ + 2 * overtime_ns;
     if (overtime && is_open(records))
       for (CheckRecord& record : records)
         if (record.verdict == Verdict::inconclusive && ongoing.repeats_done < check.repeats)
@@ -491,7 +506,7 @@ void Executor::visit(std::size_t index) {
   for (const CheckRecord& record : records) {
     if (ongoing.finished) {
       learn_from(record);
-      if (is_computed_for(record.id)) measured_.push_back(record);
+      if (is_computed_for(record.id)) put_check(measured_, record);
     }
     world_.log->add(record);
   }

@@ -88,7 +88,8 @@ class Executor {
   ExecutorWorld world_;
   const plan::TestPlan& plan_;
   std::vector<Target> targets_;
-  std::vector<Ongoing> ongoing_;  ///< by index of the plan
+  std::int64_t begun_ns_{}, budget_ns_{};  ///< of all checks
+  std::vector<Ongoing> ongoing_;           ///< by index of the plan
   std::map<std::vector<std::vector<int>>, Party> parties_;
   std::map<std::string, std::vector<double>>
       alphas_us_;                              ///< rank 0: per check id, median / rounds of each group

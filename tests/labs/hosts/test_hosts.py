@@ -159,12 +159,22 @@ class Scenario:
         rebuilt = self.rebuilt(run)
         expect(rebuilt["checks"] == result["checks"], "the journal rebuilds to other checks than result.json has")
         for before in run.seen_before:
-            check = {key: value for key, value in before.items() if key != "type"}
-            expect(check in result["checks"], f"{check['id']} was in the journal and is not in the result")
+            # A check is in the journal again after each of its repeats: later ones have more samples, never fewer.
+            later = [check for check in result["checks"] if identity_of(check) == identity_of(before)]
+            expect(later, f"{before['id']} was in the journal and is not in the result")
+            expect(
+                later[0]["statistics"]["samples"] >= before["statistics"]["samples"],
+                f"{before['id']} had {before['statistics']['samples']} samples in the journal and has "
+                f"{later[0]['statistics']['samples']} in the result",
+            )
         return result
 
     def host(self, number: int) -> Host:
         return self.lab.hosts[number - 1]
+
+
+def identity_of(check: Json) -> Json:
+    return {key: check[key] for key in ("id", "scope", "parameters", "participants")}
 
 
 def checks_of(result: Json, identity: str, scope: str = "") -> list[Json]:
@@ -380,6 +390,54 @@ def wrong_result(test: Scenario) -> None:
         expect(check["verdict"] == "FAIL", f"a wrong result is {check['verdict']}")
         expect("rank 2" in check["reason"], f"the reason does not name rank 2: {check['reason']}")
     expect(result["exit_status"] == 1 and done.status == 1, f"exit_status {result['exit_status']}, status {done.status}")
+
+
+def flipped_bit(test: Scenario) -> None:
+    """One bit of one result, in a run with every collective: the hunt beside the measurement meets it."""
+    fault = "flip rank=3 check=mpi.reduce_scatter.latency iteration=600 byte=2 bit=1"
+    run = test.start(
+        "--only", "mpi.reduce_scatter.*", "--only", "mpi.allreduce.latency", "--sizes", "64", "--verify-repeat", "2000",
+        program=test.programs.faulty, environment={"FABRICHECK_FAULT": fault},
+    )
+    done = run.wait()
+    result = test.judge_left(run)
+    saw(f"{done.seconds:.1f} s, status {done.status}; {summary(result)}")
+    broken = [c for c in result["checks"] if "wrong result" in c["reason"]]
+    expect(len(broken) == 1, f"{len(broken)} checks tell of a wrong result, not one")
+    saw(f"reason: {broken[0]['reason']}")
+    expect(broken[0]["id"] == "mpi.reduce_scatter.latency", f"the wrong result is {broken[0]['id']}'s")
+    for words in ("rank 3 on node4", "iteration 600", "element", "expected", "got"):
+        expect(words in broken[0]["reason"], f"the reason does not say '{words}'")
+    expect(result["exit_status"] == 1 and done.status == 1, f"exit_status {result['exit_status']}, status {done.status}")
+
+
+def with_baseline(test: Scenario) -> None:
+    """A run against an earlier one of the same hosts, and against one in which it was twice as fast."""
+    arguments = ("--only", "mpi.bcast.latency", "--sizes", "8", "--tolerance", "60")
+    first = test.start(*arguments, "--baseline", "/nowhere/result.json")
+    refused = first.wait()
+    expect(refused.status == 2, f"a baseline that is not there gives status {refused.status}")
+    expect(not (first.out / "result.json").exists(), "it measured although the baseline could not be read")
+    first = test.start("--only", "mpi.bcast.latency", "--sizes", "8")
+    first.wait()
+    old = test.judge_left(first)
+    # The earlier result with times a tenth of what they were: whatever comes now is a regression.
+    for check in checks_of(old, "mpi.bcast.latency"):
+        expect(check["statistics"]["repeats"] >= 4, "a judged check was not repeated")
+        for key in ("value",):
+            check[key] /= 1000
+        check["ci95"] = [check["value"] * 0.99, check["value"] * 1.01]
+        check["statistics"]["clock_error"] = 0
+        check["verdict"], check["reason"] = "UNCHECKED", ""
+    faster = test.lab.folder / "faster.json"
+    faster.write_text(json.dumps(old))
+    run = test.start(*arguments, "--baseline", str(faster))
+    done = run.wait()
+    result = test.judge_left(run)
+    saw(f"{done.seconds:.1f} s, status {done.status}; {summary(result)}")
+    told = finding(result, "regression")
+    expect("node1" in json.dumps(told), "the regression names no host")
+    expect(result["exit_status"] == 1, f"exit_status {result['exit_status']} after a regression")
 
 
 def interrupted(number: signal.Signals, test: Scenario) -> None:
@@ -602,6 +660,8 @@ SCENARIOS: dict[str, tuple[int, Callable[[Scenario], None]]] = {  # name -> (hos
     "throws_in_execute": (4, throws_in_execute),
     "rank_stuck": (4, rank_stuck),
     "wrong_result": (4, wrong_result),
+    "flipped_bit": (4, flipped_bit),
+    "with_baseline": (2, with_baseline),
     "link_down": (4, link_down),
     "sigterm": (4, lambda test: interrupted(signal.SIGTERM, test)),
     "sigint": (4, lambda test: interrupted(signal.SIGINT, test)),
