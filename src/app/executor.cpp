@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -162,10 +164,10 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
   record.metric = check.row->metric;
   record.unit = check.row->unit;
   const std::vector<int>& ranks = check.groups[group];
+  std::set<std::string_view> seen;
   for (const int rank : ranks) {
     const std::string& host = rank_hosts[static_cast<std::size_t>(rank)];
-    if (std::find(record.participants.begin(), record.participants.end(), host) == record.participants.end())
-      record.participants.push_back(host);
+    if (seen.insert(host).second) record.participants.push_back(host);
   }
   const auto nodes = static_cast<std::int64_t>(record.participants.size());
   if (!check.row->sizes.empty()) record.parameters["bytes"] = static_cast<std::int64_t>(check.bytes);
@@ -188,6 +190,9 @@ Executor::Executor(ExecutorWorld world, const plan::TestPlan& plan, std::vector<
     : world_(std::move(world)), plan_(plan), targets_(std::move(targets)), ongoing_(plan.checks.size()) {}
 
 void Executor::run() {
+  if (world_.log)
+    for (const plan::PlannedCheck& check : plan_.checks)
+      words_.push_back(check_words(blank_record(check, 0, world_.rank_hosts)));
   begun_ns_ = world_.clock->now_ns();
   for (const plan::PlannedCheck& check : plan_.checks) budget_ns_ += check.budget_ns;
   std::vector<std::size_t> judged, by_model, others, computing;
@@ -233,20 +238,17 @@ void Executor::run_repeats(const std::vector<std::size_t>& checks, std::vector<s
 /// Rank 0 says what comes now, and what would not be tested if the run ended here.
 void Executor::announce(std::size_t index) {
   if (!world_.log) return;
-  const auto words = [&](const plan::PlannedCheck& check) {
-    return check_words(blank_record(check, 0, world_.rank_hosts));
-  };
   std::vector<std::string> remaining;
   std::size_t finished = 0;
   for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
     finished += ongoing_[i].finished ? 1 : 0;
     if (i != index && ongoing_[i].repeats_done == 0 && !ongoing_[i].finished)
-      remaining.push_back(plan_.checks[i].row->id + " " + words(plan_.checks[i]));
+      remaining.push_back(plan_.checks[i].row->id + " " + words_[i]);
   }
   const plan::PlannedCheck& check = plan_.checks[index];
   world_.log->set_remaining(std::move(remaining));
   world_.log->begin(blank_record(check, 0, world_.rank_hosts));
-  std::string what = words(check);
+  std::string what = words_[index];
   if (ongoing_[index].repeats_done > 0) what += fmt::format(", repeat {}", ongoing_[index].repeats_done + 1);
   world_.printer->start(static_cast<int>(finished) + 1, static_cast<int>(plan_.checks.size()), what);
 }

@@ -88,6 +88,7 @@ class Executor {
   ExecutorWorld world_;
   const plan::TestPlan& plan_;
   std::vector<Target> targets_;
+  std::vector<std::string> words_;         ///< rank 0: what each check of the plan is called
   std::int64_t begun_ns_{}, budget_ns_{};  ///< of all checks
   std::vector<Ongoing> ongoing_;           ///< by index of the plan
   std::map<std::vector<std::vector<int>>, Party> parties_;
