@@ -408,8 +408,9 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
   world.host = world_.host;
   world.yield = world_.yield;
 
+  const bool is_decided = ongoing.has_verdict;
   const auto enough = [&](const SampleSet& samples) {
-    return !takes_all && samples.values_us.size() >= sampling.wanted_samples;
+    return (!takes_all || is_decided) && samples.values_us.size() >= sampling.wanted_samples;
   };
   const SamplingResult result = run_sampler(operation, sampling, world, enough);
   ongoing.next_iteration = result.next_iteration;
@@ -440,11 +441,16 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
     const auto before = std::find_if(ongoing.decided.begin(), ongoing.decided.end(),
                                      [&](const CheckRecord& one) { return one.id == record.id; });
     if (before != ongoing.decided.end()) {
-      record = *before;
+      // The figures are those of all repeats, the verdict that of its look.
+      record.verdict = before->verdict;
+      record.reason = before->reason;
+      record.statistics.decision_interval = before->statistics.decision_interval;
+      record.statistics.decision_confidence = before->statistics.decision_confidence;
     } else if (record.verdict == Verdict::pass || record.verdict == Verdict::fail) {
       ongoing.decided.push_back(record);
     }
   }
+  ongoing.has_verdict = !is_open(records);
   return records;
 }
 
@@ -497,7 +503,7 @@ void Executor::visit(std::size_t index) {
         if (record.verdict == Verdict::inconclusive && ongoing.repeats_done < check.repeats)
           record.reason += "; its repeats took far longer than the budget, as where ranks wait for a core";
     again[0] = !broken && !overtime && ongoing.repeats_done < check.repeats &&
-                       (!is_judged(index) || is_open(records))
+                       (check.all_repeats || is_open(records))
                    ? 1.0
                    : 0.0;
   }

@@ -62,6 +62,7 @@ class Executor {
     std::uint64_t next_iteration{};
     std::int64_t spent_ns{};  ///< rank 0: on all its repeats
     SampleSet samples;        ///< of this rank's group, at its root
+    bool has_verdict{};       ///< at the root of a group
     std::optional<Target> target;
     std::vector<CheckRecord> decided;  ///< at the root of a group: what has its verdict keeps it
   };

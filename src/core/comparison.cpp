@@ -350,7 +350,9 @@ void decide(ComparedCheck& pair, double tolerance) {
   } else if (change.lo >= -tolerance && change.hi <= tolerance) {
     pair.outcome = Outcome::unchanged;
   } else {
-    pair.reason = "intervals too wide to tell; a longer --budget in both runs would decide it";
+    pair.reason =
+        "intervals too wide to tell; more repeats (suite acceptance) or a longer --budget in both runs would "
+        "decide it";
     pair.detail = fmt::format("change {} {}", change_text(pair), change_interval_text(pair));
   }
 }

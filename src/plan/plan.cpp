@@ -281,6 +281,7 @@ class Planner {
           static_cast<std::int64_t>(static_cast<double>(request_.budget_ns) * weight(check) / sum);
       check.budget_ns = std::min(share, judged(check) ? max_gate_ns : max_other_ns);
       if (check.sweep) continue;
+      check.all_repeats = !judged(check) || !request_.few_sizes;
       check.repeats = judged(check) || !request_.few_sizes ? max_repeats : min_repeats;
       while (check.repeats > min_repeats && check.budget_ns < check.repeats * min_repeat_ns)
         check.repeats /= 2;

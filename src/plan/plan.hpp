@@ -44,6 +44,8 @@ struct PlannedCheck {
   std::optional<Target> target;          ///< of the row
   std::int64_t budget_ns{};
   int repeats{1};  ///< of the whole measurement; the budget and the samples are for all of them
+  /// All repeats, also when the verdict is there: their spread is what a later result is compared with.
+  bool all_repeats{};
   std::uint64_t wanted_samples{};
   std::uint64_t barrier_samples{};
 };

@@ -158,7 +158,11 @@ TEST(Plan, WhatIsJudgedIsRepeatedAsOftenAsTheBudgetAllows) {
   EXPECT_LT(few, 16);
   one = request();
   EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 1024)[0].repeats, 16);
+  EXPECT_TRUE(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8)[0].all_repeats)
+      << "a later result is compared with their spread";
   one.few_sizes = true;
+  EXPECT_FALSE(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8)[0].all_repeats)
+      << "quick ends with its verdict";
   EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 1 << 20).size(), 0u);
   EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 65536)[0].repeats, 4);
 }
