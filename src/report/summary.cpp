@@ -71,13 +71,21 @@ std::string range(const Checks& checks, Figure figure, Format format) {
   return low == high ? low : low + " to " + high;
 }
 
+/// "MPI allreduce latency, other variants" for all that name a type, a reduction or a placement behind the
+/// title.
+std::string folded_title(const CheckRecord& check) {
+  const std::size_t comma = check.title.find(", ");
+  return comma == std::string::npos ? check.title : check.title.substr(0, comma) + ", other variants";
+}
+
 SummaryRow folded_row(const Checks& checks) {
   const CheckRecord& first = *checks.front();
   const auto plain = [](double value) { return figure(value); };
   const auto samples = [](double value) { return fmt::format("{:.0f}", value); };
   const auto bytes = [](double value) { return format_bytes(static_cast<std::uint64_t>(value)); };
   const std::string value = range(checks, shown_value, plain);
-  return clean({first.verdict, fmt::format("{}, {} ({} rows)", first.title, first.scope, checks.size()),
+  return clean({first.verdict,
+                fmt::format("{}, {} ({} rows)", folded_title(first), first.scope, checks.size()),
                 range(
                     checks,
                     [](const CheckRecord& check) -> std::optional<double> {
@@ -108,7 +116,7 @@ void add_rows(const Checks& checks, const RunRecord& record, bool foldable, std:
   std::vector<Checks> groups;
   std::map<std::array<std::string, 4>, std::size_t> known;
   for (const CheckRecord* check : checks) {
-    const std::array<std::string, 4> key{check->id, check->title, check->scope, target_cell(*check)};
+    const std::array<std::string, 4> key{check->id, folded_title(*check), check->scope, target_cell(*check)};
     const auto [entry, is_new] = known.emplace(key, groups.size());
     if (is_new) groups.emplace_back();
     groups[entry->second].push_back(check);

@@ -270,6 +270,18 @@ TEST(Console, BandwidthHasItsUnit) {
   EXPECT_NE(line_with(report(record), {"PASS", "352 [", "] GB/s", "  >= 340 GB/s"}), "");
 }
 
+TEST(Console, VariantsAreFoldedIntoOneRowApartFromTheUsualOne) {
+  RunRecord record;
+  for (int i = 0; i < 60; ++i) {
+    record.checks.push_back(latency_check("allreduce", Verdict::unchecked, 1.5 + i));
+    if (i >= 20) record.checks.back().title += ", float64 max in place";
+    record.checks.back().parameters["variant"] = std::int64_t{i};
+  }
+  const std::string folded = report(record);
+  EXPECT_NE(line_with(folded, {"MPI allreduce latency, between nodes (20 rows)"}), "");
+  EXPECT_NE(line_with(folded, {"MPI allreduce latency, other variants, between nodes (40 rows)"}), "");
+}
+
 TEST(Console, ManyRowsWithoutATargetAreFolded) {
   RunRecord record;
   for (int i = 0; i < 60; ++i) {
