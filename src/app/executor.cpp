@@ -118,6 +118,10 @@ GatePolicy policy_of(const plan::PlannedCheck& check, const plan::TestPlan& plan
   return policy;
 }
 
+bool opposes(Verdict a, Verdict b) {
+  return (a == Verdict::pass && b == Verdict::fail) || (a == Verdict::fail && b == Verdict::pass);
+}
+
 /// Whether one of them still wants a verdict.
 bool is_open(const std::vector<CheckRecord>& records) {
   return std::any_of(records.begin(), records.end(),
@@ -195,25 +199,33 @@ void Executor::run() {
       words_.push_back(check_words(blank_record(check, 0, world_.rank_hosts)));
   begun_ns_ = world_.clock->now_ns();
   for (const plan::PlannedCheck& check : plan_.checks) budget_ns_ += check.budget_ns;
-  std::vector<std::size_t> judged, by_model, others, computing;
+  std::vector<std::size_t> judged, by_model, others, judged_computing, computing;
   for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
     const plan::PlannedCheck& check = plan_.checks[i];
-    std::vector<std::size_t>& kind = !is_judged(i) ? check.row->computes_for.empty() ? others : computing
+    const bool computes = !check.row->computes_for.empty();
+    std::vector<std::size_t>& kind = computes              ? (is_judged(i) ? judged_computing : computing)
+                                     : !is_judged(i)       ? others
                                      : check.against_model ? by_model
                                                            : judged;
     kind.push_back(i);
   }
-  // Without a verdict to wait for: every repeat of everything, round by round; last what needs the others'
-  // times.
-  std::vector<std::size_t> visits;
-  for (const std::vector<std::size_t>* kind : {&others, &computing})
+  // Without a verdict to wait for: every repeat of everything, round by round.
+  const auto rounds_of = [&](const std::vector<std::size_t>& kind) {
+    std::vector<std::size_t> visits;
     for (int repeat = 0; repeat < max_repeats; ++repeat)
-      for (const std::size_t index : *kind)
+      for (const std::size_t index : kind)
         if (repeat < plan_.checks[index].repeats) visits.push_back(index);
-  run_repeats(judged, visits);
+    return visits;
+  };
+  std::vector<std::size_t> meanwhile = rounds_of(others);
+  run_repeats(judged, meanwhile);
   // The model needs its groups' verdicts.
-  run_repeats(by_model, visits);
-  for (const std::size_t index : visits) visit(index);
+  run_repeats(by_model, meanwhile);
+  for (const std::size_t index : meanwhile) visit(index);
+  // Last what needs the others' times.
+  meanwhile.clear();
+  run_repeats(judged_computing, meanwhile);
+  for (const std::size_t index : rounds_of(computing)) visit(index);
   if (world_.printer) world_.printer->close();
   if (world_.log && measuring_us_ > 0.0)
     world_.log->set_overhead("verification_beside_measuring_percent",
@@ -339,8 +351,9 @@ std::unique_ptr<Operation> Executor::make_operation(const plan::PlannedCheck& ch
   request.world_rank = world_.world->rank();
   request.host = world_.host;
   const auto sharing = std::count(world_.rank_hosts.begin(), world_.rank_hosts.end(), world_.host);
-  request.memory_limit_bytes =
-      memory_left_bytes("/") / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(1, sharing));
+  if (memory_left_ > 0)
+    request.memory_limit_bytes = std::max<std::uint64_t>(
+        1, memory_left_ / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(1, sharing)));
   std::unique_ptr<Operation> operation = check.row->make(request);
   if (world_.hooks->wrap)
     operation = world_.hooks->wrap(std::move(operation), check.row->id, request.world_rank);
@@ -417,13 +430,8 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
 
   std::vector<CheckRecord> records;
   if (result.error || result.mismatch) {
-    ongoing.finished = true;
-    // One record for all groups: the vote stopped them together.
-    if (party.everyone->rank() != 0) return records;
-    CheckRecord record = blank_record(check, 0, world_.rank_hosts);
-    record.verdict = result.mismatch ? Verdict::fail : Verdict::error;
-    record.reason = result.mismatch ? "wrong result: " + *result.mismatch : *result.error;
-    records.push_back(record);
+    ongoing.broken = true;
+    if (party.group->rank() == 0) records = stopped_records(check, party.index, result);
     return records;
   }
   if (party.group->rank() != 0) return records;
@@ -441,11 +449,19 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
     const auto before = std::find_if(ongoing.decided.begin(), ongoing.decided.end(),
                                      [&](const CheckRecord& one) { return one.id == record.id; });
     if (before != ongoing.decided.end()) {
-      // The figures are those of all repeats, the verdict that of its look.
+      // The figures are those of all repeats, the verdict that of its look, unless a later look says the
+      // opposite.
+      const Verdict fresh = record.verdict;
       record.verdict = before->verdict;
       record.reason = before->reason;
       record.statistics.decision_interval = before->statistics.decision_interval;
       record.statistics.decision_confidence = before->statistics.decision_confidence;
+      if (opposes(fresh, before->verdict)) {
+        record.verdict = Verdict::inconclusive;
+        record.reason =
+            fmt::format("it changed during the run: {} after the first repeats, {} over all {}",
+                        verdict_name(before->verdict), verdict_name(fresh), ongoing.samples.repeats());
+      }
     } else if (record.verdict == Verdict::pass || record.verdict == Verdict::fail) {
       ongoing.decided.push_back(record);
     }
@@ -454,18 +470,43 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
   return records;
 }
 
+std::vector<CheckRecord> Executor::stopped_records(const plan::PlannedCheck& check, int group,
+                                                   const SamplingResult& result) const {
+  // The vote stopped all groups together; the one that has the culprit is told what it did.
+  std::vector<int> everyone;
+  for (const std::vector<int>& ranks : check.groups)
+    everyone.insert(everyone.end(), ranks.begin(), ranks.end());
+  std::sort(everyone.begin(), everyone.end());
+  const int culprit = everyone[static_cast<std::size_t>(std::max(0, result.culprit))];
+  const std::vector<int>& ranks = check.groups[static_cast<std::size_t>(group)];
+  const bool here = std::find(ranks.begin(), ranks.end(), culprit) != ranks.end();
+  CheckRecord record = blank_record(check, static_cast<std::size_t>(group), world_.rank_hosts);
+  const std::string what = result.mismatch ? "wrong result: " + *result.mismatch : *result.error;
+  record.verdict = !here ? Verdict::skipped : result.mismatch ? Verdict::fail : Verdict::error;
+  record.reason = here ? what : "stopped together with another group: " + what;
+  return {record};
+}
+
 void Executor::visit(std::size_t index) {
   if (ongoing_[index].finished) return;
   const plan::PlannedCheck& check = plan_.checks[index];
   Ongoing& ongoing = ongoing_[index];
+  const bool first = ongoing.repeats_done == 0;
   const std::int64_t began_ns = world_.clock->now_ns();
   world_.progress->enter_phase();
   announce(index);
   Party& party = party_of(check);
-  const std::vector<double> compute_us = computing_times(check);
+  if (first) {
+    ongoing.compute_us = computing_times(check);
+    // Before any rank of the host takes some of it.
+    memory_left_ = memory_left_bytes("/");
+    world_.world->barrier();
+  } else {
+    memory_left_ = 0;  // what was there once is there again
+  }
   std::unique_ptr<Operation> operation;
   const auto failed = control::together(*world_.world, world_.host, [&] {
-    if (party.everyone) operation = make_operation(check, party, compute_us);
+    if (party.everyone) operation = make_operation(check, party, ongoing.compute_us);
   });
   if (world_.first_sample) {
     world_.first_sample();
@@ -473,7 +514,7 @@ void Executor::visit(std::size_t index) {
   }
   std::vector<CheckRecord> records;
   if (failed) {
-    ongoing.finished = true;
+    ongoing.broken = true;
     if (world_.log) {
       records.push_back(blank_record(check, 0, world_.rank_hosts));
       records.back().verdict =
@@ -481,43 +522,48 @@ void Executor::visit(std::size_t index) {
       records.back().reason = failed->text;
     }
   } else {
-    if (ongoing.repeats_done == 0) ongoing.target = target_for(check);
-    if (operation) records = measure(check, ongoing, party, *operation, compute_us);
+    if (first) ongoing.target = target_for(check);
+    if (operation) records = measure(check, ongoing, party, *operation, ongoing.compute_us);
     ++ongoing.repeats_done;
     world_.progress->idle.store(true);
     world_.world->idle_barrier();
     world_.progress->idle.store(false);
-    records = gathered(records);
   }
-  // Rank 0 has seen every group's verdict, and says whether to come back.
-  std::array<double, 1> again{0.0};
-  if (world_.log && !failed) {
-    const bool broken =
-        std::any_of(records.begin(), records.end(), [](const CheckRecord& one) { return !one.value; });
-    ongoing.spent_ns += world_.clock->now_ns() - began_ns;
-    const std::int64_t whole_ns = world_.clock->now_ns() - begun_ns_;
+  // Of all ranks: whether a group still wants its verdict, and whether it broke.
+  std::array<double, 2> state{is_open(records) ? 1.0 : 0.0, ongoing.broken ? 1.0 : 0.0};
+  world_.world->allreduce(state, ReduceOp::max);
+  const bool open = state[0] > 0.0, broken = state[1] > 0.0;
+  // Rank 0 says whether to come back, and whether the records are wanted: a large cluster has thousands of
+  // them.
+  std::array<double, 3> order{};
+  if (world_.log) {
+    const std::int64_t spent_ns = world_.clock->now_ns() - began_ns;
+    // The hunt for corruption has no budget.
+    const bool hunts = first && world_.verify_repeat > 0;
+    if (hunts) excused_ns_ += std::max<std::int64_t>(0, spent_ns - check.budget_ns / check.repeats);
+    ongoing.spent_ns += hunts ? std::min(spent_ns, check.budget_ns / check.repeats) : spent_ns;
+    const std::int64_t whole_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
     const bool overtime = ongoing.spent_ns > most_budgets * check.budget_ns + overtime_ns ||
                           2 * whole_ns > 3 * budget_ns_ + 2 * overtime_ns;
-    if (overtime && is_open(records))
-      for (CheckRecord& record : records)
-        if (record.verdict == Verdict::inconclusive && ongoing.repeats_done < check.repeats)
-          record.reason += "; its repeats took far longer than the budget, as where ranks wait for a core";
-    again[0] = !broken && !overtime && ongoing.repeats_done < check.repeats &&
-                       (check.all_repeats || is_open(records))
-                   ? 1.0
-                   : 0.0;
+    const bool wanted = ongoing.repeats_done < check.repeats && (check.all_repeats || open);
+    const bool again = wanted && !broken && !overtime;
+    const bool look = first || look_after(policy_of(check, plan_), ongoing.repeats_done).has_value();
+    order = {again ? 1.0 : 0.0, !again || look ? 1.0 : 0.0, wanted && overtime ? 1.0 : 0.0};
   }
-  world_.world->broadcast(std::as_writable_bytes(std::span<double, 1>(again)), 0);
-  ongoing.finished = again[0] == 0.0;
+  world_.world->broadcast(std::as_writable_bytes(std::span<double, 3>(order)), 0);
+  ongoing.finished = order[0] == 0.0;
   if (ongoing.finished) ongoing.samples = {};
+  if (order[1] == 0.0) return;
+  if (!failed) records = gathered(records);
   if (!world_.log) return;
-  for (const CheckRecord& record : records) {
-    if (ongoing.finished) {
-      learn_from(record);
-      if (is_computed_for(record.id)) put_check(measured_, record);
-    }
-    world_.log->add(record);
+  for (CheckRecord& record : records) {
+    if (order[2] > 0.0 && record.verdict == Verdict::inconclusive)
+      record.reason += "; its repeats took far longer than the budget, as where ranks wait for a core";
+    if (!ongoing.finished) continue;
+    learn_from(record);
+    if (is_computed_for(record.id) && check.variant == Variant{}) measured_.push_back(record);
   }
+  world_.log->add(std::span<const CheckRecord>(records));
   if (ongoing.finished && !records.empty()) world_.printer->finish(gravest(records));
 }
 

@@ -14,6 +14,7 @@
 #include "core/communicator.hpp"
 #include "core/judge.hpp"
 #include "core/progress.hpp"
+#include "core/sampler.hpp"
 #include "plan/plan.hpp"
 #include "report/progress.hpp"
 
@@ -58,11 +59,13 @@ class Executor {
   /// A check between its first repeat and its verdict.
   struct Ongoing {
     bool finished{};  ///< the same on every rank
+    bool broken{};    ///< on this rank: an error or a wrong result ended it
     int repeats_done{};
     std::uint64_t next_iteration{};
-    std::int64_t spent_ns{};  ///< rank 0: on all its repeats
-    SampleSet samples;        ///< of this rank's group, at its root
-    bool has_verdict{};       ///< at the root of a group
+    std::int64_t spent_ns{};         ///< rank 0: on all its repeats
+    SampleSet samples;               ///< of this rank's group, at its root
+    bool has_verdict{};              ///< at the root of a group
+    std::vector<double> compute_us;  ///< by group; see computing_times()
     std::optional<Target> target;
     std::vector<CheckRecord> decided;  ///< at the root of a group: what has its verdict keeps it
   };
@@ -79,6 +82,9 @@ class Executor {
                                    Operation& operation, const std::vector<double>& compute_us);
   std::vector<CheckRecord> describe_so_far(const plan::PlannedCheck& check, const Ongoing& ongoing, int group,
                                            const std::vector<double>& compute_us) const;
+  /// What the root of a group tells of a check that an error or a wrong result ended.
+  std::vector<CheckRecord> stopped_records(const plan::PlannedCheck& check, int group,
+                                           const SamplingResult& result) const;
   /// Of all ranks, at rank 0. Collective.
   std::vector<CheckRecord> gathered(const std::vector<CheckRecord>& mine);
   bool is_judged(std::size_t index) const;
@@ -90,6 +96,8 @@ class Executor {
   const plan::TestPlan& plan_;
   std::vector<Target> targets_;
   std::vector<std::string> words_;         ///< rank 0: what each check of the plan is called
+  std::uint64_t memory_left_{};            ///< bytes of this host, before the check that now begins took any
+  std::int64_t excused_ns_{};              ///< rank 0: time that has no budget
   std::int64_t begun_ns_{}, budget_ns_{};  ///< of all checks
   std::vector<Ongoing> ongoing_;           ///< by index of the plan
   std::map<std::vector<std::vector<int>>, Party> parties_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -43,16 +44,16 @@ std::string place_of(const CheckRecord& key) {
 
 std::vector<Fit> alpha_beta_fits(std::span<const CheckRecord> checks) {
   std::vector<Series> all;
+  std::unordered_map<std::string, std::size_t> places;
   for (const CheckRecord& check : checks) {
     const auto bytes = check.parameters.find("bytes");
     if (check.metric != "latency" || bytes == check.parameters.end() || !check.statistics.median) continue;
     const auto* size = std::get_if<std::int64_t>(&bytes->second);
     if (!size || *size <= 0) continue;
     const CheckRecord key = without_size(check);
-    auto series =
-        std::find_if(all.begin(), all.end(), [&](const Series& one) { return is_same_check(one.key, key); });
-    if (series == all.end()) series = all.insert(all.end(), {key, {}});
-    series->points.push_back({static_cast<std::uint64_t>(*size), *check.statistics.median});
+    const auto [entry, is_new] = places.emplace(check_key(key), all.size());
+    if (is_new) all.push_back({key, {}});
+    all[entry->second].points.push_back({static_cast<std::uint64_t>(*size), *check.statistics.median});
   }
   std::vector<Fit> fits;
   for (const Series& series : all) {

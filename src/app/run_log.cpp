@@ -39,8 +39,15 @@ void RunLog::guarded_write(Write&& write) {
 void RunLog::add(const CheckRecord& check) {
   const std::lock_guard lock(mutex_);
   if (finished_) return;
-  put_check(record_.checks, check);
+  check_list_.put(record_.checks, check);
   guarded_write([&] { journal_.append(check); });
+}
+
+void RunLog::add(std::span<const CheckRecord> checks) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return;
+  for (const CheckRecord& check : checks) check_list_.put(record_.checks, check);
+  guarded_write([&] { journal_.append(checks); });
 }
 
 void RunLog::add(const Finding& finding) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class RunLog {
 
   /// A check may come again, after each of its repeats; the last record counts.
   void add(const CheckRecord& check);
+  void add(std::span<const CheckRecord> checks);
   void add(const Finding& finding);
   void add(const Fit& fit);
   void add(const NotTested& not_tested);
@@ -53,6 +55,7 @@ class RunLog {
   std::recursive_timed_mutex mutex_;
   std::string directory_;
   RunRecord record_;
+  CheckList check_list_;
   report::Journal journal_;
   std::chrono::steady_clock::time_point begun_;
   std::optional<CheckRecord> current_;

@@ -38,7 +38,7 @@ const std::vector<std::string>& known_keys() {
 }
 
 const std::vector<std::string>& known_statistics() {
-  static const std::vector<std::string> statistics{"median", "mean", "p99", "min", "max", "busbw"};
+  static const std::vector<std::string> statistics{"median", "mean", "p99"};
   return statistics;
 }
 
@@ -72,8 +72,7 @@ class TargetsReader {
     target.source = target.origin;
     const KnownCheck& check = read_check(table, target);
     read_keys(table, target);
-    // A bandwidth that is derived from a latency check has its own unit.
-    target.unit = target.statistic == "busbw" ? "GB/s" : check.unit;
+    target.unit = check.unit;
     read_limit(table, target);
     refuse_duplicate(table, target);
     return target;

@@ -249,10 +249,7 @@ std::string why_no_change(const CheckRecord& before, const CheckRecord& after) {
   // change.
   for (const auto& [check, name] : {std::pair(&before, "OLD"), std::pair(&after, "NEW")})
     if (check->statistics.repeats.value_or(1) < static_cast<std::uint64_t>(min_repeats))
-      return fmt::format(
-          "measured once in {}, which does not tell how much a repeat differs; suite acceptance measures "
-          "everything several times",
-          name);
+      return fmt::format("measured once in {}, which does not tell how much a repeat of it differs", name);
   return "";
 }
 
@@ -269,6 +266,7 @@ std::string turned(const CheckRecord& before, const CheckRecord& after) {
 }
 
 std::string limit_text(const CheckRecord& check) {
+  if (!check.target) return check.reason;
   return fmt::format("{} {} {}", check.target->comparison, format_number(check.target->value), check.unit);
 }
 

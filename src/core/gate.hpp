@@ -33,7 +33,7 @@ namespace fabricheck {
 /// Fewer repeats say nothing about the spread between repeats; fewer samples nothing about a quantile.
 inline constexpr int min_repeats = 4;
 inline constexpr int max_repeats = 16;
-inline constexpr std::uint64_t min_gate_samples = 100;
+inline constexpr std::uint64_t min_gate_samples = 32;
 
 /// How far the limit is moved against an early verdict.
 inline constexpr double early_margin = 0.1;

@@ -18,17 +18,33 @@ bool is_same_check(const CheckRecord& a, const CheckRecord& b) {
          a.participants == b.participants;
 }
 
-void put_check(std::vector<CheckRecord>& checks, CheckRecord check) {
-  // The newest come again most often.
-  const auto known = std::find_if(checks.rbegin(), checks.rend(),
-                                  [&](const CheckRecord& other) { return is_same_check(other, check); });
-  if (known == checks.rend()) {
+std::string check_key(const CheckRecord& check) {
+  constexpr char separator = '\x1f';
+  std::string key = check.id + separator + check.scope;
+  for (const auto& [name, value] : check.parameters)
+    key += separator + name + '=' + std::visit([](const auto& one) { return fmt::format("{}", one); }, value);
+  for (const std::string& host : check.participants) key += separator + host;
+  return key;
+}
+
+void CheckList::put(std::vector<CheckRecord>& checks, CheckRecord check) {
+  const auto [entry, is_new] = place_.emplace(check_key(check), checks.size());
+  if (is_new) {
     checks.push_back(std::move(check));
-  } else if (!check.value && known->value) {
-    known->verdict = check.verdict;
-    known->reason = std::move(check.reason);
-  } else {
-    *known = std::move(check);
+    return;
+  }
+  CheckRecord& known = checks[entry->second];
+  if (check.value || !known.value) {
+    known = std::move(check);
+    return;
+  }
+  if (known.verdict == Verdict::fail) return;
+  const bool grave = check.verdict == Verdict::fail || check.verdict == Verdict::error;
+  if (grave) known.verdict = check.verdict;
+  if (grave || known.verdict != Verdict::pass) known.reason = std::move(check.reason);
+  if (check.verdict == Verdict::fail) {
+    known.value.reset();
+    known.ci95.reset();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -144,9 +145,21 @@ struct RunRecord {
 /// Whether both are records of one check: the same id, scope, parameters and participants.
 bool is_same_check(const CheckRecord& a, const CheckRecord& b);
 
-/// Adds `check`, or replaces an earlier record of it. A record without a figure, as of a check that was cut
-/// short, takes only the verdict and its reason: what was measured before stays.
-void put_check(std::vector<CheckRecord>& checks, CheckRecord check);
+/// A text that is the same for records of one check alone.
+std::string check_key(const CheckRecord& check);
+
+/// Puts records of checks that come again, after each of their repeats, into one list.
+class CheckList {
+ public:
+  /// Adds `check` to `checks`, or replaces the earlier record of it that was put there by this list. A record
+  /// without a figure, as of a check that was cut short, leaves what was measured, and a verdict that was
+  /// given: FAIL stays FAIL, and only a FAIL or ERROR takes the place of a PASS. Figures of a measurement
+  /// with wrong results are no figures.
+  void put(std::vector<CheckRecord>& checks, CheckRecord check);
+
+ private:
+  std::unordered_map<std::string, std::size_t> place_;
+};
 
 /// Sets verdict, exit_status and verdict_reason from the checks and findings (design section 2 and 3): a
 /// finding "rank-hung" or "rank-lost" gives 4; any FAIL or a finding "regression" 1; any ERROR or

@@ -56,6 +56,7 @@ struct SamplingWorld {
 
 struct SamplingResult {
   SampleSet samples;               ///< at the root (rank 0) of each group; one repeat
+  int culprit{-1};                 ///< rank of `everyone` that error or mismatch is of
   std::uint64_t next_iteration{};  ///< where the next repeat goes on
   /// The same text on every rank of `everyone` when some rank could not go on ("rank 2 on h7: …").
   std::optional<std::string> error;

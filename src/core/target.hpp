@@ -21,7 +21,7 @@ struct Target {
   std::optional<int> ranks_per_node;
   /// Only for checks between nodes: it is judged in groups of at most this many nodes.
   std::optional<int> group_nodes;
-  std::string statistic{"median"};  ///< "median", "mean", "p99", "min", "max", "busbw"
+  std::string statistic{"median"};  ///< "median", "mean", "p99"
   Comparison comparison{Comparison::at_most};
   double value{};
   std::string unit;    ///< the check's unit

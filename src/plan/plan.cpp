@@ -239,7 +239,10 @@ class Planner {
   void add(PlannedCheck check, int nodes, int ranks_per_node) {
     check.nodes = nodes;
     check.ranks_per_node = ranks_per_node;
-    if (check.sweep) check.target.reset();
+    if (check.sweep || !check.show) {
+      check.target.reset();
+      check.against_model = false;
+    }
     if (const std::string reason = impossible(check); !reason.empty()) {
       plan_.not_tested.push_back({check.row->id, reason});
       return;

@@ -58,6 +58,11 @@ Journal::~Journal() {
 }
 
 void Journal::append(const CheckRecord& check) { write_line(journal_line(check)); }
+void Journal::append(std::span<const CheckRecord> checks) {
+  std::string lines;
+  for (const CheckRecord& check : checks) lines += (lines.empty() ? "" : "\n") + journal_line(check);
+  if (!lines.empty()) write_line(lines);
+}
 void Journal::append(const Finding& finding) { write_line(journal_line(finding)); }
 void Journal::append(const Fit& fit) { write_line(journal_line(fit)); }
 void Journal::append(const Matrix& matrix) { write_line(journal_line(matrix)); }
@@ -122,7 +127,7 @@ class Rebuilder {
 
  private:
   void take(HeaderLine&) {}
-  void take(CheckRecord& check) { put_check(record_.checks, std::move(check)); }
+  void take(CheckRecord& check) { check_list_.put(record_.checks, std::move(check)); }
   void take(Finding& finding) { add_once(record_.findings, finding); }
   void take(Fit& fit) { add_once(record_.fits, fit); }
   void take(NotTested& not_tested) { add_once(record_.not_tested, not_tested); }
@@ -156,6 +161,7 @@ class Rebuilder {
 
   std::string path_;
   RunRecord record_;
+  CheckList check_list_;
   bool ended_{};
 };
 

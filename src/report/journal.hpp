@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -10,8 +11,9 @@
 namespace fabricheck::report {
 
 /// DIR/journal.jsonl. Line 1 is the header (everything known before the first check); then one line per
-/// check (again after each of its repeats: the last line of a check counts), finding, fit, matrix and not-tested entry; the last line, of type "end", is there when the run came
-/// to its end. Each append is one write followed by fdatasync. Not thread-safe: the caller holds a lock.
+/// check (again after each of its repeats: the last line of a check counts), finding, fit, matrix and
+/// not-tested entry; the last line, of type "end", is there when the run came to its end. Each append is one
+/// write followed by fdatasync. Not thread-safe: the caller holds a lock.
 class Journal {
  public:
   /// Creates DIR (with parents) and an empty journal in it. Throws UsageError when that cannot be done, or
@@ -25,6 +27,7 @@ class Journal {
 
   /// Each throws Error ("journal.jsonl: No space left on device …") and leaves earlier lines whole.
   void append(const CheckRecord& check);
+  void append(std::span<const CheckRecord> checks);  ///< a line each, in one write
   void append(const Finding& finding);
   void append(const Fit& fit);
   void append(const Matrix& matrix);

@@ -93,12 +93,12 @@ TEST(ParseTargets, AllComparisons) {
   EXPECT_EQ(comparison("above"), Comparison::above);
 }
 
-TEST(ParseTargets, BusBandwidthHasItsOwnUnit) {
-  const auto targets = parse(
-      "[[target]]\ncheck = \"mpi.allreduce.latency\"\nstatistic = \"busbw\"\nat_least = \"400 Gb/s\"\n");
-  EXPECT_EQ(targets.at(0).unit, "GB/s");
-  EXPECT_EQ(targets.at(0).value, 50);
-  EXPECT_THAT(error_with("statistic = \"busbw\"\nat_least = \"5 us\"\n"), HasSubstr("write it in GB/s"));
+TEST(ParseTargets, AStatisticThatIsNotJudgedIsRefused) {
+  // A bus bandwidth is a check of its own; a minimum or maximum has no interval.
+  for (const char* statistic : {"busbw", "min", "max"})
+    EXPECT_THAT(error_with(std::string("statistic = \"") + statistic + "\"\nat_most = \"5 us\"\n"),
+                HasSubstr("statistic"))
+        << statistic;
 }
 
 TEST(ParseTargets, SyntaxErrorsCarryLineAndColumn) {

@@ -53,7 +53,7 @@ TEST(Judge, IntervalAcrossTheTargetIsInconclusive) {
 
 TEST(Judge, FewSamplesNeverPass) {
   const Target target = below_5us();
-  EXPECT_EQ(judge(samples_around(1.0, 50), &target, {}).verdict, Verdict::inconclusive);
+  EXPECT_EQ(judge(samples_around(1.0, 31), &target, {}).verdict, Verdict::inconclusive);
   EXPECT_EQ(judge(SampleSet{}, &target, {}).verdict, Verdict::inconclusive);
 }
 

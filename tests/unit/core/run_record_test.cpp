@@ -60,5 +60,53 @@ TEST(VerdictNames, GoBothWays) {
   EXPECT_FALSE(verdict_from_name("pass"));
 }
 
+CheckRecord repeat(Verdict verdict, std::optional<double> value, const std::string& reason = "") {
+  CheckRecord check;
+  check.id = "mpi.allreduce.latency";
+  check.scope = "between nodes";
+  check.parameters["bytes"] = std::int64_t{8};
+  check.participants = {"n1", "n2"};
+  check.verdict = verdict;
+  check.value = value;
+  check.reason = reason;
+  return check;
+}
+
+CheckRecord after(const CheckRecord& first, const CheckRecord& second) {
+  std::vector<CheckRecord> checks;
+  CheckList list;
+  list.put(checks, first);
+  list.put(checks, second);
+  EXPECT_EQ(checks.size(), 1u);
+  return checks.front();
+}
+
+TEST(CheckList, TheLatestRecordOfACheckCounts) {
+  EXPECT_EQ(*after(repeat(Verdict::inconclusive, 2.0), repeat(Verdict::pass, 3.0)).value, 3.0);
+  std::vector<CheckRecord> checks;
+  CheckList list;
+  list.put(checks, repeat(Verdict::pass, 1.0));
+  CheckRecord other = repeat(Verdict::pass, 1.0);
+  other.participants = {"n3"};
+  list.put(checks, other);
+  EXPECT_EQ(checks.size(), 2u);
+}
+
+TEST(CheckList, WhatIsCutShortLosesNeitherItsFiguresNorItsVerdict) {
+  const CheckRecord cut = repeat(Verdict::skipped, std::nullopt, "interrupted");
+  EXPECT_EQ(after(repeat(Verdict::fail, 9.0, "too slow"), cut), repeat(Verdict::fail, 9.0, "too slow"));
+  EXPECT_EQ(after(repeat(Verdict::pass, 3.0), cut), repeat(Verdict::pass, 3.0));
+  EXPECT_EQ(after(repeat(Verdict::inconclusive, 3.0, "2 of 16 repeats"), cut),
+            repeat(Verdict::inconclusive, 3.0, "interrupted"));
+  const CheckRecord lost = repeat(Verdict::error, std::nullopt, "rank 2 on n2 died");
+  EXPECT_EQ(after(repeat(Verdict::pass, 3.0), lost), repeat(Verdict::error, 3.0, "rank 2 on n2 died"));
+  EXPECT_EQ(after(repeat(Verdict::fail, 9.0, "too slow"), lost).verdict, Verdict::fail);
+}
+
+TEST(CheckList, FiguresOfWrongResultsAreNone) {
+  const CheckRecord wrong = repeat(Verdict::fail, std::nullopt, "wrong result: rank 1");
+  EXPECT_EQ(after(repeat(Verdict::pass, 3.0), wrong), wrong);
+}
+
 }  // namespace
 }  // namespace fabricheck

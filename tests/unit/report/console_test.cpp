@@ -277,7 +277,7 @@ TEST(Console, VariantsAreFoldedIntoOneRowApartFromTheUsualOne) {
     if (i >= 20) record.checks.back().title += ", float64 max in place";
     record.checks.back().parameters["variant"] = std::int64_t{i};
   }
-  const std::string folded = report(record);
+  const std::string folded = report(record, 200);
   EXPECT_NE(line_with(folded, {"MPI allreduce latency, between nodes (20 rows)"}), "");
   EXPECT_NE(line_with(folded, {"MPI allreduce latency, other variants, between nodes (40 rows)"}), "");
 }

@@ -298,6 +298,8 @@ TEST_F(JournalTest, ANewRunReplacesAnOldJournal) {
 TEST_F(JournalTest, TheLastLineOfACheckCountsAndKeepsItsFiguresWhereItHasNone) {
   CheckRecord check = full_record().checks[0];
   Journal journal = Journal::create(folder_.string(), header_of(full_record()));
+  check.verdict = Verdict::pass;
+  check.reason.clear();
   check.value = 1.0;
   journal.append(check);
   check.value = 2.0;
