@@ -226,9 +226,9 @@ Words likely_globs(const std::string& glob, const Words& known) {
     likely.push_back(area + ".*");
     likely.push_back("*" + metric);
     if (first == last) continue;
-    likely.push_back(id.substr(0, last) + ".*");
-    likely.push_back(area + ".*" + metric);
-    likely.push_back("*" + id.substr(first, last - first) + ".*");
+    likely.push_back(fmt::format("{}.*", id.substr(0, last)));
+    likely.push_back(fmt::format("{}.*{}", area, metric));
+    likely.push_back(fmt::format("*{}.*", id.substr(first, last - first)));
   }
   return likely;
 }

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace fabricheck::collectives {
@@ -33,7 +34,13 @@ T reduce(Reduction reduction, T a, T b) {
     case Reduction::min:
       return std::min(a, b);
     case Reduction::prod:
-      return a * b;
+      // Of results with a stale or doubled contribution, too: they may overflow, as MPI's own would.
+      if constexpr (std::is_integral_v<T>) {
+        using Unsigned = std::make_unsigned_t<T>;
+        return static_cast<T>(static_cast<Unsigned>(a) * static_cast<Unsigned>(b));
+      } else {
+        return a * b;
+      }
   }
   return T{};
 }
