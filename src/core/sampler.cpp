@@ -22,6 +22,8 @@ constexpr double max_around_ns = 500e6;
 constexpr std::int64_t resynchronise_after_ns = 250'000'000;
 constexpr std::uint64_t verify_all_up_to_bytes = 65536;
 constexpr std::uint64_t verify_one_in = 8;
+/// Less than what lies between two iterations anyway.
+constexpr double free_around_ns = 2000.0;
 
 /// What the root tells its group at the head of a batch.
 struct BatchOrder {
@@ -152,8 +154,9 @@ class Run {
     // Comparing may not cost more than measuring: where one comparison takes as long as several iterations,
     // that many go by unverified. All ranks know the same times, so they choose alike.
     if (least_verify_every_ != 0) {
-      const double iterations = std::ceil(usual_around_ns / std::max(1.0, estimate_ns));
-      verify_every_ = std::max(least_verify_every_, static_cast<std::uint64_t>(std::min(iterations, 1000.0)));
+      const double iterations = std::ceil((usual_around_ns - free_around_ns) / std::max(1.0, estimate_ns));
+      verify_every_ =
+          std::max(least_verify_every_, static_cast<std::uint64_t>(std::clamp(iterations, 1.0, 1000.0)));
     }
     window_ns_ = 3.0 * estimate_ns + 5000.0;
     around_ns_ = 1.5 * around_ns;
