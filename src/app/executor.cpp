@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
-#include <string_view>
 
 #include <fmt/format.h>
 
+#include "app/check_records.hpp"
 #include "app/incident.hpp"
 #include "app/memory_left.hpp"
-#include "collectives/bandwidth.hpp"
 #include "control/agreement.hpp"
 #include "core/error.hpp"
 #include "core/sampler.hpp"
@@ -24,92 +22,6 @@ constexpr std::int64_t most_budgets = 2;
 constexpr std::int64_t overtime_ns = 1'000'000'000;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
 
-void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgement,
-          const std::optional<Target>& target, const Measure& measure) {
-  record.statistics = describe(samples.values_us);
-  record.statistics.blocks = judgement.blocks;
-  if (samples.repeats() > 1) record.statistics.repeats = static_cast<std::uint64_t>(samples.repeats());
-  record.statistics.late_starts = samples.late_starts;
-  record.statistics.overruns = samples.overruns;
-  record.statistics.verified = samples.verified;
-  if (measure.falls()) {
-    // The shortest time gives the largest rate; tails and clock errors of times have no rate of their own.
-    const Statistics times = record.statistics;
-    const auto converted = [&](const std::optional<double>& us) {
-      return us && *us > 0.0 ? std::optional<double>(measure.convert(*us)) : std::nullopt;
-    };
-    record.statistics.min = converted(times.max);
-    record.statistics.max = converted(times.min);
-    record.statistics.median = converted(times.median);
-    record.statistics.mean.reset();
-    record.statistics.p99.reset();
-    record.statistics.p999.reset();
-  } else {
-    record.statistics.clock_error = samples.clock_error_us;
-    record.statistics.osu_mean = samples.osu_mean_us;
-    if (!samples.barrier_us.empty()) {
-      std::vector<double> sorted = samples.barrier_us;
-      std::sort(sorted.begin(), sorted.end());
-      record.statistics.barrier_median = quantile_of_sorted(sorted, 0.5);
-    }
-  }
-  record.value = judgement.value;
-  record.ci95 = judgement.ci95;
-  record.verdict = judgement.verdict;
-  record.reason = judgement.reason;
-  if (target) {
-    record.target = AppliedTarget{comparison_symbol(target->comparison), target->value, target->statistic,
-                                  target->source};
-    record.statistics.decision_interval = judgement.decision_interval;
-    if (judgement.decision_confidence > 0.0)
-      record.statistics.decision_confidence = judgement.decision_confidence;
-  }
-}
-
-std::optional<LastRank> most_often_last(const SampleSet& samples, const std::vector<int>& group,
-                                        const std::vector<std::string>& rank_hosts) {
-  const auto most = std::max_element(samples.last_count.begin(), samples.last_count.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (most == samples.last_count.end()) return std::nullopt;
-  const int rank = group[static_cast<std::size_t>(most->first)];
-  return LastRank{rank, rank_hosts[static_cast<std::size_t>(rank)],
-                  static_cast<double>(most->second) / static_cast<double>(samples.values_us.size())};
-}
-
-/// For the progress line: the gravest of a check's groups.
-const CheckRecord& gravest(const std::vector<CheckRecord>& records) {
-  const auto gravity = [](const CheckRecord& record) {
-    switch (record.verdict) {
-      case Verdict::fail:
-        return 0;
-      case Verdict::error:
-        return 1;
-      case Verdict::inconclusive:
-        return 2;
-      case Verdict::pass:
-        return 3;
-      case Verdict::unchecked:
-        return 4;
-      case Verdict::skipped:
-        return 5;
-    }
-    return 6;
-  };
-  return *std::min_element(records.begin(), records.end(), [&](const CheckRecord& a, const CheckRecord& b) {
-    return gravity(a) != gravity(b) ? gravity(a) < gravity(b) : a.value.value_or(0.0) > b.value.value_or(0.0);
-  });
-}
-
-/// What differs from the usual float32, sum, out of place: ", int64 max in place".
-std::string variant_words(const plan::PlannedCheck& check) {
-  if (check.variant == Variant{}) return "";
-  std::string words = ",";
-  if (check.row->typed) words += fmt::format(" {}", type_name(check.variant.type));
-  if (check.row->reduces) words += fmt::format(" {}", reduction_name(check.variant.reduction));
-  if (check.variant.in_place) words += " in place";
-  return words;
-}
-
 /// The policy of one check: the family is the plan's.
 GatePolicy policy_of(const plan::PlannedCheck& check, const plan::TestPlan& plan) {
   GatePolicy policy;
@@ -118,77 +30,7 @@ GatePolicy policy_of(const plan::PlannedCheck& check, const plan::TestPlan& plan
   return policy;
 }
 
-bool opposes(Verdict a, Verdict b) {
-  return (a == Verdict::pass && b == Verdict::fail) || (a == Verdict::fail && b == Verdict::pass);
-}
-
-/// Whether one of them still wants a verdict.
-bool is_open(const std::vector<CheckRecord>& records) {
-  return std::any_of(records.begin(), records.end(),
-                     [](const CheckRecord& one) { return one.verdict == Verdict::inconclusive; });
-}
-
-/// Whether both were measured by the same ranks with the same bytes, whatever the type of their elements.
-bool is_same_place(const CheckRecord& a, const CheckRecord& b) {
-  const auto same = [&](const char* name) {
-    const auto in_a = a.parameters.find(name), in_b = b.parameters.find(name);
-    return in_a == a.parameters.end() ? in_b == b.parameters.end()
-                                      : in_b != b.parameters.end() && in_a->second == in_b->second;
-  };
-  return a.scope == b.scope && a.participants == b.participants && same("bytes") && same("mode") &&
-         same("group");
-}
-
-/// How the row presents the times of a group of `ranks`.
-Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ranks, double compute_us) {
-  if (row.bus_factor) {
-    const std::uint64_t bytes =
-        check.row->payload_bytes
-            ? check.row->payload_bytes(check.bytes, ranks, type_bytes(check.variant.type))
-            : check.bytes;
-    return Measure::rate(row.unit, collectives::algbw_GBps(bytes, 1.0) * row.bus_factor(ranks));
-  }
-  if (!row.computes_for.empty()) {
-    // It computes for as long as its counterpart takes alone.
-    return {row.unit,
-            [compute_us](double us) { return collectives::overlap_percent(us, compute_us, compute_us); },
-            [compute_us](double percent) { return compute_us * (2.0 - percent / 100.0); }};
-  }
-  return {};
-}
-
 }  // namespace
-
-CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
-                         const std::vector<std::string>& rank_hosts) {
-  CheckRecord record;
-  record.id = check.row->id;
-  record.title = check.row->title + variant_words(check);
-  record.scope = scope_name(check.scope);
-  record.metric = check.row->metric;
-  record.unit = check.row->unit;
-  const std::vector<int>& ranks = check.groups[group];
-  std::set<std::string_view> seen;
-  for (const int rank : ranks) {
-    const std::string& host = rank_hosts[static_cast<std::size_t>(rank)];
-    if (seen.insert(host).second) record.participants.push_back(host);
-  }
-  const auto nodes = static_cast<std::int64_t>(record.participants.size());
-  if (!check.row->sizes.empty()) record.parameters["bytes"] = static_cast<std::int64_t>(check.bytes);
-  if (check.row->typed) record.parameters["type"] = std::string(type_name(check.variant.type));
-  if (check.row->reduces)
-    record.parameters["reduction"] = std::string(reduction_name(check.variant.reduction));
-  if (check.row->can_be_in_place) record.parameters["in_place"] = check.variant.in_place ? "yes" : "no";
-  record.parameters["ranks"] = static_cast<std::int64_t>(ranks.size());
-  record.parameters["nodes"] = nodes;
-  record.parameters["ranks_per_node"] = (static_cast<std::int64_t>(ranks.size()) + nodes - 1) / nodes;
-  if (!check.mode.empty()) {
-    record.parameters["mode"] = check.mode;
-    record.parameters["group"] =
-        static_cast<std::int64_t>(check.group_number ? static_cast<std::size_t>(*check.group_number) : group);
-  }
-  return record;
-}
 
 Executor::Executor(ExecutorWorld world, const plan::TestPlan& plan, std::vector<Target> targets)
     : world_(std::move(world)), plan_(plan), targets_(std::move(targets)), ongoing_(plan.checks.size()) {}

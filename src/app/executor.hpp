@@ -107,10 +107,6 @@ class Executor {
   std::vector<CheckRecord> measured_;          ///< rank 0: finished checks that other checks compute for
 };
 
-/// What is known of a check before it is measured, for group `group` of it.
-CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
-                         const std::vector<std::string>& rank_hosts);
-
 /// A healthy tree's upper rounds cross more switches than the groups, which sit close together: by how much
 /// the world may be slower than alpha * ceil(log2 N) before that is called a fault. Our own choice: two
 /// switch hops of 0.25 us on each 1 us round.

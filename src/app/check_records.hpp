@@ -1,0 +1,43 @@
+// From what was measured to the records of checks. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/judge.hpp"
+#include "core/run_record.hpp"
+#include "plan/plan.hpp"
+
+namespace fabricheck::app {
+
+/// What is known of a check before it is measured, for group `group` of it.
+CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
+                         const std::vector<std::string>& rank_hosts);
+
+/// Statistics, figures and verdict of what was measured.
+void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgement,
+          const std::optional<Target>& target, const Measure& measure);
+
+std::optional<LastRank> most_often_last(const SampleSet& samples, const std::vector<int>& group,
+                                        const std::vector<std::string>& rank_hosts);
+
+/// For the progress line: the gravest of a check's groups.
+const CheckRecord& gravest(const std::vector<CheckRecord>& records);
+
+/// What differs from the usual float32, sum, out of place: ", int64 max in place".
+std::string variant_words(const plan::PlannedCheck& check);
+
+/// PASS and FAIL.
+bool opposes(Verdict a, Verdict b);
+
+/// Whether one of them still wants a verdict.
+bool is_open(const std::vector<CheckRecord>& records);
+
+/// Whether both were measured by the same ranks with the same bytes, whatever the type of their elements.
+bool is_same_place(const CheckRecord& a, const CheckRecord& b);
+
+/// How the row presents the times of a group of `ranks`.
+Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ranks, double compute_us);
+
+}  // namespace fabricheck::app
