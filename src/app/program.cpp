@@ -18,6 +18,7 @@
 #include "app/compare.hpp"
 #include "app/known_words.hpp"
 #include "app/launch.hpp"
+#include "app/node.hpp"
 #include "app/probe_host.hpp"
 #include "app/result_file.hpp"
 #include "app/run.hpp"
@@ -59,6 +60,12 @@ std::vector<config::KnownCheck> known_checks() {
   return known;
 }
 
+const topology::FactRow* find_fact(std::string_view id) {
+  for (const topology::FactRow& row : topology::catalog())
+    if (row.id == id) return &row;
+  return nullptr;
+}
+
 int list(const ListOptions& options) {
   std::string text;
   if (options.subject == ListSubject::checks) {
@@ -68,6 +75,9 @@ int list(const ListOptions& options) {
     }
     for (const topology::FactRow& row : topology::catalog())
       text += fmt::format("{:<24} {:<5} {}\n", row.id, "", row.description);
+    text += "\nBy fabricheck node:\n";
+    for (const node::NodeRow& row : node::catalog())
+      if (find_fact(row.id) == nullptr) text += fmt::format("{:<24} {:<5} {}\n", row.id, "", row.description);
   } else if (options.subject == ListSubject::platforms) {
     for (const Platform& platform : config::built_in_platforms())
       text += topology::describe_platform(platform);
@@ -257,6 +267,7 @@ int dispatch(int argc, char** argv, const Hooks& hooks) {
   if (const auto* options = std::get_if<LaunchOptions>(&parsed)) return launch(*options, launch_context());
   if (const auto* options = std::get_if<ListOptions>(&parsed)) return list(*options);
   if (const auto* options = std::get_if<TopologyOptions>(&parsed)) return show_topology(*options);
+  if (const auto* options = std::get_if<NodeOptions>(&parsed)) return check_node(*options, argv);
   if (const auto* options = std::get_if<CompareOptions>(&parsed)) return compare_results(*options);
   return show_report(std::get<ReportOptions>(parsed));
 }

@@ -75,7 +75,7 @@ Host probe_host(const ProbeOptions& options) {
   add_gpus(options, pci, host);
   host.pci = pci_nodes(options.sysroot, pci, host.unknown);
   host.environment = probe_environment(options.sysroot, host.unknown);
-  host.rdma_devices = probe_rdma(options.sysroot, host.unknown);
+  host.rdma_devices = probe_rdma(options.sysroot, host.unknown, options.at);
   add_unanswered_nics(options.sysroot, pci, host);
   add_facts_of_devices(options.sysroot, host);
   return host;

@@ -36,6 +36,21 @@ class GpuWriter {
   GpuWriter(Calls& calls, Records& records, Device device, unsigned index)
       : calls_{calls}, records_{records}, device_{device}, index_{index}, number_{std::to_string(index)} {}
 
+  /// Whether it works and is whole, by about twenty calls: what nobody judges it by is left out.
+  void write_briefly() {
+    pci();
+    name();
+    link_to_host();
+    ecc_and_mig();
+    ecc("ecc_corrected", kCorrected, kVolatile);
+    ecc("ecc_uncorrected", kUncorrected, kVolatile);
+    memory_repairs();
+    throttle();
+    fabric();
+    if (!write_links_briefly(calls_, records_, device_, index_))
+      write_links(calls_, records_, device_, index_, capability());
+  }
+
   void write() {
     identity();
     const int compute_major = capability();
@@ -60,20 +75,24 @@ class GpuWriter {
     if (calls_.ask<GetOfKind>({name}, what, device_, kind, &value)) set(key, value);
   }
 
-  void identity() {
-    PciInfo pci{};
-    if (calls_.ask<GetPciInfo>({"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2"},
-                               "the PCI address of GPUs", device_, &pci)) {
-      pci.bus_id.back() = '\0';
-      pci.legacy_bus_id.back() = '\0';
-      auto address = pci_address(pci.bus_id.data());
-      if (!address) address = pci_address(pci.legacy_bus_id.data());
-      set("pci", address.value_or("-"));
-      if (!address) {
-        records_.add({"error", "nvmlDeviceGetPciInfo_v3", "0",
-                      fmt::format("'{}' is no PCI address", pci.bus_id.data()), number_});
-      }
+  void pci() {
+    PciInfo info{};
+    if (!calls_.ask<GetPciInfo>({"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2"},
+                                "the PCI address of GPUs", device_, &info))
+      return;
+    info.bus_id.back() = '\0';
+    info.legacy_bus_id.back() = '\0';
+    auto address = pci_address(info.bus_id.data());
+    if (!address) address = pci_address(info.legacy_bus_id.data());
+    set("pci", address.value_or("-"));
+    if (!address) {
+      records_.add({"error", "nvmlDeviceGetPciInfo_v3", "0",
+                    fmt::format("'{}' is no PCI address", info.bus_id.data()), number_});
     }
+  }
+
+  void identity() {
+    pci();
     text("uuid", "nvmlDeviceGetUUID", "the UUID of GPUs");
     name();
     text("vbios", "nvmlDeviceGetVbiosVersion", "the VBIOS version of GPUs");
@@ -131,7 +150,7 @@ class GpuWriter {
     number("pcie_replays", {"nvmlDeviceGetPcieReplayCounter"}, "the PCIe replays of GPUs");
   }
 
-  void modes() {
+  void ecc_and_mig() {
     unsigned now = 0;
     unsigned pending = 0;
     if (calls_.ask<GetTwo>({"nvmlDeviceGetEccMode"}, "whether ECC is on", device_, &now, &pending)) {
@@ -140,6 +159,10 @@ class GpuWriter {
     if (calls_.ask<GetTwo>({"nvmlDeviceGetMigMode"}, "whether MIG is on", device_, &now, &pending)) {
       set("mig", now);
     }
+  }
+
+  void modes() {
+    ecc_and_mig();
     number("persistence", {"nvmlDeviceGetPersistenceMode"}, "the persistence mode");
     number("power_limit", {"nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetPowerManagementLimit"},
            "the power limit of GPUs");
@@ -154,6 +177,15 @@ class GpuWriter {
     ecc("ecc_uncorrected", kUncorrected, kVolatile);
     ecc("ecc_corrected_lifetime", kCorrected, kAggregate);
     ecc("ecc_uncorrected_lifetime", kUncorrected, kAggregate);
+    memory_repairs();
+    throttle();
+    of_kind("sm_clock", "nvmlDeviceGetClockInfo", kClockSm, "the clocks of GPUs");
+    of_kind("memory_clock", "nvmlDeviceGetClockInfo", kClockMemory, "the clocks of GPUs");
+    of_kind("temperature", "nvmlDeviceGetTemperature", kGpuTemperature, "the temperature of GPUs");
+    number("power", {"nvmlDeviceGetPowerUsage"}, "the power that GPUs draw");
+  }
+
+  void memory_repairs() {
     std::array<unsigned, 4> rows{};
     if (calls_.ask<GetRows>({"nvmlDeviceGetRemappedRows"}, "the remapped rows of GPUs", device_, &rows[0],
                             &rows[1], &rows[2], &rows[3])) {
@@ -164,16 +196,15 @@ class GpuWriter {
     }
     number("retirement_pending", {"nvmlDeviceGetRetiredPagesPendingStatus"},
            "whether memory pages wait to be retired");
+  }
+
+  void throttle() {
     unsigned long long reasons = 0;
     if (calls_.ask<GetBits>(
             {"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"},
             "why clocks are throttled", device_, &reasons)) {
       set("throttle", reasons);
     }
-    of_kind("sm_clock", "nvmlDeviceGetClockInfo", kClockSm, "the clocks of GPUs");
-    of_kind("memory_clock", "nvmlDeviceGetClockInfo", kClockMemory, "the clocks of GPUs");
-    of_kind("temperature", "nvmlDeviceGetTemperature", kGpuTemperature, "the temperature of GPUs");
-    number("power", {"nvmlDeviceGetPowerUsage"}, "the power that GPUs draw");
   }
 
   void ecc(const char* key, int type, int counter) {
@@ -225,7 +256,7 @@ class GpuWriter {
   std::string number_;
 };
 
-void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned index) {
+void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned index, NvmlDetail detail) {
   constexpr const char* kCall = "nvmlDeviceGetHandleByIndex_v2";
   const std::string number = std::to_string(index);
   Device device = nullptr;
@@ -239,7 +270,8 @@ void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned i
   }
   records.add({"gpu", number});
   try {
-    GpuWriter(calls, records, device, index).write();
+    GpuWriter writer(calls, records, device, index);
+    detail == NvmlDetail::brief ? writer.write_briefly() : writer.write();
     records.add({"done", number});
   } catch (const GpuStopped& stopped) {
     records.add({"failed", number, "not answering", stopped.problem});
@@ -261,7 +293,7 @@ void write_host(Calls& calls, Records& records) {
 }
 
 /// Everything between dlopen and the end; what goes wrong as a whole is one record.
-void write_all(const std::string& library, void* handle, Records& records) {
+void write_all(const std::string& library, void* handle, Records& records, NvmlDetail detail) {
   Calls calls(handle, records);
   const bool new_init = calls.symbol<Init>("nvmlInit_v2") != nullptr;
   const char* const init_name = new_init ? "nvmlInit_v2" : "nvmlInit";
@@ -291,7 +323,7 @@ void write_all(const std::string& library, void* handle, Records& records) {
     return;
   }
   records.add({"count", std::to_string(count)});
-  for (unsigned index = 0; index < count; ++index) write_gpu(calls, records, get_handle, index);
+  for (unsigned index = 0; index < count; ++index) write_gpu(calls, records, get_handle, index, detail);
   records.add({"end"});
   records.flush();
   if (const auto shutdown = calls.symbol<Init>("nvmlShutdown")) shutdown();
@@ -306,7 +338,7 @@ bool nvml_library_exists(const std::string& library) {
   return true;
 }
 
-void write_nvml_records(const std::string& library, int descriptor) {
+void write_nvml_records(const std::string& library, int descriptor, NvmlDetail detail) {
   Records records(descriptor);
   records.add({"at", "dlopen"});
   records.flush();
@@ -319,7 +351,7 @@ void write_nvml_records(const std::string& library, int descriptor) {
     records.add({"problem", absent ? "no_library" : "failed",
                  absent ? library + " is not on this host" : std::string(reason)});
   } else {
-    write_all(library, handle, records);
+    write_all(library, handle, records, detail);
   }
   records.flush();
 }
