@@ -32,7 +32,6 @@
 #include "report/node_state.hpp"
 #include "report/report.hpp"
 #include "topology/model/merge.hpp"
-#include "topology/model/text.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -70,6 +69,15 @@ NodeConfig configuration(const NodeOptions& options) {
   if (!options.expect_file.empty()) config.expect_file = options.expect_file;
   if (!options.storage_path.empty()) config.file_systems.push_back({options.storage_path, true, std::nullopt});
   return config;
+}
+
+/// Fit for a line of syslog, whatever is in it.
+std::string one_line(const std::string& text) {
+  constexpr std::size_t kLongest = 900;
+  std::string line = text.substr(0, kLongest);
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return line;
 }
 
 /// One visit of one node, from the first look to the word to Slurm.
@@ -293,9 +301,9 @@ class Visit {
       const std::string line = fmt::format(
           "{}{}{}: {} ({})", node::profile_name(options_.profile), slurm_.job.empty() ? "" : " of job ", slurm_.job,
           decision_.log.empty() ? "nothing to do on " + node_name() : decision_.log, summary());
-      syslog(decision_.is_loud ? LOG_ERR : LOG_NOTICE, "%s", topology::printable(line).c_str());
+      syslog(decision_.is_loud ? LOG_ERR : LOG_NOTICE, "%s", one_line(line).c_str());
       if (decision_.is_loud) fmt::print(stderr, "fabricheck: {}\n", line);
-      for (const std::string& note : notes_) syslog(LOG_WARNING, "%s", topology::printable(note).c_str());
+      for (const std::string& note : notes_) syslog(LOG_WARNING, "%s", one_line(note).c_str());
     }
     const bool json_on_output = options_.json_file == "-";
     if (!options_.json_file.empty()) {
@@ -370,7 +378,7 @@ int check_node(const NodeOptions& options, char** argv) {
     return Visit(options, configuration(options), slurm).run();
   } catch (const std::exception& error) {
     // Whoever is at fault, it is not the node: the sentence is logged and the job runs.
-    if (options.slurm) syslog(LOG_ERR, "%s", topology::printable(error.what()).c_str());
+    if (options.slurm) syslog(LOG_ERR, "%s", one_line(error.what()).c_str());
     throw;
   }
 }

@@ -106,7 +106,9 @@ Outcome judge_gpudirect(const NodeFacts& facts, const NodeConfig& config) {
   const std::optional<bool>& dmabuf = host.environment.dmabuf;
   if (peermem || dmabuf.value_or(false))
     return outcome_of(Verdict::pass, peermem ? "nvidia_peermem is loaded" : "by dmabuf");
-  if (!dmabuf) return outcome_of(Verdict::inconclusive, "whether the driver offers dmabuf is not known");
+  if (!dmabuf)
+    return outcome_of(config.gpudirect ? Verdict::inconclusive : Verdict::unchecked,
+                      "whether the driver offers dmabuf is not known");
   if (!config.gpudirect)
     return outcome_of(Verdict::unchecked, "neither nvidia_peermem nor dmabuf; `gpudirect = true` asks for one");
   return failed({certain("", "neither nvidia_peermem nor dmabuf: NICs cannot reach GPU memory", "no-gpudirect")});
@@ -115,7 +117,9 @@ Outcome judge_gpudirect(const NodeFacts& facts, const NodeConfig& config) {
 Outcome judge_memlock(const NodeFacts& facts, const NodeConfig& config) {
   if (!facts.host) return outcome_of(Verdict::inconclusive, facts.host_unknown);
   const auto& limit = facts.host->environment.memlock_bytes;
-  if (!limit) return outcome_of(Verdict::inconclusive, "the limit of locked memory is not known");
+  if (!limit)
+    return outcome_of(config.memlock_bytes_min ? Verdict::inconclusive : Verdict::skipped,
+                      "the limit of locked memory is not known");
   Outcome outcome;
   outcome.unit = "B";
   outcome.value = static_cast<double>(*limit);
