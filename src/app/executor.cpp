@@ -347,6 +347,7 @@ void Executor::visit(std::size_t index) {
   } else {
     memory_left_ = 0;  // what was there once is there again
   }
+  if (world_.counters) world_.counters->begin();
   std::unique_ptr<Operation> operation;
   const auto failed = control::together(*world_.world, world_.host, [&] {
     if (party.everyone) operation = make_operation(check, party, ongoing.compute_us);
@@ -371,6 +372,7 @@ void Executor::visit(std::size_t index) {
     world_.progress->idle.store(true);
     world_.world->idle_barrier();
     world_.progress->idle.store(false);
+    if (world_.counters) world_.counters->end(index);
   }
   // Of all ranks: whether a group still wants its verdict, and whether it broke.
   std::array<double, 2> state{is_open(records) ? 1.0 : 0.0, ongoing.broken ? 1.0 : 0.0};
@@ -398,6 +400,7 @@ void Executor::visit(std::size_t index) {
   if (ongoing.finished) ongoing.samples = {};
   if (order[1] == 0.0) return;
   if (!failed) records = gathered(records);
+  if (world_.counters) world_.counters->tell(index, records);
   if (!world_.log) return;
   for (CheckRecord& record : records) {
     if (order[2] > 0.0 && record.verdict == Verdict::inconclusive)
