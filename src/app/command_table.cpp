@@ -84,13 +84,16 @@ constexpr std::array<OptionRow, 5> launch_options{{
 }};
 
 constexpr std::array<OptionRow, 9> node_options{{
-    {"profile", 0, "NAME", "prolog and health look and touch nothing; the others use devices that nobody else does",
-     false, Names::nothing, profile_choices},
+    {"profile", 0, "NAME",
+     "prolog and health look and touch nothing; the others use devices that nobody else does", false,
+     Names::nothing, profile_choices},
     {"budget", 0, "DURATION",
-     "the whole ends within it and a second, 100ms to 1h (default by profile: prolog and health 5s, epilog 30s, "
+     "the whole ends within it and a second, 100ms to 1h (default by profile: prolog and health 5s, epilog "
+     "30s, "
      "acceptance 5m)",
      false},
-    {"config", 0, "FILE", "the site's fabricheck.toml; without one nothing is ever drained", false, Names::file},
+    {"config", 0, "FILE", "the site's fabricheck.toml; without one nothing is ever drained", false,
+     Names::file},
     {"expect", 0, "FILE", expect_help, false, Names::file},
     {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false, Names::file},
     {"storage-path", 0, "DIR", "a folder that has to be mounted and writable", false, Names::folder},
@@ -98,7 +101,8 @@ constexpr std::array<OptionRow, 9> node_options{{
     {"sysroot", 0, "DIR",
      "look for sys and proc in DIR instead of / (a machine recorded by scripts/capture-node)", false,
      Names::folder},
-    {"slurm", 0, "", "act on Slurm as the configuration says; exit with 1 only when the job must not run here", false},
+    {"slurm", 0, "",
+     "act on Slurm as the configuration says; exit with 1 only when the job must not run here", false},
 }};
 
 constexpr std::array<OptionRow, 8> topology_options{{
@@ -167,7 +171,8 @@ const std::array<CommandRow, 7>& rows() {
        "allocation, else it is this machine alone. What follows -- is the run; without it, plain run.",
        launch_options, launch_examples, true},
       {"node", "", "check this node alone, as around a job of Slurm",
-       "Whether its devices answer and are whole, and what jobs need is there; no MPI is started. In slurm/ are a "
+       "Whether its devices answer and are whole, and what jobs need is there; no MPI is started. In slurm/ "
+       "are a "
        "prolog,\n"
        "an epilog and a health check that call it with --slurm.",
        node_options, node_examples, true},

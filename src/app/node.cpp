@@ -67,7 +67,8 @@ NodeConfig configuration(const NodeOptions& options) {
     config = config::read_node_config(options.config_file, ids, kinds);
   }
   if (!options.expect_file.empty()) config.expect_file = options.expect_file;
-  if (!options.storage_path.empty()) config.file_systems.push_back({options.storage_path, true, std::nullopt});
+  if (!options.storage_path.empty())
+    config.file_systems.push_back({options.storage_path, true, std::nullopt});
   return config;
 }
 
@@ -84,8 +85,11 @@ std::string one_line(const std::string& text) {
 class Visit {
  public:
   Visit(const NodeOptions& options, NodeConfig config, SlurmWords slurm)
-      : options_(options), config_(std::move(config)), slurm_(std::move(slurm)),
-        budget_(options.budget.value_or(config_.budget.value_or(default_budget(options.profile)))), whole_(budget_) {
+      : options_(options),
+        config_(std::move(config)),
+        slurm_(std::move(slurm)),
+        budget_(options.budget.value_or(config_.budget.value_or(default_budget(options.profile)))),
+        whole_(budget_) {
     TopologySources sources;
     sources.expect_file = config_.expect_file;
     sources.platform = config_.platform;
@@ -134,8 +138,8 @@ class Visit {
     options.skip_gpus = options_.slurm && !slurm_.job.empty() && !slurm_.gpus;
     // Two looks, and what is left for Slurm.
     constexpr double kShare = 0.4;
-    options.patience = milliseconds(
-        static_cast<std::int64_t>(kShare * static_cast<double>(duration_cast<milliseconds>(budget_).count())));
+    options.patience = milliseconds(static_cast<std::int64_t>(
+        kShare * static_cast<double>(duration_cast<milliseconds>(budget_).count())));
     options.now_unix_s = began_unix_s_;
     const auto plan = node::plan(options_.profile, budget_, config_.skip);
     facts_ = look_at_node(options, config_, words_, last_, isolation);
@@ -153,7 +157,8 @@ class Visit {
   }
 
   /// What the first look found wrong has to be wrong at the second, a moment later.
-  void look_again(const LookOptions& options, const std::vector<node::PlannedRow>& plan, node::Isolation& isolation) {
+  void look_again(const LookOptions& options, const std::vector<node::PlannedRow>& plan,
+                  node::Isolation& isolation) {
     constexpr milliseconds kPause{100};
     std::this_thread::sleep_for(std::min(kPause, isolation.left()));
     const node::Judgement first = std::move(judgement_);
@@ -163,8 +168,9 @@ class Visit {
     confirmed_ = node::seen_twice(first.faults, judgement_.faults);
     if (!first.unclear.empty() && !judgement_.unclear.empty()) unclear_ = judgement_.unclear.front();
     for (CheckRecord& check : judgement_.checks) {
-      const bool is_confirmed = std::any_of(confirmed_.begin(), confirmed_.end(),
-                                            [&](const node::Fault& fault) { return fault.check == check.id; });
+      const bool is_confirmed =
+          std::any_of(confirmed_.begin(), confirmed_.end(),
+                      [&](const node::Fault& fault) { return fault.check == check.id; });
       if (check.verdict != Verdict::fail || is_confirmed) continue;
       check.verdict = Verdict::inconclusive;
       check.reason += "; the look before it did not see that";
@@ -235,10 +241,10 @@ class Visit {
     ask(slurm, question);
     if (!question.slurm_problem.empty() || !node::is_over_limit(question, config_)) return;
     problem = slurm.resume(question.node);
-    decision_.log = fmt::format("CIRCUIT BREAKER: NOT draining {}: others were drained at the same moment{}{}; it would be "
-                                "for '{}'",
-                                question.node, problem.empty() ? "" : ", and taking it back failed: ", problem,
-                                decision_.reason);
+    decision_.log = fmt::format(
+        "CIRCUIT BREAKER: NOT draining {}: others were drained at the same moment{}{}; it would be "
+        "for '{}'",
+        question.node, problem.empty() ? "" : ", and taking it back failed: ", problem, decision_.reason);
     decision_.action = node::DrainAction::held_back;
     decision_.refuses_job = false;
   }
@@ -258,7 +264,8 @@ class Visit {
       Finding shown = finding;
       record_.findings.push_back(std::move(shown));
     }
-    for (const std::string& note : notes_) add_finding("node-state", note, "it is not used, and the next visit begins anew");
+    for (const std::string& note : notes_)
+      add_finding("node-state", note, "it is not used, and the next visit begins anew");
     if (facts_.host) record_.topology = topology::merge_hosts({*facts_.host});
     fabricheck::conclude(record_);
     if (!decision_.log.empty())
@@ -278,7 +285,8 @@ class Visit {
   }
 
   void save_state(const node::Isolation& isolation) {
-    // Where the old one is kept by somebody else, or the folder cannot be written, the next visit says so again.
+    // Where the old one is kept by somebody else, or the folder cannot be written, the next visit says so
+    // again.
     const std::string problem = node::write_state(
         config_.state_folder,
         report::node_state_to_json(state_after(facts_, last_, isolation, boot_, began_unix_s_)));
@@ -299,8 +307,8 @@ class Visit {
   void say() const {
     if (options_.slurm) {
       const std::string line = fmt::format(
-          "{}{}{}: {} ({})", node::profile_name(options_.profile), slurm_.job.empty() ? "" : " of job ", slurm_.job,
-          decision_.log.empty() ? "nothing to do on " + node_name() : decision_.log, summary());
+          "{}{}{}: {} ({})", node::profile_name(options_.profile), slurm_.job.empty() ? "" : " of job ",
+          slurm_.job, decision_.log.empty() ? "nothing to do on " + node_name() : decision_.log, summary());
       syslog(decision_.is_loud ? LOG_ERR : LOG_NOTICE, "%s", one_line(line).c_str());
       if (decision_.is_loud) fmt::print(stderr, "fabricheck: {}\n", line);
       for (const std::string& note : notes_) syslog(LOG_WARNING, "%s", one_line(note).c_str());
@@ -319,7 +327,8 @@ class Visit {
     for (const CheckRecord& check : record_.checks)
       fmt::print(out, "{:<13} {:<22} {}\n", verdict_name(check.verdict), check.id,
                  check.reason.empty() ? check.title : check.reason);
-    for (const NotTested& skip : record_.not_tested) fmt::print(out, "{:<13} {:<22} {}\n", "SKIPPED", skip.id, skip.reason);
+    for (const NotTested& skip : record_.not_tested)
+      fmt::print(out, "{:<13} {:<22} {}\n", "SKIPPED", skip.id, skip.reason);
     for (const std::string& note : notes_) fmt::print(stderr, "fabricheck: {}\n", note);
     fmt::print(out, "\n{}: {}; {}\n", verdict_name(record_.verdict), record_.verdict_reason, summary());
     if (!decision_.log.empty()) fmt::print(out, "{}\n", decision_.log);
@@ -328,7 +337,7 @@ class Visit {
   int status() const {
     if (!options_.slurm) return record_.exit_status;
     return decision_.refuses_job && options_.profile == node::Profile::prolog ? exit_status::target_missed
-                                                                             : exit_status::passed;
+                                                                              : exit_status::passed;
   }
 
   const NodeOptions& options_;
@@ -354,8 +363,8 @@ class Visit {
     const auto seconds = static_cast<std::time_t>(unix_s);
     std::tm parts{};
     ::gmtime_r(&seconds, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                       parts.tm_hour, parts.tm_min, parts.tm_sec);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
+                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
   }
 };
 
@@ -369,7 +378,8 @@ int check_node(const NodeOptions& options, char** argv) {
   if (options.slurm) ::openlog("fabricheck", LOG_PID | LOG_NDELAY, LOG_DAEMON);
   try {
     if (!std::filesystem::is_directory(options.sysroot))
-      throw UsageError("--sysroot '" + options.sysroot + "' is no folder: give the root of a recorded machine");
+      throw UsageError("--sysroot '" + options.sysroot +
+                       "' is no folder: give the root of a recorded machine");
     if (!options.targets_file.empty()) {
       std::vector<config::KnownCheck> known;
       for (const CheckRow& row : catalogue()) known.push_back({row.id, row.unit});

@@ -5,8 +5,8 @@
 
 namespace fabricheck::app {
 
-/// The command; its exit status. `argv` is this process's own, to start again without what a job's environment
-/// made the dynamic linker load.
+/// The command; its exit status. `argv` is this process's own, to start again without what a job's
+/// environment made the dynamic linker load.
 int check_node(const NodeOptions& options, char** argv);
 
 }  // namespace fabricheck::app

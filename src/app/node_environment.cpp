@@ -21,7 +21,8 @@ bool is_word(std::string_view text) {
 }
 
 bool loads_code(std::string_view variable) {
-  return variable.starts_with("LD_") || variable.starts_with("GLIBC_TUNABLES=") || variable.starts_with("GCONV_PATH=");
+  return variable.starts_with("LD_") || variable.starts_with("GLIBC_TUNABLES=") ||
+         variable.starts_with("GCONV_PATH=");
 }
 
 }  // namespace
@@ -58,8 +59,8 @@ SlurmWords slurm_words(const char* (*variable)(const char* name)) {
   words.node = word("SLURMD_NODENAME");
   words.job = word("SLURM_JOB_ID");
   words.partition = word("SLURM_JOB_PARTITION");
-  if (const char* const conf = variable("SLURM_CONF"); conf != nullptr && *conf == '/' &&
-                                                       std::string_view(conf).size() <= kLongest)
+  if (const char* const conf = variable("SLURM_CONF");
+      conf != nullptr && *conf == '/' && std::string_view(conf).size() <= kLongest)
     words.conf = conf;
   if (const char* const gpus = variable("SLURM_JOB_GPUS"); gpus != nullptr && *gpus != '\0')
     words.gpus = parse_gpu_list(gpus);

@@ -8,10 +8,10 @@
 namespace fabricheck::app {
 
 struct SlurmWords {
-  std::string node;       ///< SLURMD_NODENAME; empty: not told
-  std::string job;        ///< SLURM_JOB_ID; empty: not around a job
-  std::string partition;  ///< SLURM_JOB_PARTITION
-  std::string conf;       ///< SLURM_CONF, an absolute path
+  std::string node;                      ///< SLURMD_NODENAME; empty: not told
+  std::string job;                       ///< SLURM_JOB_ID; empty: not around a job
+  std::string partition;                 ///< SLURM_JOB_PARTITION
+  std::string conf;                      ///< SLURM_CONF, an absolute path
   std::optional<std::vector<int>> gpus;  ///< SLURM_JOB_GPUS, indices on this node; none: not told
 };
 
@@ -21,8 +21,8 @@ SlurmWords slurm_words(const char* (*variable)(const char* name));
 /// "0,2-3" -> {0, 2, 3}; nothing for anything else.
 std::optional<std::vector<int>> parse_gpu_list(const std::string& text);
 
-/// Starts this program again without the variables by which the dynamic linker loads other code, where root has
-/// such; then empties the environment, so that nothing in it chooses libraries, files or devices.
+/// Starts this program again without the variables by which the dynamic linker loads other code, where root
+/// has such; then empties the environment, so that nothing in it chooses libraries, files or devices.
 void leave_environment(char** argv);
 
 }  // namespace fabricheck::app

@@ -75,7 +75,8 @@ void look_at_devices(const LookOptions& options, const NodeConfig& config, node:
   probe.sysroot = options.sysroot;
   probe.nvml_library = config.nvml_library;
   probe.brief = true;
-  // A child of NVML's that cannot be killed is waited for a moment, inside of the child that is given `patience`.
+  // A child of NVML's that cannot be killed is waited for a moment, inside of the child that is given
+  // `patience`.
   constexpr milliseconds kForKilling{750};
   probe.nvml_deadline = std::max(options.patience / 2, options.patience - kForKilling);
   facts.nvml_deadline_s = std::chrono::duration<double>(probe.nvml_deadline).count();
@@ -85,8 +86,8 @@ void look_at_devices(const LookOptions& options, const NodeConfig& config, node:
     probe.nvml_library.clear();
   }
   const std::size_t stuck_before = isolation.stuck().size();
-  const node::IsolatedAnswer answer = isolation.run(
-      kDevices, options.patience, [&](int descriptor) { probe_devices(probe, descriptor); });
+  const node::IsolatedAnswer answer =
+      isolation.run(kDevices, options.patience, [&](int descriptor) { probe_devices(probe, descriptor); });
   const DeviceAnswer taken = take_lines(answer.so_far, isolation);
   if (answer.hung) facts.hung_device = taken.at;
   if (isolation.stuck().size() > stuck_before && !taken.at.empty() && answer.hung) {

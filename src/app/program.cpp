@@ -78,7 +78,8 @@ int list(const ListOptions& options) {
       text += fmt::format("{:<24} {:<5} {}\n", row.id, "", row.description);
     text += "\nBy fabricheck node:\n";
     for (const node::NodeRow& row : node::catalog())
-      if (find_fact(row.id) == nullptr) text += fmt::format("{:<24} {:<5} {}\n", row.id, "", row.description);
+      if (find_fact(row.id) == nullptr)
+        text += fmt::format("  {:<22} {:<5} {}\n", row.id, "", row.description);
   } else if (options.subject == ListSubject::platforms) {
     for (const Platform& platform : config::built_in_platforms())
       text += topology::describe_platform(platform);

@@ -22,15 +22,33 @@ constexpr std::size_t kMostEntries = 256;
 
 class NodeReader {
  public:
-  NodeReader(std::string_view text, const std::string& file, const Names& check_ids, const Names& counter_kinds)
+  NodeReader(std::string_view text, const std::string& file, const Names& check_ids,
+             const Names& counter_kinds)
       : document_(text, file), check_ids_(check_ids), counter_kinds_(counter_kinds) {}
 
   NodeConfig read() {
     const toml::table& root = document_.root();
-    document_.refuse_unknown_keys(
-        root, {"mode", "on_error", "budget", "partitions", "max_drain_percent", "max_drain_per_hour", "resume",
-               "skip", "slurm", "state_folder", "nvml_library", "expect", "platform", "gres", "file_system", "shm_min",
-               "memlock_min", "clock", "gpudirect", "fatal_xids", "counters_per_hour"});
+    document_.refuse_unknown_keys(root, {"mode",
+                                         "on_error",
+                                         "budget",
+                                         "partitions",
+                                         "max_drain_percent",
+                                         "max_drain_per_hour",
+                                         "resume",
+                                         "skip",
+                                         "slurm",
+                                         "state_folder",
+                                         "nvml_library",
+                                         "expect",
+                                         "platform",
+                                         "gres",
+                                         "file_system",
+                                         "shm_min",
+                                         "memlock_min",
+                                         "clock",
+                                         "gpudirect",
+                                         "fatal_xids",
+                                         "counters_per_hour"});
     read_draining(root);
     read_places(root);
     read_expected(root);
@@ -53,9 +71,11 @@ class NodeReader {
     if (const toml::node* node = root.get("partitions"))
       config_.partitions = document_.texts_of(*node, "partitions", kMostEntries);
     if (const toml::node* node = root.get("max_drain_percent"))
-      config_.max_drain_percent = static_cast<double>(document_.integer_of(*node, "max_drain_percent", 0, 100));
+      config_.max_drain_percent =
+          static_cast<double>(document_.integer_of(*node, "max_drain_percent", 0, 100));
     if (const toml::node* node = root.get("max_drain_per_hour"))
-      config_.max_drain_per_hour = static_cast<int>(document_.integer_of(*node, "max_drain_per_hour", 0, 100'000));
+      config_.max_drain_per_hour =
+          static_cast<int>(document_.integer_of(*node, "max_drain_per_hour", 0, 100'000));
     read_boolean(root, "resume", config_.resume);
     const toml::node* skip = root.get("skip");
     if (skip == nullptr) return;
@@ -63,7 +83,8 @@ class NodeReader {
     for (const std::string& glob : config_.skip) {
       if (std::none_of(check_ids_.begin(), check_ids_.end(),
                        [&](const std::string& id) { return glob_matches(glob, id); }))
-        document_.fail(*skip, fmt::format("skip: {} matches no check{}", quoted(glob), suggestion(glob, check_ids_)));
+        document_.fail(
+            *skip, fmt::format("skip: {} matches no check{}", quoted(glob), suggestion(glob, check_ids_)));
     }
   }
 
@@ -78,7 +99,8 @@ class NodeReader {
     const toml::node* library = root.get("nvml_library");
     if (library == nullptr) return;
     config_.nvml_library = document_.text_of(*library, "nvml_library");
-    if (config_.nvml_library != "libnvidia-ml.so.1") require_absolute(*library, "nvml_library", config_.nvml_library);
+    if (config_.nvml_library != "libnvidia-ml.so.1")
+      require_absolute(*library, "nvml_library", config_.nvml_library);
   }
 
   void read_expected(const toml::table& root) {
@@ -96,7 +118,8 @@ class NodeReader {
     if (const toml::table* clock = document_.table_at(root, "clock", "[clock]")) {
       document_.refuse_unknown_keys(*clock, {"synchronised", "error_max"});
       read_boolean(*clock, "synchronised", config_.clock_synchronised);
-      if (const toml::node* node = clock->get("error_max")) config_.clock_error_max = duration_of(*node, "error_max");
+      if (const toml::node* node = clock->get("error_max"))
+        config_.clock_error_max = duration_of(*node, "error_max");
     }
     read_boolean(root, "gpudirect", config_.gpudirect);
     if (const toml::node* node = root.get("fatal_xids")) read_xids(*node);
@@ -120,7 +143,8 @@ class NodeReader {
 
   void read_xids(const toml::node& node) {
     const toml::array* list = node.as_array();
-    if (list == nullptr) document_.fail(node, fmt::format("fatal_xids is {}; write [48, 79]", type_name(node)));
+    if (list == nullptr)
+      document_.fail(node, fmt::format("fatal_xids is {}; write [48, 79]", type_name(node)));
     if (list->size() > kMostEntries) document_.fail(node, "fatal_xids has too many entries");
     config_.fatal_xids.clear();
     for (const toml::node& entry : *list)
@@ -129,8 +153,10 @@ class NodeReader {
 
   void require_absolute(const toml::node& node, const char* key, const std::string& path) const {
     if (!path.starts_with('/'))
-      document_.fail(node, fmt::format("{} is {}; write an absolute path, for there is no PATH and no folder to begin at",
-                                       key, quoted(path)));
+      document_.fail(
+          node,
+          fmt::format("{} is {}; write an absolute path, for there is no PATH and no folder to begin at", key,
+                      quoted(path)));
   }
   void read_path(const toml::table& table, const char* key, std::string& into) const {
     const toml::node* node = table.get(key);

@@ -47,7 +47,7 @@ struct NodeConfig {
   std::optional<std::uint64_t> memlock_bytes_min;  ///< 2^63-1: without limit
   bool clock_synchronised{};                       ///< whether it has to be
   std::optional<std::chrono::nanoseconds> clock_error_max;
-  bool gpudirect{};                ///< whether NICs have to reach GPU memory
+  bool gpudirect{};  ///< whether NICs have to reach GPU memory
   std::vector<int> fatal_xids{48, 64, 79, 95, 119, 120};
   std::map<std::string, double> counters_per_hour_max;  ///< by kind of counter
   bool operator==(const NodeConfig&) const = default;

@@ -49,7 +49,8 @@ std::uint64_t pattern(std::size_t word, std::uint64_t pass) {
 /// Writes "ok BYTES" or "wrong WORD" to the pipe.
 void work_on_memory(std::chrono::milliseconds budget, int descriptor) {
   const Deadline until(budget);
-  void* const place = ::mmap(nullptr, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const place =
+      ::mmap(nullptr, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   std::string said = "none";
   if (place != MAP_FAILED) {
     auto* const words = static_cast<volatile std::uint64_t*>(place);
@@ -68,7 +69,8 @@ void work_on_memory(std::chrono::milliseconds budget, int descriptor) {
 }
 
 /// Why the row cannot be done here; empty: it can.
-std::string why_not(const NodeRow& row, const std::optional<Host>& host, const std::vector<DeviceUser>& users) {
+std::string why_not(const NodeRow& row, const std::optional<Host>& host,
+                    const std::vector<DeviceUser>& users) {
   const std::string_view id = row.id;
   if (id == "node.host-memory") return {};
   const bool is_gpu = id == "node.nccl" || id == "node.gpu-bandwidth";
@@ -77,10 +79,12 @@ std::string why_not(const NodeRow& row, const std::optional<Host>& host, const s
   const std::string_view device = is_gpu ? "/dev/nvidia" : "/dev/infiniband";
   for (const DeviceUser& user : users)
     if (std::string_view(user.device).starts_with(device))
-      return fmt::format("{} is used by {} (process {}): it is left alone", user.device, user.command, user.pid);
+      return fmt::format("{} is used by {} (process {}): it is left alone", user.device, user.command,
+                         user.pid);
   if (is_gpu)
     for (const Gpu& gpu : host->gpus)
-      if (gpu.mig_enabled.value_or(false)) return fmt::format("GPU{} is divided by MIG: it is left alone", gpu.index);
+      if (gpu.mig_enabled.value_or(false))
+        return fmt::format("GPU{} is divided by MIG: it is left alone", gpu.index);
   return id == "node.nccl"            ? "built without NCCL"
          : id == "node.gpu-bandwidth" ? "built without CUDA"
                                       : "this version has no RDMA operations yet";
@@ -94,7 +98,8 @@ std::vector<DeviceUser> device_users(const std::string& sysroot) {
   for (const auto& entry : fs::directory_iterator(fs::path(sysroot) / "proc", error)) {
     const std::string name = entry.path().filename().string();
     std::int64_t pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr != name.data() + name.size()) continue;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr != name.data() + name.size())
+      continue;
     if (sysroot == "/" && pid == ::getpid()) continue;
     const std::string device = device_of(entry.path());
     if (device.empty()) continue;
@@ -111,9 +116,8 @@ std::vector<DeviceUser> device_users(const std::string& sysroot) {
 
 Outcome check_host_memory(Isolation& isolation, std::chrono::milliseconds budget) {
   constexpr std::chrono::milliseconds kGrace{2000};
-  const IsolatedAnswer answer = isolation.run("host memory", budget + kGrace, [&](int descriptor) {
-    work_on_memory(budget, descriptor);
-  });
+  const IsolatedAnswer answer = isolation.run("host memory", budget + kGrace,
+                                              [&](int descriptor) { work_on_memory(budget, descriptor); });
   Outcome outcome;
   if (!answer.text) {
     outcome.verdict = Verdict::inconclusive;
@@ -139,8 +143,8 @@ Outcome check_host_memory(Isolation& isolation, std::chrono::milliseconds budget
   return outcome;
 }
 
-Judgement run_active(const std::vector<PlannedRow>& plan, const std::string& sysroot, const std::optional<Host>& host,
-                     Isolation& isolation, const std::string& host_name) {
+Judgement run_active(const std::vector<PlannedRow>& plan, const std::string& sysroot,
+                     const std::optional<Host>& host, Isolation& isolation, const std::string& host_name) {
   Judgement judgement;
   std::optional<std::vector<DeviceUser>> users;
   for (const PlannedRow& planned : plan) {

@@ -24,8 +24,8 @@ std::vector<DeviceUser> device_users(const std::string& sysroot);
 Outcome check_host_memory(Isolation& isolation, std::chrono::milliseconds budget);
 
 /// Judges the active rows of the plan; those that cannot be done here are not tested, with the reason.
-Judgement run_active(const std::vector<PlannedRow>& plan, const std::string& sysroot, const std::optional<Host>& host,
-                     Isolation& isolation, const std::string& host_name);
+Judgement run_active(const std::vector<PlannedRow>& plan, const std::string& sysroot,
+                     const std::optional<Host>& host, Isolation& isolation, const std::string& host_name);
 
 /// The record of a row's outcome.
 CheckRecord record_of(const NodeRow& row, const Outcome& outcome, const std::string& host);

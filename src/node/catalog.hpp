@@ -42,7 +42,7 @@ struct NodeRow {
   /// What it takes and how much it tells: the planner takes the most telling first. A passive check takes
   /// nothing of its own.
   std::chrono::milliseconds takes;
-  int rank;  ///< 1 tells most
+  int rank;                                                            ///< 1 tells most
   Outcome (*judge)(const NodeFacts& facts, const NodeConfig& config);  ///< null: an active check
 };
 
@@ -54,13 +54,15 @@ struct PlannedRow {
 };
 
 /// What of the catalogue a profile does within `budget`, in the catalogue's order. `skip` are globs.
-std::vector<PlannedRow> plan(Profile profile, std::chrono::nanoseconds budget, const std::vector<std::string>& skip);
+std::vector<PlannedRow> plan(Profile profile, std::chrono::nanoseconds budget,
+                             const std::vector<std::string>& skip);
 
 struct Judgement {
   std::vector<CheckRecord> checks;
   std::vector<NotTested> not_tested;
-  std::vector<Fault> faults;         ///< of FAIL, and of INCONCLUSIVE and ERROR those that say why
-  std::vector<std::string> unclear;  ///< "node.nvlink: …" of what is INCONCLUSIVE or ERROR, skipped work aside
+  std::vector<Fault> faults;  ///< of FAIL, and of INCONCLUSIVE and ERROR those that say why
+  std::vector<std::string>
+      unclear;  ///< "node.nvlink: …" of what is INCONCLUSIVE or ERROR, skipped work aside
 };
 
 /// All passive rows of the plan, and the checks of topology/judge that are rows of their own.

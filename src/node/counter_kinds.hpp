@@ -12,8 +12,8 @@ struct CounterKind {
   const char* meaning;  ///< what it says when it moves
 };
 
-/// Retries, corrected errors and discards belong to healthy operation, and to jobs that were killed: a kind is
-/// judged only where the site sets a limit for it.
+/// Retries, corrected errors and discards belong to healthy operation, and to jobs that were killed: a kind
+/// is judged only where the site sets a limit for it.
 inline constexpr std::array<CounterKind, 14> kCounterKinds{{
     {"pcie_replays", "", "PCIe packets that were sent again"},
     {"ecc_corrected", "", "memory errors that were corrected"},

@@ -48,8 +48,9 @@ std::vector<Fault> faults_of(const NodeFacts& facts, const Slugs& slugs, bool de
     if (!slugs.empty() && !is_one_of(finding.slug, slugs)) continue;
     Fault fault;
     fault.part = finding.component.name;
-    fault.text = finding.evidence.empty() ? finding.slug
-                                          : without_host(finding.evidence.front().text, finding.component.host);
+    fault.text = finding.evidence.empty()
+                     ? finding.slug
+                     : without_host(finding.evidence.front().text, finding.component.host);
     fault.kind = finding.slug;
     fault.deterministic = deterministic && finding.confidence == "certain";
     faults.push_back(std::move(fault));
@@ -85,7 +86,8 @@ std::optional<Outcome> no_gpus(const NodeFacts& facts) {
 }
 
 /// Judges by findings, and does not pass what `unknown` names for a GPU that answers.
-Outcome by_findings(const NodeFacts& facts, const Slugs& slugs, bool (*is_known)(const Gpu&), const char* what) {
+Outcome by_findings(const NodeFacts& facts, const Slugs& slugs, bool (*is_known)(const Gpu&),
+                    const char* what) {
   if (auto none = no_gpus(facts)) return *none;
   auto faults = faults_of(facts, slugs, true);
   if (!faults.empty()) return failed(std::move(faults));
@@ -184,7 +186,8 @@ Outcome judge_fabric_manager(const NodeFacts& facts, const NodeConfig&) {
   });
   if (!has_fabric) return skipped("no NVSwitch fabric on this node");
   return by_findings(
-      facts, kFabricSlugs, [](const Gpu& gpu) { return gpu.fabric.has_value() && !gpu.fabric->state.empty(); },
+      facts, kFabricSlugs,
+      [](const Gpu& gpu) { return gpu.fabric.has_value() && !gpu.fabric->state.empty(); },
       "the state of the NVLink fabric");
 }
 
@@ -227,7 +230,10 @@ Outcome judge_nics(const NodeFacts& facts, const NodeConfig&) {
   }
   if (!facts.host) return unclear(facts.host_unknown);
   if (facts.host->rdma_devices.empty()) return skipped("no RDMA NIC on this node");
-  auto faults = faults_of(facts, kNicSlugs, true);
+  // Where no NIC has an RDMA device, RDMA may just not be wanted here: then it is for --expect to say.
+  const bool any_answers = std::any_of(facts.host->rdma_devices.begin(), facts.host->rdma_devices.end(),
+                                       [](const RdmaDevice& nic) { return nic.status == "answers"; });
+  auto faults = faults_of(facts, kNicSlugs, any_answers);
   if (!faults.empty()) return failed(std::move(faults));
   std::vector<std::string> down;
   for (const RdmaDevice& nic : facts.host->rdma_devices)
@@ -236,9 +242,11 @@ Outcome judge_nics(const NodeFacts& facts, const NodeConfig&) {
         down.push_back(fmt::format("{} port {} is {}", nic.name, port.number, port.state));
   if (down.empty()) return {};
   return {Verdict::pass,
-          topology::printable(fmt::format("{}; whether it should be up is for --expect to say",
-                                          fmt::join(down, ", "))),
-          {}, {}, {}};
+          topology::printable(
+              fmt::format("{}; whether it should be up is for --expect to say", fmt::join(down, ", "))),
+          {},
+          {},
+          {}};
 }
 
 Outcome judge_gids(const NodeFacts& facts, const NodeConfig&) {
@@ -249,14 +257,16 @@ Outcome judge_gids(const NodeFacts& facts, const NodeConfig&) {
     for (const RdmaPort& port : nic.ports) {
       if (port.link_layer != "Ethernet" || port.state != "ACTIVE") continue;
       ++roce_ports;
-      if (std::none_of(port.gids.begin(), port.gids.end(), [](const Gid& gid) { return gid.type == "RoCE v2"; }))
+      if (std::none_of(port.gids.begin(), port.gids.end(),
+                       [](const Gid& gid) { return gid.type == "RoCE v2"; }))
         without.push_back(fmt::format("{} port {}", nic.name, port.number));
     }
   }
   if (roce_ports == 0) return skipped("no active RoCE port on this node");
   if (without.empty()) return {};
   // Addresses come and go with the network's daemons.
-  return unclear(fmt::format("{} has no RoCE v2 GID: its net device has no address", fmt::join(without, ", ")));
+  return unclear(
+      fmt::format("{} has no RoCE v2 GID: its net device has no address", fmt::join(without, ", ")));
 }
 
 namespace {

@@ -19,7 +19,9 @@ bool has_word(const std::string& state, std::string_view word) {
   for (std::size_t at = state.find(word); at != std::string::npos; at = state.find(word, at + 1)) {
     const bool begins = at == 0 || state[at - 1] == '+';
     const std::size_t end = at + word.size();
-    if (begins && (end == state.size() || state[end] == '+' || state[end] == '*')) return true;
+    // Flags such as '*' or '~' may follow it at once.
+    if (begins && (end == state.size() || (state[end] != '_' && (state[end] < 'A' || state[end] > 'Z'))))
+      return true;
   }
   return false;
 }
@@ -93,7 +95,8 @@ Drained count(const DrainQuestion& question, const std::string& partition) {
   Drained drained;
   for (const SlurmNode& node : question.nodes) {
     const bool ours = node.is_out() && is_own_reason(node.reason);
-    if (ours && (!node.reason_unix_s || *node.reason_unix_s > question.now_unix_s - kHour_s)) ++drained.last_hour;
+    if (ours && (!node.reason_unix_s || *node.reason_unix_s > question.now_unix_s - kHour_s))
+      ++drained.last_hour;
     if (!shares_partition(node, {partition})) continue;
     ++drained.nodes;
     if (ours) ++drained.out;
@@ -123,13 +126,15 @@ std::string breaker(const DrainQuestion& question, const SlurmNode& node, const 
     const Drained drained = count(question, partition);
     const std::size_t allowed = allowed_of(drained.nodes, config);
     if (drained.out + more > allowed)
-      return fmt::format("{} of {} nodes of partition {} are drained by fabricheck and {} may be (max_drain_percent {:g})",
-                         drained.out, drained.nodes, partition, allowed, config.max_drain_percent);
+      return fmt::format(
+          "{} of {} nodes of partition {} are drained by fabricheck and {} may be (max_drain_percent {:g})",
+          drained.out, drained.nodes, partition, allowed, config.max_drain_percent);
   }
   const Drained drained = count(question, "");
   if (drained.last_hour + more > static_cast<std::size_t>(std::max(0, config.max_drain_per_hour)))
-    return fmt::format("{} nodes were drained by fabricheck within an hour and {} may be (max_drain_per_hour)",
-                       drained.last_hour, config.max_drain_per_hour);
+    return fmt::format(
+        "{} nodes were drained by fabricheck within an hour and {} may be (max_drain_per_hour)",
+        drained.last_hour, config.max_drain_per_hour);
   return {};
 }
 
@@ -154,8 +159,9 @@ Decision loud(DrainAction action, std::string reason, std::string log) {
 
 Decision decide_to_resume(const DrainQuestion& question, const SlurmNode* node) {
   if (node == nullptr || !has_word(node->state, "DRAIN") || !is_own_reason(node->reason)) return {};
-  Decision decision = loud(DrainAction::resume, "", fmt::format("resuming {}: nothing is wrong any more; it was drained for '{}'",
-                                                                question.node, node->reason));
+  Decision decision = loud(DrainAction::resume, "",
+                           fmt::format("resuming {}: nothing is wrong any more; it was drained for '{}'",
+                                       question.node, node->reason));
   return decision;
 }
 
@@ -166,7 +172,8 @@ std::string drain_reason(std::string_view topic, std::string_view text) {
   const std::string rest = topic.empty() ? std::string(text) : fmt::format("{}: {}", topic, text);
   for (const char c : rest) reason += c == '[' ? '(' : c == ']' ? ')' : is_safe(c) ? c : '_';
   constexpr std::string_view kCut = "...";
-  if (reason.size() > kLongestReason) reason = reason.substr(0, kLongestReason - kCut.size()) + std::string(kCut);
+  if (reason.size() > kLongestReason)
+    reason = reason.substr(0, kLongestReason - kCut.size()) + std::string(kCut);
   while (reason.ends_with(' ')) reason.pop_back();
   return reason;
 }
@@ -236,30 +243,32 @@ Decision decide(const DrainQuestion& question, const NodeConfig& config) {
   if (reason.empty()) {
     if (question.may_resume && config.mode == DrainMode::drain) return decide_to_resume(question, node);
     if (question.unclear.empty()) return {};
-    return {DrainAction::nothing, "", fmt::format("{}: not judged: {}", question.node, question.unclear), false, false};
+    return {DrainAction::nothing, "", fmt::format("{}: not judged: {}", question.node, question.unclear),
+            false, false};
   }
   if (config.mode == DrainMode::observe)
-    return {DrainAction::observe, reason,
-            fmt::format("observe: would drain {}: {}", question.node, reason), false, false};
+    return {DrainAction::observe, reason, fmt::format("observe: would drain {}: {}", question.node, reason),
+            false, false};
   if (node == nullptr) {
-    const std::string why = question.slurm_problem.empty() ? "Slurm knows no such node" : question.slurm_problem;
+    const std::string why =
+        question.slurm_problem.empty() ? "Slurm knows no such node" : question.slurm_problem;
     return loud(DrainAction::unknown, reason,
                 fmt::format("NOT draining {}: {}; it would be for '{}'", question.node, why, reason));
   }
   if (node->is_out()) {
     const bool own = is_own_reason(node->reason);
     Decision decision = loud(own ? DrainAction::already : DrainAction::left_alone, reason,
-                             fmt::format("{} is out already ({}: '{}'); it has '{}'", question.node, node->state,
-                                         node->reason, reason));
+                             fmt::format("{} is out already ({}: '{}'); it has '{}'", question.node,
+                                         node->state, node->reason, reason));
     decision.refuses_job = concerns_job(question);
     return decision;
   }
   if (const std::string why = breaker(question, *node, config, 1); !why.empty())
-    return loud(DrainAction::held_back, reason,
-                fmt::format("CIRCUIT BREAKER: NOT draining {}: {}; look for one cause of all. It would be for '{}'",
-                            question.node, why, reason));
-  Decision decision =
-      loud(DrainAction::drain, reason, fmt::format("draining {}: {}", question.node, reason));
+    return loud(
+        DrainAction::held_back, reason,
+        fmt::format("CIRCUIT BREAKER: NOT draining {}: {}; look for one cause of all. It would be for '{}'",
+                    question.node, why, reason));
+  Decision decision = loud(DrainAction::drain, reason, fmt::format("draining {}: {}", question.node, reason));
   decision.refuses_job = concerns_job(question);
   return decision;
 }

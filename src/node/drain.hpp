@@ -40,8 +40,8 @@ struct SlurmNode {
 std::vector<SlurmNode> parse_nodes(std::string_view text);
 
 enum class DrainAction {
-  nothing,     ///< there is no reason to
-  observe,     ///< it would be drained
+  nothing,  ///< there is no reason to
+  observe,  ///< it would be drained
   drain,
   held_back,   ///< the circuit breaker is open
   left_alone,  ///< it is out by another's word
@@ -65,8 +65,8 @@ struct DrainQuestion {
   std::string unclear;        ///< what could not be judged, twice; empty: all was
   bool may_resume{};          ///< profile health, nothing is wrong, and the configuration wants it
   std::optional<std::vector<int>> job_gpus;  ///< none: not known, so all concern the job
-  std::vector<SlurmNode> nodes;  ///< the cluster as it is before
-  std::string slurm_problem;     ///< why `nodes` is empty
+  std::vector<SlurmNode> nodes;              ///< the cluster as it is before
+  std::string slurm_problem;                 ///< why `nodes` is empty
   double now_unix_s{};
 };
 

@@ -140,8 +140,8 @@ std::vector<FileSystemFact> look_at_file_systems(const std::string& sysroot,
     if (!*fact.mounted) continue;
     fact.read_only = mount->read_only;
     if (sysroot != "/") continue;
-    const IsolatedAnswer answer = isolation.run("file system " + rule.path, kPatience,
-                                                [&](int descriptor) { look(rule, descriptor); });
+    const IsolatedAnswer answer =
+        isolation.run("file system " + rule.path, kPatience, [&](int descriptor) { look(rule, descriptor); });
     fact.hung = answer.hung;
     if (answer.text) {
       take(*answer.text, fact);

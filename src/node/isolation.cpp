@@ -23,8 +23,8 @@ Isolation::Isolation(std::vector<StuckProbe> stuck, double now_unix_s, const Dea
 }
 
 std::optional<double> Isolation::stuck_since(const std::string& probe) const {
-  const auto found = std::find_if(stuck_.begin(), stuck_.end(),
-                                  [&](const StuckProbe& one) { return one.probe == probe; });
+  const auto found =
+      std::find_if(stuck_.begin(), stuck_.end(), [&](const StuckProbe& one) { return one.probe == probe; });
   return found == stuck_.end() ? std::nullopt : std::optional(found->since_unix_s);
 }
 

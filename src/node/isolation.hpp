@@ -22,7 +22,8 @@ struct IsolatedAnswer {
 
 class Isolation {
  public:
-  /// `stuck` are the children that earlier visits of this boot left behind; those that are gone are forgotten.
+  /// `stuck` are the children that earlier visits of this boot left behind; those that are gone are
+  /// forgotten.
   Isolation(std::vector<StuckProbe> stuck, double now_unix_s, const Deadline& whole);
 
   /// Runs `work` with a pipe to write to. Takes at most `deadline`, at most what is left of the whole, and a

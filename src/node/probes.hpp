@@ -11,10 +11,11 @@
 
 namespace fabricheck::node {
 
-/// Each file system in a child of its own: a mount whose server is gone hangs whoever looks at it. Where `sysroot`
-/// is not "/" only what its mount table tells is known.
+/// Each file system in a child of its own: a mount whose server is gone hangs whoever looks at it. Where
+/// `sysroot` is not "/" only what its mount table tells is known.
 std::vector<FileSystemFact> look_at_file_systems(const std::string& sysroot,
-                                                 const std::vector<FileSystemRule>& rules, Isolation& isolation);
+                                                 const std::vector<FileSystemRule>& rules,
+                                                 Isolation& isolation);
 
 SharedMemoryFact look_at_shared_memory(const std::string& sysroot);
 

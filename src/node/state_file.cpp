@@ -58,7 +58,8 @@ StateText read_state(const std::string& folder) {
   }
   state.problem = not_trusted(place.get(), folder);
   if (!state.problem.empty()) return state;
-  const Descriptor file(::openat(place.get(), kName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  const Descriptor file(
+      ::openat(place.get(), kName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   const std::string path = folder + "/" + kName;
   if (!file) {
     if (errno != ENOENT) state.problem = fmt::format("{}: {}", path, reason_of(errno));
@@ -94,8 +95,8 @@ std::string write_state(const std::string& folder, const std::string& text) {
   bool whole = false;
   int error = 0;
   {
-    const Descriptor file(::openat(place.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                                   S_IRUSR | S_IWUSR));
+    const Descriptor file(::openat(place.get(), name.c_str(),
+                                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
     if (!file) return fmt::format("{}/{}: {}", folder, name, reason_of(errno));
     errno = ENOSPC;
     whole = ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());

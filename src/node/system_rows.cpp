@@ -34,7 +34,7 @@ Outcome failed(std::vector<Fault> faults) {
 
 std::string size_text(std::uint64_t bytes) {
   return bytes >= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ? "without limit"
-                                                                                      : format_bytes(bytes);
+                                                                                       : format_bytes(bytes);
 }
 
 /// Which GPU a PCI address of the kernel log is of, or the address.
@@ -51,7 +51,8 @@ Outcome judge_kernel_log(const NodeFacts& facts, const NodeConfig& config) {
   const KernelLogFact& log = facts.kernel_log;
   if (!log.events) return outcome_of(Verdict::inconclusive, log.unknown);
   if (log.first_visit)
-    return outcome_of(Verdict::unchecked, "the first visit since the node started: later ones judge what is new");
+    return outcome_of(Verdict::unchecked,
+                      "the first visit since the node started: later ones judge what is new");
   std::vector<Fault> faults;
   std::vector<std::string> others;
   for (const KernelEvent& event : *log.events) {
@@ -83,8 +84,8 @@ Outcome judge_counters(const NodeFacts& facts, const NodeConfig& config) {
     any_rate = true;
     if (limit != config.counters_per_hour_max.end() && *counter.per_hour > limit->second) {
       faults.push_back(certain(counter.name.substr(0, counter.name.find(' ')),
-                               fmt::format("{} moved by {:.0f} an hour, limit {:g}", counter.name, *counter.per_hour,
-                                           limit->second),
+                               fmt::format("{} moved by {:.0f} an hour, limit {:g}", counter.name,
+                                           *counter.per_hour, limit->second),
                                "counter-" + counter.kind));
     } else if (*counter.per_hour > 0 && moved.size() < 6) {
       moved.push_back(fmt::format("{} +{:.0f}/h", counter.name, *counter.per_hour));
@@ -92,7 +93,8 @@ Outcome judge_counters(const NodeFacts& facts, const NodeConfig& config) {
   }
   if (!faults.empty()) return failed(std::move(faults));
   const std::string what = moved.empty() ? "" : fmt::format("moved: {}", fmt::join(moved, ", "));
-  if (!any_rate) return outcome_of(Verdict::unchecked, "the first visit since the node started: nothing to compare with");
+  if (!any_rate)
+    return outcome_of(Verdict::unchecked, "the first visit since the node started: nothing to compare with");
   if (!any_limit) return outcome_of(Verdict::unchecked, what);
   return outcome_of(Verdict::pass, what);
 }
@@ -101,7 +103,8 @@ Outcome judge_gpudirect(const NodeFacts& facts, const NodeConfig& config) {
   if (!facts.host) return outcome_of(Verdict::inconclusive, facts.host_unknown);
   const Host& host = *facts.host;
   if (host.gpus.empty() || host.rdma_devices.empty())
-    return outcome_of(Verdict::skipped, host.gpus.empty() ? "no GPU on this node" : "no RDMA NIC on this node");
+    return outcome_of(Verdict::skipped,
+                      host.gpus.empty() ? "no GPU on this node" : "no RDMA NIC on this node");
   const bool peermem = host.environment.modules.count("nvidia_peermem") != 0;
   const std::optional<bool>& dmabuf = host.environment.dmabuf;
   if (peermem || dmabuf.value_or(false))
@@ -110,8 +113,10 @@ Outcome judge_gpudirect(const NodeFacts& facts, const NodeConfig& config) {
     return outcome_of(config.gpudirect ? Verdict::inconclusive : Verdict::unchecked,
                       "whether the driver offers dmabuf is not known");
   if (!config.gpudirect)
-    return outcome_of(Verdict::unchecked, "neither nvidia_peermem nor dmabuf; `gpudirect = true` asks for one");
-  return failed({certain("", "neither nvidia_peermem nor dmabuf: NICs cannot reach GPU memory", "no-gpudirect")});
+    return outcome_of(Verdict::unchecked,
+                      "neither nvidia_peermem nor dmabuf; `gpudirect = true` asks for one");
+  return failed(
+      {certain("", "neither nvidia_peermem nor dmabuf: NICs cannot reach GPU memory", "no-gpudirect")});
 }
 
 Outcome judge_memlock(const NodeFacts& facts, const NodeConfig& config) {
@@ -126,13 +131,14 @@ Outcome judge_memlock(const NodeFacts& facts, const NodeConfig& config) {
   outcome.reason = size_text(*limit);
   outcome.verdict = config.memlock_bytes_min ? Verdict::pass : Verdict::unchecked;
   if (config.memlock_bytes_min && *limit < *config.memlock_bytes_min)
-    return failed({certain("", fmt::format("{} of {}", size_text(*limit), size_text(*config.memlock_bytes_min)),
-                           "memlock")});
+    return failed({certain(
+        "", fmt::format("{} of {}", size_text(*limit), size_text(*config.memlock_bytes_min)), "memlock")});
   return outcome;
 }
 
 Outcome judge_file_systems(const NodeFacts& facts, const NodeConfig& config) {
-  if (config.file_systems.empty()) return outcome_of(Verdict::skipped, "the configuration names no file system");
+  if (config.file_systems.empty())
+    return outcome_of(Verdict::skipped, "the configuration names no file system");
   std::vector<Fault> faults;
   std::vector<std::string> open;
   for (std::size_t i = 0; i < facts.file_systems.size() && i < config.file_systems.size(); ++i) {
@@ -147,13 +153,14 @@ Outcome judge_file_systems(const NodeFacts& facts, const NodeConfig& config) {
     } else if (rule.writable && fact.read_only.value_or(false)) {
       faults.push_back(certain(fact.path, fact.path + " is mounted read-only", "read-only"));
     } else if (!fact.write_problem.empty()) {
-      faults.push_back(
-          certain(fact.path, fmt::format("{} is not writable: {}", fact.path, fact.write_problem), "not-writable"));
+      faults.push_back(certain(
+          fact.path, fmt::format("{} is not writable: {}", fact.path, fact.write_problem), "not-writable"));
     } else if (rule.free_bytes_min && fact.free_bytes && *fact.free_bytes < *rule.free_bytes_min) {
-      faults.push_back(certain(fact.path,
-                               fmt::format("{} has {} free, {} wanted", fact.path, format_bytes(*fact.free_bytes),
-                                           format_bytes(*rule.free_bytes_min)),
-                               "full"));
+      faults.push_back(
+          certain(fact.path,
+                  fmt::format("{} has {} free, {} wanted", fact.path, format_bytes(*fact.free_bytes),
+                              format_bytes(*rule.free_bytes_min)),
+                  "full"));
     } else if (rule.free_bytes_min && !fact.free_bytes) {
       open.push_back(fact.path + ": free space not known");
     }
@@ -169,8 +176,9 @@ Outcome judge_shm(const NodeFacts& facts, const NodeConfig& config) {
     return outcome_of(config.shm_bytes_min ? Verdict::inconclusive : Verdict::skipped, shm.unknown);
   }
   if (config.shm_bytes_min && *shm.bytes < *config.shm_bytes_min)
-    return failed({certain("", fmt::format("/dev/shm has {}, {} wanted", format_bytes(*shm.bytes),
-                                           format_bytes(*config.shm_bytes_min)),
+    return failed({certain("",
+                           fmt::format("/dev/shm has {}, {} wanted", format_bytes(*shm.bytes),
+                                       format_bytes(*config.shm_bytes_min)),
                            "shm-small")});
   Outcome outcome;
   outcome.unit = "B";
@@ -189,8 +197,9 @@ Outcome judge_clock(const NodeFacts& facts, const NodeConfig& config) {
   if (config.clock_error_max && clock.error_s) {
     const double most_s = std::chrono::duration<double>(*config.clock_error_max).count();
     if (*clock.error_s > most_s)
-      return failed({certain("", fmt::format("the clock may be off by {:.3f} s, {:.3f} s allowed", *clock.error_s, most_s),
-                             "clock-error")});
+      return failed({certain(
+          "", fmt::format("the clock may be off by {:.3f} s, {:.3f} s allowed", *clock.error_s, most_s),
+          "clock-error")});
   }
   return outcome_of(asked ? Verdict::pass : Verdict::unchecked,
                     *clock.synchronised ? "" : "the kernel says that it is not synchronised");

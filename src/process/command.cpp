@@ -111,7 +111,8 @@ bool read_both(const Deadline& deadline, int output, int errors, CommandEnd& end
   while (waits[0].fd >= 0 || waits[1].fd >= 0) {
     const auto left = deadline.left().count();
     if (left == 0) return false;
-    const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(std::min<std::int64_t>(left, 60'000)));
+    const int ready =
+        ::poll(waits.data(), waits.size(), static_cast<int>(std::min<std::int64_t>(left, 60'000)));
     if (ready < 0 && errno != EINTR) return true;
     if (ready <= 0) continue;
     if (waits[0].revents != 0 && !take(output, end.output)) waits[0].fd = -1;

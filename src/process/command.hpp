@@ -17,8 +17,8 @@ struct CommandEnd {
 
 inline constexpr std::size_t kMostOutput = std::size_t{64} << 20;
 
-/// Runs `arguments[0]`, which is an absolute path, in a process group of its own; at the deadline the group is
-/// killed. Nothing of this process's environment or descriptors is handed on.
+/// Runs `arguments[0]`, which is an absolute path, in a process group of its own; at the deadline the group
+/// is killed. Nothing of this process's environment or descriptors is handed on.
 CommandEnd run_command(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
                        std::chrono::milliseconds deadline);
 

@@ -42,7 +42,8 @@ std::string node_state_to_json(const NodeState& state) {
             {"kernel_log", nullptr},
             {"counters", Json::object()},
             {"stuck", Json::array()}};
-  if (state.kernel_log) json["kernel_log"] = {{"file", state.kernel_log->file}, {"next", state.kernel_log->next}};
+  if (state.kernel_log)
+    json["kernel_log"] = {{"file", state.kernel_log->file}, {"next", state.kernel_log->next}};
   for (const auto& [name, value] : state.counters) json["counters"][name] = value;
   for (const StuckProbe& one : state.stuck) {
     json["stuck"].push_back({{"probe", one.probe},

@@ -2,8 +2,9 @@
 //
 //     bench_node [--replays N]
 //
-// Prints drains of good machines with the bound of the rule of three (Hanley and Lippman-Hand, JAMA 1983: none in n
-// means a rate below 3/n with 95 % confidence). Exit status 1 when a good one was drained, or a bad one never.
+// Prints drains of good machines with the bound of the rule of three (Hanley and Lippman-Hand, JAMA 1983:
+// none in n means a rate below 3/n with 95 % confidence). Exit status 1 when a good one was drained, or a bad
+// one never.
 #include <fmt/format.h>
 
 #include <array>
@@ -75,15 +76,17 @@ int main(int argc, char** argv) {
   long replays = 100'000;
   if (argc == 3 && std::strcmp(argv[1], "--replays") == 0) replays = std::strtol(argv[2], nullptr, 10);
   std::vector<Machine> machines;
-  for (const char* const name : {"h100x8.json", "gb200.json", "mig.json", "old_driver.json", "link_down.json",
-                                 "gpu_lost.json", "ecc_errors.json", "fabric_manager_down.json", "pcie_narrow.json"})
+  for (const char* const name :
+       {"h100x8.json", "gb200.json", "mig.json", "old_driver.json", "link_down.json", "gpu_lost.json",
+        "ecc_errors.json", "fabric_manager_down.json", "pcie_narrow.json"})
     machines.push_back({name, asked(name)});
   add_cases(machines);
   const NodeConfig config = node::replay_config();
   const auto plan = node::plan(node::Profile::prolog, std::chrono::seconds(5), {});
   std::vector<const Machine*> good;
   std::vector<const Machine*> bad;
-  for (const Machine& machine : machines) (is_bad(machine.host, config, plan) ? bad : good).push_back(&machine);
+  for (const Machine& machine : machines)
+    (is_bad(machine.host, config, plan) ? bad : good).push_back(&machine);
   if (good.empty() || bad.empty()) {
     fmt::print("no good machine, or no bad one: nothing is shown\n");
     return 1;
@@ -97,8 +100,10 @@ int main(int argc, char** argv) {
     if (++false_drains <= 5) fmt::print("FALSE DRAIN of {}: {}\n", machine.name, decision.reason);
   }
   const double bound = false_drains == 0 ? 3.0 / static_cast<double>(replays) : 1.0;
-  fmt::print("{} good machines, {} replays of two looks: {} drained; rate below {:.2g} with 95 % confidence (rule of three)\n",
-             good.size(), replays, false_drains, bound);
+  fmt::print(
+      "{} good machines, {} replays of two looks: {} drained; rate below {:.2g} with 95 % confidence (rule "
+      "of three)\n",
+      good.size(), replays, false_drains, bound);
   const long bad_replays = std::max(200L, replays / 20);
   int never = 0;
   for (const Machine* machine : bad) {

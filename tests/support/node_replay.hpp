@@ -34,9 +34,12 @@ class Noise {
   explicit Noise(std::uint64_t seed) : random_(seed) {}
 
   bool chance(double probability) { return std::uniform_real_distribution<>(0, 1)(random_) < probability; }
-  std::size_t below(std::size_t limit) { return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random_); }
+  std::size_t below(std::size_t limit) {
+    return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random_);
+  }
 
-  /// One look at the machine: counters that move, values that cannot be read, moments of throttling, GPUs at rest.
+  /// One look at the machine: counters that move, values that cannot be read, moments of throttling, GPUs at
+  /// rest.
   Host look(Host host) {
     for (Gpu& gpu : host.gpus) {
       if (gpu.status != "answers") continue;
@@ -44,7 +47,8 @@ class Noise {
         GpuHealth& health = *gpu.health;
         if (chance(0.5)) health.pcie_replays = below(100'000);
         if (chance(0.5)) health.ecc_corrected = below(100'000);
-        if (chance(0.3)) health.nvlink_errors.push_back({static_cast<int>(below(18)), below(1000), below(10), 5, 5});
+        if (chance(0.3))
+          health.nvlink_errors.push_back({static_cast<int>(below(18)), below(1000), below(10), 5, 5});
         if (chance(0.05)) health.throttle_reasons = {"hw-power-brake", "hw-thermal-slowdown"};
         if (chance(0.05)) health.throttle_reasons.reset();
         if (chance(0.02)) health.ecc_uncorrected.reset();
@@ -58,7 +62,8 @@ class Noise {
     }
     for (RdmaDevice& nic : host.rdma_devices) {
       for (RdmaPort& port : nic.ports) {
-        if (chance(0.05)) port.state = "DOWN";  // a cable that is being changed: whether it should be up nobody told
+        if (chance(0.05))
+          port.state = "DOWN";  // a cable that is being changed: whether it should be up nobody told
         if (chance(0.02)) port.state.clear();
         if (chance(0.02)) port.gids.clear();
         if (chance(0.02)) port.rate_Gbps.reset();
@@ -81,22 +86,27 @@ class Noise {
       gpu.health.reset();
       gpu.nvlinks.clear();
       const char* const why = "NVML did not return within 1.25 s";
-      gpu.problem = whole    ? fmt::format("not reached: {} (nvmlInit_v2)", why)
-                    : i == at ? fmt::format("{} (nvmlDeviceGetTotalEccErrors)", why)
-                              : fmt::format("not reached: {} (nvmlDeviceGetTotalEccErrors for GPU {})", why, at);
+      gpu.problem = whole ? fmt::format("not reached: {} (nvmlInit_v2)", why)
+                    : i == at
+                        ? fmt::format("{} (nvmlDeviceGetTotalEccErrors)", why)
+                        : fmt::format("not reached: {} (nvmlDeviceGetTotalEccErrors for GPU {})", why, at);
     }
   }
 
   void system(NodeFacts& facts) {
     constexpr std::array kOfJobs{13, 31, 43, 45, 69};
-    while (chance(0.3)) facts.kernel_log.events->push_back({"Xid", kOfJobs.at(below(kOfJobs.size())), "0000:18:00", "x"});
-    if (chance(0.02)) facts.kernel_log = {std::nullopt, false, "/dev/kmsg: Operation not permitted", std::nullopt};
-    for (const char* const kind : {"pcie_replays", "local_ack_timeout_err", "packet_seq_err", "symbol_error"}) {
+    while (chance(0.3))
+      facts.kernel_log.events->push_back({"Xid", kOfJobs.at(below(kOfJobs.size())), "0000:18:00", "x"});
+    if (chance(0.02))
+      facts.kernel_log = {std::nullopt, false, "/dev/kmsg: Operation not permitted", std::nullopt};
+    for (const char* const kind :
+         {"pcie_replays", "local_ack_timeout_err", "packet_seq_err", "symbol_error"}) {
       const auto moved = static_cast<double>(below(1'000'000));
-      facts.counters.push_back({std::string("mlx5_0/1 ") + kind, kind, moved,
-                                chance(0.1) ? std::nullopt : std::optional(moved)});
+      facts.counters.push_back(
+          {std::string("mlx5_0/1 ") + kind, kind, moved, chance(0.1) ? std::nullopt : std::optional(moved)});
     }
-    facts.file_systems = {{"/scratch", true, false, 1U << 30U, "", chance(0.02) ? "Stale file handle" : "", false}};
+    facts.file_systems = {
+        {"/scratch", true, false, 1U << 30U, "", chance(0.02) ? "Stale file handle" : "", false}};
     if (chance(0.02)) facts.file_systems.front().mounted.reset();
     facts.clock = {true, 0.01, ""};
     if (chance(0.02)) facts.clock = {std::nullopt, std::nullopt, "adjtimex: Function not implemented"};
@@ -114,8 +124,10 @@ class Noise {
   std::mt19937_64 random_;
 };
 
-/// Two noisy looks at a machine, and what becomes of the node; configured to drain, with limits that never hold.
-inline Decision replay(const Host& machine, const NodeConfig& config, const std::vector<PlannedRow>& plan, Noise& noise) {
+/// Two noisy looks at a machine, and what becomes of the node; configured to drain, with limits that never
+/// hold.
+inline Decision replay(const Host& machine, const NodeConfig& config, const std::vector<PlannedRow>& plan,
+                       Noise& noise) {
   constexpr double kSlowCalls = 0.1;
   const std::size_t slow = noise.chance(kSlowCalls) ? noise.below(2) : 2;
   std::array<Judgement, 2> looks;

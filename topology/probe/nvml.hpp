@@ -27,7 +27,7 @@ struct NvmlAnswer {
   /// In order of index, without numa_node; pci_address in the form of sysfs, empty when not known. All that
   /// NVML counts: those that have no handle, or at which NVML stopped, have status and problem.
   std::vector<Gpu> gpus;
-  std::vector<std::string> unknown;  ///< sentences on single values
+  std::vector<std::string> unknown;               ///< sentences on single values
   std::optional<process::ProcessId> left_behind;  ///< the child, where it could not be killed
 };
 

@@ -89,11 +89,11 @@ std::vector<int> open_errors(const std::vector<std::string>& paths, std::chrono:
   std::string text;
   std::size_t lines = 0;
   process::run_in_child([&](int pipe_end) { open_nodes(paths, pipe_end); }, deadline,
-               [&](std::string_view bytes) {
-                 text += bytes;
-                 lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-                 return lines < paths.size();
-               });
+                        [&](std::string_view bytes) {
+                          text += bytes;
+                          lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+                          return lines < paths.size();
+                        });
   std::vector<int> errors;
   std::istringstream numbers(text);
   for (std::string line; std::getline(numbers, line);) {

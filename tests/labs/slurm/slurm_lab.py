@@ -186,7 +186,7 @@ class SlurmLab:
         place.mkdir()
         mount("dev", str(place), "tmpfs", data="mode=755")
         for name, major, minor in (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9),
-                                   ("kmsg", 1, 11), ("tty", 5, 0), *((f"fakegpu{k}", 1, 3) for k in range(8))):
+                                   ("kmsg", 1, 11), ("tty", 5, 0), ("fuse", 10, 229), *((f"fakegpu{k}", 1, 3) for k in range(8))):
             os.mknod(place / name, 0o666 | stat.S_IFCHR, os.makedev(major, minor))
             (place / name).chmod(0o666)
         for name in ("shm", "pts", "mqueue"):

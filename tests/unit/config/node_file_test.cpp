@@ -90,7 +90,8 @@ TEST(NodeFile, EveryErrorSaysWhere) {
   EXPECT_THAT(problem("budget = '10ms'"), HasSubstr("between 100ms and 1h"));
   EXPECT_THAT(problem("max_drain_percent = 101"), HasSubstr("f.toml:1:21"));
   EXPECT_THAT(problem("skip = ['node.clok']"), HasSubstr("matches no check"));
-  EXPECT_THAT(problem("[slurm]\nscontrol = 'scontrol'"), HasSubstr("f.toml:2:12: scontrol is 'scontrol'; write an absolute"));
+  EXPECT_THAT(problem("[slurm]\nscontrol = 'scontrol'"),
+              HasSubstr("f.toml:2:12: scontrol is 'scontrol'; write an absolute"));
   EXPECT_THAT(problem("nvml_library = 'evil.so'"), HasSubstr("absolute path"));
   EXPECT_THAT(problem("[[file_system]]\nwritable = true"), HasSubstr("has no path"));
   EXPECT_THAT(problem("[counters_per_hour]\nsymbol_eror = 1"), HasSubstr("did you mean 'symbol_error'?"));

@@ -86,7 +86,8 @@ TEST_F(Drain, CircuitBreakerByPercentOfThePartition) {
   drained_by_us(2);
   const Decision decision = decide(question_, config_);
   EXPECT_EQ(decision.action, DrainAction::held_back);
-  EXPECT_THAT(decision.log, AllOf(HasSubstr("CIRCUIT BREAKER"), HasSubstr("2 of 20 nodes of partition main")));
+  EXPECT_THAT(decision.log,
+              AllOf(HasSubstr("CIRCUIT BREAKER"), HasSubstr("2 of 20 nodes of partition main")));
   EXPECT_FALSE(decision.refuses_job);
   EXPECT_TRUE(decision.is_loud);
 }
@@ -188,7 +189,8 @@ TEST_F(Drain, AFaultOfAGpuThatTheJobWasNotGivenLetsItRun) {
   question_.job_gpus = std::vector<int>{3};
   EXPECT_TRUE(decide(question_, config_).refuses_job);
   question_.job_gpus = std::vector<int>{0};
-  question_.faults.push_back({"node.nics", "nic", "mlx5_2", "mlx5_2 does not answer", "nic-not-answering", true});
+  question_.faults.push_back(
+      {"node.nics", "nic", "mlx5_2", "mlx5_2 does not answer", "nic-not-answering", true});
   EXPECT_TRUE(decide(question_, config_).refuses_job);
 }
 
@@ -222,7 +224,8 @@ TEST(ParseNodes, AsScontrolPrintsThem) {
       "Partitions=main,all BootTime=x Comment=hello\n"
       "NodeName=node2 State=MIXED+DRAIN* Partitions=main ExtSensorsJoules=n/s "
       "Reason=fabricheck: nvlink: GPU3 17 of 18 links up [root@2026-11-27T00:40:00]\n"
-      "NodeName=node3 State=DOWN Reason=Not responding [slurm@2026-11-27T00:40:00] Comment=Reason=fabricheck: x\n"
+      "NodeName=node3 State=DOWN Reason=Not responding [slurm@2026-11-27T00:40:00] "
+      "Comment=Reason=fabricheck: x\n"
       "no node\n\n");
   ASSERT_THAT(nodes, SizeIs(3));
   EXPECT_THAT(nodes[0].partitions, ElementsAre("main", "all"));
@@ -232,6 +235,15 @@ TEST(ParseNodes, AsScontrolPrintsThem) {
   EXPECT_TRUE(nodes[1].reason_unix_s);
   EXPECT_TRUE(nodes[2].is_out());
   EXPECT_EQ(nodes[2].reason, "Not responding");
+}
+
+TEST(SlurmNode, IsOutByWordsAndNotByPartsOfWords) {
+  const auto is_out = [](const char* state) { return SlurmNode{"n", state, "", {}, {}}.is_out(); };
+  for (const char* const state :
+       {"IDLE+DRAIN", "MIXED*+DRAIN", "DOWN*", "DRAINED", "ALLOCATED+DRAIN~", "FAIL"})
+    EXPECT_TRUE(is_out(state)) << state;
+  for (const char* const state : {"IDLE", "IDLE+POWERED_DOWN", "MIXED+POWERING_DOWN", "IDLE+CLOUD", ""})
+    EXPECT_FALSE(is_out(state)) << state;
 }
 
 TEST(ParseNodes, AnythingWillDo) {

@@ -60,10 +60,11 @@ TEST(NodeCatalog, EveryDeviceFaultHasItsRow) {
   namespace fault = topology::fault;
   std::vector<std::string> all;
   for (const topology::FaultKind* kind :
-       {&fault::gpu_not_answering, &fault::nic_not_answering, &fault::nvlink_inactive, &fault::fabric_manager_down,
-        &fault::fabric_registration_failed, &fault::fabric_unhealthy, &fault::pcie_width, &fault::pcie_speed,
-        &fault::ecc_uncorrected, &fault::remap_failed, &fault::remap_pending, &fault::page_retirement_pending,
-        &fault::hardware_throttle, &fault::port_not_active})
+       {&fault::gpu_not_answering, &fault::nic_not_answering, &fault::nvlink_inactive,
+        &fault::fabric_manager_down, &fault::fabric_registration_failed, &fault::fabric_unhealthy,
+        &fault::pcie_width, &fault::pcie_speed, &fault::ecc_uncorrected, &fault::remap_failed,
+        &fault::remap_pending, &fault::page_retirement_pending, &fault::hardware_throttle,
+        &fault::port_not_active})
     all.emplace_back(kind->slug);
   const auto slugs = device_slugs();
   EXPECT_EQ(std::set<std::string>(slugs.begin(), slugs.end()), std::set<std::string>(all.begin(), all.end()));
@@ -81,7 +82,8 @@ TEST(NodeCatalog, IdsAndRanksAreEachOnce) {
 
 TEST(NodePlan, PrologAndHealthTouchNothing) {
   for (const Profile profile : {Profile::prolog, Profile::health})
-    for (const PlannedRow& planned : plan(profile, std::chrono::hours(1), {})) EXPECT_FALSE(planned.row->active);
+    for (const PlannedRow& planned : plan(profile, std::chrono::hours(1), {}))
+      EXPECT_FALSE(planned.row->active);
   EXPECT_LT(plan(Profile::health, std::chrono::seconds(5), {}).size(),
             plan(Profile::prolog, std::chrono::seconds(5), {}).size());
 }
@@ -105,8 +107,8 @@ TEST(NodeJudge, AGoodNodePasses) {
   const Judgement judgement = judged(facts_of(h100()));
   EXPECT_THAT(judgement.faults, IsEmpty());
   EXPECT_THAT(judgement.unclear, IsEmpty());
-  for (const char* const id : {"node.gpus", "node.driver", "node.nvlink", "node.fabric-manager", "node.gpu-memory",
-                               "node.throttle", "node.pcie", "node.kernel-log"})
+  for (const char* const id : {"node.gpus", "node.driver", "node.nvlink", "node.fabric-manager",
+                               "node.gpu-memory", "node.throttle", "node.pcie", "node.kernel-log"})
     EXPECT_EQ(check(judgement, id).verdict, Verdict::pass) << id;
 }
 
@@ -186,9 +188,24 @@ TEST(NodeJudge, ADeviceAtWhichTheProbeHungIsNamed) {
   EXPECT_EQ(check(judgement, "node.gpus").verdict, Verdict::inconclusive);
 }
 
+TEST(NodeJudge, ASilentNicIsEvidenceOnlyWhereOthersSpeak) {
+  Host host = h100();
+  RdmaDevice silent;
+  silent.name = silent.pci_address = "0000:19:00.0";
+  silent.status = "not answering";
+  host.rdma_devices = {silent};
+  EXPECT_EQ(verdict(facts_of(host), "node.nics"), Verdict::inconclusive);
+  RdmaDevice other;
+  other.name = "mlx5_0";
+  other.ports.emplace_back().state = "ACTIVE";
+  host.rdma_devices.push_back(other);
+  EXPECT_EQ(verdict(facts_of(host), "node.nics"), Verdict::fail);
+}
+
 TEST(NodeJudge, OnlyXidsOfTheHardwareSinceTheLastVisitDrain) {
   NodeFacts facts = facts_of(h100());
-  facts.kernel_log.events = {{"Xid", 31, "0000:18:00", ""}, {"Xid", 43, "0000:28:00", ""}, {"SXid", 79, "0000:07:00", ""}};
+  facts.kernel_log.events = {
+      {"Xid", 31, "0000:18:00", ""}, {"Xid", 43, "0000:28:00", ""}, {"SXid", 79, "0000:07:00", ""}};
   EXPECT_EQ(verdict(facts, "node.kernel-log"), Verdict::pass);
   facts.kernel_log.events->push_back({"Xid", 79, "0000:48:00", ""});
   const Judgement judgement = judged(facts);

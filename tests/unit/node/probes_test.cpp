@@ -83,13 +83,14 @@ TEST(Isolation, TheBudgetEndsEverything) {
 }
 
 TEST(KernelEvent, OnlyTheDriversOwnPartIsRead) {
-  const auto event =
-      parse_kernel_event("[  5.1] NVRM: Xid (PCI:0000:18:00): 79, pid=1234, name=Xid (PCI:x): 31, GPU has fallen off");
+  const auto event = parse_kernel_event(
+      "[  5.1] NVRM: Xid (PCI:0000:18:00): 79, pid=1234, name=Xid (PCI:x): 31, GPU has fallen off");
   ASSERT_TRUE(event);
   EXPECT_EQ(event->kind, "Xid");
   EXPECT_EQ(event->code, 79);
   EXPECT_EQ(event->pci_address, "0000:18:00");
-  const auto sxid = parse_kernel_event("nvidia-nvswitch0: SXid (PCI:0000:07:00.0): 12028, Non-fatal, Link 32");
+  const auto sxid =
+      parse_kernel_event("nvidia-nvswitch0: SXid (PCI:0000:07:00.0): 12028, Non-fatal, Link 32");
   ASSERT_TRUE(sxid);
   EXPECT_EQ(sxid->kind, "SXid");
   EXPECT_EQ(sxid->code, 12028);
@@ -130,7 +131,8 @@ TEST(Counters, RatesNeedAnEarlierVisitAndAHourIsTheShortest) {
 }
 
 TEST(Mounts, PathsWithBlanksAndReadOnly) {
-  const auto mounts = parse_mounts("srv:/x /my\\040disk nfs ro,vers=4 0 0\ntmpfs /dev/shm tmpfs rw 0 0\nbroken\n");
+  const auto mounts =
+      parse_mounts("srv:/x /my\\040disk nfs ro,vers=4 0 0\ntmpfs /dev/shm tmpfs rw 0 0\nbroken\n");
   ASSERT_THAT(mounts, SizeIs(2));
   EXPECT_EQ(mounts[0].path, "/my disk");
   EXPECT_TRUE(mounts[0].read_only);
@@ -250,11 +252,14 @@ TEST(NodeState, WhatIsBrokenOrFromTheFutureIsRefusedInASentence) {
   };
   EXPECT_THAT(problem(""), HasSubstr("node.json: is no state of a node"));
   EXPECT_THAT(problem("{\"fabricheck_node_state\": 1}"), HasSubstr("is no state of a node"));
-  EXPECT_THAT(problem("{\"fabricheck_node_state\": 99}"), HasSubstr("is of version 99, and this fabricheck knows 1"));
+  EXPECT_THAT(problem("{\"fabricheck_node_state\": 99}"),
+              HasSubstr("is of version 99, and this fabricheck knows 1"));
   EXPECT_THAT(problem("[[[["), HasSubstr("begun anew"));
-  EXPECT_THAT(problem(R"({"fabricheck_node_state":1,"boot_id":"","visited_unix_s":1,"kernel_log":null,"counters":{"a":"b"},
+  EXPECT_THAT(
+      problem(
+          R"({"fabricheck_node_state":1,"boot_id":"","visited_unix_s":1,"kernel_log":null,"counters":{"a":"b"},
                           "stuck":[]})"),
-              HasSubstr("is no state"));
+      HasSubstr("is no state"));
 }
 
 }  // namespace
