@@ -72,8 +72,8 @@ void work_on_memory(std::chrono::milliseconds budget, int descriptor) {
 std::string why_not(const NodeRow& row, const std::optional<Host>& host,
                     const std::vector<DeviceUser>& users) {
   const std::string_view id = row.id;
-  if (id == "node.host-memory") return {};
-  const bool is_gpu = id == "node.nccl" || id == "node.gpu-bandwidth";
+  if (id == "node.host_memory") return {};
+  const bool is_gpu = id == "node.nccl" || id == "node.gpu_bandwidth";
   if (is_gpu && (!host || host->gpus.empty())) return "no GPU on this node";
   if (!is_gpu && (!host || host->rdma_devices.empty())) return "no RDMA device on this node";
   const std::string_view device = is_gpu ? "/dev/nvidia" : "/dev/infiniband";
@@ -86,7 +86,7 @@ std::string why_not(const NodeRow& row, const std::optional<Host>& host,
       if (gpu.mig_enabled.value_or(false))
         return fmt::format("GPU{} is divided by MIG: it is left alone", gpu.index);
   return id == "node.nccl"            ? "built without NCCL"
-         : id == "node.gpu-bandwidth" ? "built without CUDA"
+         : id == "node.gpu_bandwidth" ? "built without CUDA"
                                       : "this version has no RDMA operations yet";
 }
 

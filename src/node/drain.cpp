@@ -227,9 +227,8 @@ std::string wanted_reason(const DrainQuestion& question, const NodeConfig& confi
   if (!question.faults.empty()) {
     const Fault& worst = question.faults.front();
     // Of one part the device itself, the expectation and the platform may say the same.
-    const auto more = std::count_if(question.faults.begin(), question.faults.end(), [&](const Fault& fault) {
-      return fault.part != worst.part || fault.kind != worst.kind;
-    });
+    const auto more = std::count_if(question.faults.begin(), question.faults.end(),
+                                    [&](const Fault& fault) { return fault.part != worst.part; });
     return drain_reason(worst.topic, more == 0 ? worst.text : fmt::format("{} (+{} more)", worst.text, more));
   }
   if (!question.unclear.empty() && config.on_error == OnError::drain)

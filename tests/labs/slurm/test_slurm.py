@@ -89,6 +89,9 @@ def healthy(slurm: SlurmLab) -> None:
 def fault_on_one(slurm: SlurmLab) -> None:
     break_node(slurm, "node3")
     job = batch(slurm, "-N1", "--gres=gpu:8", "--exclude=node1,node2")
+    slurm.wait_for(lambda: slurm.drained() and "PENDING" in slurm.client(["scontrol", "show", "job", job]).out, 40,
+                   "the job was not requeued")
+    slurm.client(["scontrol", "update", f"JobId={job}", "StartTime=now"])  # Slurm lets a requeued job wait for a while
     where = output_of(slurm, job)
     expect(slurm.drained() == ["node3"], f"drained: {slurm.drained()}\n{slurm.logs()}")
     expect(slurm.node("node3")["Reason"] == NVLINK_REASON, f"{slurm.node('node3')}")

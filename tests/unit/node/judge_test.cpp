@@ -96,8 +96,8 @@ TEST(NodePlan, TakesTheMostTellingFirstAndSaysWhatItLeftOut) {
     return std::string("not planned");
   };
   EXPECT_THAT(left_out("node.nccl"), HasSubstr("takes about 4000 ms and 2000 ms"));
-  EXPECT_THAT(left_out("node.gpu-bandwidth"), IsEmpty());
-  EXPECT_THAT(left_out("node.verbs-loopback"), HasSubstr("500 ms"));
+  EXPECT_THAT(left_out("node.gpu_bandwidth"), IsEmpty());
+  EXPECT_THAT(left_out("node.verbs_loopback"), HasSubstr("500 ms"));
   EXPECT_THAT(left_out("node.clock"), HasSubstr("configuration"));
   for (const PlannedRow& planned : plan(Profile::acceptance, std::chrono::minutes(5), {}))
     EXPECT_THAT(planned.left_out, IsEmpty());
@@ -107,8 +107,8 @@ TEST(NodeJudge, AGoodNodePasses) {
   const Judgement judgement = judged(facts_of(h100()));
   EXPECT_THAT(judgement.faults, IsEmpty());
   EXPECT_THAT(judgement.unclear, IsEmpty());
-  for (const char* const id : {"node.gpus", "node.driver", "node.nvlink", "node.fabric-manager",
-                               "node.gpu-memory", "node.throttle", "node.pcie", "node.kernel-log"})
+  for (const char* const id : {"node.gpus", "node.driver", "node.nvlink", "node.fabric_manager",
+                               "node.gpu_memory", "node.throttle", "node.pcie", "node.kernel_log"})
     EXPECT_EQ(check(judgement, id).verdict, Verdict::pass) << id;
 }
 
@@ -129,7 +129,7 @@ TEST(NodeJudge, WhatIsNotKnownIsNoPass) {
   host.gpus[4].health.reset();
   host.gpus[5].fabric->state.clear();
   const Judgement judgement = judged(facts_of(host));
-  for (const char* const id : {"node.nvlink", "node.gpu-memory", "node.throttle", "node.fabric-manager"})
+  for (const char* const id : {"node.nvlink", "node.gpu_memory", "node.throttle", "node.fabric_manager"})
     EXPECT_EQ(check(judgement, id).verdict, Verdict::inconclusive) << id;
   EXPECT_THAT(judgement.faults, IsEmpty());
 }
@@ -206,15 +206,15 @@ TEST(NodeJudge, OnlyXidsOfTheHardwareSinceTheLastVisitDrain) {
   NodeFacts facts = facts_of(h100());
   facts.kernel_log.events = {
       {"Xid", 31, "0000:18:00", ""}, {"Xid", 43, "0000:28:00", ""}, {"SXid", 79, "0000:07:00", ""}};
-  EXPECT_EQ(verdict(facts, "node.kernel-log"), Verdict::pass);
+  EXPECT_EQ(verdict(facts, "node.kernel_log"), Verdict::pass);
   facts.kernel_log.events->push_back({"Xid", 79, "0000:48:00", ""});
   const Judgement judgement = judged(facts);
   ASSERT_THAT(judgement.faults, SizeIs(1));
   EXPECT_EQ(judgement.faults[0].text, "GPU3 Xid 79 since the last visit");
   facts.kernel_log.first_visit = true;
-  EXPECT_EQ(verdict(facts, "node.kernel-log"), Verdict::unchecked);
+  EXPECT_EQ(verdict(facts, "node.kernel_log"), Verdict::unchecked);
   facts.kernel_log.events.reset();
-  EXPECT_EQ(verdict(facts, "node.kernel-log"), Verdict::inconclusive);
+  EXPECT_EQ(verdict(facts, "node.kernel_log"), Verdict::inconclusive);
 }
 
 TEST(NodeJudge, CountersAreJudgedOnlyWhereTheSiteSetsALimit) {
@@ -236,7 +236,7 @@ TEST(NodeJudge, FileSystems) {
   const auto with = [&](FileSystemFact fact) {
     fact.path = "/scratch";
     facts.file_systems = {fact};
-    return verdict(facts, "node.file-systems", config);
+    return verdict(facts, "node.file_systems", config);
   };
   FileSystemFact good;
   good.mounted = true;
