@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 import time
@@ -374,8 +373,16 @@ def _command(pid: int) -> bytes:
         return b""
 
 
+def some(slurm: SlurmLab) -> None:
+    several(slurm, 12)
+
+
 def many(slurm: SlurmLab) -> None:
-    """300 prologs: no false drain, nothing left."""
+    several(slurm, 75)
+
+
+def several(slurm: SlurmLab, rounds: int) -> None:
+    """Four prologs a round: no false drain, nothing left."""
     def left() -> list[str]:
         found = [str(path) for path in Path("/dev/shm").iterdir()]
         found += [str(path) for path in Path("/tmp").glob("fabricheck*")]
@@ -384,7 +391,6 @@ def many(slurm: SlurmLab) -> None:
 
     before = left()
     began = time.monotonic()
-    rounds = int(os.environ.get("FABRICHECK_LAB_ROUNDS", "75"))
     for _ in range(rounds):
         done = slurm.client(["srun", "-N4", "--gres=gpu:1", "true"])
         expect(done.status == 0, f"srun: {done.status} {done.out}")
@@ -416,6 +422,7 @@ SCENARIOS: dict[str, tuple[dict[str, object], Callable[[SlurmLab], None]]] = {
     "health": ({"drains": True, "settings": GENEROUS + "resume = true", "health_s": 2}, health),
     "acceptance": ({"drains": True, "settings": GENEROUS}, acceptance),
     "hostile": ({"drains": True, "settings": GENEROUS}, hostile),
+    "some": ({"drains": True, "settings": GENEROUS}, some),
     "many": ({"drains": True, "settings": GENEROUS}, many),
 }
 
