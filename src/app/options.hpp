@@ -20,6 +20,18 @@ enum class InPlace { off, on, both };
 
 enum class ProgressMode { automatic, on, off };
 
+enum class Pairs { rail, cross, all };
+
+/// What pairs of ranks measure with.
+struct VerbsOptions {
+  std::string device;            ///< "mlx5_0:1,mlx5_1"; empty: each rank the port nearest to its GPU
+  std::optional<int> gid_index;
+  int queue_pairs{1};            ///< of bandwidth and message rate
+  int depth{128};                ///< messages on their way, of each queue pair
+  Pairs pairs{Pairs::rail};
+  bool loopback{};               ///< pairs within a host
+};
+
 /// A change of this much is no regression and no improvement.
 inline constexpr double default_tolerance_percent = 5.0;
 
@@ -37,6 +49,7 @@ struct RunOptions {
   TopologySources topology;
   std::string out_directory{"fabricheck-results"};
   ProgressMode progress{ProgressMode::automatic};
+  VerbsOptions verbs;
   bool allow_subset{};
   bool bind_numa{};  ///< set by `launch`: each rank binds itself to the NUMA node of its GPU
   std::chrono::nanoseconds deadline{};  ///< a check in which nothing moves for so long is given up

@@ -14,7 +14,7 @@
 
 #include "core/error.hpp"
 #include "core/units.hpp"
-#include "fabric/verbs/failures.hpp"
+#include "fabric/verbs/measure/failures.hpp"
 #include "fabric/verbs/ibverbs/handles.hpp"
 #include "fabric/verbs/provider.hpp"
 

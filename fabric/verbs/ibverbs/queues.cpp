@@ -179,8 +179,8 @@ class Queues final : public QueuePair {
     work.wr_id = request.id;
     work.sg_list = &piece;
     work.num_sge = 1;
-    work.send_flags =
-        (request.signaled ? IBV_SEND_SIGNALED : 0U) | (request.is_inline ? IBV_SEND_INLINE : 0U);
+    if (request.signaled) work.send_flags |= IBV_SEND_SIGNALED;
+    if (request.is_inline) work.send_flags |= IBV_SEND_INLINE;
     switch (request.opcode) {
       case Opcode::send:
         work.opcode = IBV_WR_SEND;

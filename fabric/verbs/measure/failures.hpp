@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 
-#include "core/error.hpp"
 #include "fabric/verbs/provider.hpp"
 
 namespace fabricheck::verbs {
@@ -29,11 +28,5 @@ std::string registration_error(const std::string& device, std::uint64_t bytes, i
                                std::uint64_t locked_limit_bytes);
 
 AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal, int port);
-
-/// This rank failed only because the other did: its own words are no cause.
-class Echo : public Error {
- public:
-  using Error::Error;
-};
 
 }  // namespace fabricheck::verbs

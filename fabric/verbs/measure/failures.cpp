@@ -1,4 +1,4 @@
-#include "fabric/verbs/failures.hpp"
+#include "fabric/verbs/measure/failures.hpp"
 
 #include <cerrno>
 
