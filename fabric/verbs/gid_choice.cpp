@@ -8,10 +8,15 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "fabric/verbs/gid_address.hpp"
+#include "topology/model/gid_address.hpp"
 
 namespace fabricheck::verbs {
 namespace {
+
+using topology::GidAddress;
+using topology::GidFamily;
+using topology::is_in;
+using topology::parse_gid;
 
 constexpr const char* version_2 = "RoCE v2";
 constexpr const char* version_1 = "IB/RoCE v1";

@@ -326,6 +326,28 @@ std::uint64_t iterations_of(const ParsedWords& parsed, const std::string& name) 
   return value;
 }
 
+/// A whole number from `least` to `most`; unset when the option is not given.
+std::optional<int> number_of(const ParsedWords& parsed, const std::string& name, int most, int least = 0) {
+  const std::string* text = parsed.value(name);
+  if (text == nullptr) return std::nullopt;
+  int value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size() || value < least || value > most)
+    throw UsageError(fmt::format("--{}: {} is no number from {} to {}", name, quoted(*text), least, most));
+  return value;
+}
+
+LinkOptions links_of(const ParsedWords& parsed) {
+  constexpr int last_gid_index = 65535, last_traffic_class = 255, last_service_level = 15;
+  LinkOptions links;
+  links.device = text_of(parsed, "device", "");
+  if (!links.device.empty()) topology::parse_nic_wishes(links.device);
+  links.gid_index = number_of(parsed, "gid-index", last_gid_index);
+  links.traffic_class = number_of(parsed, "traffic-class", last_traffic_class);
+  links.service_level = number_of(parsed, "sl", last_service_level);
+  return links;
+}
+
 TopologySources sources_of(const ParsedWords& parsed) {
   TopologySources sources;
   sources.expect_file = text_of(parsed, "expect", "");
@@ -352,25 +374,11 @@ double tolerance_of(const ParsedWords& parsed) {
   return std::abs(percent);  // -0
 }
 
-/// A whole number between the two.
-int number_of(const ParsedWords& parsed, const std::string& name, int otherwise, int least, int most) {
-  const std::string* text = parsed.value(name);
-  if (text == nullptr) return otherwise;
-  int value = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc() || end != text->data() + text->size() || value < least || value > most)
-    throw UsageError(fmt::format("--{}: {} is no number from {} to {}", name, quoted(*text), least, most));
-  return value;
-}
-
 VerbsOptions verbs_of(const ParsedWords& parsed) {
-  constexpr int most_gids = 65535, most_queue_pairs = 1024, most_depth = 8192;
+  constexpr int most_queue_pairs = 1024, most_depth = 8192;
   VerbsOptions verbs;
-  verbs.device = text_of(parsed, "device", "");
-  if (!verbs.device.empty()) topology::parse_nic_wishes(verbs.device);
-  if (parsed.has("gid-index")) verbs.gid_index = number_of(parsed, "gid-index", 0, 0, most_gids);
-  verbs.queue_pairs = number_of(parsed, "queue-pairs", verbs.queue_pairs, 1, most_queue_pairs);
-  verbs.depth = number_of(parsed, "depth", verbs.depth, 1, most_depth);
+  verbs.queue_pairs = number_of(parsed, "queue-pairs", most_queue_pairs, 1).value_or(verbs.queue_pairs);
+  verbs.depth = number_of(parsed, "depth", most_depth, 1).value_or(verbs.depth);
   verbs.pairs = choice_of(parsed, "pairs", pairs_words);
   verbs.loopback = parsed.has("loopback");
   if (verbs.loopback && parsed.has("pairs"))
@@ -393,6 +401,7 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.verify_repeat = iterations_of(parsed, "verify-repeat");
   run.targets_file = text_of(parsed, "targets", "");
   run.topology = sources_of(parsed);
+  run.links = links_of(parsed);
   run.out_directory = text_of(parsed, "out", run.out_directory);
   run.progress = choice_of(parsed, "progress", progress_words);
   run.allow_subset = parsed.has("allow-subset");

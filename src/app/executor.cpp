@@ -367,6 +367,7 @@ void Executor::visit(std::size_t index) {
   } else {
     memory_left_ = 0;  // what was there once is there again
   }
+  if (world_.counters) world_.counters->begin();
   if (world_.first_sample) {
     world_.first_sample();
     world_.first_sample = nullptr;
@@ -377,6 +378,7 @@ void Executor::visit(std::size_t index) {
   world_.progress->idle.store(true);
   world_.world->idle_barrier();
   world_.progress->idle.store(false);
+  if (world_.counters) world_.counters->end(index);
   // Of all ranks: whether a group still wants its verdict, and whether it broke.
   const bool sound = party.group && !ongoing.broken, breaks = ongoing.broken && !was_broken;
   std::array<double, 4> state{is_open(records) ? 1.0 : 0.0, ongoing.broken ? 1.0 : 0.0, sound ? 1.0 : 0.0,
@@ -407,6 +409,7 @@ void Executor::visit(std::size_t index) {
   if (ongoing.finished) ongoing.samples = {};
   if (order[1] == 0.0) return;
   records = gathered(records);
+  if (world_.counters) world_.counters->tell(index, records);
   if (!world_.log) return;
   for (CheckRecord& record : records) {
     if (order[2] > 0.0 && record.verdict == Verdict::inconclusive)

@@ -24,8 +24,6 @@ enum class Pairs { rail, cross, all };
 
 /// What pairs of ranks measure with.
 struct VerbsOptions {
-  std::string device;            ///< "mlx5_0:1,mlx5_1"; empty: each rank the port nearest to its GPU
-  std::optional<int> gid_index;
   int queue_pairs{1};            ///< of bandwidth and message rate
   int depth{128};                ///< messages on their way, of each queue pair
   Pairs pairs{Pairs::rail};
@@ -34,6 +32,14 @@ struct VerbsOptions {
 
 /// A change of this much is no regression and no improvement.
 inline constexpr double default_tolerance_percent = 5.0;
+
+/// Which ports are used, and how.
+struct LinkOptions {
+  std::string device;                ///< "mlx5_0:1,mlx5_1"; empty: each rank the one nearest to its GPU
+  std::optional<int> gid_index;      ///< unset: chosen for each pair
+  std::optional<int> traffic_class;  ///< unset: NCCL_IB_TC's
+  std::optional<int> service_level;  ///< unset: NCCL_IB_SL's
+};
 
 struct RunOptions {
   Suite suite{Suite::quick};
@@ -47,6 +53,7 @@ struct RunOptions {
   std::uint64_t verify_repeat{};  ///< verified iterations beside the measurement of each check
   std::string targets_file;       ///< empty: built-in targets alone
   TopologySources topology;
+  LinkOptions links;
   std::string out_directory{"fabricheck-results"};
   ProgressMode progress{ProgressMode::automatic};
   VerbsOptions verbs;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "app/job_network.hpp"
 #include "app/probe_host.hpp"
 #include "core/error.hpp"
 #include "core/units.hpp"
@@ -98,20 +99,23 @@ RankPort rank_port_from_text(const std::string& text) {
   return port;
 }
 
-std::string chosen_nics(const Host& host, int local_ranks, const VerbsOptions& options) {
-  const std::vector<topology::NicWish> wishes =
-      options.device.empty() ? std::vector<topology::NicWish>{} : topology::parse_nic_wishes(options.device);
+std::string chosen_nics(const Host& host, int local_ranks, const LinkOptions& links) {
   std::string lines;
-  for (const auto& nic : topology::rank_nics(host, local_ranks, usable_gpus(host), wishes))
+  for (const auto& nic : topology::rank_nics(host, local_ranks, usable_gpus(host), topology::parse_nic_wishes(links.device)))
     lines += nic ? fmt::format("{} {} {}\n", host.rdma_devices[nic->device].name, nic->port, nic->rail) : "-\n";
   return lines;
 }
 
-verbs::Setup open_port(const std::string& line, const Host& host, const VerbsOptions& options, RankPort& told) {
+verbs::Setup open_port(const std::string& line, const Host& host, const RunOptions& run,
+                       const verbs::EnvironmentLookup& environment, RankPort& told) {
+  const VerbsOptions& options = run.verbs;
   verbs::Setup setup;
   setup.queue_pairs = options.queue_pairs;
   setup.depth = options.depth;
-  setup.gid_wish.gid_index = options.gid_index;
+  setup.gid_wish.gid_index = run.links.gid_index;
+  setup.gid_wish.nccl_gid_index = job_network(run.links, environment).gid_index;
+  setup.traffic_class =
+      verbs::choose_traffic_class(run.links.traffic_class, run.links.service_level, environment);
   const auto cannot = [&](std::string reason) {
     setup.unavailable = fmt::format("{} on {}", reason, host.name);
     told.unavailable = std::move(reason);
@@ -143,13 +147,6 @@ verbs::Setup open_port(const std::string& line, const Host& host, const VerbsOpt
   if (2 * options.depth > limits.max_work_requests)
     throw UsageError(fmt::format("--depth: {} is more than half of the {} work requests that a queue of {} on {} takes",
                                  options.depth, limits.max_work_requests, told.nic, host.name));
-  if (options.gid_index) {
-    std::vector<int> indices;
-    for (const Gid& gid : port->gids) indices.push_back(gid.index);
-    if (std::find(indices.begin(), indices.end(), *options.gid_index) == indices.end())
-      throw UsageError(fmt::format("--gid-index: {} port {} on {} has no GID {}; it has {}", told.nic, told.port,
-                                   host.name, *options.gid_index, fmt::join(indices, ", ")));
-  }
   return setup;
 }
 

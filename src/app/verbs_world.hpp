@@ -30,11 +30,13 @@ std::string rank_port_to_text(const RankPort& port);
 RankPort rank_port_from_text(const std::string& text);
 
 /// The leader of a host chooses for its ranks; what it tells them, one line per local rank: "device port rail" or "-".
-std::string chosen_nics(const Host& host, int local_ranks, const VerbsOptions& options);
+std::string chosen_nics(const Host& host, int local_ranks, const LinkOptions& links);
 
 /// Opens what this rank was given: `line` of chosen_nics(), `host` with the RDMA devices. A port that cannot be opened
-/// is told in Setup::unavailable. Throws UsageError for options that the device cannot have.
-verbs::Setup open_port(const std::string& line, const Host& host, const VerbsOptions& options, RankPort& told);
+/// is told in Setup::unavailable, and to all others in `told`. Throws UsageError for options that the device cannot
+/// have.
+verbs::Setup open_port(const std::string& line, const Host& host, const RunOptions& options,
+                       const verbs::EnvironmentLookup& environment, RankPort& told);
 
 /// Puts the rounds of pairs into `request`, or why there are none. Returns whose pairs are left out and why.
 std::vector<NotTested> plan_pairs(const std::vector<RankPort>& ports, const ClusterTopology& topology,

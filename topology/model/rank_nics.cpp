@@ -101,7 +101,7 @@ std::vector<std::optional<RankNic>> near_numa_nodes(const Host& host, std::size_
 
 std::vector<NicWish> parse_nic_wishes(const std::string& list) {
   std::vector<NicWish> wishes;
-  for (std::size_t begin = 0; begin <= list.size();) {
+  for (std::size_t begin = 0; !list.empty() && begin <= list.size();) {
     const std::size_t end = std::min(list.find(',', begin), list.size());
     const std::string one = list.substr(begin, end - begin);
     begin = end + 1;

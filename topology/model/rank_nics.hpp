@@ -23,7 +23,7 @@ struct RankNic {
   bool operator==(const RankNic&) const = default;
 };
 
-/// "mlx5_0", "mlx5_0:1" or a list of them. Throws UsageError.
+/// "mlx5_0", "mlx5_0:1" or a list of them; none of an empty text. Throws UsageError.
 std::vector<NicWish> parse_nic_wishes(const std::string& list);
 
 /// Of each of `local_ranks` ranks its port; none where the host has no usable one. Rank i drives GPU gpus[i] (an index

@@ -1,4 +1,4 @@
-// What a GID's 128 bits are as an address. Private to this folder and its tests.
+// What a GID's 128 bits are as an address.
 #pragma once
 
 #include <array>
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace fabricheck::verbs {
+namespace fabricheck::topology {
 
 enum class GidFamily { ipv4, global_ipv6, local_ipv6, link_local };
 
@@ -27,4 +27,4 @@ std::optional<GidAddress> parse_gid(std::string_view text);
 /// Whether the address is in "10.3.0.0/16" or "2001:db8::/32"; a text that is no such prefix holds nothing.
 bool is_in(const GidAddress& address, std::string_view prefix);
 
-}  // namespace fabricheck::verbs
+}  // namespace fabricheck::topology

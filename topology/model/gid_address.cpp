@@ -1,4 +1,4 @@
-#include "fabric/verbs/gid_address.hpp"
+#include "topology/model/gid_address.hpp"
 
 #include <arpa/inet.h>
 
@@ -7,7 +7,7 @@
 
 #include "topology/model/text.hpp"
 
-namespace fabricheck::verbs {
+namespace fabricheck::topology {
 namespace {
 
 constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -45,7 +45,7 @@ bool is_in(const GidAddress& address, std::string_view prefix) {
   const std::size_t slash = prefix.find('/');
   if (slash == std::string_view::npos) return false;
   const auto base = parse_address(prefix.substr(0, slash));
-  const auto length = topology::parse_number(prefix.substr(slash + 1));
+  const auto length = parse_number(prefix.substr(slash + 1));
   if (!base || !length || base->is_ipv4() != address.is_ipv4()) return false;
   const std::size_t before = base->is_ipv4() ? mapped_bits : 0;
   if (*length < 0 || static_cast<std::size_t>(*length) > 128 - before) return false;
@@ -58,4 +58,4 @@ bool is_in(const GidAddress& address, std::string_view prefix) {
   return true;
 }
 
-}  // namespace fabricheck::verbs
+}  // namespace fabricheck::topology
