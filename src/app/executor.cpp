@@ -311,18 +311,19 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
     const auto before = std::find_if(ongoing.decided.begin(), ongoing.decided.end(),
                                      [&](const CheckRecord& one) { return one.id == record.id; });
     if (before != ongoing.decided.end()) {
-      // The figures are those of all repeats, the verdict that of its look, unless a later look says the
-      // opposite.
+      // The figures are those of all repeats, the verdict that of its look, unless they contradict it.
       const Verdict fresh = record.verdict;
+      const bool taken_back = contradicts(record, before->verdict);
       record.verdict = before->verdict;
       record.reason = before->reason;
       record.statistics.decision_interval = before->statistics.decision_interval;
       record.statistics.decision_confidence = before->statistics.decision_confidence;
-      if (opposes(fresh, before->verdict)) {
+      if (taken_back) {
         record.verdict = Verdict::inconclusive;
         record.reason =
-            fmt::format("it changed during the run: {} after the first repeats, {} over all {}",
-                        verdict_name(before->verdict), verdict_name(fresh), ongoing.samples.repeats());
+            fmt::format("it changed during the run: {} after the first repeats, {} {} ({}) over all {}",
+                        verdict_name(before->verdict), format_number(record.value.value_or(0.0)), record.unit,
+                        verdict_name(fresh), ongoing.samples.repeats());
       }
     } else if (record.verdict == Verdict::pass || record.verdict == Verdict::fail) {
       ongoing.decided.push_back(record);
