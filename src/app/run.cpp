@@ -365,11 +365,6 @@ class Job {
       if (all[rank][0] != '-') place.gpu = std::stoi(all[rank].substr(0, space));
       place.cpus = all[rank].substr(space + 1, line - space - 1);
       ports_.push_back(rank_port_from_text(all[rank].substr(line + 1)));
-      const RankPort& port = ports_.back();
-      if (port.nic.empty()) continue;
-      place.nic = port.nic;
-      place.nic_port = port.port;
-      place.rail = port.rail;
     }
     return std::nullopt;
   }

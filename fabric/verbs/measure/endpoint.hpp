@@ -81,6 +81,7 @@ class Endpoint {
   void moved() { patience_.reset(); }
   /// One send completion.
   void wait_send();
+  /// One receive; a send that failed meanwhile is noticed, for then there will be none.
   void wait_receive();
   /// What a loop that polls by itself does now and then: throws when nothing moves, or when the device failed.
   void look(const char* for_what);
@@ -134,6 +135,7 @@ class Endpoint {
   Remote remote_;
   unsigned spins_between_looks_;
   unsigned looks_{};
+  int early_sends_{};  ///< completions that were seen while waiting for a receive
   std::optional<Deadline> patience_;
 };
 
