@@ -80,16 +80,33 @@ void Context::find_span() {
   for (const auto& [host, devices] : devices_of_host_)
     ranks_per_node_ = std::max(ranks_per_node_, static_cast<int>(devices.size()));
   const bool net_was_used = paths_.rdma() + paths_.socket > 0;
-  if (nodes_ > 1 || net_was_used || hosts_.size() > 1) {
+  if (nodes_ > 1 || net_was_used || hosts_.size() > 1 || has_several_addresses()) {
     span_ = Span::several_nodes;
   } else if (nodes_ == 1) {
     span_ = Span::one_node;
+    one_node_is_sure_ = true;
   } else if (hosts_.size() == 1 && devices_of_host_.size() == 1) {
     // One host that has all ranks, or several GPUs of one host and no word of another.
     const auto here = static_cast<int>(devices_of_host_.begin()->second.size());
-    if (ranks_ > 0 ? here >= ranks_ : here > 1) span_ = Span::one_node;
+    one_node_is_sure_ = ranks_ > 0 && here >= ranks_;
+    if (ranks_ > 0 ? one_node_is_sure_ : here > 1) span_ = Span::one_node;
     if (ranks_ > 16) span_ = Span::several_nodes;
   }
+}
+
+/// Hosts of one name, told apart by the address of their interface.
+bool Context::has_several_addresses() const {
+  std::map<std::string, std::string> addresses;
+  for (const std::string& list : interfaces_) {
+    std::string_view one = until(list, " ");
+    if (starts_with(one, "[")) one = one.substr(std::min(one.size(), one.find(']') + 1));
+    const std::size_t colon = one.find(':');
+    if (colon == std::string_view::npos) continue;
+    const std::string name(one.substr(0, colon)), address(until(one.substr(colon + 1), "<"));
+    const auto known = addresses.emplace(name, address).first;
+    if (known->second != address) return true;
+  }
+  return false;
 }
 
 bool Context::is_roce() const {

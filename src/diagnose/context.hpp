@@ -28,6 +28,8 @@ class Context {
 
   const Observations& seen() const { return seen_; }
   Span span() const { return span_; }
+  /// NCCL said so, or all ranks of the job were seen on one host.
+  bool is_surely_one_node() const { return span_ == Span::one_node && one_node_is_sure_; }
   const PathSums& paths() const { return paths_; }
   const std::set<std::string>& hosts() const { return hosts_; }
   int ranks() const { return ranks_; }  ///< of the largest communicator; 0: not known
@@ -67,6 +69,7 @@ class Context {
   void take_rank(const RankFacts& rank);
   void take_comm(const CommFacts& comm, bool is_socket);
   void find_span();
+  bool has_several_addresses() const;
 
   const Observations& seen_;
   Span span_{Span::unknown};
@@ -75,7 +78,7 @@ class Context {
   std::map<std::string, std::set<int>> devices_of_host_;
   int ranks_{}, nodes_{}, ranks_per_node_{}, most_hcas_{};
   int coll_channels_{-1}, nvls_channels_{-1};
-  bool complete_{}, started_{}, mnnvl_{}, uses_rdma_{};
+  bool one_node_is_sure_{}, complete_{}, started_{}, mnnvl_{}, uses_rdma_{};
   std::uint64_t nccl_lines_{};
 };
 

@@ -62,7 +62,8 @@ void EventBook::add(Event kind, int code, std::string_view detail, int host, boo
   if (!same_line && group.quotes.size() < EventGroup::kMostQuotes) group.quotes.push_back(line.quote());
 }
 
-LogReader::LogReader(Observations& into) : into_(into), events_(into), finder_(phrases()) {
+LogReader::LogReader(Observations& into, const PhraseFinder& finder)
+    : into_(into), events_(into), finder_(finder) {
   tools_.push_back(make_nccl_tests_reader());
   tools_.push_back(make_perftest_reader());
   tools_.push_back(make_ib_ports_reader());

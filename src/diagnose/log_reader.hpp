@@ -59,7 +59,8 @@ std::unique_ptr<ToolReader> make_nvlink_reader();
 
 class LogReader {
  public:
-  explicit LogReader(Observations& into);
+  /// Another finder than that of all phrases is for tests; it has to outlive the reader.
+  explicit LogReader(Observations& into, const PhraseFinder& finder = all_phrases());
 
   void begin_file(int file);
   /// `number` counts from 1.
@@ -75,7 +76,7 @@ class LogReader {
 
   Observations& into_;
   EventBook events_;
-  PhraseFinder finder_;
+  const PhraseFinder& finder_;
   std::unordered_map<std::string, std::size_t> ranks_;
   std::string last_front_;
   std::size_t last_rank_{};

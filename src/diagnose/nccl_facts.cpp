@@ -179,11 +179,21 @@ bool read_bootstrap(std::string_view text, RankFacts& rank, const Line& line, Ob
 /// "NET/IB : Using [0]mlx5_0:1/RoCE [RO]; OOB eth0:10.0.0.1<0>".
 bool read_hcas(std::string_view text, RankFacts& rank, const Line& line, Observations& into) {
   const auto list = after(text, "Using ");
-  if (!list || !starts_with(trim(*list), "[")) return false;
+  // "Using [RO]; OOB …" names no device.
+  std::string_view first = list ? trim(*list) : std::string_view();
+  if (!take(first, "[") || !take_number<int>(first)) return false;
   rank.hcas = into.names.id(trim(until(*list, ";")));
   if (const auto out_of_band = after(*list, "OOB ")) rank.out_of_band = into.names.id(trim(*out_of_band));
   keep_quote(into, "hcas", line);
   return true;
+}
+
+/// "NET/Socket : Using [0]eth0:10.0.0.1<0>". What it means is up to the phrases.
+bool read_socket(std::string_view text, RankFacts& rank, Observations& into) {
+  const auto list = after(text, "Using [");
+  if (list && rank.out_of_band == 0)
+    rank.out_of_band = into.names.id(trim(list->substr(std::min(list->size(), list->find(']') + 1))));
+  return false;
 }
 
 bool read_nvls(std::string_view text, RankFacts& rank) {
@@ -194,6 +204,7 @@ bool read_nvls(std::string_view text, RankFacts& rank) {
 
 bool read_net(std::string_view text, RankFacts& rank, const Line& line, Observations& into) {
   if (starts_with(text, "NET/IB")) return read_hcas(text, rank, line, into);
+  if (starts_with(text, "NET/Socket")) return read_socket(text, rank, into);
   if (starts_with(text, "NET : Using interface ")) return read_bootstrap(text, rank, line, into);
   if (starts_with(text, "NCCL version ")) return read_version(text.substr(13), rank, line, into);
   return read_nvls(text, rank);

@@ -62,4 +62,9 @@ PhraseFinder::PhraseFinder(std::span<const Phrase> phrases) : phrases_(phrases) 
   }
 }
 
+const PhraseFinder& all_phrases() {
+  static const PhraseFinder finder(phrases());
+  return finder;
+}
+
 }  // namespace fabricheck::diagnose

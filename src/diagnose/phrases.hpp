@@ -73,4 +73,7 @@ class PhraseFinder {
   std::vector<std::uint32_t> hits_;     ///< whether a phrase or a shorter one ends here
 };
 
+/// The finder of phrases(), made once.
+const PhraseFinder& all_phrases();
+
 }  // namespace fabricheck::diagnose

@@ -23,7 +23,7 @@ void gdr_disabled(const Context& context, const CatalogRow& row, Findings& found
   if (finding == nullptr) return;
   finding->component.name = names.substr(0, 120);
   // A GPU that shares its memory with the CPU has nothing to gain.
-  if (context.gpu_name_has({"GB10"}) || context.span() == Span::one_node) finding->severity = Severity::info;
+  if (context.gpu_name_has({"GB10"}) || context.is_surely_one_node()) finding->severity = Severity::info;
 }
 
 void gdr_distance(const Context& context, const CatalogRow& row, Findings& found) {
