@@ -21,6 +21,7 @@ struct LineSource::Stream {
   gzFile file{};
   std::vector<char> buffer;
   std::size_t filled{};
+  std::string failed;  ///< what stopped the look at the front, to be said when that has been handed out
 
   [[noreturn]] void fail(const std::string& reason) const {
     throw Error(fmt::format("{}: cannot be read: {}", name, reason));
@@ -29,6 +30,7 @@ struct LineSource::Stream {
   /// Appends to the buffer what the next read gives; false at the end.
   bool fill() {
     constexpr std::size_t block = std::size_t{256} << 10;
+    if (!failed.empty()) throw Error(failed);
     if (buffer.size() < filled + block) buffer.resize(filled + block);
     const int count = ::gzread(file, buffer.data() + filled, static_cast<unsigned>(block));
     if (count > 0) {
@@ -60,7 +62,12 @@ LineSource::LineSource(const std::string& file) : stream_(std::make_unique<Strea
   }
   ::gzbuffer(stream_->file, 1U << 18U);
   constexpr std::size_t looked_at = std::size_t{64} << 10;
-  while (stream_->filled < looked_at && stream_->fill()) {
+  try {
+    while (stream_->filled < looked_at && stream_->fill()) {
+    }
+  } catch (const Error& error) {
+    if (stream_->filled == 0) throw;
+    stream_->failed = error.what();
   }
   const std::string_view begin = front().substr(0, 4096);
   const auto nuls = static_cast<std::size_t>(std::count(begin.begin(), begin.end(), '\0'));

@@ -31,6 +31,8 @@ Context::Context(const Observations& seen) : seen_(seen) {
   }
   for (const EventGroup* group : seen.of(Event::ofi_provider))
     if (group->detail == "efa") uses_rdma_ = true;
+  for (const EventGroup* group : seen.of(Event::p2p_disabled_pcie))
+    gpus_told_ = std::max(gpus_told_, group->code + 1);
   find_span();
 }
 
@@ -87,7 +89,7 @@ void Context::find_span() {
     one_node_is_sure_ = true;
   } else if (hosts_.size() == 1 && devices_of_host_.size() == 1) {
     // One host that has all ranks, or several GPUs of one host and no word of another.
-    const auto here = static_cast<int>(devices_of_host_.begin()->second.size());
+    const auto here = std::max(gpus_told_, static_cast<int>(devices_of_host_.begin()->second.size()));
     one_node_is_sure_ = ranks_ > 0 && here >= ranks_;
     if (ranks_ > 0 ? one_node_is_sure_ : here > 1) span_ = Span::one_node;
     if (ranks_ > 16) span_ = Span::several_nodes;

@@ -77,6 +77,7 @@ class Context {
   std::set<std::string> hosts_, networks_, hca_lists_, interfaces_, versions_;
   std::map<std::string, std::set<int>> devices_of_host_;
   int ranks_{}, nodes_{}, ranks_per_node_{}, most_hcas_{};
+  int gpus_told_{};  ///< GPUs of a node that NCCL named
   int coll_channels_{-1}, nvls_channels_{-1};
   bool one_node_is_sure_{}, complete_{}, started_{}, mnnvl_{}, uses_rdma_{};
   std::uint64_t nccl_lines_{};

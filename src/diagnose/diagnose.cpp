@@ -62,6 +62,15 @@ void find_causes(std::vector<Ranked>& all) {
   }
 }
 
+/// The finding, then what it explains, each before what that explains.
+void add_with_consequences(const std::vector<Ranked>& all, std::size_t one, std::vector<Finding>& findings) {
+  findings.push_back(all[one].finding);
+  if (all[one].cause >= 0)
+    findings.back().caused_by = all[static_cast<std::size_t>(all[one].cause)].finding.slug;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all[i].cause == static_cast<int>(one)) add_with_consequences(all, i, findings);
+}
+
 std::vector<Finding> in_order(std::vector<Ranked> all) {
   find_causes(all);
   std::map<int, Severity> worst;  // of each root with all that follows from it
@@ -70,21 +79,14 @@ std::vector<Finding> in_order(std::vector<Ranked> all) {
     const auto known = worst.emplace(root, all[i].finding.severity).first;
     known->second = std::max(known->second, all[i].finding.severity);
   }
-  std::vector<std::size_t> order(all.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    const int root_a = root_of(all, a), root_b = root_of(all, b);
-    if (root_a == root_b) return (all[a].cause < 0) > (all[b].cause < 0);
-    if (worst[root_a] != worst[root_b]) return worst[root_a] > worst[root_b];
-    return root_a < root_b;
+  std::vector<std::size_t> roots;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (root_of(all, i) == static_cast<int>(i)) roots.push_back(i);
+  std::stable_sort(roots.begin(), roots.end(), [&](std::size_t a, std::size_t b) {
+    return worst[static_cast<int>(a)] > worst[static_cast<int>(b)];
   });
   std::vector<Finding> findings;
-  for (const std::size_t place : order) {
-    Finding& finding = all[place].finding;
-    if (all[place].cause >= 0)
-      finding.caused_by = all[static_cast<std::size_t>(all[place].cause)].finding.slug;
-    findings.push_back(finding);
-  }
+  for (const std::size_t root : roots) add_with_consequences(all, root, findings);
   return findings;
 }
 

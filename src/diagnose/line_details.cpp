@@ -238,6 +238,13 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
       return provider_detail(rest);
     case Detail::number:
       return number_detail(rest);
+    case Detail::shm:
+      return {0, {}, contains(line, "attaching")};
+    case Detail::gpus: {
+      std::string_view numbers = trim(rest);
+      const int first = take_number<int>(numbers).value_or(0);
+      return {std::max(first, number_after<int>(numbers, " and ").value_or(0)), {}, false};
+    }
     case Detail::mtu: {
       const auto mtu = number_after<int>(rest, "mtu ");
       return {mtu.value_or(0), {}, !mtu || !contains(line, "NET/IB")};

@@ -148,6 +148,11 @@ void LogReader::add_stack(const NcclLine& parts, const Line& line, int host) {
 void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
   if (parts.level == Level::warning && starts_with(parts.source, "transport/nvls."))
     events_.add(Event::multi_cast_failed, 0, "", rank->host, true, line);
+  if (parts.level == Level::warning && starts_with(parts.message, "NET/OFI"))
+    events_.add(Event::ofi_error, 0, "", rank->host, true, line);
+  if (parts.level == Level::warning && starts_with(parts.source, "transport/p2p.") &&
+      contains(parts.message, "uda failure"))
+    events_.add(Event::ipc_failed, 0, "", rank->host, true, line);
   finder_.find(line.text, [&](const Phrase& phrase, std::size_t end) {
     if (phrase.detail == Detail::variable)
       add_variable(end, line, parts, rank);

@@ -76,7 +76,8 @@ enum class Event : std::uint8_t {
   multi_cast_failed,     ///< NVLS
   fabric_not_ready,      ///< CUDA 802
   shm_failed,
-  no_space,  ///< ENOSPC beside shared memory
+  shm_attach_failed,  ///< a segment that another rank made is not there
+  no_space,           ///< ENOSPC beside shared memory
   file_limit,
   thread_limit,
   cuda_failure,  ///< code: cudaError; detail: text
@@ -88,6 +89,8 @@ enum class Event : std::uint8_t {
   collnet_failed,
   ofi_no_provider,
   ofi_provider,  ///< detail: the provider that was chosen; code: number of NICs
+  ofi_error,     ///< a warning of the libfabric plugin that no other kind says
+  iommu_not_passthrough,
   ofi_failed,
   collective_timeout,
   data_direct_missing,

@@ -32,6 +32,8 @@ enum class Detail : std::uint8_t {
   mtu,         ///< "qpn 472981 mtu 5"
   kernel,      ///< only where a NIC's driver said it
   acs,         ///< flags of lspci's ACSCtl
+  shm,         ///< where a segment was made, not attached to
+  gpus,        ///< two GPU numbers; the larger one is the code
   whole,       ///< the phrase itself
 };
 

@@ -35,6 +35,7 @@ void memlock(const Context&, const CatalogRow&, Findings&);
 void mr_registration(const Context&, const CatalogRow&, Findings&);
 void wrong_interface(const Context&, const CatalogRow&, Findings&);
 void net_plugin(const Context&, const CatalogRow&, Findings&);
+void ofi_call_failed(const Context&, const CatalogRow&, Findings&);
 void ofi_tcp(const Context&, const CatalogRow&, Findings&);
 void no_libibverbs(const Context&, const CatalogRow&, Findings&);
 void ib_open_failed(const Context&, const CatalogRow&, Findings&);

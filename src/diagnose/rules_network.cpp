@@ -230,6 +230,13 @@ void net_plugin(const Context& context, const CatalogRow& row, Findings& found) 
     }
 }
 
+void ofi_call_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  const bool is_said = std::any_of(
+      found.begin(), found.end(), [](const Finding& finding) { return finding.severity == Severity::fatal; });
+  if (is_said || context.seen().has(Event::ofi_no_provider)) return;
+  for (const EventGroup* group : context.seen().of(Event::ofi_error)) cite(context, add(found, row), *group);
+}
+
 void ofi_tcp(const Context& context, const CatalogRow& row, Findings& found) {
   for (const EventGroup* group : context.seen().of(Event::ofi_provider)) {
     const std::string_view provider = until(group->detail, ";,");

@@ -77,8 +77,9 @@ class HostFacts {
 }  // namespace
 
 void observe_topology(Observations& into, const ClusterTopology& topology, const std::string& file) {
-  const int index = static_cast<int>(into.files.size());
-  into.files.push_back({file, 0, 0, {"topology"}, ""});
+  if (into.files.empty() || into.files.back().name != file) into.files.push_back({file, 0, 0, {}, ""});
+  into.files.back().kinds.emplace_back("topology");
+  const int index = static_cast<int>(into.files.size()) - 1;
   EventBook events(into);
   for (std::size_t i = 0; i < topology.hosts.size(); ++i) {
     const Host host = topology::whole_host(topology, i);

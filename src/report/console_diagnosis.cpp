@@ -1,4 +1,6 @@
 // What `diagnose` says on the terminal: the cause with its evidence and mend, then what follows from it.
+#include <fmt/format.h>
+
 #include <string>
 #include <vector>
 
@@ -37,7 +39,7 @@ class Diagnosed : private Screen {
     const char* code = record.verdict == Verdict::fail   ? "1;31"
                        : record.verdict == Verdict::pass ? "32"
                                                          : "1;33";
-    hanging(std::string(verdict_name(record.verdict)), code, sanitise(record.verdict_reason));
+    hanging(std::string(verdict_name(record.verdict)), code, headline(record));
     hanging("", dim, sanitise(notes.read), 2);
     const auto& findings = record.findings;
     for (std::size_t i = 0; i < findings.size(); ++i) {
@@ -57,6 +59,23 @@ class Diagnosed : private Screen {
   }
 
  private:
+  /// Which cause, and how many others; its meaning stands below.
+  static std::string headline(const RunRecord& record) {
+    std::string text;
+    std::size_t others = 0;
+    for (const Finding& finding : record.findings) {
+      if (finding.caused_by || (record.verdict == Verdict::fail && finding.severity == Severity::info))
+        continue;
+      if (text.empty())
+        text = finding.slug + " (" + place_of(finding.component) + ")";
+      else
+        ++others;
+    }
+    if (text.empty() || record.verdict == Verdict::inconclusive) return sanitise(record.verdict_reason);
+    if (others > 0) text += fmt::format(", and {} other finding{}", others, others == 1 ? "" : "s");
+    return sanitise(text);
+  }
+
   void cause(const Finding& finding) {
     out() += '\n';
     hanging(severity_name(finding.severity), colour_of(finding.severity),

@@ -151,6 +151,12 @@ constexpr SyntheticLog kLogs[] = {
      "a1:10:20 [0] ofi_process_cq:200 NCCL WARN NET/OFI Request completed with error. RC: 4122. Error: "
      "Unresponsive receiver "
      "(reachable by EFA device but handshake failed)\n"},
+    {"ofi-peer-unreachable", "aws-ofi-nccl 1.4",
+     "a1:10:20 [0] ofi_process_cq:1039 NCCL WARN NET/OFI Request 0x7 completed with error. RC: 20. Error: "
+     "unknown error.\n"},
+    {"ofi-call-failed", "aws-ofi-nccl",
+     "a1:10:20 [0] create_nccl_ofi_component:459 NCCL WARN NET/OFI Couldn't open AV. RC: -22, ERROR: Invalid "
+     "argument\n"},
     {"ib-device-open-failed", "all",
      "a1:10:20 [0] transport/net_ib.cc:148 NCCL WARN NET/IB : Unable to open device mlx5_0\n"
      "a1:10:20 [0] NCCL INFO NET/IB : No device found.\na1:10:20 [0] NCCL INFO Using network Socket\n"},

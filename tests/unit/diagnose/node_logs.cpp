@@ -32,6 +32,17 @@ constexpr SyntheticLog kLogs[] = {
      "a1:10:20 [1] misc/shmutils.cc:87 NCCL WARN Error: failed to extend /dev/shm/nccl-abcdef to 33030532 "
      "bytes, error: No "
      "space left on device (28)\n"},
+    {"shm-attach-failed", "2.22 and later",
+     "a1:10:20 [0] misc/shmutils.cc:129 NCCL WARN Error while attaching to shared memory segment "
+     "/dev/shm/nccl-abc (size 14156), "
+     "error: No such file or directory (2)\n"},
+    {"iommu-not-passthrough", "RCCL",
+     "a1:10:20 [0] src/init.cc:179 NCCL WARN Missing \"iommu=pt\" from kernel command line which can lead to "
+     "instability\n"},
+    {"p2p-failed-container", "by the file that warned",
+     "a1:10:20 [0] transport/p2p.cc:260 NCCL WARN Cuda failure 1 'invalid argument'\n"},
+    {"nccl-call-failed", "PyTorch",
+     "ncclSystemError: System call (e.g. socket, malloc) or external library call failed.\n"},
     {"version-mismatch", "2.23 and later",
      "a1:10:20 [0] init.cc:729 NCCL WARN Mismatched NCCL version detected : rank 1 version 22705 rank 0 "
      "version 22703\n"},
