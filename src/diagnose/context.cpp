@@ -111,6 +111,12 @@ bool Context::has_several_addresses() const {
   return false;
 }
 
+bool Context::is_one_rank_per_node() const {
+  if (ranks_per_node_ > 1) return false;
+  if (nodes_ > 0 && ranks_ > 0) return nodes_ >= ranks_;
+  return ranks_ > 0 && hosts_.size() >= static_cast<std::size_t>(ranks_);
+}
+
 bool Context::is_roce() const {
   return std::any_of(hca_lists_.begin(), hca_lists_.end(),
                      [](const std::string& list) { return contains(list, "/RoCE"); });

@@ -32,9 +32,11 @@ class Context {
   bool is_surely_one_node() const { return span_ == Span::one_node && one_node_is_sure_; }
   const PathSums& paths() const { return paths_; }
   const std::set<std::string>& hosts() const { return hosts_; }
-  int ranks() const { return ranks_; }  ///< of the largest communicator; 0: not known
-  int nodes() const { return nodes_; }  ///< 0: not known
-  int ranks_per_node() const { return ranks_per_node_; }
+  int ranks() const { return ranks_; }                    ///< of the largest communicator; 0: not known
+  int nodes() const { return nodes_; }                    ///< 0: not known
+  int ranks_per_node() const { return ranks_per_node_; }  ///< as many as were seen; 0: not known
+  /// Said so, or as many hosts as ranks; not only that no second GPU was seen.
+  bool is_one_rank_per_node() const;
   /// Networks that were chosen or used: "IB", "Socket", …
   const std::set<std::string>& networks() const { return networks_; }
   bool uses_rdma() const { return uses_rdma_; }

@@ -67,7 +67,7 @@ void cite_facts(const Context& context, Finding& finding) {
 /// Enough was seen to say that both networks, between nodes and inside them, are used as they should be.
 bool saw_all(const Context& context) {
   const PathSums& paths = context.paths();
-  const bool inside = paths.p2p > 0 || context.ranks_per_node() == 1;
+  const bool inside = paths.p2p > 0 || context.is_one_rank_per_node();
   if (context.span() == Span::one_node) return inside && context.complete();
   const bool chosen = context.has_hcas() || context.quote("network") != nullptr;
   return context.span() == Span::several_nodes && chosen && paths.gdr() > 0 && inside;

@@ -206,7 +206,7 @@ void nvls_not_used(const Context& context, const CatalogRow& row, Findings& foun
   const bool available =
       std::any_of(ranks.begin(), ranks.end(), [](const RankFacts& rank) { return rank.nvls_available; });
   if (!is_asked && !available && !has_hopper_or_later(context)) return;
-  if (context.ranks_per_node() == 1) return;
+  if (context.is_one_rank_per_node()) return;
   Finding& finding = add(found, row, is_asked || available ? "likely" : "possible");
   cite(context, finding, context.quote("no nvls channels"));
   if (is_asked && asked != nullptr) cite(context, finding, &asked->quote);

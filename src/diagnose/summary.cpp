@@ -114,7 +114,7 @@ std::vector<NotTested> what_was_not_seen(const Context& context) {
       "no line tells which network was chosen");
   add(paths.rdma() + paths.socket > 0 || context.span() == Span::one_node, "diagnose.channels_between_nodes",
       "no channel between nodes: NCCL_DEBUG=INFO shows them when the communicator is made");
-  add(paths.p2p + paths.shm > 0 || context.ranks_per_node() == 1, "diagnose.channels_inside_nodes",
+  add(paths.p2p + paths.shm > 0 || context.is_one_rank_per_node(), "diagnose.channels_inside_nodes",
       "no channel inside a node");
   add(context.complete(), "diagnose.init_complete", "no line says that the initialisation was completed");
   add(!context.seen().benchmarks.empty(), "diagnose.speed",
