@@ -94,8 +94,15 @@ std::string variant_words(const plan::PlannedCheck& check) {
   return words;
 }
 
-bool opposes(Verdict a, Verdict b) {
-  return (a == Verdict::pass && b == Verdict::fail) || (a == Verdict::fail && b == Verdict::pass);
+bool contradicts(const CheckRecord& whole, Verdict given) {
+  if (given != Verdict::pass && given != Verdict::fail) return false;
+  if (whole.verdict == (given == Verdict::pass ? Verdict::fail : Verdict::pass)) return true;
+  if (!whole.value || !whole.target) return false;
+  const double limit = whole.target->value;
+  const bool wants_less = whole.target->comparison.front() == '<';
+  const bool beyond = wants_less ? *whole.value > limit : *whole.value < limit;
+  const bool within = wants_less ? *whole.value < limit : *whole.value > limit;
+  return given == Verdict::pass ? beyond : within;
 }
 
 bool is_open(const std::vector<CheckRecord>& records) {

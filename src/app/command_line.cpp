@@ -320,6 +320,27 @@ std::uint64_t iterations_of(const ParsedWords& parsed, const std::string& name) 
   return value;
 }
 
+/// A whole number from 0 to `most`; unset when the option is not given.
+std::optional<int> number_of(const ParsedWords& parsed, const std::string& name, int most) {
+  const std::string* text = parsed.value(name);
+  if (text == nullptr) return std::nullopt;
+  int value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size() || value < 0 || value > most)
+    throw UsageError(fmt::format("--{}: {} is no number from 0 to {}", name, quoted(*text), most));
+  return value;
+}
+
+LinkOptions links_of(const ParsedWords& parsed) {
+  constexpr int last_gid_index = 65535, last_traffic_class = 255, last_service_level = 15;
+  LinkOptions links;
+  links.device = text_of(parsed, "device", "");
+  links.gid_index = number_of(parsed, "gid-index", last_gid_index);
+  links.traffic_class = number_of(parsed, "traffic-class", last_traffic_class);
+  links.service_level = number_of(parsed, "sl", last_service_level);
+  return links;
+}
+
 TopologySources sources_of(const ParsedWords& parsed) {
   TopologySources sources;
   sources.expect_file = text_of(parsed, "expect", "");
@@ -360,6 +381,7 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.verify_repeat = iterations_of(parsed, "verify-repeat");
   run.targets_file = text_of(parsed, "targets", "");
   run.topology = sources_of(parsed);
+  run.links = links_of(parsed);
   run.out_directory = text_of(parsed, "out", run.out_directory);
   run.progress = choice_of(parsed, "progress", progress_words);
   run.allow_subset = parsed.has("allow-subset");

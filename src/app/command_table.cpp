@@ -28,7 +28,7 @@ constexpr auto report_format_choices = words_of(report_format_words);
 constexpr auto in_place_choices = words_of(in_place_words);
 constexpr auto list_subject_choices = words_of(list_subject_words);
 
-constexpr std::array<OptionRow, 21> run_options{{
+constexpr std::array<OptionRow, 25> run_options{{
     {"suite", 0, "NAME", "", false, Names::nothing, suite_choices},
     {"budget", 0, "DURATION",
      "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
@@ -49,6 +49,13 @@ constexpr std::array<OptionRow, 21> run_options{{
     {"expect", 0, "FILE", expect_help, false, Names::file},
     {"platform", 0, "NAME", platform_help, false, Names::platform},
     {"switch-topology", 0, "FILE", switches_help, false, Names::file},
+    {"device", 0, "NAME",
+     "the RDMA device that every rank uses, such as mlx5_0, instead of the nearest to its GPU", false},
+    {"gid-index", 0, "N",
+     "the entry of the GID table that both ends of a pair use, instead of the best that they share", false},
+    {"traffic-class", 0, "N",
+     "traffic class of RDMA packets, 0 to 255, for verbs, NCCL and UCX (default: NCCL_IB_TC, else 0)", false},
+    {"sl", 0, "N", "service level of RDMA packets, 0 to 15, as above (default: NCCL_IB_SL, else 0)", false},
     {"baseline", 0, "FILE",
      "compare with an earlier result, as compare does; what became worse is a finding and exit status 1",
      false, Names::file},

@@ -291,18 +291,19 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
     const auto before = std::find_if(ongoing.decided.begin(), ongoing.decided.end(),
                                      [&](const CheckRecord& one) { return one.id == record.id; });
     if (before != ongoing.decided.end()) {
-      // The figures are those of all repeats, the verdict that of its look, unless a later look says the
-      // opposite.
+      // The figures are those of all repeats, the verdict that of its look, unless they contradict it.
       const Verdict fresh = record.verdict;
+      const bool taken_back = contradicts(record, before->verdict);
       record.verdict = before->verdict;
       record.reason = before->reason;
       record.statistics.decision_interval = before->statistics.decision_interval;
       record.statistics.decision_confidence = before->statistics.decision_confidence;
-      if (opposes(fresh, before->verdict)) {
+      if (taken_back) {
         record.verdict = Verdict::inconclusive;
         record.reason =
-            fmt::format("it changed during the run: {} after the first repeats, {} over all {}",
-                        verdict_name(before->verdict), verdict_name(fresh), ongoing.samples.repeats());
+            fmt::format("it changed during the run: {} after the first repeats, {} {} ({}) over all {}",
+                        verdict_name(before->verdict), format_number(record.value.value_or(0.0)), record.unit,
+                        verdict_name(fresh), ongoing.samples.repeats());
       }
     } else if (record.verdict == Verdict::pass || record.verdict == Verdict::fail) {
       ongoing.decided.push_back(record);
@@ -346,6 +347,7 @@ void Executor::visit(std::size_t index) {
   } else {
     memory_left_ = 0;  // what was there once is there again
   }
+  if (world_.counters) world_.counters->begin();
   std::unique_ptr<Operation> operation;
   const auto failed = control::together(*world_.world, world_.host, [&] {
     if (party.everyone) operation = make_operation(check, party, ongoing.compute_us);
@@ -370,6 +372,7 @@ void Executor::visit(std::size_t index) {
     world_.progress->idle.store(true);
     world_.world->idle_barrier();
     world_.progress->idle.store(false);
+    if (world_.counters) world_.counters->end(index);
   }
   // Of all ranks: whether a group still wants its verdict, and whether it broke.
   std::array<double, 2> state{is_open(records) ? 1.0 : 0.0, ongoing.broken ? 1.0 : 0.0};
@@ -397,6 +400,7 @@ void Executor::visit(std::size_t index) {
   if (ongoing.finished) ongoing.samples = {};
   if (order[1] == 0.0) return;
   if (!failed) records = gathered(records);
+  if (world_.counters) world_.counters->tell(index, records);
   if (!world_.log) return;
   for (CheckRecord& record : records) {
     if (order[2] > 0.0 && record.verdict == Verdict::inconclusive)

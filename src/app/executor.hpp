@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/counter_watch.hpp"
 #include "app/run_log.hpp"
 #include "control/clock_sync.hpp"
 #include "core/clock.hpp"
@@ -37,6 +38,7 @@ struct ExecutorWorld {
   bool yield{};
   std::uint64_t verify_repeat{};  ///< verified iterations beside the measurement of each check
   const Hooks* hooks{};
+  CounterWatch* counters{};            ///< nullptr, on every rank, where nobody watches
   RunLog* log{};                       ///< rank 0 only
   report::ProgressPrinter* printer{};  ///< rank 0 only
   std::function<void()> first_sample;  ///< called once before the first measurement

@@ -23,6 +23,14 @@ enum class ProgressMode { automatic, on, off };
 /// A change of this much is no regression and no improvement.
 inline constexpr double default_tolerance_percent = 5.0;
 
+/// Which ports are used, and how.
+struct LinkOptions {
+  std::string device;                ///< empty: each rank the one nearest to its GPU
+  std::optional<int> gid_index;      ///< unset: chosen for each pair
+  std::optional<int> traffic_class;  ///< unset: NCCL_IB_TC's
+  std::optional<int> service_level;  ///< unset: NCCL_IB_SL's
+};
+
 struct RunOptions {
   Suite suite{Suite::quick};
   std::chrono::nanoseconds budget{};  ///< for all checks together; default by suite
@@ -35,6 +43,7 @@ struct RunOptions {
   std::uint64_t verify_repeat{};  ///< verified iterations beside the measurement of each check
   std::string targets_file;       ///< empty: built-in targets alone
   TopologySources topology;
+  LinkOptions links;
   std::string out_directory{"fabricheck-results"};
   ProgressMode progress{ProgressMode::automatic};
   bool allow_subset{};

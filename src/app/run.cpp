@@ -14,9 +14,11 @@
 
 #include "app/build_identity.hpp"
 #include "app/compare.hpp"
+#include "app/counter_watch.hpp"
 #include "app/fits.hpp"
 #include "app/host_exchange.hpp"
 #include "app/incident.hpp"
+#include "app/job_network.hpp"
 #include "app/mpi_facts.hpp"
 #include "app/probe_host.hpp"
 #include "app/run_log.hpp"
@@ -146,6 +148,12 @@ class Job {
     // NVML may hang and is asked in a child; that fork belongs before MPI. Only the rank that will speak for
     // its host asks.
     if (launcher_.local_rank.value_or(0) == 0) probed_ = probe_this_host({});
+    // NCCL and UCX read it when they start; what is wrong is said when all ranks can.
+    try {
+      hand_on_traffic_class(options_.links);
+    } catch (const UsageError& error) {
+      wrong_class_ = error.what();
+    }
     std::unique_ptr<control::MpiSession> session;
     {
       const control::DeadlineGuard guard("MPI_Init", init_deadline_s);
@@ -194,6 +202,11 @@ class Job {
     places_ = find_places(*world_, session_->host());
     if (const auto failed = start_watchdog()) return refuse(*failed);
     progress_.enter_phase();
+    if (const auto failed = together(*world_, session_->host(), [&] {
+          if (wrong_class_) throw UsageError(*wrong_class_);
+          job_ = job_network(options_.links, environment);
+        }))
+      return refuse(*failed);
     if (const auto failed = discover()) return refuse(*failed);
     if (const auto failed = read_targets()) return refuse(*failed);
     if (const auto failed = read_baseline()) return refuse(*failed);
@@ -277,6 +290,7 @@ class Job {
           }
           if (const auto wrong = wrong_world(launcher_, facts, options_.allow_subset))
             throw UsageError(*wrong);
+          require_links(places_.topology, options_.links);
           judge_what_was_found();
         }))
       return failed;
@@ -285,7 +299,8 @@ class Job {
 
   /// Rank 0: nothing is measured before the files that say what should be there are read.
   void judge_what_was_found() {
-    const TopologyWords words = read_topology_words(options_.topology);
+    TopologyWords words = read_topology_words(options_.topology);
+    words.job = job_;
     verdicts_ =
         judge_topology(places_.topology, words, slurm_gres(environment), options_.only, options_.skip);
   }
@@ -365,7 +380,7 @@ class Job {
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
     log_->set_overhead("sampling_p50_ns", overhead_ns);
     if (baseline_)
-      log_->set_last_findings([this](const RunRecord& record) { return baseline_->findings(record); });
+      log_->add_last_findings([this](const RunRecord& record) { return baseline_->findings(record); });
     for (const CheckRecord& one : verdicts_.checks) log_->add(one);
     for (const Finding& one : verdicts_.findings) log_->add(one);
     for (const NotTested& one : verdicts_.not_tested) log_->add(one);
@@ -407,8 +422,22 @@ class Job {
     log_->add(NotTested{"storage", "this version does not measure NVMe yet"});
   }
 
+  /// The rank that probed the host reads the counters of its NICs.
+  std::unique_ptr<counters::Reader> counter_reader() {
+    if (!places_.leader || !probed_) return nullptr;
+    counters::ReaderOptions options;
+    options.ports = watched_ports(*probed_, job_);
+    if (options.ports.empty()) return nullptr;
+    options.statistics = counters::live_nic_statistics();
+    return std::make_unique<counters::Reader>(std::move(options));
+  }
+
   void execute(const plan::TestPlan& plan) {
+    watch_ = std::make_unique<CounterWatch>(*world_, session_->host(), *clock_, counter_reader(),
+                                            job_.traffic_class.has_value());
+    if (log_) log_->add_last_findings([this](const RunRecord&) { return watch_->findings(); });
     ExecutorWorld world;
+    world.counters = watch_.get();
     world.world = world_;
     world.host = session_->host();
     world.rank_hosts = places_.rank_hosts;
@@ -492,6 +521,9 @@ class Job {
   std::unique_ptr<control::Watchdog> watchdog_;
   std::vector<std::string> unwatched_;
   TopologyVerdicts verdicts_;  ///< rank 0 only
+  topology::JobNetwork job_;
+  std::optional<std::string> wrong_class_;  ///< what is wrong with the traffic class that was told
+  std::unique_ptr<CounterWatch> watch_;
   std::vector<Target> targets_;
   std::optional<Baseline> baseline_;  ///< rank 0 only
   std::unique_ptr<RunLog> log_;

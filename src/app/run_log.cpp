@@ -105,9 +105,9 @@ void RunLog::set_remaining(std::vector<std::string> ids) {
   remaining_ = std::move(ids);
 }
 
-void RunLog::set_last_findings(std::function<std::vector<Finding>(const RunRecord&)> find) {
+void RunLog::add_last_findings(std::function<std::vector<Finding>(const RunRecord&)> find) {
   const std::lock_guard lock(mutex_);
-  last_findings_ = std::move(find);
+  last_findings_.push_back(std::move(find));
 }
 
 std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
@@ -119,8 +119,8 @@ std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
     add(NotTested{what.substr(0, comma),
                   "the run ended before it: " + what.substr(std::min(what.size(), comma + 1))});
   }
-  if (last_findings_)
-    for (const Finding& one : last_findings_(record_)) add(one);
+  for (const auto& find : last_findings_)
+    for (const Finding& one : find(record_)) add(one);
   finished_ = true;
   record_.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
   conclude(record_);

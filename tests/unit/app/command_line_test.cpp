@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::ElementsAre;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 using Words = std::vector<std::string>;
@@ -491,6 +492,27 @@ TEST(DiagnoseCommand, WantsAFile) {
   EXPECT_THAT(error({"diagnose", "-", "-"}), HasSubstr("named twice"));
   EXPECT_THAT(error({"diagnose", "--ncl-log", "a"}), HasSubstr("--nccl-log"));
   EXPECT_THAT(error({"diagnose", "--json"}), HasSubstr("needs a value"));
+}
+
+TEST(RunOptionsOfLinks, AreNumbersInTheirRanges) {
+  const auto links = [](const Words& words) {
+    Words all{"run"};
+    all.insert(all.end(), words.begin(), words.end());
+    return std::get<RunOptions>(parse(all)).links;
+  };
+  EXPECT_EQ(links({}).device, "");
+  EXPECT_EQ(links({}).traffic_class, std::nullopt);
+  const LinkOptions all =
+      links({"--device", "mlx5_0", "--gid-index", "3", "--traffic-class", "106", "--sl", "0"});
+  EXPECT_EQ(all.device, "mlx5_0");
+  EXPECT_EQ(all.gid_index, 3);
+  EXPECT_EQ(all.traffic_class, 106);
+  EXPECT_EQ(all.service_level, 0);
+  EXPECT_THAT(error({"run", "--traffic-class", "256"}),
+              AllOf(HasSubstr("--traffic-class"), HasSubstr("255")));
+  EXPECT_THAT(error({"run", "--sl", "16"}), AllOf(HasSubstr("--sl"), HasSubstr("15")));
+  EXPECT_THAT(error({"run", "--gid-index", "first"}), AllOf(HasSubstr("--gid-index"), HasSubstr("first")));
+  EXPECT_THAT(error({"run", "--gid-index=-1"}), HasSubstr("--gid-index"));
 }
 
 }  // namespace
