@@ -87,30 +87,41 @@ RankFacts& LogReader::rank_of(const NcclLine& line) {
     return into_.ranks[static_cast<std::size_t>(anonymous_)];
   }
   if (line.front == last_front_) return into_.ranks[last_rank_];
-  key_.assign(line.host);
+  // Each thread has a front of its own; a rank is its host, process and device.
+  key_.assign(line.front);
+  const auto same_front = ranks_.find(key_);
+  if (same_front != ranks_.end()) {
+    last_rank_ = same_front->second;
+  } else {
+    last_rank_ = place_of(line);
+    constexpr std::size_t most_fronts = 8 * kMostRanks;
+    if (ranks_.size() < most_fronts) ranks_.emplace(std::string(line.front), last_rank_);
+  }
+  last_front_.assign(line.front);
+  return into_.ranks[last_rank_];
+}
+
+std::size_t LogReader::place_of(const NcclLine& line) {
+  // A front never begins with a line end.
+  key_ = '\n';
+  key_ += line.host;
   key_ += '\n';
   key_ += std::to_string(line.pid);
   key_ += '/';
   key_ += std::to_string(line.device);
-  auto known = ranks_.find(key_);
-  if (known == ranks_.end()) {
-    std::size_t place = into_.ranks.size();
-    if (place >= kMostRanks) {
-      ++into_.ranks_left_out;
-      place = kMostRanks - 1;
-    } else {
-      RankFacts rank;
-      rank.host = into_.names.id(line.host);
-      rank.pid = line.pid;
-      rank.device = line.device;
-      into_.ranks.push_back(std::move(rank));
-    }
-    if (into_.ranks_left_out > 0) return into_.ranks[place];
-    known = ranks_.emplace(key_, place).first;
+  const auto known = ranks_.find(key_);
+  if (known != ranks_.end()) return known->second;
+  if (into_.ranks.size() >= kMostRanks) {
+    ++into_.ranks_left_out;
+    return kMostRanks - 1;
   }
-  last_front_.assign(line.front);
-  last_rank_ = known->second;
-  return into_.ranks[last_rank_];
+  RankFacts rank;
+  rank.host = into_.names.id(line.host);
+  rank.pid = line.pid;
+  rank.device = line.device;
+  into_.ranks.push_back(std::move(rank));
+  ranks_.emplace(key_, into_.ranks.size() - 1);
+  return into_.ranks.size() - 1;
 }
 
 void LogReader::read(std::string_view raw, std::uint64_t number) {

@@ -68,6 +68,7 @@ class LogReader {
 
  private:
   RankFacts& rank_of(const NcclLine& line);
+  std::size_t place_of(const NcclLine& line);
   void scan(const Line& line, const NcclLine& parts, RankFacts* rank);
   void add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts, int host);
   void add_variable(std::size_t end, const Line& line, const NcclLine& parts, RankFacts* rank);

@@ -76,8 +76,12 @@ void read_net_path(std::string_view path, bool is_send, int channel, RankFacts& 
   const int device = take_number<int>(rest).value_or(-1);
   if (device >= 0) comm.net_devices |= std::uint64_t{1} << (static_cast<unsigned>(device) % 64U);
   const bool gdr = contains(rest, "/GDRDMA");
-  add_use(is_send ? comm.net_send : comm.net_receive, channel);
-  if (gdr) add_use(is_send ? comm.send_gdr : comm.receive_gdr, channel);
+  ChannelUse& all = is_send ? comm.net_send : comm.net_receive;
+  ChannelUse& direct = is_send ? comm.send_gdr : comm.receive_gdr;
+  add_use(all, channel);
+  if (gdr) add_use(direct, channel);
+  // Only the first of its kind can be the one that is kept.
+  if ((gdr ? direct.lines : all.lines - direct.lines) != 1) return;
   if (name == "Socket")
     keep_quote(into, "channel Socket", line);
   else
@@ -96,10 +100,12 @@ bool read_channel(std::string_view text, RankFacts& rank, const Line& line, Obse
     comm.p2p_kinds |= p2p_kind(path);
     if (comm.p2p.lines == 1) keep_quote(into, "channel P2P", line);
   } else if (take(path, "NET/")) {
-    read_net_path(path, contains(text.substr(0, via), "[send]"), *channel, rank, line, into);
+    // "… [send] via" or "… [receive] via".
+    read_net_path(path, text.substr(0, via).ends_with("[send]"), *channel, rank, line, into);
   } else if (starts_with(path, "SHM") || starts_with(path, "direct shared memory")) {
-    add_use(last_comm(rank).shm, *channel);
-    keep_quote(into, "channel SHM", line);
+    CommFacts& comm = last_comm(rank);
+    add_use(comm.shm, *channel);
+    if (comm.shm.lines == 1) keep_quote(into, "channel SHM", line);
   } else if (starts_with(path, "COLLNET")) {
     add_use(last_comm(rank).collnet, *channel);
   }
@@ -126,7 +132,7 @@ bool read_comm(std::string_view text, RankFacts& rank, const Line& line, Observa
   comm.started |= contains(text, "Init START");
   comm.complete |= contains(text, "Init COMPLETE");
   comm.mnnvl |= number_after<int>(text, " MNNVL ").value_or(0) > 0;
-  if (comm.nodes > 1) keep_quote(into, "several nodes", line);
+  if (comm.complete) keep_quote(into, "complete", line);
   return true;
 }
 
@@ -184,15 +190,17 @@ bool read_hcas(std::string_view text, RankFacts& rank, const Line& line, Observa
   if (!take(first, "[") || !take_number<int>(first)) return false;
   rank.hcas = into.names.id(trim(until(*list, ";")));
   if (const auto out_of_band = after(*list, "OOB ")) rank.out_of_band = into.names.id(trim(*out_of_band));
+  keep_quote(into, "interfaces", line);
   keep_quote(into, "hcas", line);
   return true;
 }
 
 /// "NET/Socket : Using [0]eth0:10.0.0.1<0>". What it means is up to the phrases.
-bool read_socket(std::string_view text, RankFacts& rank, Observations& into) {
+bool read_socket(std::string_view text, RankFacts& rank, const Line& line, Observations& into) {
   const auto list = after(text, "Using [");
-  if (list && rank.out_of_band == 0)
-    rank.out_of_band = into.names.id(trim(list->substr(std::min(list->size(), list->find(']') + 1))));
+  if (!list || rank.out_of_band != 0) return false;
+  rank.out_of_band = into.names.id(trim(list->substr(std::min(list->size(), list->find(']') + 1))));
+  keep_quote(into, "interfaces", line);
   return false;
 }
 
@@ -204,7 +212,7 @@ bool read_nvls(std::string_view text, RankFacts& rank) {
 
 bool read_net(std::string_view text, RankFacts& rank, const Line& line, Observations& into) {
   if (starts_with(text, "NET/IB")) return read_hcas(text, rank, line, into);
-  if (starts_with(text, "NET/Socket")) return read_socket(text, rank, into);
+  if (starts_with(text, "NET/Socket")) return read_socket(text, rank, line, into);
   if (starts_with(text, "NET : Using interface ")) return read_bootstrap(text, rank, line, into);
   if (starts_with(text, "NCCL version ")) return read_version(text.substr(13), rank, line, into);
   return read_nvls(text, rank);
@@ -220,6 +228,9 @@ bool read_connected(std::string_view text, RankFacts& rank) {
 
 bool read_facts(std::string_view text, RankFacts& rank, const Line& line, Observations& into) {
   if (text.empty()) return true;
+  // NCCL_DEBUG_SUBSYS=COLL fills logs with these, one for each call.
+  constexpr std::size_t longest_call = 32;
+  if (contains(text.substr(0, longest_call), ": opCount ")) return true;
   switch (text.front()) {
     case 'C':
       if (take(text, "Channel ")) return read_channel(text, rank, line, into);

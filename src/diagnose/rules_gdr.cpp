@@ -59,7 +59,7 @@ bool is_well(const Findings& found) { return found.empty(); }
 bool saw_network(const Context& context) { return context.uses_rdma(); }
 
 void cite_facts(const Context& context, Finding& finding) {
-  for (const char* fact : {"version", "network", "hcas", "channel GDR", "channel P2P", "dma-buf"})
+  for (const char* fact : {"version", "network", "hcas", "channel GDR", "channel P2P", "dma-buf", "complete"})
     cite(context, finding, context.quote(fact));
   for (const EventGroup* group : context.seen().of(Event::ofi_provider)) cite(context, finding, *group);
 }

@@ -215,6 +215,7 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
       finding->severity = Severity::bad;
     }
     cite(context, *finding, context.quote("bootstrap"));
+    cite(context, *finding, context.quote("interfaces"));
     finding->component.name = list.substr(0, 80);
     return;
   }

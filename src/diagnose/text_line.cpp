@@ -46,16 +46,19 @@ bool is_digits(std::string_view text) {
 /// Takes the last word off `text`, and the blanks before it.
 std::string_view take_last_word(std::string_view& text) {
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  const std::size_t blank = text.find_last_of(" \t");
-  const std::string_view word = blank == std::string_view::npos ? text : text.substr(blank + 1);
+  std::size_t begin = text.size();
+  while (begin > 0 && text[begin - 1] != ' ' && text[begin - 1] != '\t') --begin;
+  const std::string_view word = text.substr(begin);
   text.remove_suffix(word.size());
   return word;
 }
 
 /// "host:pid:tid" without the tags that launchers glue to it: "[1,12]<stdout>:", "[trainer3]:".
 std::string_view without_tags(std::string_view word) {
-  const std::size_t glued = word.rfind(">:");
-  if (glued != std::string_view::npos) word.remove_prefix(glued + 2);
+  if (word.find('>') != std::string_view::npos) {
+    const std::size_t glued = word.rfind(">:");
+    if (glued != std::string_view::npos) word.remove_prefix(glued + 2);
+  }
   if (word.starts_with('[')) {
     const std::size_t end = word.find("]:");
     if (end != std::string_view::npos) word.remove_prefix(end + 2);
@@ -166,10 +169,10 @@ NcclLine split_nccl_line(std::string_view line) {
 }
 
 std::string_view trim(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(blanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 std::optional<std::string_view> after(std::string_view text, std::string_view mark) {
