@@ -83,7 +83,11 @@ std::vector<Finding> in_order(std::vector<Ranked> all) {
   for (std::size_t i = 0; i < all.size(); ++i)
     if (root_of(all, i) == static_cast<int>(i)) roots.push_back(i);
   std::stable_sort(roots.begin(), roots.end(), [&](std::size_t a, std::size_t b) {
-    return worst[static_cast<int>(a)] > worst[static_cast<int>(b)];
+    const Severity worst_a = worst[static_cast<int>(a)], worst_b = worst[static_cast<int>(b)];
+    if (worst_a != worst_b) return worst_a > worst_b;
+    // That all is well stands before remarks; it is not said where one of them speaks against it.
+    const auto is_healthy = [&](std::size_t one) { return all[one].finding.slug.rfind("healthy", 0) == 0; };
+    return is_healthy(a) && !is_healthy(b);
   });
   std::vector<Finding> findings;
   for (const std::size_t root : roots) add_with_consequences(all, root, findings);

@@ -197,7 +197,8 @@ void LogReader::add_variable(std::size_t end, const Line& line, const NcclLine& 
   const std::string_view name = line.text.substr(end - 5, stop - end + 5);
   if (stop == end || name.size() > longest || (end > 5 && is_variable_letter(line.text[end - 6]))) return;
   std::string_view rest = line.text.substr(stop);
-  const bool said = take(rest, " set by environment to ") || take(rest, " set to ");
+  const bool said = take(rest, " set by environment to ") || take(rest, " set to ") ||
+                    take(rest, " environment variable to ");
   if (!said && (parts.level != Level::none || !take(rest, "="))) return;
   std::string_view value = said ? trim(rest) : until(rest, " \t\"'`,;)\\");
   if (said && value.ends_with('.')) value.remove_suffix(1);

@@ -157,6 +157,8 @@ constexpr Phrase kPhrases[] = {
     {"Duplicate GPU detected", E::duplicate_gpu},
     {"Multiple Ranks are using the same GPU", E::duplicate_gpu},
     {"ncclInvalidUsage", E::invalid_usage},
+    {"unhandled system error", E::invalid_usage},
+    {"unhandled cuda error", E::invalid_usage},
     {"ncclSystemError", E::invalid_usage},
     {"ncclInternalError", E::invalid_usage},
     {"ncclUnhandledCudaError", E::invalid_usage},

@@ -53,7 +53,15 @@ void gdr_not_used(const Context& context, const CatalogRow& row, Findings& found
 
 namespace {
 
-bool is_well(const Findings& found) { return found.empty(); }
+/// Nothing was found, or only that a node which needs no network has none.
+bool is_well(const Context& context, const Findings& found) {
+  return std::all_of(found.begin(), found.end(), [&](const Finding& finding) {
+    const bool is_about_network =
+        finding.slug == fault::socket_fallback.slug || finding.slug == fault::no_libibverbs.slug;
+    return is_about_network && finding.severity == Severity::info && context.is_surely_one_node() &&
+           context.paths().p2p > 0;
+  });
+}
 
 /// Network chosen, and GPUDirect RDMA on channels between nodes.
 bool saw_network(const Context& context) { return context.uses_rdma(); }
@@ -80,12 +88,12 @@ bool saw_some(const Context& context) {
 }  // namespace
 
 void healthy(const Context& context, const CatalogRow& row, Findings& found) {
-  if (!is_well(found) || !saw_all(context)) return;
+  if (!is_well(context, found) || !saw_all(context)) return;
   cite_facts(context, add(found, row, "likely"));
 }
 
 void healthy_init(const Context& context, const CatalogRow& row, Findings& found) {
-  if (!is_well(found) || !saw_some(context)) return;
+  if (!is_well(context, found) || !saw_some(context)) return;
   cite_facts(context, add(found, row, "likely"));
 }
 

@@ -142,6 +142,27 @@ TEST(Findings, SocketsOnOneNodeAreOnlyARemark) {
   EXPECT_THAT(finding(found, "net-socket-fallback")->meaning, HasSubstr("single node"));
 }
 
+TEST(Findings, AHealthyNodeWithoutNetworkIsHealthy) {
+  const auto found = slugs(
+      "a1:10:20 [0] NCCL INFO NET/IB : No device found.\na1:10:20 [0] NCCL INFO Using network Socket\n"
+      "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nRanks 2 nNodes 1 localRanks 2 localRank 0 MNNVL 0\n"
+      "a1:10:20 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/IPC\n"
+      "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
+      "COMPLETE\n");
+  EXPECT_THAT(found, testing::ElementsAre("healthy", "net-socket-fallback"));
+}
+
+TEST(Findings, ATopologyFileOfThePluginIsATopologyFile) {
+  EXPECT_FALSE(
+      diagnosed("a1:10:20 [0] NCCL INFO NET/OFI Setting NCCL_TOPO_FILE environment variable to /opt/p4d.xml\n"
+                "a1:10:20 [0] NCCL INFO Topology detection : could not read "
+                "/sys/devices/pci0000:00/0000:00:05.0/../max_link_speed, ignoring\n"
+                "a1:10:20 [0] NCCL INFO KV Convert to int : could not find value of '' in dictionary, "
+                "falling back to "
+                "60\n")
+          .has_fault);
+}
+
 TEST(Findings, EvidenceIsQuotedWithFileAndLine) {
   const Diagnosis found =
       diagnosed("first\na1:10:20 [0] init.cc:497 NCCL WARN Duplicate GPU detected : rank 2 and rank 0\n");
