@@ -121,6 +121,7 @@ bool is_same_place(const CheckRecord& a, const CheckRecord& b) {
 }
 
 Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ranks, double compute_us) {
+  if (row.rate_times_us) return Measure::rate(row.unit, row.rate_times_us(check.bytes));
   if (row.bus_factor) {
     const std::uint64_t bytes =
         check.row->payload_bytes
@@ -135,6 +136,18 @@ Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ran
             [compute_us](double percent) { return compute_us * (2.0 - percent / 100.0); }};
   }
   return {};
+}
+
+CheckRecord skipped_record(const CheckRow& row, const std::string& reason) {
+  CheckRecord record;
+  record.id = row.id;
+  record.title = row.title;
+  record.scope = scope_name(row.scopes.front());
+  record.metric = row.metric;
+  record.unit = row.unit;
+  record.verdict = Verdict::skipped;
+  record.reason = reason;
+  return record;
 }
 
 CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
@@ -160,6 +173,15 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
   record.parameters["ranks"] = static_cast<std::int64_t>(ranks.size());
   record.parameters["nodes"] = nodes;
   record.parameters["ranks_per_node"] = (static_cast<std::int64_t>(ranks.size()) + nodes - 1) / nodes;
+  if (!check.pairs.empty()) {
+    const plan::Pair& pair = check.pairs[group];
+    if (pair.from_rail && pair.from_rail == pair.to_rail) {
+      record.parameters["rail"] = static_cast<std::int64_t>(*pair.from_rail);
+    } else if (pair.from_rail && pair.to_rail) {
+      record.parameters["from_rail"] = static_cast<std::int64_t>(*pair.from_rail);
+      record.parameters["to_rail"] = static_cast<std::int64_t>(*pair.to_rail);
+    }
+  }
   if (!check.mode.empty()) {
     record.parameters["mode"] = check.mode;
     record.parameters["group"] =

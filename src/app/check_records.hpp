@@ -19,6 +19,9 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
 void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgement,
           const std::optional<Target>& target, const Measure& measure);
 
+/// Of a check that nobody could measure.
+CheckRecord skipped_record(const CheckRow& row, const std::string& reason);
+
 std::optional<LastRank> most_often_last(const SampleSet& samples, const std::vector<int>& group,
                                         const std::vector<std::string>& rank_hosts);
 

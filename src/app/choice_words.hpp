@@ -24,6 +24,9 @@ inline constexpr ChoiceWords<ProgressMode, 3> progress_words{
 inline constexpr ChoiceWords<InPlace, 3> in_place_words{
     {{"off", InPlace::off}, {"on", InPlace::on}, {"both", InPlace::both}}};
 
+inline constexpr ChoiceWords<Pairs, 3> pairs_words{
+    {{"rail", Pairs::rail}, {"cross", Pairs::cross}, {"all", Pairs::all}}};
+
 inline constexpr ChoiceWords<TopologyFormat, 5> topology_format_words{{{"tree", TopologyFormat::tree},
                                                                        {"matrix", TopologyFormat::matrix},
                                                                        {"json", TopologyFormat::json},
@@ -35,9 +38,10 @@ inline constexpr ChoiceWords<ReportFormat, 4> report_format_words{{{"console", R
                                                                    {"md", ReportFormat::markdown},
                                                                    {"csv", ReportFormat::csv}}};
 
-inline constexpr ChoiceWords<ListSubject, 3> list_subject_words{{{"checks", ListSubject::checks},
+inline constexpr ChoiceWords<ListSubject, 4> list_subject_words{{{"checks", ListSubject::checks},
                                                                  {"targets", ListSubject::targets},
-                                                                 {"platforms", ListSubject::platforms}}};
+                                                                 {"platforms", ListSubject::platforms},
+                                                                 {"findings", ListSubject::findings}}};
 
 inline constexpr ChoiceWords<node::Profile, 4> profile_words{{{"prolog", node::Profile::prolog},
                                                               {"epilog", node::Profile::epilog},

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "core/error.hpp"
-#include "core/suggest.hpp"
+#include "topology/model/rank_nics.hpp"
 #include "topology/model/text.hpp"
 
 namespace fabricheck::app {
@@ -25,13 +25,6 @@ std::optional<int> index_of(const char* variable, const verbs::EnvironmentLookup
   return static_cast<int>(*value);
 }
 
-std::vector<std::string> device_names(const Host& kind) {
-  std::vector<std::string> names;
-  for (const RdmaDevice& device : kind.rdma_devices)
-    if (device.status == "answers") names.push_back(device.name);
-  return names;
-}
-
 /// A host of this kind, to name.
 std::string example_of(const ClusterTopology& cluster, std::size_t kind) {
   const auto host = std::find_if(cluster.hosts.begin(), cluster.hosts.end(),
@@ -39,18 +32,18 @@ std::string example_of(const ClusterTopology& cluster, std::size_t kind) {
   return host == cluster.hosts.end() ? std::string("a host") : topology::printable(host->name);
 }
 
-void require_device(const Host& kind, const std::string& host, const std::string& device) {
-  const std::vector<std::string> names = device_names(kind);
-  if (std::find(names.begin(), names.end(), device) != names.end()) return;
-  throw UsageError(fmt::format("--device {}: {} has no such RDMA device{}", device, host,
-                               names.empty() ? ", and no other" : suggestion(device, names)));
+/// Whether the ranks that use devices in turn use this one.
+bool is_used(const std::vector<topology::NicWish>& wishes, const std::string& device) {
+  return wishes.empty() || std::any_of(wishes.begin(), wishes.end(),
+                                       [&](const topology::NicWish& wish) { return wish.device == device; });
 }
 
-void require_gid_index(const Host& kind, const std::string& host, const LinkOptions& links) {
+void require_gid_index(const Host& kind, const std::string& host, const LinkOptions& links,
+                       const std::vector<topology::NicWish>& wishes) {
   std::set<int> there;
   bool any_port = false;
   for (const RdmaDevice& device : kind.rdma_devices) {
-    if (device.status != "answers" || (!links.device.empty() && device.name != links.device)) continue;
+    if (device.status != "answers" || !is_used(wishes, device.name)) continue;
     for (const RdmaPort& port : device.ports) {
       any_port = any_port || port.state == "ACTIVE";
       if (port.state == "ACTIVE")
@@ -84,10 +77,12 @@ void hand_on_traffic_class(const LinkOptions& links) {
 }
 
 void require_links(const ClusterTopology& cluster, const LinkOptions& links) {
+  const auto wishes = topology::parse_nic_wishes(links.device);
   for (std::size_t kind = 0; kind < cluster.kinds.size(); ++kind) {
-    const std::string host = example_of(cluster, kind);
-    if (!links.device.empty()) require_device(cluster.kinds[kind], host, links.device);
-    if (links.gid_index) require_gid_index(cluster.kinds[kind], host, links);
+    Host host = cluster.kinds[kind];
+    host.name = example_of(cluster, kind);
+    if (!wishes.empty()) topology::rank_nics(host, 1, {}, wishes);
+    if (links.gid_index) require_gid_index(host, host.name, links, wishes);
   }
 }
 

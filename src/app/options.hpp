@@ -21,12 +21,22 @@ enum class InPlace { off, on, both };
 
 enum class ProgressMode { automatic, on, off };
 
+enum class Pairs { rail, cross, all };
+
+/// What pairs of ranks measure with.
+struct VerbsOptions {
+  int queue_pairs{1};            ///< of bandwidth and message rate
+  int depth{128};                ///< messages on their way, of each queue pair
+  Pairs pairs{Pairs::rail};
+  bool loopback{};               ///< pairs within a host
+};
+
 /// A change of this much is no regression and no improvement.
 inline constexpr double default_tolerance_percent = 5.0;
 
 /// Which ports are used, and how.
 struct LinkOptions {
-  std::string device;                ///< empty: each rank the one nearest to its GPU
+  std::string device;                ///< "mlx5_0:1,mlx5_1"; empty: each rank the one nearest to its GPU
   std::optional<int> gid_index;      ///< unset: chosen for each pair
   std::optional<int> traffic_class;  ///< unset: NCCL_IB_TC's
   std::optional<int> service_level;  ///< unset: NCCL_IB_SL's
@@ -47,6 +57,7 @@ struct RunOptions {
   LinkOptions links;
   std::string out_directory{"fabricheck-results"};
   ProgressMode progress{ProgressMode::automatic};
+  VerbsOptions verbs;
   bool allow_subset{};
   bool bind_numa{};  ///< set by `launch`: each rank binds itself to the NUMA node of its GPU
   std::chrono::nanoseconds deadline{};  ///< a check in which nothing moves for so long is given up
@@ -77,7 +88,7 @@ struct NodeOptions {
   bool slurm{};              ///< act on Slurm, and exit as Slurm takes it
 };
 
-enum class ListSubject { checks, targets, platforms };
+enum class ListSubject { checks, targets, platforms, findings };
 
 struct ListOptions {
   ListSubject subject{ListSubject::checks};
@@ -94,6 +105,13 @@ struct TopologyOptions {
       expectation_file;  ///< where what the host has is written as what should be there; empty: nowhere
   TopologySources judge_by;
   bool judges{};  ///< whether one of them was given
+};
+
+struct DiagnoseOptions {
+  std::vector<std::string> files;  ///< logs and other evidence, in order; "-": standard input
+  std::string topology_file;       ///< empty: none, or one among `files`
+  std::string result_file;         ///< as ReportOptions::path; empty: none, or one among `files`
+  std::string json_file;           ///< empty: none; "-": standard output, and the report on standard error
 };
 
 enum class ReportFormat { console, json, markdown, csv };

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -14,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"
+#include "app/check_records.hpp"
 #include "app/compare.hpp"
 #include "app/counter_watch.hpp"
 #include "app/fits.hpp"
@@ -21,9 +21,13 @@
 #include "app/incident.hpp"
 #include "app/job_network.hpp"
 #include "app/mpi_facts.hpp"
+#include "app/pair_matrices.hpp"
 #include "app/probe_host.hpp"
 #include "app/run_log.hpp"
 #include "app/topology_checks.hpp"
+#include "app/utc_now.hpp"
+#include "app/verbs_findings.hpp"
+#include "app/verbs_world.hpp"
 #include "app/world_check.hpp"
 #include "collectives/mpi/catalog.hpp"
 #include "config/targets_file.hpp"
@@ -34,6 +38,7 @@
 #include "core/error.hpp"
 #include "core/sampler.hpp"
 #include "core/units.hpp"
+#include "fabric/verbs/measure/catalog.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
 #include "topology/model/cpu_list.hpp"
@@ -53,14 +58,6 @@ constexpr std::chrono::seconds log_patience{5};
 std::optional<std::string> environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value ? std::optional<std::string>(value) : std::nullopt;
-}
-
-std::string utc_now() {
-  const std::time_t seconds = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -139,6 +136,13 @@ std::optional<int> bind_near_gpu(const Host& host, int local_rank, int local_ran
   for (const NumaNode& one : host.numa_nodes)
     if (node && one.index == *node && !one.cpus.empty()) topology::bind_to_cpus(one.cpus);
   return gpu;
+}
+
+std::string line_of(const std::string& lines, int number) {
+  std::istringstream in(lines);
+  std::string line;
+  for (int i = 0; i <= number; ++i) std::getline(in, line);
+  return line;
 }
 
 class Job {
@@ -221,7 +225,7 @@ class Job {
 
     progress_.enter_phase();
     const double overhead_ns = sampling_overhead_p50_ns(*clock_);
-    const std::vector<CheckRow> rows = catalogue();
+    const std::vector<CheckRow> rows = catalogue(setup_);
     plan::Request request;
     request.budget_ns = options_.budget.count();
     request.only = options_.only;
@@ -234,6 +238,7 @@ class Job {
     if (options_.in_place == InPlace::both) request.in_place = {false, true};
     request.all_variants = options_.suite == Suite::acceptance || options_.suite == Suite::full;
     request.targets = targets_;
+    not_paired_ = plan_pairs(ports_, places_.topology, options_.verbs, options_.suite, request);
     const plan::TestPlan plan = plan::make_plan(places_.topology, rows, request);
     if (const auto failed = together(*world_, session_->host(), [&] {
           if (rank_ == 0) open_log(plan, overhead_ns);
@@ -317,14 +322,20 @@ class Job {
   std::optional<AgreedError> bind() {
     const std::unique_ptr<Communicator> node =
         world_->split(places_.topology.ranks[static_cast<std::size_t>(rank_)].host, rank_);
-    std::string text;
-    if (places_.leader) {
-      Host brief;
-      brief.numa_nodes = probed_->numa_nodes;
-      for (const std::size_t index : usable_gpus(*probed_)) brief.gpus.push_back(probed_->gpus[index]);
-      text = report::host_to_json(brief);
-    }
+    std::string text, nics;
+    if (auto failed = together(*world_, session_->host(), [&] {
+          if (!places_.leader) return;
+          Host brief;
+          brief.name = session_->host();
+          brief.numa_nodes = probed_->numa_nodes;
+          brief.rdma_devices = probed_->rdma_devices;
+          for (const std::size_t index : usable_gpus(*probed_)) brief.gpus.push_back(probed_->gpus[index]);
+          text = report::host_to_json(brief);
+          nics = chosen_nics(*probed_, node->size(), options_.links);
+        }))
+      return failed;
     text = broadcast_string(*node, text, 0);
+    nics = broadcast_string(*node, nics, 0);
     std::string mine;
     if (auto failed = together(*world_, session_->host(), [&] {
           const Host host = report::host_from_json(text, "the host's description");
@@ -332,14 +343,20 @@ class Job {
           if (static_cast<std::size_t>(places_.local_rank) < host.gpus.size())
             gpu = host.gpus[static_cast<std::size_t>(places_.local_rank)].index;
           if (options_.bind_numa) gpu = bind_near_gpu(host, places_.local_rank, node->size());
-          mine = (gpu ? std::to_string(*gpu) : std::string("-")) + ' ' + topology::allowed_cpus();
+          RankPort port;
+          setup_ = std::make_shared<verbs::Setup>(
+              open_port(line_of(nics, places_.local_rank), host, options_, environment, port));
+          mine = (gpu ? std::to_string(*gpu) : std::string("-")) + ' ' + topology::allowed_cpus() + '\n' +
+                 rank_port_to_text(port);
         }))
       return failed;
-    const std::vector<std::string> all = gather_strings(*world_, mine, 0);
+    const std::vector<std::string> all = allgather_strings(*world_, mine);
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
-      const auto space = all[rank].find(' ');
-      if (all[rank][0] != '-') places_.topology.ranks[rank].gpu = std::stoi(all[rank].substr(0, space));
-      places_.topology.ranks[rank].cpus = all[rank].substr(space + 1);
+      RankPlace& place = places_.topology.ranks[rank];
+      const auto space = all[rank].find(' '), line = all[rank].find('\n');
+      if (all[rank][0] != '-') place.gpu = std::stoi(all[rank].substr(0, space));
+      place.cpus = all[rank].substr(space + 1, line - space - 1);
+      ports_.push_back(rank_port_from_text(all[rank].substr(line + 1)));
     }
     return std::nullopt;
   }
@@ -393,6 +410,8 @@ class Job {
     for (const Finding& one : verdicts_.findings) log_->add(one);
     for (const NotTested& one : verdicts_.not_tested) log_->add(one);
     for (const NotTested& one : plan.not_tested) log_->add(one);
+    for (const NotTested& one : not_paired_) log_->add(one);
+    for (const auto& [row, reason] : plan.skipped) log_->add(skipped_record(*row, reason));
     note_what_this_version_lacks();
     for (const std::string& one : unwatched_) {
       Finding finding;
@@ -415,18 +434,12 @@ class Job {
   }
 
   void note_what_this_version_lacks() {
-    int gpus = 0, nics = 0;
-    for (const Host& host : places_.topology.kinds) {
-      gpus += static_cast<int>(host.gpus.size());
-      nics += static_cast<int>(host.rdma_devices.size());
-    }
-    const bool none_gpu = gpus == 0, none_nic = nics == 0;
+    int gpus = 0;
+    for (const Host& host : places_.topology.kinds) gpus += static_cast<int>(host.gpus.size());
+    const bool none_gpu = gpus == 0;
     log_->add(NotTested{
         "gpu", none_gpu ? "no GPU was found: NVLink, HBM, matrix rate and NCCL have nothing to run on"
                         : "this version finds GPUs and binds ranks to them, and does not measure them yet"});
-    log_->add(NotTested{
-        "verbs", none_nic ? "no RDMA device was found"
-                          : "this version finds RDMA devices and does not measure them with verbs yet"});
     log_->add(NotTested{"storage", "this version does not measure NVMe yet"});
   }
 
@@ -473,6 +486,8 @@ class Job {
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
     for (const Fit& one : alpha_beta_fits(log_->checks())) log_->add(one);
+    for (const Finding& one : verbs_findings(log_->checks())) log_->add(one);
+    for (const Matrix& one : pair_matrices(log_->checks())) log_->add(one);
     log_->set_remaining({});
     const auto record = log_->finish(log_patience);
     if (!record)
@@ -533,6 +548,9 @@ class Job {
   std::optional<std::string> wrong_class_;  ///< what is wrong with the traffic class that was told
   std::unique_ptr<CounterWatch> watch_;
   std::vector<Target> targets_;
+  std::shared_ptr<verbs::Setup> setup_;  ///< this rank's port
+  std::vector<RankPort> ports_;          ///< of every rank, on every rank
+  std::vector<NotTested> not_paired_;
   std::optional<Baseline> baseline_;  ///< rank 0 only
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<report::ProgressPrinter> printer_;
@@ -540,7 +558,11 @@ class Job {
 
 }  // namespace
 
-std::vector<CheckRow> catalogue() { return collectives::mpi::catalog(); }
+std::vector<CheckRow> catalogue(const std::shared_ptr<const verbs::Setup>& setup) {
+  std::vector<CheckRow> rows = collectives::mpi::catalog();
+  for (CheckRow& row : verbs::catalog(setup)) rows.push_back(std::move(row));
+  return rows;
+}
 
 int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv,
         const Hooks& hooks) {

@@ -74,6 +74,13 @@ void RunLog::add(const NotTested& not_tested) {
   guarded_write([&] { journal_.append(not_tested); });
 }
 
+void RunLog::add(const Matrix& matrix) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return;
+  record_.matrices.push_back(matrix);
+  guarded_write([&] { journal_.append(matrix); });
+}
+
 void RunLog::set_overhead(const std::string& name, double value) {
   const std::lock_guard lock(mutex_);
   record_.overhead[name] = value;

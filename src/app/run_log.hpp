@@ -28,6 +28,7 @@ class RunLog {
   void add(const Finding& finding);
   void add(const Fit& fit);
   void add(const NotTested& not_tested);
+  void add(const Matrix& matrix);
   void set_overhead(const std::string& name, double value);
   /// What is known of MPI beyond the header.
   void add_mpi(const std::map<std::string, std::string>& words);

@@ -473,6 +473,27 @@ TEST(CommandLine, VariantsOfCollectives) {
   EXPECT_EQ(refusal({"--sizes", "12", "--types", "int32"}), "no error");
 }
 
+DiagnoseOptions diagnose(Words words) {
+  words.insert(words.begin(), "diagnose");
+  return parsed_as<DiagnoseOptions>(words);
+}
+
+TEST(DiagnoseCommand, TakesFilesWithAndWithoutTheOption) {
+  const DiagnoseOptions options = diagnose({"--nccl-log", "a.log", "--nccl-log", "b.log.gz", "dmesg.txt", "-",
+                                            "--topology", "t.json", "--result", "r", "--json", "-"});
+  EXPECT_THAT(options.files, ElementsAre("a.log", "b.log.gz", "dmesg.txt", "-"));
+  EXPECT_EQ(options.topology_file, "t.json");
+  EXPECT_EQ(options.result_file, "r");
+  EXPECT_EQ(options.json_file, "-");
+}
+
+TEST(DiagnoseCommand, WantsAFile) {
+  EXPECT_THAT(error({"diagnose"}), HasSubstr("no file is named"));
+  EXPECT_THAT(error({"diagnose", "-", "-"}), HasSubstr("named twice"));
+  EXPECT_THAT(error({"diagnose", "--ncl-log", "a"}), HasSubstr("--nccl-log"));
+  EXPECT_THAT(error({"diagnose", "--json"}), HasSubstr("needs a value"));
+}
+
 TEST(RunOptionsOfLinks, AreNumbersInTheirRanges) {
   const auto links = [](const Words& words) {
     Words all{"run"};
