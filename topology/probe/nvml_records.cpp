@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,11 +41,12 @@ class GpuWriter {
   void write_briefly() {
     pci();
     name();
-    link_to_host();
-    ecc_and_mig();
+    link_to_host_briefly();
+    mig();
     ecc("ecc_corrected", kCorrected, kVolatile);
     ecc("ecc_uncorrected", kUncorrected, kVolatile);
-    memory_repairs();
+    // A GPU that remaps rows retires no pages.
+    if (!remapped_rows()) retired_pages();
     throttle();
     fabric();
     if (!write_links_briefly(calls_, records_, device_, index_))
@@ -65,9 +67,11 @@ class GpuWriter {
   void set(const char* key, const std::string& value) { records_.add({"set", number_, key, value}); }
   void set(const char* key, unsigned long long value) { set(key, std::to_string(value)); }
 
-  void number(const char* key, Calls::Names names, const char* what) {
+  std::optional<unsigned> number(const char* key, Calls::Names names, const char* what) {
     unsigned value = 0;
-    if (calls_.ask<GetNumber>(names, what, device_, &value)) set(key, value);
+    if (!calls_.ask<GetNumber>(names, what, device_, &value)) return std::nullopt;
+    set(key, value);
+    return value;
   }
 
   void of_kind(const char* key, const char* name, int kind, const char* what) {
@@ -150,19 +154,35 @@ class GpuWriter {
     number("pcie_replays", {"nvmlDeviceGetPcieReplayCounter"}, "the PCIe replays of GPUs");
   }
 
-  void ecc_and_mig() {
+  void link_to_host_briefly() {
+    constexpr const char* kWhat = "the PCIe link of GPUs";
+    constexpr unsigned kMostLanes = 16;
+    number("pcie_gen", {"nvmlDeviceGetCurrPcieLinkGeneration"}, kWhat);
+    number("pcie_max_gen", {"nvmlDeviceGetMaxPcieLinkGeneration"}, kWhat);
+    if (number("pcie_width", {"nvmlDeviceGetCurrPcieLinkWidth"}, kWhat) != kMostLanes)
+      number("pcie_max_width", {"nvmlDeviceGetMaxPcieLinkWidth"}, kWhat);
+    number("pcie_replays", {"nvmlDeviceGetPcieReplayCounter"}, "the PCIe replays of GPUs");
+  }
+
+  void ecc_mode() {
     unsigned now = 0;
     unsigned pending = 0;
     if (calls_.ask<GetTwo>({"nvmlDeviceGetEccMode"}, "whether ECC is on", device_, &now, &pending)) {
       set("ecc", now);
     }
+  }
+
+  void mig() {
+    unsigned now = 0;
+    unsigned pending = 0;
     if (calls_.ask<GetTwo>({"nvmlDeviceGetMigMode"}, "whether MIG is on", device_, &now, &pending)) {
       set("mig", now);
     }
   }
 
   void modes() {
-    ecc_and_mig();
+    ecc_mode();
+    mig();
     number("persistence", {"nvmlDeviceGetPersistenceMode"}, "the persistence mode");
     number("power_limit", {"nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetPowerManagementLimit"},
            "the power limit of GPUs");
@@ -177,7 +197,8 @@ class GpuWriter {
     ecc("ecc_uncorrected", kUncorrected, kVolatile);
     ecc("ecc_corrected_lifetime", kCorrected, kAggregate);
     ecc("ecc_uncorrected_lifetime", kUncorrected, kAggregate);
-    memory_repairs();
+    remapped_rows();
+    retired_pages();
     throttle();
     of_kind("sm_clock", "nvmlDeviceGetClockInfo", kClockSm, "the clocks of GPUs");
     of_kind("memory_clock", "nvmlDeviceGetClockInfo", kClockMemory, "the clocks of GPUs");
@@ -185,15 +206,20 @@ class GpuWriter {
     number("power", {"nvmlDeviceGetPowerUsage"}, "the power that GPUs draw");
   }
 
-  void memory_repairs() {
+  /// Whether the GPU has them.
+  bool remapped_rows() {
     std::array<unsigned, 4> rows{};
-    if (calls_.ask<GetRows>({"nvmlDeviceGetRemappedRows"}, "the remapped rows of GPUs", device_, &rows[0],
-                            &rows[1], &rows[2], &rows[3])) {
-      set("rows_corrected", rows[0]);
-      set("rows_uncorrected", rows[1]);
-      set("remap_pending", rows[2]);
-      set("remap_failed", rows[3]);
-    }
+    if (!calls_.ask<GetRows>({"nvmlDeviceGetRemappedRows"}, "the remapped rows of GPUs", device_, &rows[0],
+                             &rows[1], &rows[2], &rows[3]))
+      return false;
+    set("rows_corrected", rows[0]);
+    set("rows_uncorrected", rows[1]);
+    set("remap_pending", rows[2]);
+    set("remap_failed", rows[3]);
+    return true;
+  }
+
+  void retired_pages() {
     number("retirement_pending", {"nvmlDeviceGetRetiredPagesPendingStatus"},
            "whether memory pages wait to be retired");
   }
