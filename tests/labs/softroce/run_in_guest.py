@@ -19,9 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from softroce import Guests, LabError, why_not
-
-from lab import SKIPPED, isolated
+from softroce import Guests, LabError, isolated, why_not
 
 LAB_FAILED, TIMED_OUT = 125, 124
 
@@ -67,8 +65,4 @@ def main(options: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     chosen = parse()
-    reason = why_not()
-    if reason:
-        print(f"SKIPPED: {reason}")
-        sys.exit(SKIPPED)
-    sys.exit(isolated(lambda: main(chosen)))
+    sys.exit(isolated(lambda: main(chosen), why_not))

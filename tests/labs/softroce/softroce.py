@@ -5,7 +5,7 @@
         print(guests.run(["hostname"], guest=2, timeout_s=20).out)
 
 What a guest sees of the host is read-only, below a tmpfs; /lab alone is shared and writable (`guests.folder` here). Call
-it inside hosts/lab.py's `isolated`: then the guests are gone with the process that made them, however that ends.
+it inside `isolated`: then the guests are gone with the process that made them, however that ends.
 TCG emulates the processors, so times are tens to hundreds of µs: good for correctness and for ratios.
 """
 
@@ -17,7 +17,6 @@ import os
 import queue
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -31,8 +30,11 @@ from types import TracebackType
 
 import image
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "hosts"))
-from lab import PR_SET_PDEATHSIG, ROOT_VARIABLE, Finished, LabError, _libc  # noqa: E402  # pylint: disable=wrong-import-position
+sys.path.append(str(Path(__file__).resolve().parents[1] / "common"))
+# pylint: disable=wrong-import-position
+from isolation import ROOT_VARIABLE, SKIPPED, Finished, LabError, die_with_parent, isolated  # noqa: E402
+
+__all__ = ["SKIPPED", "Finished", "GuestJob", "Guests", "LabError", "isolated", "why_not"]
 
 HERE = Path(__file__).resolve().parent
 QEMU = "qemu-system-x86_64"
@@ -40,7 +42,6 @@ NEEDED = ((QEMU, "qemu-system-x86"), ("busybox", "busybox-static"), ("ib_write_l
           ("dpkg-deb", "dpkg"), ("apt-get", "apt"))
 BOOT_S = 90.0  # 8 s on an idle machine
 MEMORY_MIB = 1536
-EXIT_PORT = 0x501
 
 
 def why_not() -> str:
@@ -55,6 +56,10 @@ def why_not() -> str:
     except (image.CannotPrepare, OSError) as error:
         return f"no kernel for the guests: {error}"
     return ""
+
+
+class _NoAnswer(LabError):
+    """A guest lives, maybe, and has not said what was waited for."""
 
 
 @dataclass
@@ -82,9 +87,15 @@ class GuestJob:
         """To the command and all that it started in its guest."""
         self.guests.tell(self.guest, {"id": self.number, "signal": number})
 
-    def wait(self) -> Finished:
-        """Until it is over. The guest ends it at its deadline, which raises TimeoutError."""
-        self.guests.await_answer(self, self.began + self.timeout_s + 20)
+    def wait(self, timeout_s: float = 0) -> Finished:
+        """Until it is over. The guest ends it at its deadline, which raises TimeoutError; so does the job not being over
+        `timeout_s` after its start, where that is given."""
+        try:
+            self.guests.await_answer(self, self.began + (timeout_s or self.timeout_s + 20))
+        except _NoAnswer:
+            if not timeout_s:
+                raise
+            raise TimeoutError(f"not over after {timeout_s:g} s; its last words:\n{self.text()[-3000:]}") from None
         assert self.answer is not None
         if self.answer["timed_out"]:
             tail = "\n".join(self.text().splitlines()[-30:])
@@ -100,7 +111,7 @@ class _Machine:
         self.console = console
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=(console.parent / f"{name}.qemu").open("wb"),
-            preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
+            preexec_fn=die_with_parent,
         )
         self.answers: queue.Queue[dict[str, object]] = queue.Queue()
         self.connection = self._connect(port)
@@ -237,7 +248,7 @@ class Guests:
         try:
             answer = machine.answers.get(timeout=max(deadline - time.monotonic(), 0.01))
         except queue.Empty:
-            raise LabError(f"{machine.name} does not answer; its last words:\n{machine.last_words()}") from None
+            raise _NoAnswer(f"{machine.name} does not answer; its last words:\n{machine.last_words()}") from None
         return self._alive(machine, answer)
 
     @staticmethod
