@@ -10,6 +10,7 @@ It also starts commands for the other guest, as ssh would: `enter-guest` sends a
 import glob
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -93,7 +94,8 @@ class Agent:
 
 
 def main():
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
     agent = Agent()
     threading.Thread(target=agent.admit, daemon=True).start()
     agent.serve()
