@@ -219,7 +219,7 @@ class Guests:
         }
         line = " ".join(f"{key}={value}" if value != "" else key for key, value in words.items())
         command = [
-            QEMU, "-accel", "tcg,thread=multi", "-M", "pc", "-cpu", "max", "-smp", str(self.processors),
+            QEMU, "-name", f"guest{guest},debug-threads=on", "-accel", "tcg,thread=multi", "-M", "pc", "-cpu", "max", "-smp", str(self.processors),
             "-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-kernel", str(boot.kernel), "-initrd", str(boot.initramfs), "-append", line,
             "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
@@ -237,6 +237,20 @@ class Guests:
                 "-device", f"virtio-net-pci,netdev=wire{wire},mac=02:00:00:00:{wire:02x}:{guest:02x},romfile=",
             ]  # fmt: skip
         return command
+
+    def favour(self) -> None:
+        """Gives each emulated processor a processor of this machine, before all else that runs there: else two ends that
+        wait for each other wait for their turns, and a ping-pong of 100 us takes 4 ms."""
+        cores = sorted(os.sched_getaffinity(0))
+        number = 0
+        for machine in self._machines:
+            for thread in sorted(Path(f"/proc/{machine.process.pid}/task").iterdir(), key=lambda path: int(path.name)):
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), -15)
+                if "TCG" in (thread / "comm").read_text(encoding="utf-8"):
+                    os.sched_setaffinity(int(thread.name), {cores[number % len(cores)]})
+                    number += 1
+        if number != self.count * self.processors:
+            raise LabError(f"{number} threads of QEMU run {self.count * self.processors} processors")
 
     # Talking
 
