@@ -56,6 +56,18 @@ struct Neighbour {
   bool operator==(const Neighbour&) const = default;
 };
 
+/// How an Ethernet port sorts packets into classes, and what it does for them. Priorities are 0 to 7.
+struct PortClasses {
+  std::optional<std::string> trust;               ///< by what a packet's priority is found: "dscp", "pcp"
+  std::optional<std::vector<int>> pfc;            ///< priorities that are lossless
+  std::optional<std::vector<int>> dscp_priority;  ///< of each of the 64 DSCPs; -1: not told
+  std::optional<std::vector<int>> ecn_answers;    ///< priorities in which ECN marks are answered by CNPs
+  std::optional<std::vector<int>> ecn_slows;      ///< priorities in which CNPs slow the sender down
+  std::optional<bool> pause_receive, pause_send;  ///< of the whole link, without classes
+  std::optional<int> forced_traffic_class;  ///< that the NIC gives to all RDMA packets, whatever a job says
+  bool operator==(const PortClasses&) const = default;
+};
+
 struct RdmaPort {
   int number{};
   std::string link_layer;  ///< "Ethernet", "InfiniBand"
@@ -70,6 +82,12 @@ struct RdmaPort {
   std::optional<int> lid;            ///< InfiniBand
   std::vector<std::string> subnets;  ///< of the net device's addresses, "10.3.0.0/16"
   std::optional<Neighbour> neighbour;
+  std::optional<std::string> link_width;  ///< "4X"
+  std::optional<double> max_rate_Gbps;    ///< that the port could do
+  std::optional<int> sm_lid;              ///< InfiniBand: the subnet manager's
+  std::optional<std::vector<std::string>>
+      pkeys;                           ///< InfiniBand: partitions by index, "0xffff"; bit 15: full member
+  std::optional<PortClasses> classes;  ///< Ethernet
   bool operator==(const RdmaPort&) const = default;
 };
 

@@ -55,6 +55,18 @@ void members(Visit& visit, Record& neighbour) {
   visit("source", neighbour.source);
 }
 
+template <class Visit, Is<PortClasses> Record>
+void members(Visit& visit, Record& classes) {
+  visit("trust", classes.trust);
+  visit("pfc", classes.pfc);
+  visit("dscp_priority", classes.dscp_priority);
+  visit("ecn_answers", classes.ecn_answers);
+  visit("ecn_slows", classes.ecn_slows);
+  visit("pause_receive", classes.pause_receive);
+  visit("pause_send", classes.pause_send);
+  visit("forced_traffic_class", classes.forced_traffic_class);
+}
+
 template <class Visit, Is<RdmaPort> Record>
 void members(Visit& visit, Record& port) {
   visit("number", port.number);
@@ -70,6 +82,11 @@ void members(Visit& visit, Record& port) {
   visit("lid", port.lid);
   visit("subnets", port.subnets);
   visit("neighbour", port.neighbour);
+  visit("link_width", port.link_width);
+  visit("max_rate_Gbps", port.max_rate_Gbps);
+  visit("sm_lid", port.sm_lid);
+  visit("pkeys", port.pkeys);
+  visit("classes", port.classes);
 }
 
 template <class Visit, Is<RdmaDevice> Record>

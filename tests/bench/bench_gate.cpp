@@ -5,8 +5,9 @@
 //   bench_gate [--runs N] [--families N] [--threads N] [--stream NAME]
 //
 // Runs and streams are seeded: the same command prints the same table. Exit 1 when a bound is exceeded: wrong
-// PASS or wrong FAIL above 1 %, INCONCLUSIVE above 10 % (of the streams marked *, which promise an effective
-// n of 5,000), a healthy family failed in more than 1 % of its runs.
+// PASS or wrong FAIL above 1 % (at the target with ties PASS is no error: over half of the samples are
+// within), INCONCLUSIVE above 10 % (of the streams marked *, which promise an effective n of 5,000), a
+// healthy family failed in more than 1 % of its runs.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -86,6 +87,7 @@ struct Stream {
   bool promised{};  ///< its effective n is at least 5,000
   std::size_t samples{};
   std::function<Draw()> make;
+  bool has_ties{};  ///< many samples equal the limit when the true median does: more than half are within
 };
 
 double normal_quantile(double p) {
@@ -164,12 +166,14 @@ Stream heavy_tail() {
 
 /// A clock with few ticks: many ties, also at the limit.
 Stream quantised(double sigma, double tick_us) {
-  return {fmt::format("log-normal {}, ticks of {} us", sigma, tick_us), false, 5000, [=] {
+  return {fmt::format("log-normal {}, ticks of {} us", sigma, tick_us), false, 5000,
+          [=] {
             return [=](Random& random, std::size_t, std::size_t, bool) {
               const double us = target_us * std::exp(sigma * random.normal());
               return std::log(std::max(1.0, std::round(us / tick_us)) * tick_us / target_us);
             };
-          }};
+          },
+          true};
 }
 
 /// Each repeat is off by its own amount: what a rerun after a pause sees.
@@ -340,8 +344,8 @@ int main(int argc, char** argv) {
     };
     const Tally above = side(1.05 * target_us, 0), below = side(0.95 * target_us, 1), at = side(target_us, 2);
     const bool bad =
-        exceeds(above, above.pass, 0.01) || exceeds(below, below.fail, 0.01) || exceeds(at, at.pass, 0.01) ||
-        exceeds(at, at.fail, 0.01) ||
+        exceeds(above, above.pass, 0.01) || exceeds(below, below.fail, 0.01) || exceeds(at, at.fail, 0.01) ||
+        (!stream.has_ties && exceeds(at, at.pass, 0.01)) ||
         (stream.promised && (exceeds(above, above.open, 0.1) || exceeds(below, below.open, 0.1)));
     good = good && !bad;
     const auto share = [](const Tally& tally, std::size_t count) {

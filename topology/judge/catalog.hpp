@@ -17,6 +17,7 @@ struct Facts {
   const std::optional<Expectation>& expectation;  ///< none: nobody told what should be there
   std::span<const Platform> platforms;
   std::string platform;  ///< as named by the user; empty: found out
+  JobNetwork job{};
 };
 
 struct FactRow {

@@ -14,6 +14,16 @@
 
 namespace fabricheck::topology {
 
+/// How the training job sends, as far as it was told.
+struct JobNetwork {
+  std::optional<int> traffic_class;  ///< 0 to 255; unset: NCCL's default, 0
+  std::optional<int> gid_index;      ///< NCCL_IB_GID_INDEX
+  std::optional<int> pkey_index;     ///< NCCL_IB_PKEY
+};
+
+/// The priority in which a port sends the job's RDMA packets; nothing where the port does not tell enough.
+std::optional<int> priority_of(const RdmaPort& port, const JobNetwork& job);
+
 struct Judged {
   CheckRecord check;  ///< value: how many hosts or parts are at fault; reason says which, folded
   std::vector<Finding> findings;
@@ -36,6 +46,13 @@ Judged judge_expectation(const ClusterTopology& cluster, const Expectation& expe
 /// smaller one.
 Judged judge_platform(const ClusterTopology& cluster, std::span<const Platform> platforms,
                       const std::string& named);
+
+/// `roce.config`: every active RoCE port is set up for the job and as the same port of the other hosts. What
+/// a driver does not tell is said to be not known, and is no fault. No such port: SKIPPED.
+Judged judge_roce_config(const ClusterTopology& cluster, const JobNetwork& job);
+
+/// `ib.config`: the same of InfiniBand ports.
+Judged judge_ib_config(const ClusterTopology& cluster, const JobNetwork& job);
 
 /// What a good host has, to hold the others against: for `topology --save-expectation`. Throws Error when the
 /// host itself has a device that does not answer, for a broken node must not become the measure.

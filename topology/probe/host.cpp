@@ -9,6 +9,7 @@
 
 #include "topology/probe/environment.hpp"
 #include "topology/probe/gpus.hpp"
+#include "topology/probe/link_settings.hpp"
 #include "topology/probe/machine.hpp"
 #include "topology/probe/nics.hpp"
 #include "topology/probe/pci.hpp"
@@ -76,6 +77,8 @@ Host probe_host(const ProbeOptions& options) {
   host.pci = pci_nodes(options.sysroot, pci, host.unknown);
   host.environment = probe_environment(options.sysroot, host.unknown);
   host.rdma_devices = probe_rdma(options.sysroot, host.unknown);
+  const auto queries = is_live(options.sysroot) ? live_link_queries() : nullptr;
+  add_link_settings(options.sysroot, queries.get(), host.rdma_devices, host.unknown);
   add_unanswered_nics(options.sysroot, pci, host);
   add_facts_of_devices(options.sysroot, host);
   return host;

@@ -47,7 +47,7 @@ BandwidthMatrix bandwidth_matrix(const XmlDocument& document, std::size_t index)
   }
   if (element.name == "distances2") {
     if (element.get("indexing") != "gp") refuse_it("does not name its objects by gp_index");
-    for (auto& object : matrix.objects) object = element.get("type") + ":" + object;
+    for (auto& object : matrix.objects) object.insert(0, element.get("type") + ":");
   }
   const auto told = parse_number(element.get("nbobjs"));
   if (!told || *told < 0 || static_cast<std::size_t>(*told) != matrix.objects.size())
