@@ -225,19 +225,4 @@ std::vector<Finding> findings_of(const std::vector<Trouble>& troubles) {
   return findings;
 }
 
-ClassUse class_use(const PortChanges& port) {
-  double all = 0, mine = 0;
-  for (const Change& change : port.changes) {
-    const auto found = row_of(change);
-    if (!found || found->row->kind != Kind::class_bytes) continue;
-    all += change.amount;
-    if (found->priority == port.port.job_priority) mine += change.amount;
-  }
-  if (!port.port.job_priority) return {std::nullopt, "the priority of the job's class is not known here"};
-  if (all <= 0) return {std::nullopt, "not told by this NIC"};
-  constexpr double giga = 1e9;
-  return {mine / all, fmt::format("priority {} carried {} % of {} GB", *port.port.job_priority,
-                                  format_number(100 * mine / all), format_number(all / giga))};
-}
-
 }  // namespace fabricheck::counters

@@ -91,6 +91,10 @@ struct ClassUse {
 };
 ClassUse class_use(const PortChanges& port);
 
+/// One finding each for the ports that used the job's class, did not, or do not tell. `sets_class`: what was
+/// measured gives its packets the class itself, so that another one is a fault.
+std::vector<Finding> class_findings(const std::vector<PortChanges>& ports, bool sets_class);
+
 /// What goes over the wire to rank 0. decode() throws Error for a text that is none.
 std::string encode(const std::vector<PortChanges>& ports);
 std::vector<PortChanges> decode(const std::string& text);

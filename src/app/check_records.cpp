@@ -94,8 +94,15 @@ std::string variant_words(const plan::PlannedCheck& check) {
   return words;
 }
 
-bool opposes(Verdict a, Verdict b) {
-  return (a == Verdict::pass && b == Verdict::fail) || (a == Verdict::fail && b == Verdict::pass);
+bool contradicts(const CheckRecord& whole, Verdict given) {
+  if (given != Verdict::pass && given != Verdict::fail) return false;
+  if (whole.verdict == (given == Verdict::pass ? Verdict::fail : Verdict::pass)) return true;
+  if (!whole.value || !whole.target) return false;
+  const double limit = whole.target->value;
+  const bool wants_less = whole.target->comparison.front() == '<';
+  const bool beyond = wants_less ? *whole.value > limit : *whole.value < limit;
+  const bool within = wants_less ? *whole.value < limit : *whole.value > limit;
+  return given == Verdict::pass ? beyond : within;
 }
 
 bool is_open(const std::vector<CheckRecord>& records) {
@@ -114,6 +121,7 @@ bool is_same_place(const CheckRecord& a, const CheckRecord& b) {
 }
 
 Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ranks, double compute_us) {
+  if (row.rate_times_us) return Measure::rate(row.unit, row.rate_times_us(check.bytes));
   if (row.bus_factor) {
     const std::uint64_t bytes =
         check.row->payload_bytes
@@ -128,6 +136,18 @@ Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ran
             [compute_us](double percent) { return compute_us * (2.0 - percent / 100.0); }};
   }
   return {};
+}
+
+CheckRecord skipped_record(const CheckRow& row, const std::string& reason) {
+  CheckRecord record;
+  record.id = row.id;
+  record.title = row.title;
+  record.scope = scope_name(row.scopes.front());
+  record.metric = row.metric;
+  record.unit = row.unit;
+  record.verdict = Verdict::skipped;
+  record.reason = reason;
+  return record;
 }
 
 CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
@@ -153,6 +173,15 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
   record.parameters["ranks"] = static_cast<std::int64_t>(ranks.size());
   record.parameters["nodes"] = nodes;
   record.parameters["ranks_per_node"] = (static_cast<std::int64_t>(ranks.size()) + nodes - 1) / nodes;
+  if (!check.pairs.empty()) {
+    const plan::Pair& pair = check.pairs[group];
+    if (pair.from_rail && pair.from_rail == pair.to_rail) {
+      record.parameters["rail"] = static_cast<std::int64_t>(*pair.from_rail);
+    } else if (pair.from_rail && pair.to_rail) {
+      record.parameters["from_rail"] = static_cast<std::int64_t>(*pair.from_rail);
+      record.parameters["to_rail"] = static_cast<std::int64_t>(*pair.to_rail);
+    }
+  }
   if (!check.mode.empty()) {
     record.parameters["mode"] = check.mode;
     record.parameters["group"] =

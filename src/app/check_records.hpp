@@ -19,6 +19,9 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
 void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgement,
           const std::optional<Target>& target, const Measure& measure);
 
+/// Of a check that nobody could measure.
+CheckRecord skipped_record(const CheckRow& row, const std::string& reason);
+
 std::optional<LastRank> most_often_last(const SampleSet& samples, const std::vector<int>& group,
                                         const std::vector<std::string>& rank_hosts);
 
@@ -28,8 +31,9 @@ const CheckRecord& gravest(const std::vector<CheckRecord>& records);
 /// What differs from the usual float32, sum, out of place: ", int64 max in place".
 std::string variant_words(const plan::PlannedCheck& check);
 
-/// PASS and FAIL.
-bool opposes(Verdict a, Verdict b);
+/// Whether a PASS or FAIL that was given before the end is taken back by `whole`, the record over all
+/// repeats: its verdict is the opposite, or its figure lies on the other side of the target.
+bool contradicts(const CheckRecord& whole, Verdict given);
 
 /// Whether one of them still wants a verdict.
 bool is_open(const std::vector<CheckRecord>& records);

@@ -24,6 +24,9 @@ inline constexpr ChoiceWords<ProgressMode, 3> progress_words{
 inline constexpr ChoiceWords<InPlace, 3> in_place_words{
     {{"off", InPlace::off}, {"on", InPlace::on}, {"both", InPlace::both}}};
 
+inline constexpr ChoiceWords<Pairs, 3> pairs_words{
+    {{"rail", Pairs::rail}, {"cross", Pairs::cross}, {"all", Pairs::all}}};
+
 inline constexpr ChoiceWords<TopologyFormat, 5> topology_format_words{{{"tree", TopologyFormat::tree},
                                                                        {"matrix", TopologyFormat::matrix},
                                                                        {"json", TopologyFormat::json},

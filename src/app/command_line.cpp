@@ -21,6 +21,7 @@
 #include "core/glob.hpp"
 #include "core/suggest.hpp"
 #include "core/units.hpp"
+#include "topology/model/rank_nics.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -279,7 +280,12 @@ Words split_on_commas(const std::string& text) {
   return elements;
 }
 
-void refuse_torn_elements(const RunOptions& run) {
+/// Messages of verbs are bytes.
+void refuse_torn_elements(const RunOptions& run, const Words& known) {
+  const bool has_elements = std::any_of(known.begin(), known.end(), [&](const std::string& id) {
+    return !id.starts_with("verbs.") && is_selected(id, run.only, run.skip);
+  });
+  if (!has_elements) return;
   const std::vector<DataType> types =
       run.types.empty() ? std::vector<DataType>{DataType::float32} : run.types;
   for (const std::uint64_t bytes : run.sizes)
@@ -320,6 +326,28 @@ std::uint64_t iterations_of(const ParsedWords& parsed, const std::string& name) 
   return value;
 }
 
+/// A whole number from `least` to `most`; unset when the option is not given.
+std::optional<int> number_of(const ParsedWords& parsed, const std::string& name, int most, int least = 0) {
+  const std::string* text = parsed.value(name);
+  if (text == nullptr) return std::nullopt;
+  int value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size() || value < least || value > most)
+    throw UsageError(fmt::format("--{}: {} is no number from {} to {}", name, quoted(*text), least, most));
+  return value;
+}
+
+LinkOptions links_of(const ParsedWords& parsed) {
+  constexpr int last_gid_index = 65535, last_traffic_class = 255, last_service_level = 15;
+  LinkOptions links;
+  links.device = text_of(parsed, "device", "");
+  if (!links.device.empty()) topology::parse_nic_wishes(links.device);
+  links.gid_index = number_of(parsed, "gid-index", last_gid_index);
+  links.traffic_class = number_of(parsed, "traffic-class", last_traffic_class);
+  links.service_level = number_of(parsed, "sl", last_service_level);
+  return links;
+}
+
 TopologySources sources_of(const ParsedWords& parsed) {
   TopologySources sources;
   sources.expect_file = text_of(parsed, "expect", "");
@@ -346,6 +374,18 @@ double tolerance_of(const ParsedWords& parsed) {
   return std::abs(percent);  // -0
 }
 
+VerbsOptions verbs_of(const ParsedWords& parsed) {
+  constexpr int most_queue_pairs = 1024, most_depth = 8192;
+  VerbsOptions verbs;
+  verbs.queue_pairs = number_of(parsed, "queue-pairs", most_queue_pairs, 1).value_or(verbs.queue_pairs);
+  verbs.depth = number_of(parsed, "depth", most_depth, 1).value_or(verbs.depth);
+  verbs.pairs = choice_of(parsed, "pairs", pairs_words);
+  verbs.loopback = parsed.has("loopback");
+  if (verbs.loopback && parsed.has("pairs"))
+    throw UsageError("--loopback and --pairs are both given: a loopback joins the ranks of one host; give one of them");
+  return verbs;
+}
+
 RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   RunOptions run;
   run.suite = choice_of(parsed, "suite", suite_words);
@@ -357,16 +397,18 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.types = names_of(parsed, "types", all_types, type_name);
   run.reductions = names_of(parsed, "reductions", all_reductions, reduction_name);
   run.in_place = choice_of(parsed, "in-place", in_place_words);
+  run.verbs = verbs_of(parsed);
   run.verify_repeat = iterations_of(parsed, "verify-repeat");
   run.targets_file = text_of(parsed, "targets", "");
   run.topology = sources_of(parsed);
+  run.links = links_of(parsed);
   run.out_directory = text_of(parsed, "out", run.out_directory);
   run.progress = choice_of(parsed, "progress", progress_words);
   run.allow_subset = parsed.has("allow-subset");
   run.bind_numa = parsed.has("bind-numa");
   run.deadline = duration_of(parsed, "deadline", seconds(30), seconds(1), hours(1));
   run.silence = duration_of(parsed, "silence", seconds(5), seconds(1), minutes(10));
-  refuse_torn_elements(run);
+  refuse_torn_elements(run, known);
   run.baseline = text_of(parsed, "baseline", "");
   run.tolerance_percent = tolerance_of(parsed);
   if (parsed.has("tolerance") && run.baseline.empty())

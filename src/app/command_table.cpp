@@ -25,10 +25,11 @@ constexpr auto suite_choices = words_of(suite_words);
 constexpr auto progress_choices = words_of(progress_words);
 constexpr auto topology_format_choices = words_of(topology_format_words);
 constexpr auto report_format_choices = words_of(report_format_words);
+constexpr auto pairs_choices = words_of(pairs_words);
 constexpr auto in_place_choices = words_of(in_place_words);
 constexpr auto list_subject_choices = words_of(list_subject_words);
 
-constexpr std::array<OptionRow, 21> run_options{{
+constexpr std::array<OptionRow, 29> run_options{{
     {"suite", 0, "NAME", "", false, Names::nothing, suite_choices},
     {"budget", 0, "DURATION",
      "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
@@ -45,10 +46,25 @@ constexpr std::array<OptionRow, 21> run_options{{
      Names::nothing, in_place_choices},
     {"verify-repeat", 0, "N",
      "so many iterations more of each check, every one verified: a hunt for rare corruption", false},
+    {"queue-pairs", 0, "N", "queue pairs of verbs bandwidth and message rate, 1 (default) to 1024", false},
+    {"depth", 0, "N", "verbs messages on their way in each queue pair, 1 to 8192 (default 128)", false},
+    {"pairs", 0, "CHOICE",
+     "which ports verbs join: each host with a neighbour by rail, across rails, or every host with every other", false,
+     Names::nothing, pairs_choices},
+    {"loopback", 0, "", "join the ranks of each host instead: tests its NICs and no network", false},
     {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false, Names::file},
     {"expect", 0, "FILE", expect_help, false, Names::file},
     {"platform", 0, "NAME", platform_help, false, Names::platform},
     {"switch-topology", 0, "FILE", switches_help, false, Names::file},
+    {"device", 0, "LIST",
+     "RDMA devices that the ranks of each host use in turn, such as mlx5_0 or mlx5_0:1,mlx5_1, instead of the nearest "
+     "to their GPUs",
+     false},
+    {"gid-index", 0, "N",
+     "the entry of the GID table that both ends of a pair use, instead of the best that they share", false},
+    {"traffic-class", 0, "N",
+     "traffic class of RDMA packets, 0 to 255, for verbs, NCCL and UCX (default: NCCL_IB_TC, else 0)", false},
+    {"sl", 0, "N", "service level of RDMA packets, 0 to 15, as above (default: NCCL_IB_SL, else 0)", false},
     {"baseline", 0, "FILE",
      "compare with an earlier result, as compare does; what became worse is a finding and exit status 1",
      false, Names::file},

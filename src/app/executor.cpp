@@ -8,6 +8,7 @@
 #include "app/check_records.hpp"
 #include "app/incident.hpp"
 #include "app/memory_left.hpp"
+#include "app/verbs_findings.hpp"
 #include "control/agreement.hpp"
 #include "core/error.hpp"
 #include "core/sampler.hpp"
@@ -110,20 +111,31 @@ void Executor::announce(std::size_t index) {
 Executor::Party& Executor::party_of(const plan::PlannedCheck& check) {
   const auto known = parties_.find(check.groups);
   if (known != parties_.end()) return known->second;
+  return parties_.emplace(check.groups, new_party(check)).first->second;
+}
+
+Executor::Party Executor::new_party(const plan::PlannedCheck& check) {
   Party party;
-  int mine = -1;
-  for (std::size_t g = 0; g < check.groups.size(); ++g)
-    if (std::find(check.groups[g].begin(), check.groups[g].end(), world_.world->rank()) !=
-        check.groups[g].end())
-      mine = static_cast<int>(g);
+  int mine = -1, position = 0;
+  for (std::size_t g = 0; g < check.groups.size(); ++g) {
+    const std::vector<int>& ranks = check.groups[g];
+    const auto here = std::find(ranks.begin(), ranks.end(), world_.world->rank());
+    if (here == ranks.end()) continue;
+    mine = static_cast<int>(g);
+    position = static_cast<int>(here - ranks.begin());
+  }
+  party.index = mine;
+  if (!check.pairs.empty()) {
+    party.group = world_.world->split(mine, position);
+    return party;
+  }
   party.everyone = world_.world->split(mine < 0 ? -1 : 0, world_.world->rank());
   if (party.everyone) {
-    party.index = mine;
     party.group = party.everyone->split(mine, world_.world->rank());
     party.clock = std::make_unique<control::HierarchicalClock>(*party.group, *world_.clock,
                                                                control::clock_identity(world_.host));
   }
-  return parties_.emplace(check.groups, std::move(party)).first->second;
+  return party;
 }
 
 std::optional<Target> Executor::target_for(const plan::PlannedCheck& check) {
@@ -192,14 +204,19 @@ std::unique_ptr<Operation> Executor::make_operation(const plan::PlannedCheck& ch
   request.compute_us = compute_us[group];
   request.world_rank = world_.world->rank();
   request.host = world_.host;
-  const auto sharing = std::count(world_.rank_hosts.begin(), world_.rank_hosts.end(), world_.host);
-  if (memory_left_ > 0)
-    request.memory_limit_bytes = std::max<std::uint64_t>(
-        1, memory_left_ / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(1, sharing)));
+  request.memory_limit_bytes = memory_share();
   std::unique_ptr<Operation> operation = check.row->make(request);
   if (world_.hooks->wrap)
     operation = world_.hooks->wrap(std::move(operation), check.row->id, request.world_rank);
   return operation;
+}
+
+/// Of what this host has left; 0: not known.
+std::uint64_t Executor::memory_share() const {
+  if (memory_left_ == 0) return 0;
+  const auto sharing = std::count(world_.rank_hosts.begin(), world_.rank_hosts.end(), world_.host);
+  return std::max<std::uint64_t>(
+      1, memory_left_ / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(1, sharing)));
 }
 
 std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& check, const Ongoing& ongoing,
@@ -209,6 +226,7 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
   const GatePolicy policy = policy_of(check, plan_);
   CheckRecord blank = blank_record(check, index, world_.rank_hosts);
   blank.last = most_often_last(ongoing.samples, ranks, world_.rank_hosts);
+  if (!ongoing.path.empty()) blank.path = ongoing.path;
   std::vector<CheckRecord> records;
   const auto add = [&](const CheckRow& row, const std::optional<Target>& applied) {
     const Measure measure = measure_of(row, check, static_cast<int>(ranks.size()), compute_us[index]);
@@ -219,10 +237,12 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
     record.unit = row.unit;
     fill(record, ongoing.samples, judge(ongoing.samples, applied ? &*applied : nullptr, policy, measure),
          applied, measure);
+    if (row.has_histogram) record.statistics.histogram = histogram_of(ongoing.samples.values_us);
+    if (row.flows > 0) note_flows(record, ongoing.samples.values_us, row.flows, measure);
     records.push_back(record);
   };
   if (check.show) {
-    add(*check.row, ongoing.target);
+    add(*check.row, check.pairs.empty() ? ongoing.target : check.pair_targets[index]);
     if (check.against_model && !ongoing.target)
       records.back().reason = "its groups were not measured, so there is no model to hold it against";
   }
@@ -235,7 +255,7 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
 }
 
 std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
-                                           Operation& operation, const std::vector<double>& compute_us) {
+                                           const Sample& sample, const std::vector<double>& compute_us) {
   const bool repeated = check.repeats > 1;
   const bool is_gate = plan::is_judged(check, targets_);
   const bool first = ongoing.repeats_done == 0;
@@ -255,7 +275,7 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
   sampling.verify_repeat = first ? world_.verify_repeat : 0;
   SamplingWorld world;
   world.group = party.group.get();
-  world.everyone = party.everyone.get();
+  world.everyone = party.everyone ? party.everyone.get() : party.group.get();
   world.clock = world_.clock;
   world.synchroniser = party.clock.get();
   world.progress = world_.progress;
@@ -267,7 +287,7 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
   const auto enough = [&](const SampleSet& samples) {
     return (!takes_all || is_decided) && samples.values_us.size() >= sampling.wanted_samples;
   };
-  const SamplingResult result = run_sampler(operation, sampling, world, enough);
+  const SamplingResult result = sample(sampling, world, enough);
   ongoing.next_iteration = result.next_iteration;
 
   std::vector<CheckRecord> records;
@@ -291,18 +311,19 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
     const auto before = std::find_if(ongoing.decided.begin(), ongoing.decided.end(),
                                      [&](const CheckRecord& one) { return one.id == record.id; });
     if (before != ongoing.decided.end()) {
-      // The figures are those of all repeats, the verdict that of its look, unless a later look says the
-      // opposite.
+      // The figures are those of all repeats, the verdict that of its look, unless they contradict it.
       const Verdict fresh = record.verdict;
+      const bool taken_back = contradicts(record, before->verdict);
       record.verdict = before->verdict;
       record.reason = before->reason;
       record.statistics.decision_interval = before->statistics.decision_interval;
       record.statistics.decision_confidence = before->statistics.decision_confidence;
-      if (opposes(fresh, before->verdict)) {
+      if (taken_back) {
         record.verdict = Verdict::inconclusive;
         record.reason =
-            fmt::format("it changed during the run: {} after the first repeats, {} over all {}",
-                        verdict_name(before->verdict), verdict_name(fresh), ongoing.samples.repeats());
+            fmt::format("it changed during the run: {} after the first repeats, {} {} ({}) over all {}",
+                        verdict_name(before->verdict), format_number(record.value.value_or(0.0)), record.unit,
+                        verdict_name(fresh), ongoing.samples.repeats());
       }
     } else if (record.verdict == Verdict::pass || record.verdict == Verdict::fail) {
       ongoing.decided.push_back(record);
@@ -314,13 +335,14 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
 
 std::vector<CheckRecord> Executor::stopped_records(const plan::PlannedCheck& check, int group,
                                                    const SamplingResult& result) const {
-  // The vote stopped all groups together; the one that has the culprit is told what it did.
-  std::vector<int> everyone;
-  for (const std::vector<int>& ranks : check.groups)
-    everyone.insert(everyone.end(), ranks.begin(), ranks.end());
-  std::sort(everyone.begin(), everyone.end());
-  const int culprit = everyone[static_cast<std::size_t>(std::max(0, result.culprit))];
+  // The vote stopped all groups together; the one that has the culprit is told what it did. A pair votes alone.
   const std::vector<int>& ranks = check.groups[static_cast<std::size_t>(group)];
+  std::vector<int> everyone;
+  for (const std::vector<int>& others : check.groups)
+    everyone.insert(everyone.end(), others.begin(), others.end());
+  std::sort(everyone.begin(), everyone.end());
+  if (!check.pairs.empty()) everyone = ranks;
+  const int culprit = everyone[static_cast<std::size_t>(std::max(0, result.culprit))];
   const bool here = std::find(ranks.begin(), ranks.end(), culprit) != ranks.end();
   CheckRecord record = blank_record(check, static_cast<std::size_t>(group), world_.rank_hosts);
   const std::string what = result.mismatch ? "wrong result: " + *result.mismatch : *result.error;
@@ -346,35 +368,26 @@ void Executor::visit(std::size_t index) {
   } else {
     memory_left_ = 0;  // what was there once is there again
   }
-  std::unique_ptr<Operation> operation;
-  const auto failed = control::together(*world_.world, world_.host, [&] {
-    if (party.everyone) operation = make_operation(check, party, ongoing.compute_us);
-  });
+  if (world_.counters) world_.counters->begin();
   if (world_.first_sample) {
     world_.first_sample();
     world_.first_sample = nullptr;
   }
-  std::vector<CheckRecord> records;
-  if (failed) {
-    ongoing.broken = true;
-    if (world_.log) {
-      records.push_back(blank_record(check, 0, world_.rank_hosts));
-      records.back().verdict =
-          failed->kind == control::AgreedError::Kind::unavailable ? Verdict::skipped : Verdict::error;
-      records.back().reason = failed->text;
-    }
-  } else {
-    if (first) ongoing.target = target_for(check);
-    if (operation) records = measure(check, ongoing, party, *operation, ongoing.compute_us);
-    ++ongoing.repeats_done;
-    world_.progress->idle.store(true);
-    world_.world->idle_barrier();
-    world_.progress->idle.store(false);
-  }
+  const bool was_broken = ongoing.broken;
+  std::vector<CheckRecord> records =
+      check.pairs.empty() ? repeat(check, ongoing, party) : repeat_pair(check, ongoing, party);
+  world_.progress->idle.store(true);
+  world_.world->idle_barrier();
+  world_.progress->idle.store(false);
+  if (world_.counters) world_.counters->end(index);
   // Of all ranks: whether a group still wants its verdict, and whether it broke.
-  std::array<double, 2> state{is_open(records) ? 1.0 : 0.0, ongoing.broken ? 1.0 : 0.0};
+  const bool sound = party.group && !ongoing.broken, breaks = ongoing.broken && !was_broken;
+  std::array<double, 4> state{is_open(records) ? 1.0 : 0.0, ongoing.broken ? 1.0 : 0.0, sound ? 1.0 : 0.0,
+                              breaks ? 1.0 : 0.0};
   world_.world->allreduce(state, ReduceOp::max);
-  const bool open = state[0] > 0.0, broken = state[1] > 0.0;
+  const bool open = state[0] > 0.0;
+  // One broken group ends the check, but a broken pair only its own measurement.
+  const bool broken = check.pairs.empty() ? state[1] > 0.0 : state[2] == 0.0;
   // Rank 0 says whether to come back, and whether the records are wanted: a large cluster has thousands of
   // them.
   std::array<double, 3> order{};
@@ -389,14 +402,15 @@ void Executor::visit(std::size_t index) {
                           2 * whole_ns > 3 * budget_ns_ + 2 * overtime_ns;
     const bool wanted = ongoing.repeats_done < check.repeats && (check.all_repeats || open);
     const bool again = wanted && !broken && !overtime;
-    const bool look = first || look_after(policy_of(check, plan_), ongoing.repeats_done).has_value();
+    const bool look = first || state[3] > 0.0 || look_after(policy_of(check, plan_), ongoing.repeats_done).has_value();
     order = {again ? 1.0 : 0.0, !again || look ? 1.0 : 0.0, wanted && overtime ? 1.0 : 0.0};
   }
   world_.world->broadcast(std::as_writable_bytes(std::span<double, 3>(order)), 0);
   ongoing.finished = order[0] == 0.0;
   if (ongoing.finished) ongoing.samples = {};
   if (order[1] == 0.0) return;
-  if (!failed) records = gathered(records);
+  records = gathered(records);
+  if (world_.counters) world_.counters->tell(index, records);
   if (!world_.log) return;
   for (CheckRecord& record : records) {
     if (order[2] > 0.0 && record.verdict == Verdict::inconclusive)
@@ -407,6 +421,70 @@ void Executor::visit(std::size_t index) {
   }
   world_.log->add(std::span<const CheckRecord>(records));
   if (ongoing.finished && !records.empty()) world_.printer->finish(gravest(records));
+}
+
+std::vector<CheckRecord> Executor::repeat(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party) {
+  std::unique_ptr<Operation> operation;
+  const auto failed = control::together(*world_.world, world_.host, [&] {
+    if (party.group) operation = make_operation(check, party, ongoing.compute_us);
+  });
+  if (failed) {
+    ongoing.broken = true;
+    return world_.log ? std::vector<CheckRecord>{failed_record(check, 0, *failed)} : std::vector<CheckRecord>{};
+  }
+  if (ongoing.repeats_done++ == 0) ongoing.target = target_for(check);
+  if (!operation) return {};
+  return measure(check, ongoing, party,
+                 [&](const SamplingPlan& plan, const SamplingWorld& world, const EnoughSamples& enough) {
+                   return run_sampler(*operation, plan, world, enough);
+                 },
+                 ongoing.compute_us);
+}
+
+std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party) {
+  if (!party.group || ongoing.broken) {
+    ++ongoing.repeats_done;
+    return {};
+  }
+  std::unique_ptr<PairOperation> operation;
+  const auto failed = control::together(
+      *party.group, world_.host,
+      [&] {
+        PairRequest request;
+        request.pair = party.group.get();
+        request.clock = world_.clock;
+        request.bytes = check.bytes;
+        request.memory_limit_bytes = memory_share();
+        request.world_rank = world_.world->rank();
+        request.host = world_.host;
+        request.yield = world_.yield;
+        operation = check.row->make_pair(request);
+      },
+      world_.world->rank());
+  const bool root = party.group->rank() == 0;
+  std::vector<CheckRecord> records;
+  if (failed) {
+    ongoing.broken = true;
+    if (root) records.push_back(failed_record(check, static_cast<std::size_t>(party.index), *failed));
+  } else {
+    if (root) ongoing.path = operation->path();
+    records = measure(check, ongoing, party,
+                      [&](const SamplingPlan& plan, const SamplingWorld& world, const EnoughSamples& enough) {
+                        return run_pair_sampler(*operation, plan, world, enough);
+                      },
+                      ongoing.compute_us);
+  }
+  ++ongoing.repeats_done;
+  return records;
+}
+
+CheckRecord Executor::failed_record(const plan::PlannedCheck& check, std::size_t group,
+                                    const control::AgreedError& error) const {
+  CheckRecord record = blank_record(check, group, world_.rank_hosts);
+  record.verdict =
+      error.kind == control::AgreedError::Kind::unavailable ? Verdict::skipped : Verdict::error;
+  record.reason = error.text;
+  return record;
 }
 
 std::vector<CheckRecord> Executor::gathered(const std::vector<CheckRecord>& mine) {

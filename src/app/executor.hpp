@@ -8,11 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "app/counter_watch.hpp"
 #include "app/run_log.hpp"
+#include "control/agreement.hpp"
 #include "control/clock_sync.hpp"
 #include "core/clock.hpp"
 #include "core/communicator.hpp"
 #include "core/judge.hpp"
+#include "core/pair_sampler.hpp"
 #include "core/progress.hpp"
 #include "core/sampler.hpp"
 #include "plan/plan.hpp"
@@ -37,6 +40,7 @@ struct ExecutorWorld {
   bool yield{};
   std::uint64_t verify_repeat{};  ///< verified iterations beside the measurement of each check
   const Hooks* hooks{};
+  CounterWatch* counters{};            ///< nullptr, on every rank, where nobody watches
   RunLog* log{};                       ///< rank 0 only
   report::ProgressPrinter* printer{};  ///< rank 0 only
   std::function<void()> first_sample;  ///< called once before the first measurement
@@ -51,9 +55,9 @@ class Executor {
  private:
   /// The communicators of one set of groups; made once, for groups come again with every size.
   struct Party {
-    std::unique_ptr<Communicator> everyone;  ///< nullptr on ranks that do not take part
-    std::unique_ptr<Communicator> group;
-    std::unique_ptr<control::HierarchicalClock> clock;
+    std::unique_ptr<Communicator> everyone;  ///< all groups, which vote together; nullptr of pairs, which do not
+    std::unique_ptr<Communicator> group;     ///< nullptr on ranks that do not take part
+    std::unique_ptr<control::HierarchicalClock> clock;  ///< nullptr of pairs, which need none
     int index{};  ///< of this rank's group
   };
   /// A check between its first repeat and its verdict.
@@ -68,8 +72,11 @@ class Executor {
     std::vector<double> compute_us;  ///< by group; see computing_times()
     std::optional<Target> target;
     std::vector<CheckRecord> decided;  ///< at the root of a group: what has its verdict keeps it
+    std::map<std::string, Parameter> path;  ///< at the root of a pair
   };
+  using Sample = std::function<SamplingResult(const SamplingPlan&, const SamplingWorld&, const EnoughSamples&)>;
   Party& party_of(const plan::PlannedCheck& check);
+  Party new_party(const plan::PlannedCheck& check);
   /// Once each of `checks` that still wants a verdict, `repeats` times over.
   void run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile);
   void visit(std::size_t index);
@@ -78,13 +85,19 @@ class Executor {
                                             const std::vector<double>& compute_us);
   /// Per group, what an operation computes meanwhile: the time that its counterpart took. Collective.
   std::vector<double> computing_times(const plan::PlannedCheck& check);
+  /// One repeat. Where not everybody can make the operation, nobody measures; of pairs, both.
+  std::vector<CheckRecord> repeat(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party);
+  std::vector<CheckRecord> repeat_pair(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party);
   std::vector<CheckRecord> measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
-                                   Operation& operation, const std::vector<double>& compute_us);
+                                   const Sample& sample, const std::vector<double>& compute_us);
+  std::uint64_t memory_share() const;
   std::vector<CheckRecord> describe_so_far(const plan::PlannedCheck& check, const Ongoing& ongoing, int group,
                                            const std::vector<double>& compute_us) const;
   /// What the root of a group tells of a check that an error or a wrong result ended.
   std::vector<CheckRecord> stopped_records(const plan::PlannedCheck& check, int group,
                                            const SamplingResult& result) const;
+  CheckRecord failed_record(const plan::PlannedCheck& check, std::size_t group,
+                            const control::AgreedError& error) const;
   /// Of all ranks, at rank 0. Collective.
   std::vector<CheckRecord> gathered(const std::vector<CheckRecord>& mine);
   bool is_judged(std::size_t index) const;

@@ -20,8 +20,26 @@ enum class InPlace { off, on, both };
 
 enum class ProgressMode { automatic, on, off };
 
+enum class Pairs { rail, cross, all };
+
+/// What pairs of ranks measure with.
+struct VerbsOptions {
+  int queue_pairs{1};            ///< of bandwidth and message rate
+  int depth{128};                ///< messages on their way, of each queue pair
+  Pairs pairs{Pairs::rail};
+  bool loopback{};               ///< pairs within a host
+};
+
 /// A change of this much is no regression and no improvement.
 inline constexpr double default_tolerance_percent = 5.0;
+
+/// Which ports are used, and how.
+struct LinkOptions {
+  std::string device;                ///< "mlx5_0:1,mlx5_1"; empty: each rank the one nearest to its GPU
+  std::optional<int> gid_index;      ///< unset: chosen for each pair
+  std::optional<int> traffic_class;  ///< unset: NCCL_IB_TC's
+  std::optional<int> service_level;  ///< unset: NCCL_IB_SL's
+};
 
 struct RunOptions {
   Suite suite{Suite::quick};
@@ -35,8 +53,10 @@ struct RunOptions {
   std::uint64_t verify_repeat{};  ///< verified iterations beside the measurement of each check
   std::string targets_file;       ///< empty: built-in targets alone
   TopologySources topology;
+  LinkOptions links;
   std::string out_directory{"fabricheck-results"};
   ProgressMode progress{ProgressMode::automatic};
+  VerbsOptions verbs;
   bool allow_subset{};
   bool bind_numa{};  ///< set by `launch`: each rank binds itself to the NUMA node of its GPU
   std::chrono::nanoseconds deadline{};  ///< a check in which nothing moves for so long is given up

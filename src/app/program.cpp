@@ -16,6 +16,7 @@
 #include "app/build_identity.hpp"
 #include "app/command_line.hpp"
 #include "app/compare.hpp"
+#include "app/job_network.hpp"
 #include "app/known_words.hpp"
 #include "app/launch.hpp"
 #include "app/probe_host.hpp"
@@ -155,7 +156,7 @@ std::string draw(const ClusterTopology& cluster, TopologyFormat format) {
 }
 
 int show_topology(const TopologyOptions& options) {
-  const TopologyWords words = read_topology_words(options.judge_by);
+  TopologyWords words = read_topology_words(options.judge_by);
   ClusterTopology cluster = find_topology(options);
   if (cluster.hosts.empty()) throw UsageError(options.load_file + ": holds no host");
   if (!options.expectation_file.empty()) {
@@ -177,6 +178,7 @@ int show_topology(const TopologyOptions& options) {
   }
   RunRecord record;
   const bool is_this_host = options.load_file.empty() && options.sysroot == "/";
+  if (is_this_host) words.job = job_network({}, environment);
   TopologyVerdicts verdicts =
       judge_topology(cluster, words, is_this_host ? slurm_gres(environment) : "", {}, {});
   write_out(options.save_file, draw(cluster, options.format));

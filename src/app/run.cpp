@@ -15,13 +15,18 @@
 
 #include "app/build_identity.hpp"
 #include "app/compare.hpp"
+#include "app/counter_watch.hpp"
 #include "app/fits.hpp"
 #include "app/host_exchange.hpp"
 #include "app/incident.hpp"
+#include "app/job_network.hpp"
 #include "app/mpi_facts.hpp"
+#include "app/pair_matrices.hpp"
 #include "app/probe_host.hpp"
 #include "app/run_log.hpp"
 #include "app/topology_checks.hpp"
+#include "app/verbs_findings.hpp"
+#include "app/verbs_world.hpp"
 #include "app/world_check.hpp"
 #include "collectives/mpi/catalog.hpp"
 #include "config/targets_file.hpp"
@@ -32,6 +37,7 @@
 #include "core/error.hpp"
 #include "core/sampler.hpp"
 #include "core/units.hpp"
+#include "fabric/verbs/measure/catalog.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
 #include "topology/model/cpu_list.hpp"
@@ -139,6 +145,13 @@ std::optional<int> bind_near_gpu(const Host& host, int local_rank, int local_ran
   return gpu;
 }
 
+std::string line_of(const std::string& lines, int number) {
+  std::istringstream in(lines);
+  std::string line;
+  for (int i = 0; i <= number; ++i) std::getline(in, line);
+  return line;
+}
+
 class Job {
  public:
   Job(const RunOptions& options, std::vector<std::string> command, const Hooks& hooks)
@@ -154,6 +167,12 @@ class Job {
     // NVML may hang and is asked in a child; that fork belongs before MPI. Only the rank that will speak for
     // its host asks.
     if (launcher_.local_rank.value_or(0) == 0) probed_ = probe_this_host({});
+    // NCCL and UCX read it when they start; what is wrong is said when all ranks can.
+    try {
+      hand_on_traffic_class(options_.links);
+    } catch (const UsageError& error) {
+      wrong_class_ = error.what();
+    }
     std::unique_ptr<control::MpiSession> session;
     {
       const control::DeadlineGuard guard("MPI_Init", init_deadline_s);
@@ -202,13 +221,18 @@ class Job {
     places_ = find_places(*world_, session_->host());
     if (const auto failed = start_watchdog()) return refuse(*failed);
     progress_.enter_phase();
+    if (const auto failed = together(*world_, session_->host(), [&] {
+          if (wrong_class_) throw UsageError(*wrong_class_);
+          job_ = job_network(options_.links, environment);
+        }))
+      return refuse(*failed);
     if (const auto failed = discover()) return refuse(*failed);
     if (const auto failed = read_targets()) return refuse(*failed);
     if (const auto failed = read_baseline()) return refuse(*failed);
 
     progress_.enter_phase();
     const double overhead_ns = sampling_overhead_p50_ns(*clock_);
-    const std::vector<CheckRow> rows = catalogue();
+    const std::vector<CheckRow> rows = catalogue(setup_);
     plan::Request request;
     request.budget_ns = options_.budget.count();
     request.only = options_.only;
@@ -221,6 +245,7 @@ class Job {
     if (options_.in_place == InPlace::both) request.in_place = {false, true};
     request.all_variants = options_.suite == Suite::acceptance || options_.suite == Suite::full;
     request.targets = targets_;
+    not_paired_ = plan_pairs(ports_, places_.topology, options_.verbs, options_.suite, request);
     const plan::TestPlan plan = plan::make_plan(places_.topology, rows, request);
     if (const auto failed = together(*world_, session_->host(), [&] {
           if (rank_ == 0) open_log(plan, overhead_ns);
@@ -285,6 +310,7 @@ class Job {
           }
           if (const auto wrong = wrong_world(launcher_, facts, options_.allow_subset))
             throw UsageError(*wrong);
+          require_links(places_.topology, options_.links);
           judge_what_was_found();
         }))
       return failed;
@@ -293,7 +319,8 @@ class Job {
 
   /// Rank 0: nothing is measured before the files that say what should be there are read.
   void judge_what_was_found() {
-    const TopologyWords words = read_topology_words(options_.topology);
+    TopologyWords words = read_topology_words(options_.topology);
+    words.job = job_;
     verdicts_ =
         judge_topology(places_.topology, words, slurm_gres(environment), options_.only, options_.skip);
   }
@@ -302,14 +329,20 @@ class Job {
   std::optional<AgreedError> bind() {
     const std::unique_ptr<Communicator> node =
         world_->split(places_.topology.ranks[static_cast<std::size_t>(rank_)].host, rank_);
-    std::string text;
-    if (places_.leader) {
-      Host brief;
-      brief.numa_nodes = probed_->numa_nodes;
-      for (const std::size_t index : usable_gpus(*probed_)) brief.gpus.push_back(probed_->gpus[index]);
-      text = report::host_to_json(brief);
-    }
+    std::string text, nics;
+    if (auto failed = together(*world_, session_->host(), [&] {
+          if (!places_.leader) return;
+          Host brief;
+          brief.name = session_->host();
+          brief.numa_nodes = probed_->numa_nodes;
+          brief.rdma_devices = probed_->rdma_devices;
+          for (const std::size_t index : usable_gpus(*probed_)) brief.gpus.push_back(probed_->gpus[index]);
+          text = report::host_to_json(brief);
+          nics = chosen_nics(*probed_, node->size(), options_.links);
+        }))
+      return failed;
     text = broadcast_string(*node, text, 0);
+    nics = broadcast_string(*node, nics, 0);
     std::string mine;
     if (auto failed = together(*world_, session_->host(), [&] {
           const Host host = report::host_from_json(text, "the host's description");
@@ -317,14 +350,25 @@ class Job {
           if (static_cast<std::size_t>(places_.local_rank) < host.gpus.size())
             gpu = host.gpus[static_cast<std::size_t>(places_.local_rank)].index;
           if (options_.bind_numa) gpu = bind_near_gpu(host, places_.local_rank, node->size());
-          mine = (gpu ? std::to_string(*gpu) : std::string("-")) + ' ' + topology::allowed_cpus();
+          RankPort port;
+          setup_ = std::make_shared<verbs::Setup>(
+              open_port(line_of(nics, places_.local_rank), host, options_, environment, port));
+          mine = (gpu ? std::to_string(*gpu) : std::string("-")) + ' ' + topology::allowed_cpus() + '\n' +
+                 rank_port_to_text(port);
         }))
       return failed;
-    const std::vector<std::string> all = gather_strings(*world_, mine, 0);
+    const std::vector<std::string> all = allgather_strings(*world_, mine);
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
-      const auto space = all[rank].find(' ');
-      if (all[rank][0] != '-') places_.topology.ranks[rank].gpu = std::stoi(all[rank].substr(0, space));
-      places_.topology.ranks[rank].cpus = all[rank].substr(space + 1);
+      RankPlace& place = places_.topology.ranks[rank];
+      const auto space = all[rank].find(' '), line = all[rank].find('\n');
+      if (all[rank][0] != '-') place.gpu = std::stoi(all[rank].substr(0, space));
+      place.cpus = all[rank].substr(space + 1, line - space - 1);
+      ports_.push_back(rank_port_from_text(all[rank].substr(line + 1)));
+      const RankPort& port = ports_.back();
+      if (port.nic.empty()) continue;
+      place.nic = port.nic;
+      place.nic_port = port.port;
+      place.rail = port.rail;
     }
     return std::nullopt;
   }
@@ -373,11 +417,13 @@ class Job {
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
     log_->set_overhead("sampling_p50_ns", overhead_ns);
     if (baseline_)
-      log_->set_last_findings([this](const RunRecord& record) { return baseline_->findings(record); });
+      log_->add_last_findings([this](const RunRecord& record) { return baseline_->findings(record); });
     for (const CheckRecord& one : verdicts_.checks) log_->add(one);
     for (const Finding& one : verdicts_.findings) log_->add(one);
     for (const NotTested& one : verdicts_.not_tested) log_->add(one);
     for (const NotTested& one : plan.not_tested) log_->add(one);
+    for (const NotTested& one : not_paired_) log_->add(one);
+    for (const auto& [row, reason] : plan.skipped) log_->add(skipped_record(*row, reason));
     note_what_this_version_lacks();
     for (const std::string& one : unwatched_) {
       Finding finding;
@@ -400,23 +446,31 @@ class Job {
   }
 
   void note_what_this_version_lacks() {
-    int gpus = 0, nics = 0;
-    for (const Host& host : places_.topology.kinds) {
-      gpus += static_cast<int>(host.gpus.size());
-      nics += static_cast<int>(host.rdma_devices.size());
-    }
-    const bool none_gpu = gpus == 0, none_nic = nics == 0;
+    int gpus = 0;
+    for (const Host& host : places_.topology.kinds) gpus += static_cast<int>(host.gpus.size());
+    const bool none_gpu = gpus == 0;
     log_->add(NotTested{
         "gpu", none_gpu ? "no GPU was found: NVLink, HBM, matrix rate and NCCL have nothing to run on"
                         : "this version finds GPUs and binds ranks to them, and does not measure them yet"});
-    log_->add(NotTested{
-        "verbs", none_nic ? "no RDMA device was found"
-                          : "this version finds RDMA devices and does not measure them with verbs yet"});
     log_->add(NotTested{"storage", "this version does not measure NVMe yet"});
   }
 
+  /// The rank that probed the host reads the counters of its NICs.
+  std::unique_ptr<counters::Reader> counter_reader() {
+    if (!places_.leader || !probed_) return nullptr;
+    counters::ReaderOptions options;
+    options.ports = watched_ports(*probed_, job_);
+    if (options.ports.empty()) return nullptr;
+    options.statistics = counters::live_nic_statistics();
+    return std::make_unique<counters::Reader>(std::move(options));
+  }
+
   void execute(const plan::TestPlan& plan) {
+    watch_ = std::make_unique<CounterWatch>(*world_, session_->host(), *clock_, counter_reader(),
+                                            job_.traffic_class.has_value());
+    if (log_) log_->add_last_findings([this](const RunRecord&) { return watch_->findings(); });
     ExecutorWorld world;
+    world.counters = watch_.get();
     world.world = world_;
     world.host = session_->host();
     world.rank_hosts = places_.rank_hosts;
@@ -444,6 +498,8 @@ class Job {
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
     for (const Fit& one : alpha_beta_fits(log_->checks())) log_->add(one);
+    for (const Finding& one : verbs_findings(log_->checks())) log_->add(one);
+    for (const Matrix& one : pair_matrices(log_->checks())) log_->add(one);
     log_->set_remaining({});
     const auto record = log_->finish(log_patience);
     if (!record)
@@ -500,7 +556,13 @@ class Job {
   std::unique_ptr<control::Watchdog> watchdog_;
   std::vector<std::string> unwatched_;
   TopologyVerdicts verdicts_;  ///< rank 0 only
+  topology::JobNetwork job_;
+  std::optional<std::string> wrong_class_;  ///< what is wrong with the traffic class that was told
+  std::unique_ptr<CounterWatch> watch_;
   std::vector<Target> targets_;
+  std::shared_ptr<verbs::Setup> setup_;  ///< this rank's port
+  std::vector<RankPort> ports_;          ///< of every rank, on every rank
+  std::vector<NotTested> not_paired_;
   std::optional<Baseline> baseline_;  ///< rank 0 only
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<report::ProgressPrinter> printer_;
@@ -508,7 +570,11 @@ class Job {
 
 }  // namespace
 
-std::vector<CheckRow> catalogue() { return collectives::mpi::catalog(); }
+std::vector<CheckRow> catalogue(const std::shared_ptr<const verbs::Setup>& setup) {
+  std::vector<CheckRow> rows = collectives::mpi::catalog();
+  for (CheckRow& row : verbs::catalog(setup)) rows.push_back(std::move(row));
+  return rows;
+}
 
 int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv,
         const Hooks& hooks) {

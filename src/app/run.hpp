@@ -1,11 +1,13 @@
 // The main job: `fabricheck run` as one rank of a world.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "app/executor.hpp"
 #include "app/options.hpp"
+#include "fabric/verbs/measure/operations.hpp"
 
 namespace fabricheck::app {
 
@@ -14,7 +16,7 @@ namespace fabricheck::app {
 int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv,
         const Hooks& hooks);
 
-/// Every check of this build, from all rooms.
-std::vector<CheckRow> catalogue();
+/// Every check of this build, from all rooms. Those between pairs can be measured where `setup` is given.
+std::vector<CheckRow> catalogue(const std::shared_ptr<const verbs::Setup>& setup = nullptr);
 
 }  // namespace fabricheck::app

@@ -74,6 +74,13 @@ void RunLog::add(const NotTested& not_tested) {
   guarded_write([&] { journal_.append(not_tested); });
 }
 
+void RunLog::add(const Matrix& matrix) {
+  const std::lock_guard lock(mutex_);
+  if (finished_) return;
+  record_.matrices.push_back(matrix);
+  guarded_write([&] { journal_.append(matrix); });
+}
+
 void RunLog::set_overhead(const std::string& name, double value) {
   const std::lock_guard lock(mutex_);
   record_.overhead[name] = value;
@@ -105,9 +112,9 @@ void RunLog::set_remaining(std::vector<std::string> ids) {
   remaining_ = std::move(ids);
 }
 
-void RunLog::set_last_findings(std::function<std::vector<Finding>(const RunRecord&)> find) {
+void RunLog::add_last_findings(std::function<std::vector<Finding>(const RunRecord&)> find) {
   const std::lock_guard lock(mutex_);
-  last_findings_ = std::move(find);
+  last_findings_.push_back(std::move(find));
 }
 
 std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
@@ -119,8 +126,8 @@ std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
     add(NotTested{what.substr(0, comma),
                   "the run ended before it: " + what.substr(std::min(what.size(), comma + 1))});
   }
-  if (last_findings_)
-    for (const Finding& one : last_findings_(record_)) add(one);
+  for (const auto& find : last_findings_)
+    for (const Finding& one : find(record_)) add(one);
   finished_ = true;
   record_.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
   conclude(record_);

@@ -28,6 +28,7 @@ class RunLog {
   void add(const Finding& finding);
   void add(const Fit& fit);
   void add(const NotTested& not_tested);
+  void add(const Matrix& matrix);
   void set_overhead(const std::string& name, double value);
   /// What is known of MPI beyond the header.
   void add_mpi(const std::map<std::string, std::string>& words);
@@ -40,8 +41,8 @@ class RunLog {
   /// The ids and scopes still to come, so that a run cut short can say what it left out.
   void set_remaining(std::vector<std::string> ids);
 
-  /// Called once, when all else is in the record and before it is concluded. Must not throw.
-  void set_last_findings(std::function<std::vector<Finding>(const RunRecord&)> find);
+  /// Called once each, in order, when all else is in the record and before it is concluded. Must not throw.
+  void add_last_findings(std::function<std::vector<Finding>(const RunRecord&)> find);
 
   /// Concludes, writes result.json, report.md and the journal's end. The second caller gets the first one's
   /// record. nullopt when the lock cannot be had within `patience`: then another thread hangs in a write to
@@ -60,7 +61,7 @@ class RunLog {
   std::chrono::steady_clock::time_point begun_;
   std::optional<CheckRecord> current_;
   std::vector<std::string> remaining_;
-  std::function<std::vector<Finding>(const RunRecord&)> last_findings_;
+  std::vector<std::function<std::vector<Finding>(const RunRecord&)>> last_findings_;
   bool write_failed_{};
   bool finished_{};
 };

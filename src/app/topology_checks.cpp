@@ -34,6 +34,18 @@ std::optional<Expectation> told_expectation(const ClusterTopology& cluster, cons
   return all_alike ? first : std::nullopt;
 }
 
+/// What two checks found alike is one finding that explains both.
+void add(Finding finding, std::vector<Finding>& findings) {
+  const auto same = std::find_if(findings.begin(), findings.end(), [&](const Finding& one) {
+    return one.slug == finding.slug && one.component == finding.component && one.evidence == finding.evidence;
+  });
+  if (same == findings.end()) {
+    findings.push_back(std::move(finding));
+  } else {
+    same->explains.insert(same->explains.end(), finding.explains.begin(), finding.explains.end());
+  }
+}
+
 }  // namespace
 
 TopologyWords read_topology_words(const TopologySources& sources) {
@@ -66,7 +78,7 @@ TopologyVerdicts judge_topology(ClusterTopology& cluster, const TopologyWords& w
   }
   const std::optional<Expectation> expectation =
       words.expectation ? words.expectation : told_expectation(cluster, gres);
-  const topology::Facts facts{cluster, expectation, config::built_in_platforms(), words.platform};
+  const topology::Facts facts{cluster, expectation, config::built_in_platforms(), words.platform, words.job};
   TopologyVerdicts verdicts;
   for (const topology::FactRow& row : topology::catalog()) {
     if (!is_selected(row.id, only, skip)) continue;
@@ -75,7 +87,7 @@ TopologyVerdicts judge_topology(ClusterTopology& cluster, const TopologyWords& w
       verdicts.not_tested.push_back({judged.check.id, judged.check.reason});
     else
       verdicts.checks.push_back(std::move(judged.check));
-    for (Finding& finding : judged.findings) verdicts.findings.push_back(std::move(finding));
+    for (Finding& finding : judged.findings) add(std::move(finding), verdicts.findings);
   }
   return verdicts;
 }

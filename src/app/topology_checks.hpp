@@ -23,6 +23,7 @@ struct TopologyWords {
   std::string platform;
   std::string switch_topology;  ///< text
   std::string switch_topology_file;
+  topology::JobNetwork job{};  ///< not from a file: how the job sends
 };
 TopologyWords read_topology_words(const TopologySources& sources);
 

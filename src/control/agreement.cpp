@@ -9,17 +9,20 @@
 namespace fabricheck::control {
 
 std::optional<AgreedError> together(Communicator& world, const std::string& host,
-                                    const std::function<void()>& work) {
+                                    const std::function<void()>& work, std::optional<int> world_rank) {
   std::string text;
-  double kind = 0.0;  // 1 unavailable, 2 broken, 3 usage: the gravest counts
+  double kind = 0.0;  // 0.5 an echo, 1 unavailable, 2 broken, 3 usage: the gravest counts
   const auto here = [&](const std::exception& error) {
-    return fmt::format("rank {} on {}: {}", world.rank(), host, error.what());
+    return fmt::format("rank {} on {}: {}", world_rank.value_or(world.rank()), host, error.what());
   };
   try {
     work();
   } catch (const UsageError& error) {
     text = error.what();  // about the command, not about a rank
     kind = 3.0;
+  } catch (const Echo& error) {
+    text = here(error);
+    kind = 0.5;
   } catch (const Unavailable& error) {
     text = here(error);
     kind = 1.0;
@@ -34,8 +37,8 @@ std::optional<AgreedError> together(Communicator& world, const std::string& host
   for (const std::string& one : gather_strings(world, kind == gravest[0] ? text : std::string(), 0))
     if (first.empty()) first = one;
   return AgreedError{broadcast_string(world, first, 0), gravest[0] == 3.0   ? AgreedError::Kind::usage
-                                                        : gravest[0] == 2.0 ? AgreedError::Kind::broken
-                                                                            : AgreedError::Kind::unavailable};
+                                                        : gravest[0] == 1.0 ? AgreedError::Kind::unavailable
+                                                                            : AgreedError::Kind::broken};
 }
 
 }  // namespace fabricheck::control

@@ -16,7 +16,8 @@ struct AgreedError {
 };
 
 /// Runs `work` on every rank, keeps what it throws, and tells all. nullopt when none failed. Collective.
+/// `world_rank` is how this rank is called where `world` is only a part of the world.
 std::optional<AgreedError> together(Communicator& world, const std::string& host,
-                                    const std::function<void()>& work);
+                                    const std::function<void()>& work, std::optional<int> world_rank = {});
 
 }  // namespace fabricheck::control

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/operation.hpp"
+#include "core/pair_operation.hpp"
 
 namespace fabricheck {
 
@@ -17,6 +18,8 @@ enum class Scope {
   between_nodes_group,  ///< one rank per node, groups of at most the target's group size
   all_ranks,            ///< every rank of every node
   inside_node,          ///< the ranks of each node, all nodes at once
+  pair,                 ///< two ranks of two nodes, as the rounds of pairs say; many pairs at once
+  loopback,             ///< the same within one node: no network is tested
 };
 
 inline const char* scope_name(Scope scope) {
@@ -29,6 +32,10 @@ inline const char* scope_name(Scope scope) {
       return "all ranks";
     case Scope::inside_node:
       return "inside node";
+    case Scope::pair:
+      return "between nodes, pair";
+    case Scope::loopback:
+      return "loopback, pair";
   }
   return "?";
 }
@@ -57,6 +64,15 @@ struct CheckRow {
   /// Empty: whole elements.
   std::function<std::uint64_t(std::uint64_t bytes, int ranks, std::size_t element_bytes)> payload_bytes;
   OperationFactory make;
+  /// Of a check between pairs, in place of `make`.
+  PairOperationFactory make_pair;
+  bool both_orders{};  ///< of a pair: measured from either rank to the other, for they are different paths
+  int flows{};         ///< of a pair: sample i is of flow i % flows; 0: there is one
+  std::vector<std::uint64_t> quick_sizes;  ///< with few sizes, in place of three of `sizes`
+  bool sizes_are_fixed{};                  ///< no others can be asked for
+  bool has_histogram{};
+  /// Presented as a rate: value = rate_times_us(bytes) / microseconds. Empty: by bus_factor, or the time itself.
+  std::function<double(std::uint64_t bytes)> rate_times_us;
   /// The id of the measured check whose median, at the same scope and size, is the time this one computes
   /// meanwhile.
   std::string computes_for;

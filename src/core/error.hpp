@@ -24,4 +24,11 @@ class Unavailable : public Error {
   using Error::Error;
 };
 
+/// This rank failed only because another one did: its words are no cause, and are shown where nobody has better
+/// ones.
+class Echo : public Error {
+ public:
+  using Error::Error;
+};
+
 }  // namespace fabricheck

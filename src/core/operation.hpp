@@ -23,6 +23,9 @@ struct Mismatch {
   double got{};
 };
 
+/// "rank 2 on h7: iteration 50, element 3: expected 1, got 2".
+std::string mismatch_words(const Mismatch& wrong);
+
 /// Every participating rank makes the same execute() calls. prepare() and verify() are local: when one
 /// throws, the Sampler keeps calling execute() to the end of the batch so that no other rank waits for ever,
 /// and then votes.

@@ -21,6 +21,13 @@ struct Interval {
   bool operator==(const Interval&) const = default;
 };
 
+/// How often which values came: bins of equal ratio, the empty ones left out.
+struct Histogram {
+  std::vector<double> upper;           ///< the largest value that a bin takes, ascending
+  std::vector<std::uint64_t> samples;  ///< in each bin
+  bool operator==(const Histogram&) const = default;
+};
+
 /// Statistics in the check's unit. Unset means not available (too few samples), never zero.
 struct Statistics {
   std::uint64_t samples{};
@@ -40,6 +47,7 @@ struct Statistics {
   std::uint64_t late_starts{};                ///< samples in which a rank missed the common start
   std::uint64_t overruns{};  ///< iterations that began before the one before had ended: no samples
   std::uint64_t verified{};  ///< iterations whose result was compared element by element
+  std::optional<Histogram> histogram;  ///< of all samples
   bool operator==(const Statistics&) const = default;
 };
 
@@ -74,6 +82,9 @@ struct CheckRecord {
   std::optional<LastRank> last;
   std::optional<AppliedTarget> target;
   std::map<std::string, double> counters;
+  /// What it ran on, found while it ran: ports, addresses, the class, sizes of queues. Unlike the parameters it does
+  /// not tell one check from another. Unset: nothing to tell.
+  std::optional<std::map<std::string, Parameter>> path;
   Verdict verdict{Verdict::unchecked};
   std::string reason;                     ///< one sentence; empty only for a plain PASS or UNCHECKED
   std::vector<std::string> participants;  ///< hosts

@@ -110,10 +110,7 @@ class Run {
   void verify(std::uint64_t iteration) {
     guarded([&] {
       if (mismatch_text_.empty()) {
-        if (const auto wrong = operation_.verify(iteration))
-          mismatch_text_ =
-              fmt::format("rank {} on {}: iteration {}, element {}: expected {}, got {}", wrong->rank,
-                          wrong->host, wrong->iteration, wrong->index, wrong->expected, wrong->got);
+        if (const auto wrong = operation_.verify(iteration)) mismatch_text_ = mismatch_words(*wrong);
       }
     });
   }

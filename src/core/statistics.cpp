@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <numeric>
 
 namespace fabricheck {
@@ -184,6 +185,21 @@ Statistics describe(std::span<const double> values) {
   if (sorted.size() >= 1000) statistics.p99 = quantile_of_sorted(sorted, 0.99);
   if (sorted.size() >= 10000) statistics.p999 = quantile_of_sorted(sorted, 0.999);
   return statistics;
+}
+
+Histogram histogram_of(std::span<const double> values) {
+  constexpr double bins_per_octave = 8.0;
+  constexpr int lowest = -1000;
+  std::map<int, std::uint64_t> counts;
+  for (const double value : values)
+    ++counts[value > 0.0 && std::isfinite(value) ? static_cast<int>(std::ceil(bins_per_octave * std::log2(value) - 1e-9))
+                                                 : lowest];
+  Histogram histogram;
+  for (const auto& [bin, count] : counts) {
+    histogram.upper.push_back(bin == lowest ? 0.0 : std::exp2(bin / bins_per_octave));
+    histogram.samples.push_back(count);
+  }
+  return histogram;
 }
 
 int tree_rounds(int participants) {

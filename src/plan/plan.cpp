@@ -65,7 +65,9 @@ bool selected(const std::string& id, const Request& request) {
 
 std::vector<std::uint64_t> sizes_of(const CheckRow& row, const Request& request) {
   if (row.sizes.empty()) return {0};
+  if (row.sizes_are_fixed) return row.sizes;
   if (!request.sizes.empty()) return request.sizes;
+  if (request.few_sizes && !row.quick_sizes.empty()) return row.quick_sizes;
   if (!request.few_sizes || row.sizes.size() <= 3) return row.sizes;
   return {row.sizes.front(), row.sizes[row.sizes.size() / 2], row.sizes[row.sizes.size() - 3]};
 }
@@ -87,19 +89,25 @@ class Planner {
     }
     // The gate first: what a short budget must not lose.
     for (const CheckRow& row : catalogue_) add_row(row, true);
+    for (const CheckRow& row : catalogue_) add_pairs(row);
     for (const CheckRow& row : catalogue_) add_row(row, false);
     if (world_.by_node.size() == 1)
       plan_.not_tested.push_back({"network", "all ranks are on one node, so no network was tested"});
     for (const CheckRow& row : catalogue_)
-      if (!row.unavailable_reason.empty() && selected(row.id, request_))
+      if (!row.unavailable_reason.empty() && selected(row.id, request_) && !row.make_pair)
         plan_.not_tested.push_back({row.id, row.unavailable_reason});
+    const auto measures_pairs = [&](const CheckRow& row) { return row.make_pair && selected(row.id, request_); };
+    const auto pair_row = std::find_if(catalogue_.begin(), catalogue_.end(), measures_pairs);
+    if (pair_row != catalogue_.end() && (!pair_row->unavailable_reason.empty() || !request_.no_pairs.empty()))
+      plan_.not_tested.push_back({"verbs", pair_row->unavailable_reason.empty() ? request_.no_pairs
+                                                                                : pair_row->unavailable_reason});
     share_budget();
     return std::move(plan_);
   }
 
  private:
   void add_row(const CheckRow& row, bool gate) {
-    if (!row.derived_from.empty() || !row.unavailable_reason.empty()) return;
+    if (!row.derived_from.empty() || !row.unavailable_reason.empty() || row.make_pair) return;
     std::vector<const CheckRow*> derived;
     for (const CheckRow& other : catalogue_)
       if (other.derived_from == row.id && selected(other.id, request_)) derived.push_back(&other);
@@ -128,6 +136,70 @@ class Planner {
     if (!gate && show && request_.all_variants && request_.types.empty() && request_.reductions.empty() &&
         request_.in_place.empty())
       add_other_variants(row);
+  }
+
+  void add_pairs(const CheckRow& row) {
+    if (!row.make_pair || !selected(row.id, request_)) return;
+    if (request_.few_sizes && !row.in_quick && request_.only.empty()) return;
+    const std::string& reason = row.unavailable_reason.empty() ? request_.no_pairs : row.unavailable_reason;
+    if (!reason.empty() || request_.pairs.empty()) {
+      if (!request_.only.empty()) plan_.skipped.emplace_back(&row, reason.empty() ? "there is no pair" : reason);
+      return;
+    }
+    for (const std::uint64_t bytes : sizes_of(row, request_))
+      for (std::size_t round = 0; round < request_.pairs.size(); ++round) {
+        add_round(row, bytes, round, request_.pairs[round]);
+        if (row.both_orders) add_round(row, bytes, round, turned(request_.pairs[round]));
+      }
+  }
+
+  static PairRound turned(const PairRound& pairs) {
+    PairRound others;
+    for (Pair pair : pairs) {
+      std::swap(pair.from, pair.to);
+      std::swap(pair.from_rail, pair.to_rail);
+      others.push_back(pair);
+    }
+    return others;
+  }
+
+  void add_round(const CheckRow& row, std::uint64_t bytes, std::size_t round, const PairRound& pairs) {
+    PlannedCheck check;
+    check.row = &row;
+    check.bytes = bytes;
+    check.scope = request_.loopback ? Scope::loopback : Scope::pair;
+    check.pairs = pairs;
+    check.round = static_cast<int>(round);
+    check.nodes = request_.loopback ? 1 : 2;
+    check.ranks_per_node = request_.loopback ? 2 : 1;
+    check.wanted_samples = row.better == Better::lower ? gate_samples : other_samples;
+    for (const Pair& pair : pairs) {
+      check.groups.push_back({pair.from, pair.to});
+      check.pair_targets.push_back(pair_target(row, bytes, pair));
+      if (check.pair_targets.back()) ++plan_.judged;
+    }
+    plan_.checks.push_back(std::move(check));
+  }
+
+  /// A file's target counts before that of the port's rate. A loopback is no network, and what is in software has no
+  /// target.
+  std::optional<Target> pair_target(const CheckRow& row, std::uint64_t bytes, const Pair& pair) const {
+    if (request_.loopback) return std::nullopt;
+    const Target* told = find_target(request_.targets, row.id, bytes, 1);
+    if (told && (!pair.in_software || told->origin != "built in")) return *told;
+    const bool is_bandwidth = row.rate_times_us && row.metric == "bandwidth" && row.flows == 0;
+    if (!is_bandwidth || bytes < port_rate_from_bytes || pair.in_software || !pair.port_rate_GBps) return std::nullopt;
+    Target target;
+    target.check = row.id;
+    target.bytes = bytes;
+    target.comparison = Comparison::at_least;
+    target.value = port_rate_share * *pair.port_rate_GBps;
+    target.unit = row.unit;
+    target.source = fmt::format("{:.0f} % of the port's {:g} Gb/s (Mellanox/ngc_multinode_perf: \"Pass criterion is 90% of "
+                                "the port link speed\")",
+                                100.0 * port_rate_share, 8.0 * *pair.port_rate_GBps);
+    target.origin = "built in";
+    return target;
   }
 
   /// The variants that were named; what a row does not have, it takes as its default.
@@ -198,6 +270,9 @@ class Planner {
         if (const Target* target = find(check, world_.max_per_node)) check.target = *target;
         add(check, nodes, world_.max_per_node);
         return;
+      case Scope::pair:
+      case Scope::loopback:
+        return;  // see add_pairs()
       case Scope::inside_node: {
         for (const Ranks& ranks : world_.by_node)
           if (ranks.size() > 1) check.groups.push_back(ranks);
@@ -286,6 +361,8 @@ class Planner {
       if (check.sweep) continue;
       check.all_repeats = !judged(check) || !request_.few_sizes;
       check.repeats = judged(check) || !request_.few_sizes ? max_repeats : min_repeats;
+      // Many pairs in few repeats tell more of a network than few pairs in many.
+      if (!check.pairs.empty() && request_.pairs.size() > 2) check.repeats = min_repeats;
       while (check.repeats > min_repeats && check.budget_ns < check.repeats * min_repeat_ns)
         check.repeats /= 2;
     }
@@ -301,6 +378,9 @@ class Planner {
 
 bool is_judged(const PlannedCheck& check, std::span<const Target> targets) {
   if (check.target || check.against_model) return true;
+  if (std::any_of(check.pair_targets.begin(), check.pair_targets.end(),
+                  [](const std::optional<Target>& target) { return target.has_value(); }))
+    return true;
   return !check.sweep && std::any_of(check.derived.begin(), check.derived.end(), [&](const CheckRow* row) {
     return find_target(targets, row->id, check.bytes, check.ranks_per_node) != nullptr;
   });

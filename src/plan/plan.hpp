@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/check.hpp"
@@ -12,6 +13,20 @@
 #include "core/target.hpp"
 
 namespace fabricheck::plan {
+
+/// Two ranks that measure together, the first towards the second.
+struct Pair {
+  int from{};
+  int to{};
+  std::optional<int> from_rail, to_rail;
+  /// What the slower of both ports carries in one direction; unset: not known, or the fiction of a NIC in software.
+  std::optional<double> port_rate_GBps;
+  bool in_software{};  ///< targets for real NICs do not apply
+  bool operator==(const Pair&) const = default;
+};
+
+/// Pairs that measure at the same time: no rank is in two of them.
+using PairRound = std::vector<Pair>;
 
 struct Request {
   std::int64_t budget_ns{};
@@ -24,7 +39,16 @@ struct Request {
   std::vector<bool> in_place;         ///< empty: out of place
   bool all_variants{};                ///< where none are named: each at one size, over the widest scope
   std::vector<Target> targets;
+  std::vector<PairRound> pairs;  ///< for rows that measure pairs
+  std::string no_pairs;          ///< why there are none
+  bool loopback{};               ///< the pairs are within nodes
 };
+
+/// A port gives at least this share of its rate (Mellanox/ngc_multinode_perf, README.md: "Pass criterion is 90% of the
+/// port link speed").
+inline constexpr double port_rate_share = 0.9;
+/// From this size on: what several NICs of 400 Gb/s were seen to need with one queue pair.
+inline constexpr std::uint64_t port_rate_from_bytes = std::uint64_t{1} << 20;
 
 /// One measurement: its groups measure at the same time, each within itself.
 struct PlannedCheck {
@@ -42,6 +66,9 @@ struct PlannedCheck {
   std::optional<int> group_number;       ///< when apart
   bool against_model{};                  ///< the world's latency, judged against what its groups predict
   std::optional<Target> target;          ///< of the row
+  PairRound pairs;                       ///< of a check between pairs, as `groups`
+  int round{};                           ///< which of the rounds of pairs
+  std::vector<std::optional<Target>> pair_targets;  ///< as `groups`; in place of `target`
   std::int64_t budget_ns{};
   int repeats{1};  ///< of the whole measurement; the budget and the samples are for all of them
   /// All repeats, also when the verdict is there: their spread is what a later result is compared with.
@@ -53,6 +80,7 @@ struct PlannedCheck {
 struct TestPlan {
   std::vector<PlannedCheck> checks;
   std::vector<NotTested> not_tested;
+  std::vector<std::pair<const CheckRow*, std::string>> skipped;  ///< asked for by name and not possible, and why
   int judged{};  ///< verdicts that a target decides, over all groups: the family
 };
 
@@ -64,7 +92,8 @@ bool is_judged(const PlannedCheck& check, std::span<const Target> targets);
 /// first, in groups of at most the target's group_nodes nodes, together and, with several groups, apart; the
 /// whole world then beside it. The budget is shared by weight: a gate check counts four times another, and is
 /// the same on every rank. What a target judges is measured in 16 repeats, or 8 or 4 where the budget is
-/// short; so is everything else, or in 4 repeats with few_sizes.
+/// short; so is everything else, or in 4 repeats with few_sizes. Rows between pairs are measured in each round of
+/// `pairs`, from either end where the row has both orders, and in 4 repeats where there are more than two rounds.
 TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
                    const Request& request);
 

@@ -28,6 +28,13 @@ void members(Visit& visit, Record& statistics) {
   visit("late_starts", statistics.late_starts);
   visit("overruns", statistics.overruns);
   visit("verified", statistics.verified);
+  visit("histogram", statistics.histogram);
+}
+
+template <class Visit, Is<Histogram> Record>
+void members(Visit& visit, Record& histogram) {
+  visit("upper", histogram.upper);
+  visit("samples", histogram.samples);
 }
 
 template <class Visit, Is<LastRank> Record>
@@ -59,6 +66,7 @@ void members(Visit& visit, Record& check) {
   visit("last", check.last);
   visit("target", check.target);
   visit("counters", check.counters);
+  visit("path", check.path);
   visit("verdict", check.verdict);
   visit("reason", check.reason);
   visit("participants", check.participants);

@@ -124,7 +124,7 @@ TEST_F(Compare, ARunWorseThanItsBaselineSaysSoInItsResult) {
     header.checks.clear();
     const std::string folder = (folder_ / out).string();
     RunLog log(header, folder);
-    log.set_last_findings([&](const RunRecord& record) { return baseline.findings(record); });
+    log.add_last_findings([&](const RunRecord& record) { return baseline.findings(record); });
     log.add(check);
     const auto record = log.finish(std::chrono::seconds(5));
     EXPECT_EQ(log.finish(std::chrono::seconds(5))->findings.size(), record->findings.size());

@@ -1,0 +1,151 @@
+#include "fabric/verbs/measure/catalog.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+
+namespace fabricheck::verbs {
+namespace {
+
+constexpr std::uint64_t KiB = 1024, MiB = 1024 * KiB;
+constexpr std::uint64_t atomic_bytes = 8;
+
+/// One operation. Everything else about its checks follows.
+struct Row {
+  const char* name;
+  const char* words;
+  Transport transport;
+  Opcode opcode;
+  bool streams{};  ///< has bandwidth and message rate
+  bool quick{};    ///< part of suite quick
+};
+
+constexpr Row table[] = {
+    {"write", "RC write", Transport::rc, Opcode::write, true, true},
+    {"send", "RC send", Transport::rc, Opcode::send, true, true},
+    {"read", "RC read", Transport::rc, Opcode::read, true, true},
+    {"fetch_add", "RC fetch-and-add", Transport::rc, Opcode::fetch_add},
+    {"compare_swap", "RC compare-and-swap", Transport::rc, Opcode::compare_swap},
+    {"uc_write", "UC write", Transport::uc, Opcode::write},
+    {"uc_send", "UC send", Transport::uc, Opcode::send},
+    {"ud_send", "UD send", Transport::ud, Opcode::send},
+};
+
+bool is_atomic(Opcode opcode) { return opcode == Opcode::fetch_add || opcode == Opcode::compare_swap; }
+
+using Make = std::unique_ptr<PairOperation> (*)(const Row&, const Setup&, const PairRequest&);
+
+PairOperationFactory factory(const Row& row, const std::shared_ptr<const Setup>& setup, Make make) {
+  return [&row, setup, make](const PairRequest& request) {
+    if (!setup || !setup->unavailable.empty()) throw Unavailable(setup ? setup->unavailable : "no port was chosen");
+    if (is_atomic(row.opcode) && !setup->port.device->limits().atomics)
+      throw Unavailable(setup->port.place.device + " cannot do atomic operations");
+    return make(row, *setup, request);
+  };
+}
+
+CheckRow base(const Row& row, const char* metric, const char* title, const char* unit) {
+  CheckRow check;
+  check.id = fmt::format("verbs.{}.{}", row.name, metric);
+  check.title = fmt::format("{} {}", row.words, title);
+  check.metric = metric;
+  check.unit = unit;
+  check.backend = "verbs";
+  check.unavailable_reason = unavailable_reason();
+  check.scopes = {Scope::pair, Scope::loopback};
+  check.in_quick = row.quick;
+  return check;
+}
+
+CheckRow latency(const Row& row, const std::shared_ptr<const Setup>& setup) {
+  CheckRow check = base(row, "latency", "latency", "us");
+  const bool round_trip = row.opcode == Opcode::read || is_atomic(row.opcode);
+  check.description = fmt::format("{} between two ports by ping-pong, {}", row.words,
+                                  round_trip ? "the full round trip" : "half the round trip");
+  check.sizes = {2, 8, 64, 512, 4 * KiB, 64 * KiB, MiB, 8 * MiB};
+  if (row.transport == Transport::ud) check.sizes = {2, 8, 64, 512, KiB};
+  check.quick_sizes = {8};
+  check.has_histogram = true;
+  if (is_atomic(row.opcode)) {
+    check.sizes = {atomic_bytes};
+    check.sizes_are_fixed = true;
+  }
+  check.make_pair = factory(row, setup, [](const Row& one, const Setup& with, const PairRequest& request) {
+    return make_latency(with, request, one.transport, one.opcode);
+  });
+  return check;
+}
+
+CheckRow bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup) {
+  CheckRow check = base(row, "bandwidth", "bandwidth", "GB/s");
+  check.description = fmt::format("{} from one port to another, as many on their way as the queue is deep", row.words);
+  check.better = Better::higher;
+  check.sizes = {4 * KiB, 64 * KiB, MiB, 8 * MiB};
+  check.quick_sizes = {64 * KiB, MiB};
+  check.both_orders = true;
+  check.rate_times_us = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e3; };
+  check.make_pair = factory(row, setup, [](const Row& one, const Setup& with, const PairRequest& request) {
+    return make_stream(with, request, one.transport, one.opcode, Direction::one_way);
+  });
+  return check;
+}
+
+CheckRow bidirectional(const Row& row, const std::shared_ptr<const Setup>& setup) {
+  CheckRow check = base(row, "bidirectional", "bidirectional bandwidth", "GB/s");
+  check.description = fmt::format("{} in both directions at the same time, the sum of both", row.words);
+  check.better = Better::higher;
+  check.sizes = {64 * KiB, MiB};
+  check.in_quick = false;
+  check.rate_times_us = [](std::uint64_t bytes) { return 2.0 * static_cast<double>(bytes) / 1e3; };
+  check.make_pair = factory(row, setup, [](const Row& one, const Setup& with, const PairRequest& request) {
+    return make_stream(with, request, one.transport, one.opcode, Direction::both);
+  });
+  return check;
+}
+
+CheckRow message_rate(const Row& row, const std::shared_ptr<const Setup>& setup) {
+  CheckRow check = base(row, "message_rate", "message rate", "M/s");
+  check.description = fmt::format("small {} messages from one port to another, millions per second", row.words);
+  check.better = Better::higher;
+  check.sizes = {8};
+  check.in_quick = false;
+  check.both_orders = true;
+  check.rate_times_us = [](std::uint64_t) { return 1.0; };
+  check.make_pair = factory(row, setup, [](const Row& one, const Setup& with, const PairRequest& request) {
+    return make_stream(with, request, one.transport, one.opcode, Direction::one_way);
+  });
+  return check;
+}
+
+CheckRow flow_sweep(const std::shared_ptr<const Setup>& setup) {
+  CheckRow check = base(table[0], "paths", "bandwidth over several flows", "GB/s");
+  check.description = "RC write over flows of their own, one after the other: whether all paths through the network give "
+                      "as much";
+  check.better = Better::higher;
+  check.sizes = {MiB};
+  check.in_quick = false;
+  check.both_orders = true;
+  check.flows = swept_flows;
+  check.rate_times_us = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e3; };
+  check.make_pair = factory(table[0], setup, [](const Row&, const Setup& with, const PairRequest& request) {
+    return make_flow_sweep(with, request, swept_flows);
+  });
+  return check;
+}
+
+}  // namespace
+
+std::vector<CheckRow> catalog(std::shared_ptr<const Setup> setup) {
+  std::vector<CheckRow> rows;
+  for (const Row& row : table) rows.push_back(latency(row, setup));
+  for (const Row& row : table)
+    if (row.streams) rows.push_back(bandwidth(row, setup));
+  for (const Row& row : table)
+    if (row.streams) rows.push_back(bidirectional(row, setup));
+  for (const Row& row : table)
+    if (row.streams) rows.push_back(message_rate(row, setup));
+  rows.push_back(flow_sweep(setup));
+  return rows;
+}
+
+}  // namespace fabricheck::verbs

@@ -1,0 +1,250 @@
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <thread>
+
+#include "core/error.hpp"
+#include "fabric/verbs/measure/operations.hpp"
+#include "fabric/verbs/measure/payload.hpp"
+
+namespace fabricheck::verbs {
+namespace {
+
+/// As perftest wants it for latency; the device may give less.
+constexpr int wanted_inline_bytes = 220;
+constexpr int latency_depth = 64;
+constexpr int posted_receives = 16;
+/// Unsignaled sends fill the queue: every so many one is waited for.
+constexpr std::uint64_t signal_every = 16;
+/// More than two, so that two messages after another into the same place are never the same.
+constexpr std::size_t read_slots = 64;
+
+constexpr double ns_per_us = 1000.0;
+
+/// Differs between two messages into the same of two slots.
+std::byte stamp_of(std::uint64_t iteration) { return std::byte(1 + (iteration / 2) % 251); }
+
+class Latency : public PairOperation {
+ public:
+  Latency(const Setup& setup, const PairRequest& request, const ConnectionRequest& connection)
+      : request_(request), clock_(*request.clock), endpoint_(setup.port, *request.pair, connection) {}
+
+  Verified verify(std::uint64_t, std::size_t) override {
+    endpoint_.check_events();
+    Verified verified{messages_, mismatch_};
+    messages_ = 0;
+    return verified;
+  }
+  std::map<std::string, Parameter> path() const override { return endpoint_.path(); }
+
+ protected:
+  bool initiates() const { return endpoint_.side() == 0; }
+
+  void make_message(std::size_t slot, std::uint64_t iteration) {
+    fill_payload(endpoint_.outgoing(0, slot), payload_seed(iteration, endpoint_.side()), stamp_of(iteration));
+  }
+
+  void check_message(std::size_t slot, std::uint64_t iteration) {
+    ++messages_;
+    const std::uint64_t seed = payload_seed(iteration, 1 - endpoint_.side());
+    const auto wrong = compare_payload(endpoint_.incoming(0, slot), seed, stamp_of(iteration));
+    if (wrong && !mismatch_)
+      mismatch_ = wrong_message(request_, iteration, wrong->index, std::to_integer<int>(wrong->expected),
+                                std::to_integer<int>(wrong->got));
+  }
+  void differs(std::uint64_t iteration, std::uint64_t expected, std::uint64_t got) {
+    if (expected != got && !mismatch_)
+      mismatch_ = wrong_message(request_, iteration, 0, static_cast<double>(expected), static_cast<double>(got));
+  }
+
+  PairRequest request_;
+  const Clock& clock_;
+  Endpoint endpoint_;
+  std::uint64_t messages_{};
+  std::optional<Mismatch> mismatch_;
+};
+
+/// The timed part is what perftest's ib_write_lat repeats: post, poll the own completion, watch the last byte of the
+/// answer. Two slots in turn: an end that still compares the last message is not overtaken by the next.
+class WritePingPong final : public Latency {
+ public:
+  using Latency::Latency;
+
+  void run(std::uint64_t first, std::span<double> times_us) override {
+    const bool is_inline = endpoint_.fits_inline();
+    const std::array<WorkRequest, 2> writes{endpoint_.work(Opcode::write, 0, 0, is_inline),
+                                            endpoint_.work(Opcode::write, 0, 1, is_inline)};
+    const bool starts = initiates();
+    for (std::size_t i = 0; i < times_us.size(); ++i) {
+      const std::uint64_t iteration = first + i;
+      const std::size_t slot = iteration % 2;
+      make_message(slot, iteration);
+      if (starts) {
+        const std::int64_t begin = clock_.now_ns();
+        endpoint_.post(0, writes[slot]);
+        endpoint_.wait_send();
+        wait_message(slot, iteration);
+        times_us[i] = static_cast<double>(clock_.now_ns() - begin) / (2.0 * ns_per_us);
+      } else {
+        wait_message(slot, iteration);
+        endpoint_.post(0, writes[slot]);
+        endpoint_.wait_send();
+      }
+      check_arrived(slot, iteration);
+    }
+  }
+
+ private:
+  void wait_message(std::size_t slot, std::uint64_t iteration) {
+    const volatile std::byte* last = &endpoint_.incoming(0, slot).back();
+    const std::byte stamp = stamp_of(iteration);
+    endpoint_.wait([&] { return *last == stamp; }, "the last byte of a message");
+    std::atomic_thread_fence(std::memory_order_acquire);
+  }
+
+  /// Verbs promise no order of the bytes within a message (InfiniBand Architecture Specification, o9-20): what was not
+  /// there with the last byte may come a moment later. What is wrong stays wrong.
+  void check_arrived(std::size_t slot, std::uint64_t iteration) {
+    const std::uint64_t seed = payload_seed(iteration, 1 - endpoint_.side());
+    for (int tries = 0; tries < 1000; ++tries) {
+      if (!compare_payload(endpoint_.incoming(0, slot), seed, stamp_of(iteration))) break;
+      std::this_thread::yield();
+      std::atomic_thread_fence(std::memory_order_acquire);
+    }
+    check_message(slot, iteration);
+  }
+};
+
+/// As perftest's ib_send_lat: post, poll the answer's completion.
+class SendPingPong final : public Latency {
+ public:
+  using Latency::Latency;
+
+  void run(std::uint64_t first, std::span<double> times_us) override {
+    const bool is_inline = endpoint_.fits_inline();
+    const std::array<WorkRequest, 2> sends{endpoint_.work(Opcode::send, 0, 0, is_inline),
+                                           endpoint_.work(Opcode::send, 0, 1, is_inline)};
+    const bool starts = initiates();
+    for (std::size_t i = 0; i < times_us.size(); ++i) {
+      const std::uint64_t iteration = first + i;
+      const std::size_t slot = iteration % 2;
+      make_message(slot, iteration);
+      WorkRequest send = sends[slot];
+      // Memory that is not copied must not change before it was sent for good.
+      send.signaled = !is_inline || ++posted_ % signal_every == 0;
+      if (starts) {
+        const std::int64_t begin = clock_.now_ns();
+        endpoint_.post(0, send);
+        endpoint_.wait_receive();
+        times_us[i] = static_cast<double>(clock_.now_ns() - begin) / (2.0 * ns_per_us);
+      } else {
+        endpoint_.wait_receive();
+        endpoint_.post(0, send);
+      }
+      if (send.signaled) endpoint_.wait_send();
+      // The receive that a message took was posted for slots in turn.
+      const std::size_t arrived = arrived_++ % endpoint_.slots();
+      check_message(arrived, iteration);
+      endpoint_.post_receive(0, arrived);
+    }
+  }
+
+ private:
+  std::uint64_t posted_{}, arrived_{};
+};
+
+/// As perftest's ib_read_lat: post and poll; the peer does nothing.
+class Read final : public Latency {
+ public:
+  using Latency::Latency;
+
+  void prepare(std::uint64_t first, std::size_t) override {
+    if (initiates()) return;
+    for (std::size_t slot = 0; slot < endpoint_.slots(); ++slot) make_message(slot, first + slot);
+  }
+
+  void run(std::uint64_t first, std::span<double> times_us) override {
+    if (!initiates()) return;
+    for (std::size_t i = 0; i < times_us.size(); ++i) {
+      const std::size_t slot = i % endpoint_.slots();
+      WorkRequest read = endpoint_.work(Opcode::read, 0, slot, false);
+      // All into one place: what stayed there from the read before is seen.
+      read.local = endpoint_.incoming(0, 0).data();
+      const std::int64_t begin = clock_.now_ns();
+      endpoint_.post(0, read);
+      endpoint_.wait_send();
+      times_us[i] = static_cast<double>(clock_.now_ns() - begin) / ns_per_us;
+      check_message(0, first + slot);
+    }
+  }
+};
+
+/// Both ends know every operand, so they know each value that is brought back, and the last one.
+class Atomic final : public Latency {
+ public:
+  Atomic(const Setup& setup, const PairRequest& request, const ConnectionRequest& connection, Opcode opcode)
+      : Latency(setup, request, connection), opcode_(opcode) {}
+
+  void run(std::uint64_t first, std::span<double> times_us) override {
+    WorkRequest work = endpoint_.work(opcode_, 0, 0, false);
+    for (std::size_t i = 0; i < times_us.size(); ++i) {
+      const std::uint64_t iteration = first + i, before = value_;
+      const std::uint64_t operand = payload_seed(iteration, 0);
+      value_ = opcode_ == Opcode::fetch_add ? value_ + operand : operand;
+      if (!initiates()) continue;
+      work.operand = opcode_ == Opcode::fetch_add ? operand : before;
+      work.swap = operand;
+      const std::int64_t begin = clock_.now_ns();
+      endpoint_.post(0, work);
+      endpoint_.wait_send();
+      times_us[i] = static_cast<double>(clock_.now_ns() - begin) / ns_per_us;
+      ++messages_;
+      differs(iteration, before, value_in(endpoint_.incoming(0, 0)));
+    }
+  }
+
+  Verified verify(std::uint64_t first, std::size_t count) override {
+    if (!initiates()) differs(first + count - 1, value_, value_in(endpoint_.outgoing(0, 0)));
+    return Latency::verify(first, count);
+  }
+
+ private:
+  static std::uint64_t value_in(std::span<const std::byte> memory) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, memory.data(), sizeof value);
+    return value;
+  }
+
+  Opcode opcode_;
+  std::uint64_t value_{};  ///< in the responder's memory, once all iterations so far are done
+};
+
+}  // namespace
+
+std::unique_ptr<PairOperation> make_latency(const Setup& setup, const PairRequest& request, Transport transport,
+                                            Opcode opcode) {
+  ConnectionRequest connection = connection_of(setup, request, transport, opcode);
+  connection.send_depth = latency_depth;
+  connection.slots = 2;
+  const bool answers = opcode == Opcode::send || opcode == Opcode::write;
+  if (answers) connection.inline_bytes = wanted_inline_bytes;
+  switch (opcode) {
+    case Opcode::send:
+      connection.receive_depth = posted_receives;
+      return std::make_unique<SendPingPong>(setup, request, connection);
+    case Opcode::write:
+      return std::make_unique<WritePingPong>(setup, request, connection);
+    case Opcode::read:
+      connection.slots = std::clamp<std::size_t>((std::size_t{4} << 20) / std::max<std::uint64_t>(1, request.bytes), 3,
+                                                 read_slots);
+      return std::make_unique<Read>(setup, request, connection);
+    case Opcode::fetch_add:
+    case Opcode::compare_swap:
+      break;
+  }
+  connection.slots = 1;
+  return std::make_unique<Atomic>(setup, request, connection, opcode);
+}
+
+}  // namespace fabricheck::verbs

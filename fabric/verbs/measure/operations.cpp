@@ -1,0 +1,51 @@
+#include "fabric/verbs/measure/operations.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/units.hpp"
+
+namespace fabricheck::verbs {
+namespace {
+
+const char* opcode_name(Opcode opcode) {
+  switch (opcode) {
+    case Opcode::write:
+      return "write";
+    case Opcode::read:
+      return "read";
+    case Opcode::fetch_add:
+      return "fetch-and-add";
+    case Opcode::compare_swap:
+      return "compare-and-swap";
+    case Opcode::send:
+      break;
+  }
+  return "send";
+}
+
+}  // namespace
+
+std::string operation_words(Transport transport, Opcode opcode, std::uint64_t bytes) {
+  return fmt::format("{} {} of {}", transport_name(transport), opcode_name(opcode), format_bytes(bytes));
+}
+
+ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, Transport transport, Opcode opcode) {
+  ConnectionRequest connection;
+  connection.transport = transport;
+  connection.message_bytes = request.bytes;
+  connection.gid_wish = setup.gid_wish;
+  connection.traffic_class = setup.traffic_class;
+  connection.memory_limit_bytes = request.memory_limit_bytes;
+  connection.operation = operation_words(transport, opcode, request.bytes);
+  connection.yield = request.yield;
+  connection.patience = setup.patience;
+  return connection;
+}
+
+Mismatch wrong_message(const PairRequest& request, std::uint64_t iteration, std::uint64_t index, double expected,
+                       double got) {
+  return {request.world_rank, request.host, iteration, index, expected, got};
+}
+
+}  // namespace fabricheck::verbs

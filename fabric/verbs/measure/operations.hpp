@@ -1,0 +1,49 @@
+// The operations between two ranks over verbs. Factories are collective over the pair.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/pair_operation.hpp"
+#include "fabric/verbs/measure/endpoint.hpp"
+
+namespace fabricheck::verbs {
+
+/// What this rank measures with, and what the user asked for.
+struct Setup {
+  LocalPort port;
+  /// Why this rank has no port, "no RDMA device on node7"; empty where it has one.
+  std::string unavailable;
+  int queue_pairs{1};  ///< of bandwidth and message rate
+  int depth{128};      ///< messages on their way, of each queue pair
+  GidWish gid_wish;
+  TrafficClass traffic_class;
+  std::chrono::nanoseconds patience{std::chrono::seconds(10)};
+};
+
+/// Two messages at a time: half round trip of send and write, the full one of read and atomics.
+std::unique_ptr<PairOperation> make_latency(const Setup& setup, const PairRequest& request, Transport transport,
+                                            Opcode opcode);
+
+enum class Direction {
+  one_way,  ///< rank 0 initiates
+  both,     ///< both do, at the same time
+};
+
+/// A stream of messages; the samples are microseconds per message.
+std::unique_ptr<PairOperation> make_stream(const Setup& setup, const PairRequest& request, Transport transport,
+                                           Opcode opcode, Direction direction);
+
+/// One flow after the other, each with a queue pair and a flow label of its own: sample i is of flow i % flows.
+std::unique_ptr<PairOperation> make_flow_sweep(const Setup& setup, const PairRequest& request, int flows);
+
+/// "RC write of 8 B".
+std::string operation_words(Transport transport, Opcode opcode, std::uint64_t bytes);
+/// What all connections of a setup have in common.
+ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, Transport transport, Opcode opcode);
+
+/// The sentence of a wrong byte as the sampler wants it.
+Mismatch wrong_message(const PairRequest& request, std::uint64_t iteration, std::uint64_t index, double expected,
+                       double got);
+
+}  // namespace fabricheck::verbs

@@ -1,0 +1,80 @@
+#include "app/verbs_findings.hpp"
+
+#include <string>
+
+#include <fmt/format.h>
+
+#include "core/units.hpp"
+#include "fabric/pairs/flow_spread.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+using Facts = std::map<std::string, Parameter>;
+
+const std::string* text_of(const CheckRecord& check, const char* name) {
+  if (!check.path) return nullptr;
+  const auto found = check.path->find(name);
+  return found == check.path->end() ? nullptr : std::get_if<std::string>(&found->second);
+}
+
+double number_of(const CheckRecord& check, const char* name) {
+  const auto found = check.path->find(name);
+  const double* value = found == check.path->end() ? nullptr : std::get_if<double>(&found->second);
+  return value == nullptr ? 0.0 : *value;
+}
+
+std::string end_words(const CheckRecord& check, const char* port, std::size_t participant) {
+  const std::string* name = text_of(check, port);
+  const std::string& host = check.participants[std::min(participant, check.participants.size() - 1)];
+  return name == nullptr ? host : fmt::format("{} on {}", *name, host);
+}
+
+Finding collision(const CheckRecord& check, const std::string& slow) {
+  const std::string from = end_words(check, "from_port", 0), to = end_words(check, "to_port", 1);
+  Finding finding;
+  finding.slug = "ecmp-collision";
+  finding.severity = Severity::bad;
+  finding.component = {"path", fmt::format("{} to {}", from, to), ""};
+  finding.meaning = fmt::format(
+      "Flows from {} to {} get {} to {} {}, depending on their UDP source port or flow label: some of them share a link "
+      "of the network with other traffic (ECMP collision); the cables at both ports are not the cause, for all flows use "
+      "them",
+      from, to, format_number(number_of(check, "slowest_flow")), format_number(number_of(check, "fastest_flow")),
+      check.unit);
+  finding.evidence.push_back({"", 0, fmt::format("slow flows: {} of {}", slow, number_of(check, "flows"))});
+  finding.advice =
+      "Spread each connection over several flows (NCCL_IB_QPS_PER_CONNECTION=4 with NCCL_IB_SPLIT_DATA_ON_QPS=1), or let "
+      "the switches balance by load (adaptive routing, dynamic load balancing), or hash on the queue pair, too.";
+  finding.confirm = "fabricheck run --only verbs.write.paths --pairs all";
+  finding.confidence = "likely";
+  finding.explains = {check.id};
+  return finding;
+}
+
+}  // namespace
+
+void note_flows(CheckRecord& record, const std::vector<double>& values_us, int flows, const Measure& measure) {
+  std::vector<std::vector<double>> figures(static_cast<std::size_t>(flows));
+  for (std::size_t i = 0; i < values_us.size(); ++i)
+    figures[i % figures.size()].push_back(measure.convert(values_us[i]));
+  const auto spread = fabric::judge_flows(figures);
+  if (!spread) return;
+  if (!record.path) record.path.emplace();
+  Facts& facts = *record.path;
+  for (std::size_t flow = 0; flow < figures.size(); ++flow) facts[fmt::format("flow_{}", flow)] = spread->medians[flow];
+  facts["flows"] = static_cast<double>(flows);
+  facts["fastest_flow"] = spread->best;
+  facts["slowest_flow"] = spread->worst;
+  if (spread->is_collision()) facts["slow_flows"] = fmt::format("{}", fmt::join(spread->slow, ", "));
+}
+
+std::vector<Finding> verbs_findings(std::span<const CheckRecord> checks) {
+  std::vector<Finding> findings;
+  for (const CheckRecord& check : checks)
+    if (const std::string* slow = text_of(check, "slow_flows"); slow != nullptr && !check.participants.empty())
+      findings.push_back(collision(check, *slow));
+  return findings;
+}
+
+}  // namespace fabricheck::app

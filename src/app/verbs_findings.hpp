@@ -1,0 +1,19 @@
+// What pairs of ports say of the network between them. Pure.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/check.hpp"
+#include "core/judge.hpp"
+#include "core/run_record.hpp"
+
+namespace fabricheck::app {
+
+/// Writes each flow's median into the record's path, and which of them are slow; sample i is of flow i % flows.
+void note_flows(CheckRecord& record, const std::vector<double>& values_us, int flows, const Measure& measure);
+
+/// From the finished checks: flows that share a link ("ecmp-collision").
+std::vector<Finding> verbs_findings(std::span<const CheckRecord> checks);
+
+}  // namespace fabricheck::app

@@ -1,0 +1,180 @@
+#include "app/verbs_world.hpp"
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "app/job_network.hpp"
+#include "app/probe_host.hpp"
+#include "core/error.hpp"
+#include "core/units.hpp"
+#include "fabric/pairs/schedule.hpp"
+#include "topology/model/host_names.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+constexpr double bits_per_byte = 8.0;
+
+fabric::PairChoice choice_of(Pairs pairs) {
+  switch (pairs) {
+    case Pairs::cross:
+      return fabric::PairChoice::cross;
+    case Pairs::all:
+      return fabric::PairChoice::all;
+    case Pairs::rail:
+      break;
+  }
+  return fabric::PairChoice::rail;
+}
+
+std::optional<double> slower(const std::optional<double>& a, const std::optional<double>& b) {
+  return a && b ? std::optional<double>(std::min(*a, *b)) : std::nullopt;
+}
+
+plan::Pair planned(const fabric::EndPair& pair, const std::vector<RankPort>& ports) {
+  const RankPort& from = ports[static_cast<std::size_t>(pair.from.rank)];
+  const RankPort& to = ports[static_cast<std::size_t>(pair.to.rank)];
+  plan::Pair one;
+  one.from = pair.from.rank;
+  one.to = pair.to.rank;
+  one.from_rail = pair.from.rail;
+  one.to_rail = pair.to.rail;
+  one.in_software = from.in_software || to.in_software;
+  if (const auto rate = slower(from.rate_Gbps, to.rate_Gbps); rate && !one.in_software)
+    one.port_rate_GBps = *rate / bits_per_byte;
+  return one;
+}
+
+/// "no RDMA device on node[7-9]", each reason once with all its hosts.
+std::vector<std::string> reasons_of(const std::vector<RankPort>& ports, const ClusterTopology& topology) {
+  std::map<std::string, std::vector<std::string>> hosts;
+  for (const RankPlace& place : topology.ranks) {
+    const std::string& reason = ports[static_cast<std::size_t>(place.rank)].unavailable;
+    if (reason.empty()) continue;
+    std::vector<std::string>& names = hosts[reason];
+    const std::string& name = topology.hosts[static_cast<std::size_t>(place.host)].name;
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  std::vector<std::string> reasons;
+  for (const auto& [reason, names] : hosts)
+    reasons.push_back(fmt::format("{} on {}", reason, topology::fold_names(names)));
+  return reasons;
+}
+
+std::string none_because(const std::vector<std::string>& reasons, const std::vector<fabric::PortEnd>& ends,
+                         const VerbsOptions& options, std::size_t nodes) {
+  if (!reasons.empty() && ends.size() < 2) return reasons.front();
+  if (options.loopback) return "no host has two ranks that could be joined by a loopback";
+  if (nodes == 1)
+    return "all ranks are on one host: between two of them verbs would be a loopback, which tests no network; "
+           "--loopback measures it";
+  if (options.pairs == Pairs::cross) return "the hosts have one rail: there is none to cross to";
+  if (!reasons.empty()) return reasons.front();
+  return "no two hosts have a port on the same rail";
+}
+
+}  // namespace
+
+std::string rank_port_to_text(const RankPort& port) {
+  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}", port.nic, port.port, port.rail,
+                     port.rate_Gbps ? fmt::format("{}", *port.rate_Gbps) : "", port.in_software ? 1 : 0,
+                     port.unavailable);
+}
+
+RankPort rank_port_from_text(const std::string& text) {
+  std::vector<std::string> fields;
+  std::istringstream words(text);
+  for (std::string field; std::getline(words, field, '\t');) fields.push_back(field);
+  fields.resize(6);
+  RankPort port;
+  port.nic = fields[0];
+  port.port = fields[1].empty() ? 0 : std::stoi(fields[1]);
+  port.rail = fields[2].empty() ? 0 : std::stoi(fields[2]);
+  if (!fields[3].empty()) port.rate_Gbps = std::stod(fields[3]);
+  port.in_software = fields[4] == "1";
+  port.unavailable = fields[5];
+  return port;
+}
+
+std::string chosen_nics(const Host& host, int local_ranks, const LinkOptions& links) {
+  std::string lines;
+  for (const auto& nic : topology::rank_nics(host, local_ranks, usable_gpus(host), topology::parse_nic_wishes(links.device)))
+    lines += nic ? fmt::format("{} {} {}\n", host.rdma_devices[nic->device].name, nic->port, nic->rail) : "-\n";
+  return lines;
+}
+
+verbs::Setup open_port(const std::string& line, const Host& host, const RunOptions& run,
+                       const verbs::EnvironmentLookup& environment, RankPort& told) {
+  const VerbsOptions& options = run.verbs;
+  verbs::Setup setup;
+  setup.queue_pairs = options.queue_pairs;
+  setup.depth = options.depth;
+  setup.gid_wish.gid_index = run.links.gid_index;
+  setup.gid_wish.nccl_gid_index = job_network(run.links, environment).gid_index;
+  setup.traffic_class =
+      verbs::choose_traffic_class(run.links.traffic_class, run.links.service_level, environment);
+  const auto cannot = [&](std::string reason) {
+    setup.unavailable = fmt::format("{} on {}", reason, host.name);
+    told.unavailable = std::move(reason);
+    return setup;
+  };
+  const auto provider = verbs::system_provider();
+  if (!provider) return cannot(verbs::unavailable_reason());
+  std::istringstream words(line);
+  if (!(words >> told.nic >> told.port >> told.rail) || told.nic == "-") {
+    told = {};
+    return cannot("no RDMA device");
+  }
+  const auto device = std::find_if(host.rdma_devices.begin(), host.rdma_devices.end(),
+                                   [&](const RdmaDevice& one) { return one.name == told.nic; });
+  const auto port = std::find_if(device->ports.begin(), device->ports.end(),
+                                 [&](const RdmaPort& one) { return one.number == told.port; });
+  setup.port.place = {host.name, told.nic, *port};
+  told.rate_Gbps = port->rate_Gbps;
+  try {
+    setup.port.device = provider->open(told.nic);
+  } catch (const Error& error) {
+    return cannot(error.what());
+  }
+  const verbs::DeviceLimits& limits = setup.port.device->limits();
+  told.in_software = limits.software;
+  if (options.queue_pairs > limits.max_queue_pairs)
+    throw UsageError(fmt::format("--queue-pairs: {} are more than the {} that {} on {} has", options.queue_pairs,
+                                 limits.max_queue_pairs, told.nic, host.name));
+  if (2 * options.depth > limits.max_work_requests)
+    throw UsageError(fmt::format("--depth: {} is more than half of the {} work requests that a queue of {} on {} takes",
+                                 options.depth, limits.max_work_requests, told.nic, host.name));
+  return setup;
+}
+
+std::vector<NotTested> plan_pairs(const std::vector<RankPort>& ports, const ClusterTopology& topology,
+                                  const VerbsOptions& options, Suite suite, plan::Request& request) {
+  std::vector<fabric::PortEnd> ends;
+  for (const RankPlace& place : topology.ranks) {
+    const RankPort& port = ports[static_cast<std::size_t>(place.rank)];
+    if (port.unavailable.empty()) ends.push_back({place.rank, place.host, port.rail});
+  }
+  const int neighbours = suite == Suite::quick ? 1 : 2;
+  const auto rounds = options.loopback
+                          ? fabric::pairs_inside_nodes(ends)
+                          : fabric::pairs_between_nodes(ends, choice_of(options.pairs), neighbours);
+  request.loopback = options.loopback;
+  for (const fabric::Round& round : rounds) {
+    plan::PairRound pairs;
+    for (const fabric::EndPair& pair : round) pairs.push_back(planned(pair, ports));
+    request.pairs.push_back(std::move(pairs));
+  }
+  const std::vector<std::string> reasons = reasons_of(ports, topology);
+  if (request.pairs.empty()) {
+    request.no_pairs = none_because(reasons, ends, options, topology.hosts.size());
+    return {};
+  }
+  std::vector<NotTested> left_out;
+  for (const std::string& reason : reasons) left_out.push_back({"verbs", reason + ": its pairs are left out"});
+  return left_out;
+}
+
+}  // namespace fabricheck::app

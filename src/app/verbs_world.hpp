@@ -1,0 +1,45 @@
+// Verbs in this world: which port each rank measures with, and which pairs they make.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/options.hpp"
+#include "core/run_record.hpp"
+#include "fabric/verbs/measure/operations.hpp"
+#include "plan/plan.hpp"
+#include "topology/model/rank_nics.hpp"
+
+namespace fabricheck::app {
+
+/// What a rank tells all others of its port.
+struct RankPort {
+  std::string nic;  ///< empty: none
+  int port{};
+  int rail{};
+  std::optional<double> rate_Gbps;
+  bool in_software{};
+  std::string unavailable;  ///< why it cannot be measured with, "no RDMA device on node7"; empty: it can
+  bool operator==(const RankPort&) const = default;
+};
+
+/// On one line, without line breaks and tabs in it but those between the fields.
+std::string rank_port_to_text(const RankPort& port);
+RankPort rank_port_from_text(const std::string& text);
+
+/// The leader of a host chooses for its ranks; what it tells them, one line per local rank: "device port rail" or "-".
+std::string chosen_nics(const Host& host, int local_ranks, const LinkOptions& links);
+
+/// Opens what this rank was given: `line` of chosen_nics(), `host` with the RDMA devices. A port that cannot be opened
+/// is told in Setup::unavailable, and to all others in `told`. Throws UsageError for options that the device cannot
+/// have.
+verbs::Setup open_port(const std::string& line, const Host& host, const RunOptions& options,
+                       const verbs::EnvironmentLookup& environment, RankPort& told);
+
+/// Puts the rounds of pairs into `request`, or why there are none. Returns whose pairs are left out and why.
+std::vector<NotTested> plan_pairs(const std::vector<RankPort>& ports, const ClusterTopology& topology,
+                                  const VerbsOptions& options, Suite suite, plan::Request& request);
+
+}  // namespace fabricheck::app

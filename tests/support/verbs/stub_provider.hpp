@@ -1,0 +1,40 @@
+// Verbs without a NIC: queue pairs of one process whose operations are copies that are complete at once. For tests of
+// what is measured with them, and for a benchmark of what that costs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "fabric/verbs/provider.hpp"
+
+namespace fabricheck::test {
+
+/// What goes wrong, and when. Counts are of all work requests that the device was given.
+struct StubFaults {
+  std::uint64_t fail_at{~0ULL};  ///< this one's completion fails
+  verbs::CompletionStatus status{verbs::CompletionStatus::retry_exceeded};
+  std::uint64_t lose_at{~0ULL};  ///< this one never arrives, and its sender does not learn of it
+  std::uint64_t flip_at{~0ULL};  ///< of this one's payload a bit is flipped on the way
+  std::optional<std::string> registration_error;
+  std::atomic<bool> port_down{};  ///< the device reports it once
+};
+
+struct StubDevice {
+  std::string name{"stub0"};
+  verbs::DeviceLimits limits{0x15b3, false, 1024, 16384, 1 << 20, 16, true};
+  verbs::PortAttributes port{true, "ACTIVE", true, 4096, 0, std::uint64_t{1} << 30, 4};
+  int inline_bytes{220};
+  StubFaults* faults{};
+};
+
+/// A device; queue pairs of all of them reach each other by their numbers.
+std::shared_ptr<verbs::Device> make_stub_device(const StubDevice& description = {});
+
+/// A place for it in the choice of addresses: one RoCE v2 GID 10.0.0.`number` on `host`.
+RdmaPort stub_port(int number);
+
+}  // namespace fabricheck::test
