@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"
+#include "app/check_records.hpp"
 #include "app/compare.hpp"
 #include "app/counter_watch.hpp"
 #include "app/fits.hpp"

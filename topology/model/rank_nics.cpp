@@ -45,18 +45,16 @@ RankNic wished(const Host& host, const NicWish& wish, int rail) {
     names.push_back(device.name);
     if (device.name != wish.device) continue;
     const std::optional<int> port = wish.port ? wish.port : port_of(device);
-    if (!port) throw UsageError(fmt::format("--device: {} on {} has no port", wish.device, host.name));
+    if (!port) throw UsageError(fmt::format("--device {}: it has no port on {}", wish.device, host.name));
     const bool has = std::any_of(device.ports.begin(), device.ports.end(),
                                  [&](const RdmaPort& one) { return one.number == *port; });
     if (!has)
-      throw UsageError(fmt::format("--device: {} on {} has no port {}; it has {}", wish.device, host.name, *port,
+      throw UsageError(fmt::format("--device {}:{}: {} has no such port on {}; it has {}", wish.device, *port, wish.device, host.name,
                                    device.ports.size()));
     return {i, *port, rail};
   }
-  if (names.empty())
-    throw UsageError(fmt::format("--device: {} is not on {}, which has no RDMA device", in_quotes(wish.device), host.name));
-  throw UsageError(
-      fmt::format("--device: {} is not on {}{}", in_quotes(wish.device), host.name, suggestion(wish.device, names)));
+  throw UsageError(fmt::format("--device {}: {} has no such RDMA device{}", printable(wish.device), host.name,
+                               names.empty() ? ", and no other" : suggestion(wish.device, names)));
 }
 
 std::vector<std::optional<RankNic>> near_gpus(const Host& host, const std::vector<std::size_t>& gpus,

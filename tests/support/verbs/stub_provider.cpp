@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/communicator.hpp"
 #include "core/error.hpp"
 
 namespace fabricheck::test {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "core/topology_record.hpp"
 #include "fabric/verbs/provider.hpp"
 
 namespace fabricheck::test {

@@ -125,7 +125,7 @@ TEST(Stream, EveryWayAndManyQueuePairs) {
         SCOPED_TRACE(operation_words(Transport::rc, opcode, 4096) + (direction == Direction::both ? " both, " : ", ") +
                      std::to_string(queue_pairs));
         const PairRun run = measure_pair(stream(opcode, direction), 4096, 40, {}, std::chrono::seconds(20),
-                                         [&](Setup& setup, int) { setup.queue_pairs = queue_pairs; });
+                                         [&](PairSetup& setup, int) { setup.queue_pairs = queue_pairs; });
         expect_sound(run, 40);
         EXPECT_GT(run.results[0].samples.verified, 0U);
         EXPECT_EQ(run.path.at("queue_pairs"), Parameter(std::int64_t{queue_pairs}));
@@ -160,14 +160,14 @@ TEST(Stream, AnErrorIsTheSenders) {
 
 TEST(FlowSweep, SamplesAreOfFlowsInTurn) {
   const PairRun run = measure_pair(
-      [](const Setup& setup, const PairRequest& request) { return make_flow_sweep(setup, request, 4); }, 4096, 40);
+      [](const PairSetup& setup, const PairRequest& request) { return make_flow_sweep(setup, request, 4); }, 4096, 40);
   expect_sound(run, 40);
   EXPECT_EQ(run.results[0].samples.values_us.size() % 4, 0U);
 }
 
 TEST(Endpoint, WhatOneCannotNeitherDoes) {
   const PairRun run = measure_pair(latency(Transport::rc, Opcode::write), 8, 10, {}, std::chrono::seconds(20),
-                                   [](Setup& setup, int rank) {
+                                   [](PairSetup& setup, int rank) {
                                      if (rank == 1) setup.port.place.port.gids.clear();
                                    });
   EXPECT_THAT(run.thrown[0], Not(HasSubstr("waited")));

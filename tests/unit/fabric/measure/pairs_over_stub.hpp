@@ -12,6 +12,7 @@
 
 namespace fabricheck::verbs {
 
+using PairSetup = Setup;  ///< in a test's body Setup is GoogleTest's
 using MakePair = std::function<std::unique_ptr<PairOperation>(const Setup&, const PairRequest&)>;
 
 inline Setup stub_setup(int rank, test::StubFaults* faults, std::chrono::nanoseconds patience) {

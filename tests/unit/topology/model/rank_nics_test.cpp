@@ -96,9 +96,9 @@ TEST(RankNics, WishesAreTakenInTurn) {
 }
 
 TEST(RankNics, WhatIsNotThereIsNamedWithTheNearest) {
-  EXPECT_THAT(refusal(without_gpus(4), "mlx5_9"), AllOf(HasSubstr("node7"), HasSubstr("mlx5_")));
-  EXPECT_THAT(refusal(without_gpus(4), "mlx5_1:2"), HasSubstr("mlx5_1 on node7 has no port 2"));
-  EXPECT_THAT(refusal(without_gpus(0), "mlx5_1"), HasSubstr("has no RDMA device"));
+  EXPECT_THAT(refusal(without_gpus(4), "mlx5_9"), AllOf(HasSubstr("--device mlx5_9: node7"), HasSubstr("mlx5_")));
+  EXPECT_THAT(refusal(without_gpus(4), "mlx5_1:2"), HasSubstr("mlx5_1 has no such port on node7"));
+  EXPECT_THAT(refusal(without_gpus(0), "mlx5_1"), HasSubstr("no such RDMA device"));
   EXPECT_THAT(refusal(without_gpus(1), "mlx5_0:x"), HasSubstr("names no port"));
   EXPECT_THAT(refusal(without_gpus(1), "mlx5_0,,"), HasSubstr("empty name"));
 }
