@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import perftest
 from softroce import Guests
@@ -25,7 +24,7 @@ class Programs:
 
     fabricheck: str
     validator: str
-    device_tests: str = ""
+    device_tests: str
 
 
 class Scenario(Judge):
@@ -287,9 +286,9 @@ def peer_without_device(test: Scenario) -> None:
 
 
 def device_tests(test: Scenario) -> None:
-    """The tests that need a device, which a machine without one skips."""
-    program = Path(test.programs.device_tests)
-    done = test.guests.run([str(program), "--gtest_brief=1"], timeout_s=WHOLE_RUN_S)
+    """The tests that need a device, which a machine without one skips; between one port and itself."""
+    test.upset(1, "rdma link delete rxe1", "rdma link add rxe1 type rxe netdev rail1")
+    done = test.guests.run([test.programs.device_tests, "--gtest_filter=Native*", "--gtest_brief=1"], timeout_s=WHOLE_RUN_S)
     saw(last_line(done))
     expect(done.status == 0, f"status {done.status}:\n{done.out[-4000:]}")
     passed = re.search(r"\[  PASSED  \] (\d+) test", done.out)
@@ -299,6 +298,7 @@ def device_tests(test: Scenario) -> None:
 
 SCENARIOS: dict[str, Callable[[Scenario], None]] = {
     "wired": wired,
+    "device_tests": device_tests,
     "latencies": latencies,
     "streams": streams,
     "rails": rails,

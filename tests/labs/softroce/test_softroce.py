@@ -32,7 +32,7 @@ def play(test: Scenario, name: str) -> int:
     try:
         SCENARIOS[name](test)
         test.mend()
-    except (Wrong, LabError) as wrong:
+    except (Wrong, LabError, TimeoutError) as wrong:
         print(f"{name}: {'WRONG' if isinstance(wrong, Wrong) else 'THE LAB FAILED'}: {wrong}")
         with contextlib.suppress(LabError):
             test.mend()
