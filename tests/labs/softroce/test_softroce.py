@@ -44,6 +44,7 @@ def play(test: Scenario, name: str) -> int:
 @contextlib.contextmanager
 def lab(programs: Programs) -> Iterator[fixture.Play]:
     with Guests(2, 2) as guests:
+        guests.favour()
         test = Scenario(programs, guests)
         yield lambda name: play(test, name)
 
