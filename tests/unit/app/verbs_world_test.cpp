@@ -46,8 +46,8 @@ ClusterTopology hosts(int nodes, int ranks_per_node) {
   return topology;
 }
 
-plan::Request planned(const std::vector<RankPort>& ports, const ClusterTopology& topology, const VerbsOptions& options,
-                      std::vector<NotTested>* left_out = nullptr) {
+plan::Request planned(const std::vector<RankPort>& ports, const ClusterTopology& topology,
+                      const VerbsOptions& options, std::vector<NotTested>* left_out = nullptr) {
   plan::Request request;
   auto not_paired = plan_pairs(ports, topology, options, Suite::quick, request);
   if (left_out != nullptr) *left_out = std::move(not_paired);
@@ -115,7 +115,8 @@ CheckRecord bandwidth(const std::string& from, const std::string& to, double val
 }
 
 TEST(PairMatrices, RowsSend) {
-  const std::vector<CheckRecord> checks{bandwidth("a", "b", 1), bandwidth("b", "a", 2), bandwidth("c", "a", 3)};
+  const std::vector<CheckRecord> checks{bandwidth("a", "b", 1), bandwidth("b", "a", 2),
+                                        bandwidth("c", "a", 3)};
   const auto matrices = pair_matrices(checks);
   ASSERT_EQ(matrices.size(), 1U);
   EXPECT_THAT(matrices[0].rows, ElementsAre("a", "b", "c"));
@@ -123,7 +124,8 @@ TEST(PairMatrices, RowsSend) {
   EXPECT_EQ(matrices[0].data[1][0], 2.0);
   EXPECT_EQ(matrices[0].data[2][0], 3.0);
   EXPECT_FALSE(matrices[0].data[0][2]) << "what was not measured is empty";
-  EXPECT_THAT(matrices[0].id, AllOf(HasSubstr("verbs.write.bandwidth"), HasSubstr("1 MiB"), HasSubstr("rail 0")));
+  EXPECT_THAT(matrices[0].id,
+              AllOf(HasSubstr("verbs.write.bandwidth"), HasSubstr("1 MiB"), HasSubstr("rail 0")));
 }
 
 TEST(PairMatrices, TwoHostsNeedNone) {
@@ -142,7 +144,8 @@ TEST(VerbsFindings, ACollisionIsCalledOneAndNoBadCable) {
   const auto findings = verbs_findings(std::vector<CheckRecord>{check});
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].slug, "ecmp-collision");
-  EXPECT_THAT(findings[0].meaning, AllOf(HasSubstr("a to b"), HasSubstr("cables"), HasSubstr("not the cause")));
+  EXPECT_THAT(findings[0].meaning,
+              AllOf(HasSubstr("a to b"), HasSubstr("cables"), HasSubstr("not the cause")));
   EXPECT_THAT(findings[0].advice, HasSubstr("NCCL_IB_QPS_PER_CONNECTION"));
 }
 
