@@ -64,7 +64,8 @@ std::vector<Round> pairs_between_nodes(const std::vector<PortEnd>& ends, PairCho
       met.insert(a);
       met.insert(b);
       for (const auto& [rail, end] : nodes[static_cast<std::size_t>(a)])
-        if (const PortEnd* other = partner(nodes[static_cast<std::size_t>(b)], rail, choice == PairChoice::cross))
+        if (const PortEnd* other =
+                partner(nodes[static_cast<std::size_t>(b)], rail, choice == PairChoice::cross))
           round.push_back({end, *other});
     }
     if (!round.empty()) rounds.push_back(std::move(round));
@@ -77,7 +78,8 @@ std::vector<Round> pairs_inside_nodes(const std::vector<PortEnd>& ends) {
   for (const PortEnd& end : ends) nodes[end.node].push_back(end);
   Round round;
   for (auto& [node, list] : nodes) {
-    std::stable_sort(list.begin(), list.end(), [](const PortEnd& a, const PortEnd& b) { return a.rank < b.rank; });
+    std::stable_sort(list.begin(), list.end(),
+                     [](const PortEnd& a, const PortEnd& b) { return a.rank < b.rank; });
     for (std::size_t i = 0; i + 1 < list.size(); i += 2) round.push_back({list[i], list[i + 1]});
   }
   if (round.empty()) return {};

@@ -20,7 +20,7 @@ struct GidChoice {
   std::string address;  ///< as the table has it
   std::string type;     ///< "RoCE v2", "IB/RoCE v1", "unknown"
   std::string reason;   ///< a part of a sentence: why this one, and what NCCL would take where it differs
-  std::string finding;  ///< slug of topology/judge/link_fault_kinds.hpp; empty: none
+  std::string finding;  ///< slug of gid_findings.hpp; empty: none
   bool operator==(const GidChoice&) const = default;
 };
 

@@ -33,6 +33,7 @@ build_packages=(
   "libexpat1-dev|pc:expat|topology files of NCCL and hwloc"
   "libcxxopts-dev|pc:cxxopts|the command line"
   "libtomlplusplus-dev|pc:tomlplusplus|target files"
+  "zlib1g-dev|pc:zlib|compressed logs"
   "nlohmann-json3-dev|pc:nlohmann_json|result files"
 )
 # Only better with it: PACKAGE|PROBE|WHAT ONE DOES WITHOUT.

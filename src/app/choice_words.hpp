@@ -38,9 +38,10 @@ inline constexpr ChoiceWords<ReportFormat, 4> report_format_words{{{"console", R
                                                                    {"md", ReportFormat::markdown},
                                                                    {"csv", ReportFormat::csv}}};
 
-inline constexpr ChoiceWords<ListSubject, 3> list_subject_words{{{"checks", ListSubject::checks},
+inline constexpr ChoiceWords<ListSubject, 4> list_subject_words{{{"checks", ListSubject::checks},
                                                                  {"targets", ListSubject::targets},
-                                                                 {"platforms", ListSubject::platforms}}};
+                                                                 {"platforms", ListSubject::platforms},
+                                                                 {"findings", ListSubject::findings}}};
 
 /// The words alone, for the table of options.
 template <typename Choice, std::size_t count>

@@ -382,7 +382,8 @@ VerbsOptions verbs_of(const ParsedWords& parsed) {
   verbs.pairs = choice_of(parsed, "pairs", pairs_words);
   verbs.loopback = parsed.has("loopback");
   if (verbs.loopback && parsed.has("pairs"))
-    throw UsageError("--loopback and --pairs are both given: a loopback joins the ranks of one host; give one of them");
+    throw UsageError(
+        "--loopback and --pairs are both given: a loopback joins the ranks of one host; give one of them");
   return verbs;
 }
 
@@ -495,6 +496,26 @@ ParsedCommand parse_topology(const CommandRow& command, const Words& words) {
   return options;
 }
 
+ParsedCommand parse_diagnose(const CommandRow& command, const Words& words) {
+  const ParsedWords parsed = parse_words(command, words);
+  if (parsed.help) return HelpRequest{command_help(command)};
+  DiagnoseOptions options;
+  if (parsed.has("nccl-log")) options.files = parsed.values.at("nccl-log");
+  options.files.insert(options.files.end(), parsed.others.begin(), parsed.others.end());
+  options.topology_file = text_of(parsed, "topology", "");
+  options.result_file = text_of(parsed, "result", "");
+  options.json_file = text_of(parsed, "json", "");
+  if (std::count(options.files.begin(), options.files.end(), "-") > 1)
+    throw UsageError("diagnose: standard input (-) is named twice");
+  if (std::any_of(options.files.begin(), options.files.end(),
+                  [](const std::string& file) { return file.empty(); }))
+    throw UsageError("diagnose: the name of a file is empty");
+  if (options.files.empty() && options.topology_file.empty() && options.result_file.empty())
+    throw UsageError(
+        "diagnose: no file is named; write fabricheck diagnose FILE..., or - for standard input");
+  return options;
+}
+
 ParsedCommand parse_report(const CommandRow& command, const Words& words) {
   ParsedWords parsed = parse_words(command, words);
   if (parsed.help) return HelpRequest{command_help(command)};
@@ -577,6 +598,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
   if (name == "launch") return parse_launch(command, words, known_check_ids);
   if (name == "topology") return parse_topology(command, words);
   if (name == "report") return parse_report(command, words);
+  if (name == "diagnose") return parse_diagnose(command, words);
   if (name == "compare") return parse_compare(command, words);
   return parse_list(command, words);
 }

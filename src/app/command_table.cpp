@@ -49,15 +49,17 @@ constexpr std::array<OptionRow, 29> run_options{{
     {"queue-pairs", 0, "N", "queue pairs of verbs bandwidth and message rate, 1 (default) to 1024", false},
     {"depth", 0, "N", "verbs messages on their way in each queue pair, 1 to 8192 (default 128)", false},
     {"pairs", 0, "CHOICE",
-     "which ports verbs join: each host with a neighbour by rail, across rails, or every host with every other", false,
-     Names::nothing, pairs_choices},
+     "which ports verbs join: each host with a neighbour by rail, across rails, or every host with every "
+     "other",
+     false, Names::nothing, pairs_choices},
     {"loopback", 0, "", "join the ranks of each host instead: tests its NICs and no network", false},
     {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false, Names::file},
     {"expect", 0, "FILE", expect_help, false, Names::file},
     {"platform", 0, "NAME", platform_help, false, Names::platform},
     {"switch-topology", 0, "FILE", switches_help, false, Names::file},
     {"device", 0, "LIST",
-     "RDMA devices that the ranks of each host use in turn, such as mlx5_0 or mlx5_0:1,mlx5_1, instead of the nearest "
+     "RDMA devices that the ranks of each host use in turn, such as mlx5_0 or mlx5_0:1,mlx5_1, instead of "
+     "the nearest "
      "to their GPUs",
      false},
     {"gid-index", 0, "N",
@@ -110,6 +112,16 @@ constexpr std::array<OptionRow, 8> topology_options{{
     {"switch-topology", 0, "FILE", switches_help, false, Names::file},
 }};
 
+constexpr std::array<OptionRow, 4> diagnose_options{{
+    {"nccl-log", 0, "FILE",
+     "a log of NCCL's (NCCL_DEBUG=INFO or WARN), as FILE without the option; may be repeated", true,
+     Names::file},
+    {"topology", 0, "FILE", "what topology --load takes: what speed to expect, and what is wrong there",
+     false, Names::file},
+    {"result", 0, "FILE", "a result of fabricheck run", false, Names::file},
+    {"json", 0, "FILE", "write the findings as JSON, - for standard output", false, Names::file},
+}};
+
 constexpr std::array<OptionRow, 1> compare_options{{
     {"tolerance", 0, "PERCENT", tolerance_help, false},
 }};
@@ -137,10 +149,15 @@ constexpr std::array<const char*, 2> report_examples{
 constexpr std::array<const char*, 2> compare_examples{
     "fabricheck compare before/result.json after/result.json",
     "fabricheck compare last-week today --tolerance 10"};
-constexpr std::array<const char*, 2> list_examples{"fabricheck list checks", "fabricheck list platforms"};
+constexpr std::array<const char*, 4> diagnose_examples{
+    "fabricheck diagnose job.log", "NCCL_DEBUG=INFO mpirun ./train 2>&1 | fabricheck diagnose -",
+    "fabricheck diagnose rank*.log.gz dmesg.txt --topology topology.json",
+    "fabricheck diagnose job.log --json -"};
+constexpr std::array<const char*, 3> list_examples{"fabricheck list checks", "fabricheck list platforms",
+                                                   "fabricheck list findings"};
 
-const std::array<CommandRow, 6>& rows() {
-  static const std::array<CommandRow, 6> table{{
+const std::array<CommandRow, 7>& rows() {
+  static const std::array<CommandRow, 7> table{{
       {"run", "", "measure, judge and report",
        "Started by mpirun, mpiexec or srun it uses that world; started by hand it goes through launch: on "
        "the hosts of\n"
@@ -157,6 +174,15 @@ const std::array<CommandRow, 6>& rows() {
        "--platform "
        "or\n--switch-topology also whether it is what should be there, and the exit status says so.",
        topology_options, topology_examples, true},
+      {"diagnose", " [FILE...]", "find the cause in logs and the output of tools",
+       "Each FILE (- for standard input, .gz too) may be a log with NCCL's lines of any number of ranks, the "
+       "output of "
+       "nccl-tests,\n"
+       "perftest, ibstat, ibv_devinfo, show_gids, lspci -vvv, dmesg or nvidia-smi, a topology or a result. "
+       "The root "
+       "cause comes\n"
+       "first, with the lines that show it, what to do and what would confirm it.",
+       diagnose_options, diagnose_examples, false, Names::file},
       {"report", " RESULT", "show a result again, in any format",
        "RESULT is a result.json, a journal.jsonl (the result is rebuilt from it), or the folder that holds "
        "them.",
@@ -168,9 +194,9 @@ const std::array<CommandRow, 6>& rows() {
        compare_options, compare_examples, false, Names::file},
       {"list",
        "",
-       "list what can be checked, the built-in targets or the known platforms",
+       "list what can be checked, the built-in targets, the known platforms or what diagnose can find",
        "Check ids are what --only and --skip match, and what targets name; platforms are what --platform "
-       "names.",
+       "names;\nfindings are what diagnose and its JSON call a cause.",
        {},
        list_examples,
        false,
@@ -191,6 +217,11 @@ constexpr std::array<ExitStatusRow, 4> compare_statuses{
      {3, "nothing could be compared"},
      {1, "something became worse by more than the tolerance"},
      {0, "nothing became worse"}}};
+constexpr std::array<ExitStatusRow, 4> diagnose_statuses{
+    {{2, "a wrong option or file"},
+     {1, "a finding that is bad or fatal"},
+     {3, "nothing could be read, or what was read tells too little"},
+     {0, "nothing wrong in what was given"}}};
 constexpr std::array<ExitStatusRow, 3> plain_statuses{
     {{2, "a wrong option or file"}, {3, "the tool or its environment is broken"}, {0, "done"}}};
 
@@ -278,6 +309,7 @@ std::span<const ExitStatusRow> exit_status_rows() { return judging_statuses; }
 std::span<const ExitStatusRow> exit_status_rows(const CommandRow& command) {
   if (command.judges) return judging_statuses;
   if (command.options.data() == compare_options.data()) return compare_statuses;
+  if (command.options.data() == diagnose_options.data()) return diagnose_statuses;
   return plain_statuses;
 }
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/units.hpp"
+#include "core/error.hpp"
 #include "topology/model/host_names.hpp"
 #include "topology/model/text.hpp"
 
@@ -163,10 +163,16 @@ void CounterWatch::tell(std::size_t check, std::vector<CheckRecord>& records) {
   if (world_.rank() != 0) return;
   const std::scoped_lock lock(mutex_);
   Told told;
-  for (const std::string& one : all) {
-    const std::size_t end = one.find(part_end);
-    for (PortChanges& port : counters::decode(one.substr(0, end))) told.ports.push_back(std::move(port));
-    take_not_known(std::string_view(one).substr(end + 1), not_known_);
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    const std::string_view one = all[rank];
+    const std::size_t end = std::min(one.find(part_end), one.size());
+    try {
+      for (PortChanges& port : counters::decode(std::string(one.substr(0, end))))
+        told.ports.push_back(std::move(port));
+    } catch (const Error& error) {  // rank 0 must stay in step
+      not_known_[one_line(error.what())].push_back(fmt::format("rank {}", rank));
+    }
+    take_not_known(one.substr(std::min(end + 1, one.size())), not_known_);
   }
   for (CheckRecord& record : records) {
     const auto ports = of_participants(told.ports, record);

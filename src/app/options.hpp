@@ -24,10 +24,10 @@ enum class Pairs { rail, cross, all };
 
 /// What pairs of ranks measure with.
 struct VerbsOptions {
-  int queue_pairs{1};            ///< of bandwidth and message rate
-  int depth{128};                ///< messages on their way, of each queue pair
+  int queue_pairs{1};  ///< of bandwidth and message rate
+  int depth{128};      ///< messages on their way, of each queue pair
   Pairs pairs{Pairs::rail};
-  bool loopback{};               ///< pairs within a host
+  bool loopback{};  ///< pairs within a host
 };
 
 /// A change of this much is no regression and no improvement.
@@ -75,7 +75,7 @@ struct LaunchOptions {
   RunOptions run;                                 ///< the same, parsed
 };
 
-enum class ListSubject { checks, targets, platforms };
+enum class ListSubject { checks, targets, platforms, findings };
 
 struct ListOptions {
   ListSubject subject{ListSubject::checks};
@@ -92,6 +92,13 @@ struct TopologyOptions {
       expectation_file;  ///< where what the host has is written as what should be there; empty: nowhere
   TopologySources judge_by;
   bool judges{};  ///< whether one of them was given
+};
+
+struct DiagnoseOptions {
+  std::vector<std::string> files;  ///< logs and other evidence, in order; "-": standard input
+  std::string topology_file;       ///< empty: none, or one among `files`
+  std::string result_file;         ///< as ReportOptions::path; empty: none, or one among `files`
+  std::string json_file;           ///< empty: none; "-": standard output, and the report on standard error
 };
 
 enum class ReportFormat { console, json, markdown, csv };

@@ -16,6 +16,7 @@
 #include "app/build_identity.hpp"
 #include "app/command_line.hpp"
 #include "app/compare.hpp"
+#include "app/diagnose.hpp"
 #include "app/job_network.hpp"
 #include "app/known_words.hpp"
 #include "app/launch.hpp"
@@ -23,6 +24,7 @@
 #include "app/result_file.hpp"
 #include "app/run.hpp"
 #include "app/topology_checks.hpp"
+#include "app/topology_file.hpp"
 #include "app/world_check.hpp"
 #include "config/expectation_file.hpp"
 #include "config/platform_file.hpp"
@@ -69,6 +71,8 @@ int list(const ListOptions& options) {
     }
     for (const topology::FactRow& row : topology::catalog())
       text += fmt::format("{:<24} {:<5} {}\n", row.id, "", row.description);
+  } else if (options.subject == ListSubject::findings) {
+    text = findings_text();
   } else if (options.subject == ListSubject::platforms) {
     for (const Platform& platform : config::built_in_platforms())
       text += topology::describe_platform(platform);
@@ -86,48 +90,6 @@ int list(const ListOptions& options) {
   }
   write_out("", text);
   return exit_status::passed;
-}
-
-/// A host that its file gives no name has the file's.
-ClusterTopology one_host(Host host, const std::string& file) {
-  if (host.name.empty()) host.name = std::filesystem::path(file).filename().string();
-  return topology::merge_hosts({std::move(host)});
-}
-
-/// What a file of one of the known kinds holds.
-ClusterTopology load_topology(const std::string& file) {
-  std::error_code unreadable;  // read_text_file() will say why
-  if (std::filesystem::is_directory(file, unreadable)) {
-    try {
-      return read_result(file).topology;
-    } catch (const std::exception& error) {
-      throw UsageError(error.what());
-    }
-  }
-  const std::string text = config::read_text_file(file, max_result_bytes, "topology file");
-  if (text.find_first_not_of(" \t\r\n") == std::string::npos) throw UsageError(file + ": is empty");
-  switch (topology::topology_file_kind(text)) {
-    case topology::TopologyFileKind::nccl_xml:
-      return one_host(topology::read_nccl_xml(text, file), file);
-    case topology::TopologyFileKind::hwloc_xml:
-      return one_host(topology::read_hwloc_xml(text, file), file);
-    case topology::TopologyFileKind::smi_matrix:
-      return one_host(topology::read_smi_matrix(text, file), file);
-    case topology::TopologyFileKind::json:
-      try {
-        return report::topology_from_json(text, file);
-      } catch (const UsageError&) {
-        throw;
-      } catch (const Error& error) {
-        throw UsageError(error.what());
-      }
-    case topology::TopologyFileKind::unknown:
-      break;
-  }
-  throw UsageError(
-      file +
-      ": is none of: our topology.json or result.json, an NCCL topology file (<system>), hwloc's XML "
-      "(<topology>), the output of nvidia-smi topo -m");
 }
 
 ClusterTopology find_topology(const TopologyOptions& options) {
@@ -260,6 +222,8 @@ int dispatch(int argc, char** argv, const Hooks& hooks) {
   if (const auto* options = std::get_if<ListOptions>(&parsed)) return list(*options);
   if (const auto* options = std::get_if<TopologyOptions>(&parsed)) return show_topology(*options);
   if (const auto* options = std::get_if<CompareOptions>(&parsed)) return compare_results(*options);
+  if (const auto* options = std::get_if<DiagnoseOptions>(&parsed))
+    return diagnose_files(*options, {argv, argv + argc});
   return show_report(std::get<ReportOptions>(parsed));
 }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -26,6 +25,7 @@
 #include "app/probe_host.hpp"
 #include "app/run_log.hpp"
 #include "app/topology_checks.hpp"
+#include "app/utc_now.hpp"
 #include "app/verbs_findings.hpp"
 #include "app/verbs_world.hpp"
 #include "app/world_check.hpp"
@@ -58,14 +58,6 @@ constexpr std::chrono::seconds log_patience{5};
 std::optional<std::string> environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value ? std::optional<std::string>(value) : std::nullopt;
-}
-
-std::string utc_now() {
-  const std::time_t seconds = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -365,11 +357,6 @@ class Job {
       if (all[rank][0] != '-') place.gpu = std::stoi(all[rank].substr(0, space));
       place.cpus = all[rank].substr(space + 1, line - space - 1);
       ports_.push_back(rank_port_from_text(all[rank].substr(line + 1)));
-      const RankPort& port = ports_.back();
-      if (port.nic.empty()) continue;
-      place.nic = port.nic;
-      place.nic_port = port.port;
-      place.rail = port.rail;
     }
     return std::nullopt;
   }

@@ -33,6 +33,8 @@ struct Finding {
   std::string confirm;                ///< a command or look that confirms it
   std::string confidence;             ///< "certain", "likely", "possible"
   std::vector<std::string> explains;  ///< check ids
+  /// Slug of the finding, before this one, that it follows from; unset: nothing that was found explains it.
+  std::optional<std::string> caused_by;
   bool operator==(const Finding&) const = default;
 };
 

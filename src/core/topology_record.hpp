@@ -268,9 +268,6 @@ struct RankPlace {
   int local_rank{};  ///< among the ranks of its host
   std::string cpus;  ///< the CPUs it may run on, Linux list form
   std::optional<int> gpu;
-  std::optional<std::string> nic;  ///< the RDMA device that it measures with, "mlx5_0"
-  std::optional<int> nic_port;     ///< of that device
-  std::optional<int> rail;         ///< the same number on every host
   bool operator==(const RankPlace&) const = default;
 };
 

@@ -97,6 +97,7 @@ void members(Visit& visit, Record& finding) {
   visit("confirm", finding.confirm);
   visit("confidence", finding.confidence);
   visit("explains", finding.explains);
+  visit("caused_by", finding.caused_by);
 }
 
 template <class Visit, Is<NotTested> Record>

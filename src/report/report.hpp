@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/comparison.hpp"
 #include "core/run_record.hpp"
@@ -43,6 +44,15 @@ std::string console_verdicts(const RunRecord& record, const ConsoleStyle& style)
 std::string console_comparison(const RunComparison& comparison, const RunRecord& before,
                                const RunRecord& after, const std::pair<std::string, std::string>& names,
                                const ConsoleStyle& style);
+/// What stands in a diagnosis beside its record.
+struct DiagnosisNotes {
+  std::string read;                   ///< "2 files read, 900 lines"
+  std::vector<std::string> seen;      ///< facts
+  std::vector<std::string> not_read;  ///< inputs, or their rest, and why
+};
+/// What `diagnose` says: causes with evidence and mend, their consequences, what was seen and what was not.
+std::string console_diagnosis(const RunRecord& record, const DiagnosisNotes& notes,
+                              const ConsoleStyle& style);
 std::string markdown(const RunRecord& record);
 /// One line per check, RFC 4180.
 std::string csv(const RunRecord& record);

@@ -223,6 +223,7 @@ SummaryFinding finding_of(const Finding& finding) {
     detail("evidence", fmt::format("and {} more in result.json", finding.evidence.size() - most_evidence));
   }
   detail("explains", some_of(finding.explains, 6));
+  detail("follows from", finding.caused_by.value_or(""));
   detail("confidence", finding.confidence);
   return out;
 }

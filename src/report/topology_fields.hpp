@@ -266,9 +266,6 @@ void members(Visit& visit, Record& place) {
   visit("local_rank", place.local_rank);
   visit("cpus", place.cpus);
   visit("gpu", place.gpu);
-  visit("nic", place.nic);
-  visit("nic_port", place.nic_port);
-  visit("rail", place.rail);
 }
 
 template <class Visit, Is<ClusterTopology> Record>

@@ -60,6 +60,7 @@ VENDOR_HEADERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
     ("valijson", re.compile(r"^valijson/"), ("tests/",)),
     ("toml++", re.compile(r"^toml(plusplus|\+\+)?(/|\.h|\.hpp)"), ("src/config/", "tests/")),
     ("cxxopts", re.compile(r"^cxxopts\.hpp$"), ("src/app/",)),
+    ("zlib", re.compile(r"^zlib\.h$"), ("src/app/", "tests/")),
     ("GoogleTest", re.compile(r"^(gtest|gmock)/"), ("tests/",)),
 ]
 # What core may include with angle brackets beside the standard library and POSIX.
@@ -83,6 +84,7 @@ LINKS: list[tuple[re.Pattern[str], re.Pattern[str]]] = [
     (re.compile(r"^nlohmann_json"), re.compile(r"^(fabricheck_report|unit_.*|validate_result|mpi_.*|.*_test_support)$")),
     (re.compile(r"^tomlplusplus"), re.compile(r"^(fabricheck_config|unit_.*)$")),
     (re.compile(r"^cxxopts"), re.compile(r"^fabricheck_app$")),
+    (re.compile(r"^ZLIB"), re.compile(r"^(fabricheck_app|unit_.*|bench_.*)$")),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -56,7 +56,7 @@ offers "auto off on" run --progress ""
 offers "off on" run --budget 5s --progress o
 offers "dot json matrix svg tree" topology --format ""
 offers "console csv json md" report --format ""
-offers "checks platforms targets" list ""
+offers "checks findings platforms targets" list ""
 offers "platforms" list p
 offers "" run --budget ""
 offers "" run ""

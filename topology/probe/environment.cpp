@@ -103,7 +103,25 @@ std::optional<std::uint64_t> hugepages_bytes(const fs::path& root, std::vector<s
   return total;
 }
 
+/// Whether the limit does not hold for this process: CAP_IPC_LOCK of the host, not of a user namespace.
+bool may_lock_all(const fs::path& root) {
+  constexpr std::string_view kLine = "CapEff:";
+  constexpr unsigned kIpcLock = 14;
+  const std::string status = read_text(root / "proc/self/status").value_or("");
+  const std::string map = read_text(root / "proc/self/uid_map").value_or("");
+  const auto mapped = words_of(map);
+  if (mapped.size() != 3 || mapped[0] != "0" || mapped[1] != "0" || mapped[2] != "4294967295") return false;
+  for (const std::string_view line : lines_of(status)) {
+    if (line.substr(0, kLine.size()) != kLine) continue;
+    const auto words = words_of(line.substr(kLine.size()));
+    const auto capabilities = words.empty() ? std::nullopt : parse_number(words[0], 16);
+    return capabilities && (static_cast<unsigned long>(*capabilities) >> kIpcLock & 1UL) != 0;
+  }
+  return false;
+}
+
 std::optional<std::uint64_t> memlock_bytes(const std::string& sysroot, std::vector<std::string>& unknown) {
+  if (may_lock_all(sysroot)) return kUnlimited;
   if (sysroot == "/") {
     rlimit limit{};
     if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {

@@ -65,7 +65,7 @@ class Settings {
   /// "400 Gb/sec (4X NDR)" is 4X. What is wrong with the rate is the port's own probe's to say.
   static std::optional<std::string> width(const fs::path& file) {
     const std::string text = read_text(file).value_or("");
-    const std::size_t open = text.find('('), end = text.find("X", open == std::string::npos ? 0 : open);
+    const std::size_t open = text.find('('), end = text.find('X', open == std::string::npos ? 0 : open);
     if (open == std::string::npos || end == std::string::npos) return std::nullopt;
     const std::string lanes = text.substr(open + 1, end - open - 1);
     constexpr long most_lanes = 12;
@@ -118,7 +118,7 @@ class Settings {
   }
 
   std::optional<std::string> trust(const fs::path& file) {
-    const auto text = setting(file);
+    auto text = setting(file);
     if (!text) return std::nullopt;
     if (*text == "dscp" || *text == "pcp") return text;
     odd(file, *text, "'dscp' or 'pcp'");

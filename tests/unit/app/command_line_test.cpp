@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::ElementsAre;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 using Words = std::vector<std::string>;
@@ -470,6 +471,48 @@ TEST(CommandLine, VariantsOfCollectives) {
   EXPECT_THAT(refusal({"--verify-repeat", "12x"}), HasSubstr("--verify-repeat"));
   EXPECT_THAT(refusal({"--sizes", "12", "--types", "float64"}), HasSubstr("float64"));
   EXPECT_EQ(refusal({"--sizes", "12", "--types", "int32"}), "no error");
+}
+
+DiagnoseOptions diagnose(Words words) {
+  words.insert(words.begin(), "diagnose");
+  return parsed_as<DiagnoseOptions>(words);
+}
+
+TEST(DiagnoseCommand, TakesFilesWithAndWithoutTheOption) {
+  const DiagnoseOptions options = diagnose({"--nccl-log", "a.log", "--nccl-log", "b.log.gz", "dmesg.txt", "-",
+                                            "--topology", "t.json", "--result", "r", "--json", "-"});
+  EXPECT_THAT(options.files, ElementsAre("a.log", "b.log.gz", "dmesg.txt", "-"));
+  EXPECT_EQ(options.topology_file, "t.json");
+  EXPECT_EQ(options.result_file, "r");
+  EXPECT_EQ(options.json_file, "-");
+}
+
+TEST(DiagnoseCommand, WantsAFile) {
+  EXPECT_THAT(error({"diagnose"}), HasSubstr("no file is named"));
+  EXPECT_THAT(error({"diagnose", "-", "-"}), HasSubstr("named twice"));
+  EXPECT_THAT(error({"diagnose", "--ncl-log", "a"}), HasSubstr("--nccl-log"));
+  EXPECT_THAT(error({"diagnose", "--json"}), HasSubstr("needs a value"));
+}
+
+TEST(RunOptionsOfLinks, AreNumbersInTheirRanges) {
+  const auto links = [](const Words& words) {
+    Words all{"run"};
+    all.insert(all.end(), words.begin(), words.end());
+    return std::get<RunOptions>(parse(all)).links;
+  };
+  EXPECT_EQ(links({}).device, "");
+  EXPECT_EQ(links({}).traffic_class, std::nullopt);
+  const LinkOptions all =
+      links({"--device", "mlx5_0", "--gid-index", "3", "--traffic-class", "106", "--sl", "0"});
+  EXPECT_EQ(all.device, "mlx5_0");
+  EXPECT_EQ(all.gid_index, 3);
+  EXPECT_EQ(all.traffic_class, 106);
+  EXPECT_EQ(all.service_level, 0);
+  EXPECT_THAT(error({"run", "--traffic-class", "256"}),
+              AllOf(HasSubstr("--traffic-class"), HasSubstr("255")));
+  EXPECT_THAT(error({"run", "--sl", "16"}), AllOf(HasSubstr("--sl"), HasSubstr("15")));
+  EXPECT_THAT(error({"run", "--gid-index", "first"}), AllOf(HasSubstr("--gid-index"), HasSubstr("first")));
+  EXPECT_THAT(error({"run", "--gid-index=-1"}), HasSubstr("--gid-index"));
 }
 
 }  // namespace

@@ -167,5 +167,23 @@ TEST(TopologyChecks, WrongWordsAreRefusedBeforeAnythingIsJudged) {
   EXPECT_EQ(refusal({"", "auto", ""}), "no error");
 }
 
+TEST(TopologyChecks, WhatTwoChecksFindAlikeIsOneFinding) {
+  std::vector<Host> hosts{host_of(0, 2), host_of(1, 2), host_of(2, 2)};
+  for (Host& host : hosts)
+    for (RdmaDevice& nic : host.rdma_devices) nic.ports[0].active_mtu_bytes = 4096;
+  hosts[1].rdma_devices[1].ports[0].active_mtu_bytes = 2048;
+  ClusterTopology cluster = topology::merge_hosts(hosts);
+  const TopologyVerdicts verdicts = judge_topology(cluster, {}, "", {}, {});
+  std::vector<std::string> explains;
+  int found = 0;
+  for (const Finding& finding : verdicts.findings) {
+    if (finding.slug != "mtu-mismatch") continue;
+    ++found;
+    explains = finding.explains;
+  }
+  EXPECT_EQ(found, 1);
+  EXPECT_EQ(explains, (std::vector<std::string>{"topology.consistency", "ib.config"}));
+}
+
 }  // namespace
 }  // namespace fabricheck::app

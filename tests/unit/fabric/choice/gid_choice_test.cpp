@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
+#include "fabric/verbs/gid_findings.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -183,6 +184,22 @@ TEST(GidChoice, InfiniBandTakesEntryZero) {
   EXPECT_EQ(pair.mine.address, local(1));
   EXPECT_EQ(pair.theirs.address, "");
   EXPECT_EQ(pair.mine.finding, "");
+}
+
+TEST(GidFinding, EverySlugHasItsMeaningAndAdvice) {
+  const RdmaPort bare = port({{0, local(2), v1, ""}, {1, local(2), v2, ""}});
+  const auto local_only = gid_finding(choose(bare, bare).mine, "mlx5_0", "h7", "verbs.write.latency");
+  ASSERT_TRUE(local_only);
+  EXPECT_EQ(local_only->slug, "roce-link-local");
+  EXPECT_EQ(local_only->component, (Component{"nic", "mlx5_0", "h7"}));
+  EXPECT_THAT(local_only->evidence.at(0).text, AllOf(HasSubstr("GID 1"), HasSubstr("one VLAN")));
+  for (const char* slug : {"roce-wrong-gid", "roce-gid-type-unknown"}) {
+    const auto finding = gid_finding({0, "", v1, "", slug}, "mlx5_0", "h7", "verbs.write.latency");
+    ASSERT_TRUE(finding) << slug;
+    EXPECT_FALSE(finding->meaning.empty() || finding->advice.empty() || finding->confirm.empty());
+  }
+  EXPECT_FALSE(
+      gid_finding(choose(connectx(3, 1), connectx(3, 2)).mine, "mlx5_0", "h7", "verbs.write.latency"));
 }
 
 TEST(NcclGidIndex, FindsTheFirstRoceV2OfIpv4) {

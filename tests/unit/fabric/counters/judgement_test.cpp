@@ -116,7 +116,7 @@ TEST(Judge, RetransmissionsCountPerPacket) {
   ASSERT_EQ(many.troubles.size(), 1U);
   EXPECT_EQ(many.troubles[0].severity, Severity::bad);
   EXPECT_THAT(many.troubles[0].what,
-              AllOf(HasSubstr("12 packet_seq_err"), HasSubstr("12.0 in a million packets")));
+              AllOf(HasSubstr("12 packet_seq_err"), HasSubstr("12 in a million packets")));
   EXPECT_EQ(many.loss, "12 packet_seq_err at mlx5_0 of h7");
   const CounterVerdict few = judge_one({{port, "port_xmit_packets", 1e9}, {hw, "packet_seq_err", 12}});
   ASSERT_EQ(few.troubles.size(), 1U);
@@ -158,7 +158,7 @@ TEST(Judge, PausesCountByTheTimeTheyTook) {
   const CounterVerdict storm = judge_one({{eth, "rx_prio3_pause_duration", 6e6}});
   ASSERT_EQ(storm.troubles.size(), 1U);
   EXPECT_STREQ(storm.troubles[0].kind->slug, "pfc-pause-storm");
-  EXPECT_THAT(storm.troubles[0].what, HasSubstr("60.0 % of the time"));
+  EXPECT_THAT(storm.troubles[0].what, HasSubstr("60 % of the time"));
 }
 
 TEST(Judge, LinkErrors) {
@@ -211,7 +211,7 @@ TEST(Findings, FoldHostsAndKeepTheGravestApart) {
 TEST(ClassUse, IsTheShareOfTheJobsPriority) {
   const ClassUse use = class_use(moved({{eth, "tx_prio3_bytes", 9e9}, {eth, "tx_prio0_bytes", 1e9}}));
   EXPECT_EQ(use.share, 0.9);
-  EXPECT_THAT(use.words, AllOf(HasSubstr("priority 3"), HasSubstr("90.0 %")));
+  EXPECT_THAT(use.words, AllOf(HasSubstr("priority 3"), HasSubstr("90 %")));
   EXPECT_EQ(class_use(moved({{port, "port_xmit_data", 1e9}})).share, std::nullopt);
   EXPECT_EQ(class_use(moved({{port, "port_xmit_data", 1e9}})).words, "not told by this NIC");
   PortChanges no_priority = moved({{eth, "tx_prio3_bytes", 9e9}});

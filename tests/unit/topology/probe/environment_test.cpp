@@ -183,6 +183,21 @@ TEST_F(Environment, LibrariesAreToldByTheirFilesNames) {
   EXPECT_THAT(libraries(root), ElementsAre(Pair("libibverbs", "1.14.44.0")));
 }
 
+TEST_F(Environment, ALimitDoesNotHoldForWhoMayLockAll) {
+  const auto memlock = [&](const std::string& capabilities, const std::string& map) {
+    tree_.file("proc/self/limits", "Max locked memory   65536   65536   bytes\n");
+    tree_.file("proc/self/status", "Name:\tcat\nCapEff:\t" + capabilities + "\n");
+    tree_.file("proc/self/uid_map", map);
+    std::vector<std::string> unknown;
+    return probe_environment(tree_.root(), unknown).memlock_bytes;
+  };
+  constexpr std::uint64_t kUnlimited = 0x7fffffffffffffff;
+  const std::string whole = "         0          0 4294967295\n";
+  EXPECT_EQ(memlock("0000000000004000", whole), kUnlimited);
+  EXPECT_EQ(memlock("0000000000000000", whole), 65536U);
+  EXPECT_EQ(memlock("000001ffffffffff", "         0       1000          1\n"), 65536U);  // root of a user namespace
+}
+
 TEST(EnvironmentLive, KnowsThisMachine) {
   std::vector<std::string> unknown;
   const HostEnvironment found = probe_environment("/", unknown);
@@ -190,7 +205,8 @@ TEST(EnvironmentLive, KnowsThisMachine) {
   ASSERT_EQ(::getrlimit(RLIMIT_MEMLOCK, &limit), 0);
   ASSERT_TRUE(found.memlock_bytes);
   constexpr std::uint64_t kUnlimited = 0x7fffffffffffffff;
-  EXPECT_EQ(*found.memlock_bytes, std::min<std::uint64_t>(limit.rlim_cur, kUnlimited));
+  // Root may lock more than its limit.
+  EXPECT_GE(*found.memlock_bytes, std::min<std::uint64_t>(limit.rlim_cur, kUnlimited));
 #if defined(__x86_64__)
   EXPECT_FALSE(found.hypervisor.empty());
 #endif

@@ -1,0 +1,6 @@
+// The faults that more than one part of the program can find, in words that are the same wherever one is
+// found.
+#pragma once
+
+#include "core/fault_texts_network.hpp"
+#include "core/fault_texts_node.hpp"

@@ -1,0 +1,141 @@
+#include "diagnose/catalog.hpp"
+
+#include "core/fault_texts.hpp"
+#include "diagnose/rules.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+using E = Event;
+
+CatalogRow row(const FaultText& text, Rule rule, std::initializer_list<const FaultText*> causes = {}) {
+  CatalogRow made{&text, rule};
+  std::size_t i = 0;
+  for (const FaultText* cause : causes) made.causes.at(i++) = cause;
+  return made;
+}
+
+CatalogRow row(const FaultText& text, Rule rule, Event event,
+               std::initializer_list<const FaultText*> causes = {}, int code = 0) {
+  CatalogRow made = row(text, rule, causes);
+  made.event = event;
+  made.code = code;
+  return made;
+}
+
+/// What is an echo of whatever else went wrong.
+CatalogRow echo(const FaultText& text, Rule rule, Event event = Event::count_) {
+  CatalogRow made = row(text, rule, event);
+  made.follows_anything = true;
+  return made;
+}
+
+const std::vector<CatalogRow>& rows() {
+  using namespace fault;
+  static const std::vector<CatalogRow> table{
+      // What stops a job, the deeper cause before the more general one.
+      row(fabric_manager_down, rules::fabric_manager),
+      row(mnnvl_imex, rules::mnnvl),
+      row(nvls_failed, rules::nvls_failed, {&fabric_manager_down}),
+      row(shm_too_small, on_warning, E::shm_failed),
+      row(shm_attach, on_warning, E::shm_attach_failed, {&shm_too_small}),
+      row(version_mismatch, rules::version_mismatch),
+      row(driver_too_old, rules::driver_too_old),
+      row(duplicate_gpu, on_event, E::duplicate_gpu),
+      row(rank_count, on_event, E::rank_check_in),
+      row(link_layers_mixed, on_event, E::link_layers_mixed),
+      row(hca_mismatch, rules::hca_mismatch),
+      row(ib_device_fatal, rules::async_event),
+      row(roce_gid_table_change, rules::async_event),
+      row(ib_port_error, rules::async_event, {&ib_device_fatal}),
+      row(ib_pkey, rules::pkey),
+      row(memlock, rules::memlock),
+      row(mr_registration, rules::mr_registration, {&memlock}),
+      row(local_protection, on_event, E::completion_error, {&mr_registration}, 4),
+      row(roce_wrong_gid, rules::wrong_gid, {&roce_gid_table_change}),
+      row(roce_unreachable, rules::roce_unreachable, {&roce_wrong_gid}),
+      row(cross_nic_rail, rules::cross_nic),
+      row(mtu_mismatch, rules::mtu_mismatch),
+      row(qp_timeout, rules::qp_timeout, {&cross_nic_rail, &roce_wrong_gid, &ib_port_error}),
+      row(retry_exceeded, on_event, E::completion_error,
+          {&roce_gid_table_change, &ib_device_fatal, &ib_port_error, &ib_pkey, &roce_wrong_gid,
+           &mtu_mismatch},
+          12),
+      row(rnr_exceeded, on_event, E::completion_error, {}, 13),
+      row(remote_access, rules::remote_access),
+      row(work_request, rules::work_request,
+          {&retry_exceeded, &local_protection, &remote_access, &ib_device_fatal, &ib_port_error}),
+      row(wrong_interface, rules::wrong_interface),
+      row(nvlink_p2p_broken, on_event, E::p2p_disabled_nvlink),
+      row(peer_access, on_warning, E::peer_access_failed, {&nvlink_p2p_broken}),
+      row(p2p_failed_container, rules::p2p_failed, {&mnnvl_imex, &nvlink_p2p_broken, &peer_access}),
+      row(no_transport, on_event, E::no_transport, {&net_plugin_failed}),
+      row(nccl_too_old, rules::too_old),
+      row(nccl_bug, rules::bug_upgrade, {&nccl_too_old}),
+      row(collective_mismatch, on_event, E::collective_mismatch, {&env_mismatch, &version_mismatch}),
+      row(gpu_memory, rules::gpu_memory),
+      row(net_plugin_failed, rules::net_plugin),
+      row(file_limit, on_event, E::file_limit),
+      row(thread_limit, on_event, E::thread_limit),
+      row(ofi_unreachable, on_likely, E::ofi_failed),
+      row(ofi_call_failed, rules::ofi_call_failed),
+      row(wrong_results, on_event, E::wrong_results),
+      echo(verbs_call_failed, on_warning, E::verbs_failed),
+      echo(cuda_error, rules::cuda_error),
+      // What makes a job slow.
+      row(ib_disabled_by_env, rules::ib_by_env),
+      row(ofi_missing, on_event, E::ofi_no_provider),
+      row(ofi_tcp, rules::ofi_tcp, {&ofi_missing}),
+      row(ib_open_failed, rules::ib_open_failed, {&hca_mismatch}),
+      row(no_libibverbs, rules::no_libibverbs),
+      row(p2p_disabled_by_env, rules::p2p_by_env),
+      row(gdr_disabled_by_env, rules::gdr_by_env),
+      row(gdr_disabled, rules::gdr_disabled, {&gdr_disabled_by_env}),
+      row(vm_topology, rules::vm_topology),
+      row(vm_ats_acs, rules::vm_ats_acs),
+      row(pcie_acs, on_event, E::acs_redirect),
+      row(iommu_fault, on_event, E::iommu_fault),
+      row(iommu_not_passthrough, on_event, E::iommu_not_passthrough),
+      row(gpu_xid, on_event, E::xid),
+      row(nvswitch_sxid, on_event, E::sxid),
+      row(cable_fault, on_event, E::module_event),
+      row(port_down, rules::port_down),
+      row(nvlink_down, on_event, E::nvlink_inactive, {&fabric_manager_down}),
+      row(few_channels, rules::few_channels, {&vm_topology, &topology_file}),
+      row(socket_fallback, rules::socket_fallback,
+          {&ib_disabled_by_env, &ofi_missing, &ofi_tcp, &ib_open_failed, &no_libibverbs, &net_plugin_failed}),
+      row(topology_file, on_event, E::topology_file_failed),
+      row(mtu_low, on_event, E::mtu_small, {&mtu_mismatch}),
+      row(ras_straggler, on_event, E::ras_mismatch),
+      row(fabric_side, rules::fabric_side),
+      row(slower_than_topology, rules::slower_than_topology,
+          {&socket_fallback, &gdr_disabled, &vm_topology, &p2p_disabled_by_env, &few_channels, &fabric_side}),
+      row(env_mismatch, rules::env_mismatch),
+      row(gdr_distance, rules::gdr_distance, {&vm_topology}),
+      row(p2p_not_supported, rules::p2p_disabled),
+      row(p2p_disabled, rules::p2p_disabled),
+      row(gdr_not_used, rules::gdr_not_used, {&gdr_disabled, &gdr_disabled_by_env, &gdr_distance}),
+      row(nvls_not_used, rules::nvls_not_used),
+      row(collnet_failed, on_warning, E::collnet_failed),
+      row(p2p_not_used, rules::p2p_not_used,
+          {&p2p_disabled_by_env, &p2p_not_supported, &p2p_disabled, &nvlink_p2p_broken}),
+      // What only saw it.
+      echo(remote_peer_lost, rules::remote_peer_lost),
+      echo(collective_timeout, on_event, E::collective_timeout),
+      echo(call_failed, rules::call_failed),
+      // Nothing to mend, and remarks.
+      row(healthy, rules::healthy),
+      row(healthy_init, rules::healthy_init),
+      row(env_unknown, rules::env_unknown),
+      row(env_deprecated, rules::env_deprecated),
+      row(env_harmful, rules::env_harmful),
+      row(single_nic, rules::single_nic),
+  };
+  return table;
+}
+
+}  // namespace
+
+std::span<const CatalogRow> catalog() { return rows(); }
+
+}  // namespace fabricheck::diagnose

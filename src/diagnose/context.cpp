@@ -1,0 +1,168 @@
+#include "diagnose/context.hpp"
+
+#include <algorithm>
+
+#include "diagnose/text_line.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+int count_hcas(std::string_view list) {
+  int count = 0;
+  for (std::size_t at = list.find('['); at != std::string_view::npos; at = list.find('[', at + 1)) {
+    std::string_view number = list.substr(at + 1);
+    if (take_number<int>(number)) ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+Context::Context(const Observations& seen) : seen_(seen) {
+  for (const InputFile& file : seen.files) nccl_lines_ += file.nccl_lines;
+  for (const RankFacts& rank : seen.ranks) take_rank(rank);
+  for (const EventGroup& group : seen.events)
+    for (const int host : group.hosts)
+      if (host != 0) hosts_.insert(seen.names.text(host));
+  for (const BenchmarkRun& run : seen.benchmarks) {
+    ranks_ = std::max(ranks_, run.ranks);
+    nodes_ = std::max(nodes_, static_cast<int>(run.gpus_of_host.size()));
+    for (const auto& [host, gpus] : run.gpus_of_host) ranks_per_node_ = std::max(ranks_per_node_, gpus);
+  }
+  for (const EventGroup* group : seen.of(Event::ofi_provider))
+    if (group->detail == "efa") uses_rdma_ = true;
+  for (const EventGroup* group : seen.of(Event::p2p_disabled_pcie))
+    gpus_told_ = std::max(gpus_told_, group->code + 1);
+  find_span();
+}
+
+void Context::take_rank(const RankFacts& rank) {
+  const Names& names = seen_.names;
+  const std::string& host = names.text(rank.host);
+  if (rank.host != 0) {
+    hosts_.insert(host);
+    if (rank.device >= 0) devices_of_host_[host].insert(rank.device);
+  }
+  const std::string& network = names.text(rank.network);
+  if (!network.empty()) networks_.insert(network);
+  if (rank.hcas != 0 && hca_lists_.insert(names.text(rank.hcas)).second)
+    most_hcas_ = std::max(most_hcas_, count_hcas(names.text(rank.hcas)));
+  for (const int interface : {rank.bootstrap, rank.out_of_band})
+    if (interface != 0) interfaces_.insert(names.text(interface));
+  if (rank.version != 0) versions_.insert(names.text(rank.version));
+  for (const CommFacts& comm : rank.comms) take_comm(comm, network == "Socket");
+  if (rank.hcas != 0 || (!network.empty() && network != "Socket")) uses_rdma_ = true;
+}
+
+void Context::take_comm(const CommFacts& comm, bool is_socket) {
+  ranks_ = std::max(ranks_, comm.ranks);
+  nodes_ = std::max(nodes_, comm.nodes);
+  ranks_per_node_ = std::max(ranks_per_node_, std::max(comm.local_ranks, comm.cuda_device + 1));
+  complete_ |= comm.complete;
+  started_ |= comm.started || comm.complete || comm.rank >= 0;
+  mnnvl_ |= comm.mnnvl || (comm.p2p_kinds & p2p_mnnvl) != 0;
+  nvls_channels_ = std::max(nvls_channels_, comm.nvls_channels);
+  if (comm.coll_channels >= 0)
+    coll_channels_ = coll_channels_ < 0 ? comm.coll_channels : std::min(coll_channels_, comm.coll_channels);
+  paths_.p2p += comm.p2p.lines;
+  paths_.shm += comm.shm.lines;
+  paths_.collnet += comm.collnet.lines;
+  if (is_socket) {
+    paths_.socket += comm.net_send.lines + comm.net_receive.lines;
+    return;
+  }
+  paths_.rdma_send += comm.net_send.lines;
+  paths_.rdma_receive += comm.net_receive.lines;
+  paths_.gdr_send += comm.send_gdr.lines;
+  paths_.gdr_receive += comm.receive_gdr.lines;
+  paths_.net_devices |= comm.net_devices;
+}
+
+void Context::find_span() {
+  for (const auto& [host, devices] : devices_of_host_)
+    ranks_per_node_ = std::max(ranks_per_node_, static_cast<int>(devices.size()));
+  const bool net_was_used = paths_.rdma() + paths_.socket > 0;
+  if (nodes_ > 1 || net_was_used || hosts_.size() > 1 || has_several_addresses()) {
+    span_ = Span::several_nodes;
+  } else if (nodes_ == 1) {
+    span_ = Span::one_node;
+    one_node_is_sure_ = true;
+  } else if (hosts_.size() == 1 && devices_of_host_.size() == 1) {
+    // One host that has all ranks, or several GPUs of one host and no word of another.
+    const auto here = std::max(gpus_told_, static_cast<int>(devices_of_host_.begin()->second.size()));
+    one_node_is_sure_ = ranks_ > 0 && here >= ranks_;
+    if (ranks_ > 0 ? one_node_is_sure_ : here > 1) span_ = Span::one_node;
+    if (ranks_ > 16) span_ = Span::several_nodes;
+  }
+}
+
+/// Hosts of one name, told apart by the address of their interface.
+bool Context::has_several_addresses() const {
+  std::map<std::string, std::string> addresses;
+  for (const std::string& list : interfaces_) {
+    std::string_view one = until(list, " ");
+    if (starts_with(one, "[")) one = one.substr(std::min(one.size(), one.find(']') + 1));
+    const std::size_t colon = one.find(':');
+    if (colon == std::string_view::npos) continue;
+    const std::string name(one.substr(0, colon)), address(until(one.substr(colon + 1), "<"));
+    const auto known = addresses.emplace(name, address).first;
+    if (known->second != address) return true;
+  }
+  return false;
+}
+
+bool Context::is_one_rank_per_node() const {
+  if (ranks_per_node_ > 1) return false;
+  if (nodes_ > 0 && ranks_ > 0) return nodes_ >= ranks_;
+  return ranks_ > 0 && hosts_.size() >= static_cast<std::size_t>(ranks_);
+}
+
+bool Context::is_roce() const {
+  return std::any_of(hca_lists_.begin(), hca_lists_.end(),
+                     [](const std::string& list) { return contains(list, "/RoCE"); });
+}
+
+bool Context::is_infiniband() const {
+  return std::any_of(hca_lists_.begin(), hca_lists_.end(),
+                     [](const std::string& list) { return contains(list, "/IB"); });
+}
+
+const VariableUse* Context::variable(std::string_view name) const {
+  const auto found = seen_.variables.find(std::string(name));
+  return found == seen_.variables.end() || found->second.empty() ? nullptr : &found->second.front();
+}
+
+const Quote* Context::quote(std::string_view fact) const {
+  const auto found = seen_.fact_quotes.find(std::string(fact));
+  return found == seen_.fact_quotes.end() ? nullptr : &found->second;
+}
+
+bool Context::gpu_name_has(std::initializer_list<std::string_view> parts) const {
+  for (const auto& entry : seen_.gpu_names)
+    for (const std::string_view part : parts)
+      if (contains(entry.first, part)) return true;
+  return false;
+}
+
+Evidence Context::evidence(const Quote& quote) const {
+  const auto file = static_cast<std::size_t>(quote.file);
+  return {file < seen_.files.size() ? seen_.files[file].name : std::string(), static_cast<int>(quote.line),
+          quote.text};
+}
+
+void Context::add_evidence(Finding& finding, const EventGroup& group) const {
+  for (const Quote& quote : group.quotes) finding.evidence.push_back(evidence(quote));
+}
+
+std::string Context::hosts_of(const EventGroup& group) const {
+  std::string first;
+  std::size_t named = 0;
+  for (const int host : group.hosts) {
+    if (host == 0) continue;
+    if (named++ == 0) first = seen_.names.text(host);
+  }
+  if (named > 1) first += " and " + std::to_string(named - 1) + " more";
+  return first;
+}
+
+}  // namespace fabricheck::diagnose

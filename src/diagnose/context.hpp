@@ -1,0 +1,88 @@
+// What the rules ask: facts of all ranks together. Private to this folder.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/fault_text.hpp"
+#include "diagnose/observations.hpp"
+
+namespace fabricheck::diagnose {
+
+enum class Span { unknown, one_node, several_nodes };
+
+/// Paths of all channels that were seen.
+struct PathSums {
+  std::uint64_t p2p{}, shm{}, socket{}, rdma_send{}, rdma_receive{}, gdr_send{}, gdr_receive{}, collnet{};
+  std::uint64_t net_devices{};  ///< of RDMA networks
+  std::uint64_t rdma() const { return rdma_send + rdma_receive; }
+  std::uint64_t gdr() const { return gdr_send + gdr_receive; }
+};
+
+class Context {
+ public:
+  explicit Context(const Observations& seen);
+
+  const Observations& seen() const { return seen_; }
+  Span span() const { return span_; }
+  /// NCCL said so, or all ranks of the job were seen on one host.
+  bool is_surely_one_node() const { return span_ == Span::one_node && one_node_is_sure_; }
+  const PathSums& paths() const { return paths_; }
+  const std::set<std::string>& hosts() const { return hosts_; }
+  int ranks() const { return ranks_; }                    ///< of the largest communicator; 0: not known
+  int nodes() const { return nodes_; }                    ///< 0: not known
+  int ranks_per_node() const { return ranks_per_node_; }  ///< as many as were seen; 0: not known
+  /// Said so, or as many hosts as ranks; not only that no second GPU was seen.
+  bool is_one_rank_per_node() const;
+  /// Networks that were chosen or used: "IB", "Socket", …
+  const std::set<std::string>& networks() const { return networks_; }
+  bool uses_rdma() const { return uses_rdma_; }
+  bool has_hcas() const { return !hca_lists_.empty(); }
+  /// "[0]mlx5_0:1/RoCE [1]…", each once.
+  const std::set<std::string>& hca_lists() const { return hca_lists_; }
+  int most_hcas() const { return most_hcas_; }  ///< 0: not known
+  bool is_roce() const;
+  bool is_infiniband() const;
+  /// Interfaces of bootstrap and sockets, each once, as "eth0:10.0.0.1<0>".
+  const std::set<std::string>& interfaces() const { return interfaces_; }
+  const std::set<std::string>& versions() const { return versions_; }
+  bool complete() const { return complete_; }
+  bool started() const { return started_; }
+  int fewest_coll_channels() const { return coll_channels_; }  ///< -1: not known
+  int most_nvls_channels() const { return nvls_channels_; }    ///< -1: not known
+  bool any_mnnvl() const { return mnnvl_; }
+  std::uint64_t nccl_lines() const { return nccl_lines_; }
+
+  /// The value of a variable that NCCL or a command showed; nullptr where none did.
+  const VariableUse* variable(std::string_view name) const;
+  /// The quote kept for a fact; nullptr where the fact was not seen.
+  const Quote* quote(std::string_view fact) const;
+  bool gpu_name_has(std::initializer_list<std::string_view> parts) const;
+
+  Evidence evidence(const Quote& quote) const;
+  void add_evidence(Finding& finding, const EventGroup& group) const;
+  /// Hosts of the group as a name for a component: "h1", "h1 and 3 more".
+  std::string hosts_of(const EventGroup& group) const;
+
+ private:
+  void take_rank(const RankFacts& rank);
+  void take_comm(const CommFacts& comm, bool is_socket);
+  void find_span();
+  bool has_several_addresses() const;
+
+  const Observations& seen_;
+  Span span_{Span::unknown};
+  PathSums paths_;
+  std::set<std::string> hosts_, networks_, hca_lists_, interfaces_, versions_;
+  std::map<std::string, std::set<int>> devices_of_host_;
+  int ranks_{}, nodes_{}, ranks_per_node_{}, most_hcas_{};
+  int gpus_told_{};  ///< GPUs of a node that NCCL named
+  int coll_channels_{-1}, nvls_channels_{-1};
+  bool one_node_is_sure_{}, complete_{}, started_{}, mnnvl_{}, uses_rdma_{};
+  std::uint64_t nccl_lines_{};
+};
+
+}  // namespace fabricheck::diagnose

@@ -1,0 +1,160 @@
+#include "diagnose/diagnose.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "diagnose/catalog.hpp"
+#include "diagnose/summary.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+struct Ranked {
+  Finding finding;
+  std::size_t row{};
+  int cause{-1};  ///< index of the finding that explains this one
+};
+
+/// What the rows say is the cause of `one`: the first that was found.
+int cause_of(const std::vector<Ranked>& all, std::size_t one) {
+  const CatalogRow& row = catalog()[all[one].row];
+  for (const FaultText* cause : row.causes) {
+    if (cause == nullptr) break;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (i != one && all[i].finding.slug == cause->slug) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+/// The worst finding that is no echo itself.
+int worst_root(const std::vector<Ranked>& all) {
+  int worst = -1;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Finding& finding = all[i].finding;
+    if (all[i].cause >= 0 || catalog()[all[i].row].follows_anything || finding.severity == Severity::info)
+      continue;
+    if (worst < 0 || finding.severity > all[static_cast<std::size_t>(worst)].finding.severity)
+      worst = static_cast<int>(i);
+  }
+  return worst;
+}
+
+int root_of(const std::vector<Ranked>& all, std::size_t one) {
+  std::size_t at = one;
+  for (std::size_t steps = 0; all[at].cause >= 0 && steps < all.size(); ++steps)
+    at = static_cast<std::size_t>(all[at].cause);
+  return static_cast<int>(at);
+}
+
+void find_causes(std::vector<Ranked>& all) {
+  for (std::size_t i = 0; i < all.size(); ++i) all[i].cause = cause_of(all, i);
+  const int worst = worst_root(all);
+  int first_echo = -1;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!catalog()[all[i].row].follows_anything || all[i].cause >= 0) continue;
+    if (worst >= 0) {
+      all[i].cause = worst;
+    } else if (first_echo >= 0) {
+      all[i].cause = first_echo;  // echoes alone: the first stands for what nobody saw
+    } else {
+      first_echo = static_cast<int>(i);
+    }
+  }
+}
+
+/// The finding, then what it explains, each before what that explains.
+void add_with_consequences(const std::vector<Ranked>& all, std::size_t one, std::vector<Finding>& findings) {
+  findings.push_back(all[one].finding);
+  if (all[one].cause >= 0)
+    findings.back().caused_by = all[static_cast<std::size_t>(all[one].cause)].finding.slug;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all[i].cause == static_cast<int>(one)) add_with_consequences(all, i, findings);
+}
+
+std::vector<Finding> in_order(std::vector<Ranked> all) {
+  find_causes(all);
+  std::map<int, Severity> worst;  // of each root with all that follows from it
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const int root = root_of(all, i);
+    const auto known = worst.emplace(root, all[i].finding.severity).first;
+    known->second = std::max(known->second, all[i].finding.severity);
+  }
+  std::vector<std::size_t> roots;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (root_of(all, i) == static_cast<int>(i)) roots.push_back(i);
+  std::stable_sort(roots.begin(), roots.end(), [&](std::size_t a, std::size_t b) {
+    const Severity worst_a = worst[static_cast<int>(a)], worst_b = worst[static_cast<int>(b)];
+    if (worst_a != worst_b) return worst_a > worst_b;
+    // That all is well stands before remarks; it is not said where one of them speaks against it.
+    const auto is_healthy = [&](std::size_t one) { return all[one].finding.slug.rfind("healthy", 0) == 0; };
+    return is_healthy(a) && !is_healthy(b);
+  });
+  std::vector<Finding> findings;
+  for (const std::size_t root : roots) add_with_consequences(all, root, findings);
+  return findings;
+}
+
+/// Findings of a result that was given, where they say something bad.
+void add_result(const Observations& seen, std::vector<Finding>& findings) {
+  if (!seen.result) return;
+  for (const Finding& finding : seen.result->findings)
+    if (finding.severity != Severity::info) findings.push_back(finding);
+}
+
+CheckRecord measured_check(const MeasuredSpeed& speed, const Evidence& evidence) {
+  CheckRecord check;
+  check.id = "nccl.allreduce.busbw";
+  check.title = "all-reduce bus bandwidth by nccl-tests";
+  check.scope = speed.nodes == 1 ? "inside node" : "between nodes";
+  check.parameters["bytes"] = static_cast<std::int64_t>(speed.bytes);
+  if (speed.nodes > 0) check.parameters["nodes"] = std::int64_t{speed.nodes};
+  check.metric = "busbw";
+  check.unit = "GB/s";
+  check.value = speed.busbw_GBps;
+  check.reason = "best row of " + evidence.file + ":" + std::to_string(evidence.line);
+  if (speed.bound) {
+    check.counters["bound_ring_GBps"] = speed.bound->ring_GBps;
+    check.counters["bound_best_GBps"] = speed.bound->best_GBps;
+    check.reason += "; " + speed.bound->words;
+  }
+  return check;
+}
+
+}  // namespace
+
+Diagnosis diagnose(const Observations& seen) {
+  const Context context(seen);
+  std::vector<Ranked> all;
+  std::vector<Finding> found;
+  const auto rows = catalog();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::size_t before = found.size();
+    rows[i].rule(context, rows[i], found);
+    for (std::size_t k = before; k < found.size(); ++k) all.push_back({found[k], i, -1});
+  }
+  Diagnosis diagnosis;
+  diagnosis.findings = in_order(std::move(all));
+  add_result(seen, diagnosis.findings);
+  for (const BenchmarkRun& run : seen.benchmarks)
+    if (const auto speed = measured_speed(seen, run))
+      diagnosis.checks.push_back(measured_check(*speed, context.evidence(speed->quote)));
+  diagnosis.seen = what_was_seen(context);
+  diagnosis.not_seen = what_was_not_seen(context);
+  diagnosis.hosts.assign(context.hosts().begin(), context.hosts().end());
+  diagnosis.ranks = context.ranks();
+  diagnosis.nodes = context.nodes();
+  diagnosis.has_fault = std::any_of(diagnosis.findings.begin(), diagnosis.findings.end(),
+                                    [](const Finding& one) { return one.severity != Severity::info; });
+  diagnosis.is_conclusive = diagnosis.has_fault || saw_enough(context);
+  return diagnosis;
+}
+
+std::vector<KnownFinding> known_findings() {
+  std::vector<KnownFinding> known;
+  for (const CatalogRow& row : catalog())
+    known.push_back({row.text->slug, row.text->severity, row.text->component, row.text->meaning,
+                     row.text->advice, row.text->confirm});
+  return known;
+}
+
+}  // namespace fabricheck::diagnose

@@ -1,0 +1,265 @@
+#include "diagnose/line_details.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "diagnose/text_line.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, int>, 17> kErrors{
+    {{"Connection timed out", ETIMEDOUT},
+     {"Invalid argument", EINVAL},
+     {"Cannot allocate memory", ENOMEM},
+     {"Bad address", EFAULT},
+     {"Network is unreachable", ENETUNREACH},
+     {"No route to host", EHOSTUNREACH},
+     {"Connection refused", ECONNREFUSED},
+     {"Connection reset by peer", ECONNRESET},
+     {"No such device", ENODEV},
+     {"No data available", ENODATA},
+     {"Operation not permitted", EPERM},
+     {"Permission denied", EACCES},
+     {"Operation not supported", EOPNOTSUPP},
+     {"Software caused connection abort", ECONNABORTED},
+     {"No space left on device", ENOSPC},
+     {"Protocol not supported", EPROTONOSUPPORT},
+     {"No such file or directory", ENOENT}}};
+
+// ibv_wc_status, libibverbs/verbs.h.
+constexpr std::array<std::pair<std::string_view, int>, 14> kCompletions{{{"LOC_LEN_ERR", 1},
+                                                                         {"LOC_QP_OP_ERR", 2},
+                                                                         {"LOC_PROT_ERR", 4},
+                                                                         {"WR_FLUSH_ERR", 5},
+                                                                         {"MW_BIND_ERR", 6},
+                                                                         {"BAD_RESP_ERR", 7},
+                                                                         {"LOC_ACCESS_ERR", 8},
+                                                                         {"REM_INV_REQ_ERR", 9},
+                                                                         {"REM_ACCESS_ERR", 10},
+                                                                         {"REM_OP_ERR", 11},
+                                                                         {"RNR_RETRY_EXC_ERR", 13},
+                                                                         {"RETRY_EXC_ERR", 12},
+                                                                         {"REM_ABORT_ERR", 16},
+                                                                         {"GENERAL_ERR", 21}}};
+
+int completion_of(std::string_view name) {
+  for (const auto& [known, code] : kCompletions)
+    if (starts_with(name, known)) return code;
+  return 0;
+}
+
+LineDetail completion_detail(std::string_view rest) {
+  LineDetail detail;
+  if (starts_with(rest, "for a ") || starts_with(rest, "event")) return {0, {}, true};
+  std::optional<int> code;
+  if (const auto status = after(rest, "status=")) {
+    std::string_view value = *status;
+    code = take_number<int>(value);
+    if (!code) {
+      take(value, "(");
+      take(value, "IBV_WC_");
+      code = completion_of(value);
+    }
+  }
+  if (!code) code = number_after<int>(rest, "with error ");
+  if (!code || *code == 0) return {0, {}, true};  // told on the next line, or no error
+  detail.code = *code;
+  if (const auto hca = after(rest, " hca ")) detail.text = until(*hca, " ,;");
+  return detail;
+}
+
+std::string event_word(std::string_view rest) {
+  if (starts_with(rest, " on CQ")) return "CQ error";
+  if (starts_with(rest, " on QP")) return "QP fatal";
+  if (starts_with(rest, " on SRQ")) return "SRQ error";
+  take(rest, ": ");
+  return std::string(trim(until(rest, "(<\"\\")));
+}
+
+LineDetail error_detail(std::string_view rest) {
+  LineDetail detail;
+  take(rest, " with ");
+  take(rest, "error ");
+  if (const auto code = take_number<int>(rest)) detail.code = *code;
+  take(rest, " : ");
+  detail.text = trim(until(rest, ",;\"<"));
+  if (const int named = errno_of(detail.text); named != 0) detail.code = named;
+  if (detail.code == 0)
+    if (const auto number = number_after<int>(rest, "errno ")) detail.code = *number;
+  // The address in a message is another one each time.
+  if (const auto cut = detail.text.find(" errno"); cut != std::string::npos) detail.text.resize(cut);
+  return detail;
+}
+
+LineDetail peer_detail(std::string_view line, std::string_view rest) {
+  LineDetail detail;
+  detail.code = errno_of(line);
+  if (detail.code == 0 && contains(line, "Connection closed")) detail.code = ECONNRESET;
+  detail.text = trim(until(rest, "<, "));
+  if (errno_of(rest.substr(0, 40)) != 0 && !contains(rest.substr(0, 40), "<")) detail.text.clear();
+  // Trying again is no failure, and what says no reason is some other program's line.
+  detail.is_other = contains(line, "retrying") || detail.code == 0;
+  return detail;
+}
+
+LineDetail cuda_detail(std::string_view rest) {
+  LineDetail detail;
+  take(rest, "code ");
+  if (const auto code = take_number<int>(rest)) detail.code = *code;
+  if (const auto quoted = after(rest, "'")) detail.text = until(*quoted, "'");
+  return detail;
+}
+
+LineDetail versions_detail(std::string_view rest) {
+  std::string first, second;
+  for (std::string_view part = rest;;) {
+    auto number = after(part, "version ");
+    if (!number) break;
+    const auto value = take_number<int>(*number);
+    if (value) (first.empty() ? first : second) = std::to_string(*value);
+    part = *number;
+  }
+  return {0, first.empty() || second.empty() ? "" : first + " and " + second, false};
+}
+
+LineDetail distance_detail(std::string_view rest) {
+  LineDetail detail;
+  if (const auto text = after(rest, "(")) detail.text = until(*text, "),");
+  detail.code = number_after<int>(rest, "distance ").value_or(0);
+  return detail;
+}
+
+LineDetail provider_detail(std::string_view rest) {
+  LineDetail detail;
+  detail.text = until(rest, " ,;(");
+  detail.code = number_after<int>(rest, "found ").value_or(0);
+  return detail;
+}
+
+/// NVRM: "NVRM: Xid (PCI:0000:86:00): 79, pid=…"; the switch: "SXid (PCI:0000:c7:00.0): 12028, Non-fatal, …".
+LineDetail number_detail(std::string_view rest) {
+  LineDetail detail;
+  const std::size_t close = rest.find("): ");
+  if (close == std::string_view::npos) return {0, {}, true};
+  std::string_view number = rest.substr(close + 3);
+  const auto code = take_number<int>(number);
+  if (!code) return {0, {}, true};
+  detail.code = *code;
+  std::string_view place = rest.substr(0, close);
+  take(place, "PCI:");
+  detail.text = place;
+  return detail;
+}
+
+/// The PCI address or net device behind the driver's name: "mlx5_core 0000:18:00.0 ens1np0: Link down".
+LineDetail kernel_detail(std::string_view line) {
+  for (const std::string_view driver :
+       {"mlx5_core ", "mlx5_pcie ", "bnxt_en ", "ice ", "irdma ", "mlx4_core "})
+    if (const auto rest = after(line, driver)) return {0, std::string(until(*rest, " ")), false};
+  return {0, {}, true};
+}
+
+LineDetail acs_detail(std::string_view rest) {
+  const bool redirects =
+      contains(rest, "ReqRedir+") || contains(rest, "CmpltRedir+") || contains(rest, "UpstreamFwd+");
+  return {redirects ? 1 : 0, {}, false};
+}
+
+}  // namespace
+
+GidPair gids_of(std::string_view line) {
+  GidPair pair;
+  const auto gid_after = [&](std::string_view mark) {
+    const auto rest = after(line, mark);
+    return rest ? until(trim(*rest), ", ;") : std::string_view();
+  };
+  std::string_view local = gid_after("localGid "), remote = gid_after("remoteGids");
+  if (local.empty()) {
+    local = gid_after("local GID ::");
+    remote = gid_after("remote GID ::");
+    pair.link_local = contains(line, "local GID fe80");
+  }
+  pair.link_local |= starts_with(local, "fe80");
+  const auto network = [](std::string_view gid) {
+    const std::size_t colon = gid.rfind(':'), dot = gid.rfind('.');
+    return dot == std::string_view::npos ? std::string_view() : gid.substr(colon + 1, dot - colon - 1);
+  };
+  const std::string_view a = network(local), b = network(remote);
+  const auto is_address = [](std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
+  };
+  pair.apart = is_address(a) && is_address(b) && a != b;
+  return pair;
+}
+
+int errno_of(std::string_view text) {
+  for (const auto& [words, code] : kErrors)
+    if (contains(text, words)) return code;
+  return 0;
+}
+
+LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t end) {
+  const std::string_view rest = line.substr(end);
+  switch (phrase.detail) {
+    case Detail::completion:
+      return completion_detail(rest);
+    case Detail::wc_name: {
+      const int code = completion_of(rest);
+      // With "Got completion " before it, that one has counted the line.
+      return {code, {}, code == 0 || contains(line, "Got completion ")};
+    }
+    case Detail::event_word:
+      return {0, event_word(rest), false};
+    case Detail::error_text:
+      return error_detail(rest);
+    case Detail::verbs_call: {
+      LineDetail detail = error_detail(rest);
+      detail.text = until(phrase.text, " (");
+      return detail;
+    }
+    case Detail::device:
+      return {0, std::string(until(rest, " ,;:")), false};
+    case Detail::quoted: {
+      const auto quoted = after(rest, "'");
+      return {0, quoted ? std::string(until(*quoted, "'")) : std::string(), contains(line, "NET/Socket")};
+    }
+    case Detail::peer:
+      return peer_detail(line, rest);
+    case Detail::cuda:
+      return cuda_detail(rest);
+    case Detail::versions:
+      return versions_detail(rest);
+    case Detail::distance:
+      return distance_detail(rest);
+    case Detail::provider:
+      return provider_detail(rest);
+    case Detail::number:
+      return number_detail(rest);
+    case Detail::shm:
+      return {0, {}, contains(line, "attaching")};
+    case Detail::gpus: {
+      std::string_view numbers = trim(rest);
+      const int first = take_number<int>(numbers).value_or(0);
+      return {std::max(first, number_after<int>(numbers, " and ").value_or(0)), {}, false};
+    }
+    case Detail::mtu: {
+      const auto mtu = number_after<int>(rest, "mtu ");
+      return {mtu.value_or(0), {}, !mtu || !contains(line, "NET/IB")};
+    }
+    case Detail::kernel:
+      return kernel_detail(line);
+    case Detail::acs:
+      return acs_detail(rest);
+    case Detail::whole:
+      return {phrase.code, std::string(phrase.text), false};
+    case Detail::none:
+    case Detail::variable:
+      break;
+  }
+  return {phrase.code, {}, false};
+}
+
+}  // namespace fabricheck::diagnose

@@ -1,0 +1,242 @@
+#include "diagnose/log_reader.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+
+#include "diagnose/line_details.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+constexpr std::size_t kMostRanks = 65536;
+
+bool is_variable_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+
+}  // namespace
+
+int Names::id(std::string_view name) {
+  const auto known = ids_.find(name);
+  if (known != ids_.end()) return known->second;
+  if (texts_.size() >= kMost) return 1;
+  const int id = static_cast<int>(texts_.size());
+  texts_.push_back(printable_text(name, 1000));
+  ids_.emplace(std::string(name), id);
+  return id;
+}
+
+std::vector<const EventGroup*> Observations::of(Event kind) const {
+  std::vector<const EventGroup*> found;
+  for (const EventGroup& group : events)
+    if (group.kind == kind) found.push_back(&group);
+  return found;
+}
+
+bool Observations::has(Event kind) const {
+  return std::any_of(events.begin(), events.end(),
+                     [&](const EventGroup& group) { return group.kind == kind; });
+}
+
+void EventBook::add(Event kind, int code, std::string_view detail, int host, bool as_warning,
+                    const Line& line) {
+  std::string key{static_cast<char>(kind)};
+  key += std::to_string(code) + '/';
+  key += detail;
+  auto known = places_.find(key);
+  if (known == places_.end()) {
+    if (places_.size() >= kMostGroups) return;
+    known = places_.emplace(std::move(key), into_.events.size()).first;
+    EventGroup group;
+    group.kind = kind;
+    group.code = code;
+    group.detail = printable_text(detail, 120);
+    into_.events.push_back(std::move(group));
+  }
+  EventGroup& group = into_.events[known->second];
+  ++group.count;
+  group.as_warning |= as_warning;
+  const bool known_host = std::find(group.hosts.begin(), group.hosts.end(), host) != group.hosts.end();
+  if (!known_host && group.hosts.size() < EventGroup::kMostHosts) group.hosts.push_back(host);
+  const bool same_line = !group.quotes.empty() && group.quotes.back().line == line.number &&
+                         group.quotes.back().file == line.file;
+  if (!same_line && group.quotes.size() < EventGroup::kMostQuotes) group.quotes.push_back(line.quote());
+}
+
+LogReader::LogReader(Observations& into, const PhraseFinder& finder)
+    : into_(into), events_(into), finder_(finder) {
+  tools_.push_back(make_nccl_tests_reader());
+  tools_.push_back(make_perftest_reader());
+  tools_.push_back(make_ib_ports_reader());
+  tools_.push_back(make_gid_reader());
+  tools_.push_back(make_pkey_reader());
+  tools_.push_back(make_nvlink_reader());
+}
+
+void LogReader::begin_file(int file) {
+  file_ = file;
+  anonymous_ = -1;
+  for (const auto& tool : tools_) tool->begin_file();
+}
+
+RankFacts& LogReader::rank_of(const NcclLine& line) {
+  if (line.front.empty()) {
+    if (anonymous_ < 0) {
+      anonymous_ = static_cast<int>(into_.ranks.size());
+      into_.ranks.emplace_back();
+    }
+    return into_.ranks[static_cast<std::size_t>(anonymous_)];
+  }
+  if (line.front == last_front_) return into_.ranks[last_rank_];
+  // Each thread has a front of its own; a rank is its host, process and device.
+  key_.assign(line.front);
+  const auto same_front = ranks_.find(key_);
+  if (same_front != ranks_.end()) {
+    last_rank_ = same_front->second;
+  } else {
+    last_rank_ = place_of(line);
+    constexpr std::size_t most_fronts = 8 * kMostRanks;
+    if (ranks_.size() < most_fronts) ranks_.emplace(std::string(line.front), last_rank_);
+  }
+  last_front_.assign(line.front);
+  return into_.ranks[last_rank_];
+}
+
+std::size_t LogReader::place_of(const NcclLine& line) {
+  // A front never begins with a line end.
+  key_ = '\n';
+  key_ += line.host;
+  key_ += '\n';
+  key_ += std::to_string(line.pid);
+  key_ += '/';
+  key_ += std::to_string(line.device);
+  const auto known = ranks_.find(key_);
+  if (known != ranks_.end()) return known->second;
+  if (into_.ranks.size() >= kMostRanks) {
+    ++into_.ranks_left_out;
+    return kMostRanks - 1;
+  }
+  RankFacts rank;
+  rank.host = into_.names.id(line.host);
+  rank.pid = line.pid;
+  rank.device = line.device;
+  into_.ranks.push_back(std::move(rank));
+  ranks_.emplace(key_, into_.ranks.size() - 1);
+  return into_.ranks.size() - 1;
+}
+
+void LogReader::read(std::string_view raw, std::uint64_t number) {
+  const Line line{file_, number, clean_line(raw, buffer_)};
+  if (line.text.empty()) return;
+  const NcclLine parts = split_nccl_line(line.text);
+  if (parts.level == Level::none) {
+    scan(line, parts, nullptr);
+    read_tools(line);
+    return;
+  }
+  ++into_.files[static_cast<std::size_t>(file_)].nccl_lines;
+  RankFacts& rank = rank_of(parts);
+  if (parts.level == Level::info) {
+    if (read_facts(parts.message, rank, line, into_)) return;
+    add_stack(parts, line, rank.host);
+  } else if (parts.level == Level::other) {
+    return;  // TRACE and CALL are for NCCL's own developers
+  }
+  scan(line, parts, &rank);
+}
+
+/// "transport/net.cc:1302 -> 6 [Proxy Thread]": who handed an error on.
+void LogReader::add_stack(const NcclLine& parts, const Line& line, int host) {
+  const std::size_t arrow = parts.message.find(" -> ");
+  const std::size_t colon = parts.message.find(':');
+  if (arrow == std::string_view::npos || colon == std::string_view::npos || colon > arrow) return;
+  const std::string_view file = parts.message.substr(0, colon);
+  if (!file.ends_with(".cc") && !file.ends_with(".cu") && !file.ends_with(".h")) return;
+  std::string_view result = parts.message.substr(arrow + 4);
+  const auto code = take_number<int>(result);
+  if (code) events_.add(Event::error_stack, *code, file, host, false, line);
+}
+
+void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
+  if (parts.level == Level::warning && starts_with(parts.source, "transport/nvls."))
+    events_.add(Event::multi_cast_failed, 0, "", rank->host, true, line);
+  if (parts.level == Level::warning && starts_with(parts.message, "NET/OFI"))
+    events_.add(Event::ofi_error, 0, "", rank->host, true, line);
+  if (parts.level == Level::warning && starts_with(parts.source, "transport/p2p.") &&
+      contains(parts.message, "uda failure"))
+    events_.add(Event::ipc_failed, 0, "", rank->host, true, line);
+  finder_.find(line.text, [&](const Phrase& phrase, std::size_t end) {
+    if (phrase.detail == Detail::variable)
+      add_variable(end, line, parts, rank);
+    else
+      add_phrase(phrase, end, line, parts, rank ? rank->host : 0);
+  });
+}
+
+void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts,
+                           int host) {
+  const LineDetail detail = line_detail(phrase, line.text, end);
+  if (detail.is_other) return;
+  // What a paste tells without NCCL's front was worth pasting.
+  const bool as_warning = parts.level != Level::info;
+  Event kind = phrase.event;
+  const bool foreign = parts.level == Level::none && !contains(line.text, "ocket");
+  if (foreign && (kind == Event::connect_failed || kind == Event::connection_closed)) return;
+  if (kind == Event::verbs_failed && detail.code == ENOMEM) kind = Event::verbs_no_memory;
+  if (kind == Event::acs_redirect && detail.code == 0) kind = Event::acs_clean;
+  events_.add(kind, detail.code, detail.text, host, as_warning, line);
+  if (kind != Event::completion_error && kind != Event::modify_qp_failed) return;
+  const GidPair gids = gids_of(line.text);
+  if (gids.link_local) events_.add(Event::gid_link_local, 0, "", host, as_warning, line);
+  if (gids.apart) events_.add(Event::gids_apart, 0, "", host, as_warning, line);
+}
+
+void LogReader::add_variable(std::size_t end, const Line& line, const NcclLine& parts, RankFacts* rank) {
+  std::size_t stop = end;
+  while (stop < line.text.size() && is_variable_letter(line.text[stop])) ++stop;
+  constexpr std::size_t longest = 80;
+  const std::string_view name = line.text.substr(end - 5, stop - end + 5);
+  if (stop == end || name.size() > longest || (end > 5 && is_variable_letter(line.text[end - 6]))) return;
+  std::string_view rest = line.text.substr(stop);
+  const bool said = take(rest, " set by environment to ") || take(rest, " set to ") ||
+                    take(rest, " environment variable to ");
+  if (!said && (parts.level != Level::none || !take(rest, "="))) return;
+  std::string_view value = said ? trim(rest) : until(rest, " \t\"'`,;)\\");
+  if (said && value.ends_with('.')) value.remove_suffix(1);
+  if (value.empty() && !said) return;
+  if (!said && value.starts_with('<')) return;  // a placeholder of a manual
+  constexpr std::size_t most_names = 512, most_values = 16;
+  if (into_.variables.size() >= most_names && into_.variables.count(std::string(name)) == 0) return;
+  auto& uses = into_.variables[std::string(name)];
+  const std::string text = printable_text(value, 200);
+  auto use = std::find_if(uses.begin(), uses.end(), [&](const VariableUse& one) {
+    return one.value == text && one.by_command == !said;
+  });
+  if (use == uses.end()) {
+    if (uses.size() >= most_values) return;
+    uses.push_back({text, !said, line.quote(), {}});
+    use = uses.end() - 1;
+  }
+  if (rank == nullptr) return;
+  if (std::find(use->hosts.begin(), use->hosts.end(), rank->host) == use->hosts.end() &&
+      use->hosts.size() < EventGroup::kMostHosts)
+    use->hosts.push_back(rank->host);
+  const std::pair<int, int> pair{into_.names.id(name), into_.names.id(text)};
+  auto& known = rank->environment;
+  const auto same =
+      std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == pair.first; });
+  if (same != known.end())
+    same->second = pair.second;
+  else if (known.size() < RankFacts::kMostVariables)
+    known.push_back(pair);
+}
+
+void LogReader::read_tools(const Line& line) {
+  for (const auto& tool : tools_) {
+    if (!tool->read(line, into_, events_)) continue;
+    auto& kinds = into_.files[static_cast<std::size_t>(file_)].kinds;
+    if (std::find(kinds.begin(), kinds.end(), tool->name()) == kinds.end()) kinds.emplace_back(tool->name());
+    return;
+  }
+}
+
+}  // namespace fabricheck::diagnose

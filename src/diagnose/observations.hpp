@@ -1,0 +1,240 @@
+// What was read, as facts: from NCCL logs and from what else was given. Every list is bounded, so that the
+// memory does not grow with the length of a log.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/run_record.hpp"
+
+namespace fabricheck::diagnose {
+
+/// A line that was read, kept as evidence.
+struct Quote {
+  int file{};  ///< index into Observations::files
+  std::uint64_t line{};
+  std::string text;
+};
+
+/// Names that come again and again, each kept once. Id 0 is the empty name.
+class Names {
+ public:
+  static constexpr std::size_t kMost = 8192;
+
+  /// The id of `name`; of a new one beyond kMost that of "(more)".
+  int id(std::string_view name);
+  const std::string& text(int id) const { return texts_[static_cast<std::size_t>(id)]; }
+
+ private:
+  std::vector<std::string> texts_{"", "(more)"};
+  std::map<std::string, int, std::less<>> ids_{{"", 0}};
+};
+
+/// What can be seen in a line besides the facts of a rank. `code` and `detail` of a group say more.
+enum class Event : std::uint8_t {
+  completion_error,    ///< code: ibv_wc_status; detail: HCA
+  async_event,         ///< detail: libibverbs' or NCCL's word for the event
+  modify_qp_failed,    ///< code: errno, 0 where not told; detail: error text
+  mr_failed,           ///< memory registration; code: errno; detail: error text
+  verbs_no_memory,     ///< CQ, QP or PD could not be made: ENOMEM
+  verbs_failed,        ///< another verbs call; code: errno; detail: the call
+  device_open_failed,  ///< detail: HCA
+  no_ib_device,        ///< NET/IB looked and found none
+  no_libibverbs,
+  socket_listed,  ///< NET/Socket said which interfaces it has
+  plugin_not_found,
+  net_init_failed,    ///< no network at all
+  network_not_found,  ///< detail: the network that NCCL_NET names
+  net_count_mismatch,
+  link_layers_mixed,
+  no_interface,       ///< no interface for the bootstrap
+  connect_failed,     ///< code: errno; detail: peer
+  connection_closed,  ///< detail: peer
+  remote_error,       ///< ncclRemoteError and its like
+  proxy_error,
+  collective_mismatch,
+  message_truncated,
+  rank_check_in,     ///< ranks that do not agree on how many they are
+  version_mismatch,  ///< detail: "A B"
+  topology_net_missing,
+  reverse_path_missing,
+  topology_file_failed,
+  gdr_hca_enabled,  ///< detail: HCA
+  gdr_hca_disabled,
+  gdr_distance_enabled,
+  gdr_distance_disabled,  ///< detail: "distance A > B"
+  p2p_disabled_nvlink,
+  p2p_disabled_pcie,
+  peer_access_failed,
+  ipc_failed,            ///< CUDA IPC or cuMem import and export
+  fabric_handle_failed,  ///< MNNVL: fabric handles, IMEX
+  multi_cast_failed,     ///< NVLS
+  fabric_not_ready,      ///< CUDA 802
+  shm_failed,
+  shm_attach_failed,  ///< a segment that another rank made is not there
+  no_space,           ///< ENOSPC beside shared memory
+  file_limit,
+  thread_limit,
+  cuda_failure,  ///< code: cudaError; detail: text
+  gpu_memory,
+  driver_too_old,
+  duplicate_gpu,
+  invalid_usage,
+  no_transport,
+  collnet_failed,
+  ofi_no_provider,
+  ofi_provider,  ///< detail: the provider that was chosen; code: number of NICs
+  ofi_error,     ///< a warning of the libfabric plugin that no other kind says
+  iommu_not_passthrough,
+  ofi_failed,
+  collective_timeout,
+  data_direct_missing,
+  pci_link_unreadable,  ///< topology detection could not read a PCI link
+  error_stack,          ///< detail: source file without line; code: ncclResult_t
+  limited_pkey,
+  full_pkey,
+  xid,  ///< code: number
+  sxid,
+  nic_fatal,     ///< kernel log: firmware or health of a NIC
+  link_down,     ///< kernel log
+  module_event,  ///< kernel log: cable or transceiver
+  iommu_fault,
+  acs_redirect,
+  acs_clean,
+  port_down,  ///< detail: device
+  port_active,
+  mtu_small,  ///< detail: device; code: active MTU in bytes
+  gid_v2,     ///< show_gids: a RoCE v2 entry with an IPv4 address; code: index
+  ras_mismatch,
+  ras_dead,
+  link_mtu,         ///< NCCL's word on a connection; code: ibv_mtu
+  gid_link_local,   ///< a failing RoCE connection used such a GID
+  rails_crossed,    ///< NCCL said that a connection joins different devices of two nodes
+  gids_apart,       ///< the two GIDs of a failing connection are of different /24 networks
+  nvlink_inactive,  ///< detail: GPU
+  wrong_results,
+  count_  ///< how many kinds there are
+};
+
+/// What was seen of one kind with one code and detail.
+struct EventGroup {
+  Event kind{};
+  int code{};
+  std::string detail;
+  std::uint64_t count{};
+  bool as_warning{};  ///< at least once as NCCL WARN, or outside NCCL's own lines
+  std::vector<Quote> quotes;
+  std::vector<int> hosts;  ///< ids of Observations::names, the first kMostHosts
+  static constexpr std::size_t kMostQuotes = 3;
+  static constexpr std::size_t kMostHosts = 64;
+};
+
+/// Channels of one kind, as many as 64 by number.
+struct ChannelUse {
+  std::uint32_t lines{};
+  std::uint64_t channels{};
+  bool any() const { return lines != 0; }
+};
+
+/// One communicator as one rank sees it.
+struct CommFacts {
+  std::uint64_t pointer{};  ///< 0: lines without communicator
+  std::uint64_t comm_id{};
+  int rank{-1}, ranks{-1}, nodes{-1}, local_ranks{-1}, cuda_device{-1};
+  std::uint64_t bus_id{};
+  bool started{}, complete{}, mnnvl{};
+  int coll_channels{-1}, nvls_channels{-1}, p2p_channels{-1};
+  ChannelUse p2p, shm, net_send, net_receive, collnet;
+  ChannelUse send_gdr, receive_gdr;  ///< those of the network with GPUDirect RDMA
+  std::uint64_t net_devices{};       ///< bit i: NET/…/i was used
+  int p2p_kinds{};                   ///< bits of P2pKind
+  bool rings{}, trees{};
+};
+
+enum P2pKind : int { p2p_ipc = 1, p2p_cumem = 2, p2p_pointer = 4, p2p_indirect = 8, p2p_mnnvl = 16 };
+
+/// One process on one GPU, as the front of a line tells it. What a line has no front for is in one that has
+/// no host.
+struct RankFacts {
+  int host{};  ///< id of Observations::names
+  long pid{};
+  int device{-1};
+  int version{};                   ///< id: "2.21.5+cuda12.4"
+  int network{};                   ///< id: "IB", "IBext_v8", "Socket", "AWS Libfabric"
+  int hcas{};                      ///< id: "[0]mlx5_0:1/RoCE [1]…"
+  int out_of_band{}, bootstrap{};  ///< ids: "eth0:10.0.0.1<0>"
+  int affinity{};                  ///< id: mask of the CPUs
+  bool dma_buf{}, nvls_available{}, nvls_unavailable{};
+  bool topology_file{};
+  std::vector<std::pair<int, int>> environment;  ///< ids of name and value, the first kMostVariables
+  std::vector<CommFacts> comms;                  ///< the last kMostComms
+  static constexpr std::size_t kMostVariables = 96;
+  static constexpr std::size_t kMostComms = 8;
+};
+
+/// A value of an NCCL_ variable that was seen.
+struct VariableUse {
+  std::string value;
+  bool by_command{};  ///< seen as NAME=VALUE in a command or script, not said by NCCL
+  Quote quote;
+  std::vector<int> hosts;
+};
+
+/// One row of nccl-tests' table.
+struct BenchmarkRow {
+  double bytes{}, busbw_GBps{};
+  Quote quote;
+};
+
+struct BenchmarkRun {
+  std::string operation;  ///< "all_reduce", empty where the output does not tell
+  int ranks{};
+  std::map<std::string, int> gpus_of_host;
+  std::map<std::string, int> gpu_names;
+  std::vector<BenchmarkRow> rows;
+  static constexpr std::size_t kMostRows = 256;
+};
+
+/// perftest's figures.
+struct PerftestRun {
+  std::string operation, device, link_type;
+  int mtu_bytes{};
+  double best_Gbps{};
+  bool cuda{};
+  Quote quote;
+};
+
+struct InputFile {
+  std::string name;
+  std::uint64_t lines{}, nccl_lines{};
+  std::vector<std::string> kinds;  ///< what was recognised in it: "NCCL log", "ibstat", …
+  std::string problem;             ///< why it, or its rest, could not be read; empty: all was read
+};
+
+struct Observations {
+  Names names;
+  std::vector<InputFile> files;
+  std::vector<RankFacts> ranks;
+  std::uint64_t ranks_left_out{};
+  std::vector<EventGroup> events;
+  std::map<std::string, std::vector<VariableUse>> variables;
+  std::map<std::string, Quote> fact_quotes;  ///< a line for each kind of fact: "network", "hcas", …
+  std::vector<BenchmarkRun> benchmarks;
+  std::vector<PerftestRun> perftests;
+  std::map<std::string, int> gpu_names;  ///< "NVIDIA H100 80GB HBM3" -> how often
+  std::optional<ClusterTopology> topology;
+  std::string topology_file;
+  std::optional<RunRecord> result;
+  std::string result_file;
+
+  /// All groups of a kind.
+  std::vector<const EventGroup*> of(Event kind) const;
+  bool has(Event kind) const;
+};
+
+}  // namespace fabricheck::diagnose

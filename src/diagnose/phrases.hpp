@@ -1,0 +1,81 @@
+// The strings that stand for a kind of event wherever they occur in a line, and a machine that finds all of
+// them in one pass.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "diagnose/observations.hpp"
+
+namespace fabricheck::diagnose {
+
+/// What is to be read from the line behind a phrase.
+enum class Detail : std::uint8_t {
+  none,
+  completion,  ///< "error 12", "status=12", "status=IBV_WC_RETRY_EXC_ERR(12)"
+  wc_name,     ///< the phrase is "IBV_WC_": its name
+  event_word,  ///< the word for an asynchronous event
+  error_text,  ///< "failed with error TEXT", "failed : TEXT", "failed with 110 TEXT, …"
+  verbs_call,  ///< the same; the name of the call is the detail
+  device,      ///< the name of a device
+  quoted,      ///< what stands in quotes
+  peer,        ///< a socket address, and an error text
+  cuda,        ///< "failure 802 'system not yet initialized'"
+  versions,    ///< "rank 1 version 22705 rank 0 version 22703"
+  distance,    ///< "(distance 7 > 4)"
+  provider,    ///< "Selected Provider is efa (found 4 nics)"
+  variable,    ///< the phrase is "NCCL_"
+  number,      ///< a number
+  mtu,         ///< "qpn 472981 mtu 5"
+  kernel,      ///< only where a NIC's driver said it
+  acs,         ///< flags of lspci's ACSCtl
+  shm,         ///< where a segment was made, not attached to
+  gpus,        ///< two GPU numbers; the larger one is the code
+  whole,       ///< the phrase itself
+};
+
+struct Phrase {
+  std::string_view text;
+  Event event;
+  Detail detail{Detail::none};
+  int code{};  ///< of the group, where the line tells none
+};
+
+std::span<const Phrase> phrases();
+
+/// Aho and Corasick, "Efficient string matching" (1975), with a full transition table over the characters
+/// that the phrases have.
+class PhraseFinder {
+ public:
+  explicit PhraseFinder(std::span<const Phrase> phrases);
+
+  /// Calls found(phrase, position behind it) for each occurrence, in order of their ends.
+  template <typename Found>
+  void find(std::string_view text, const Found& found) const {
+    std::uint32_t state = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      state = next_[state + classes_[static_cast<unsigned char>(text[i])]];
+      if (hits_[state] == kNone) continue;
+      for (std::uint32_t hit = state; hit != kNone; hit = shorter_[hit])
+        if (ends_[hit] != kNone) found(phrases_[ends_[hit]], i + 1);
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  std::span<const Phrase> phrases_;
+  std::array<std::uint8_t, 256> classes_{};
+  std::uint32_t width_{};
+  std::vector<std::uint32_t> next_;     ///< by state (a multiple of width_) + class
+  std::vector<std::uint32_t> ends_;     ///< phrase that ends in a state
+  std::vector<std::uint32_t> shorter_;  ///< the next state, by suffix, in which a phrase ends
+  std::vector<std::uint32_t> hits_;     ///< whether a phrase or a shorter one ends here
+};
+
+/// The finder of phrases(), made once.
+const PhraseFinder& all_phrases();
+
+}  // namespace fabricheck::diagnose

@@ -1,0 +1,60 @@
+#include <algorithm>
+#include <string>
+
+#include "diagnose/rules.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+constexpr std::size_t kMostEvidence = 6;
+
+void on_group(const Context& context, const CatalogRow& row, Findings& found, bool only_warnings,
+              const char* confidence) {
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(row.event)) {
+    if (row.code != 0 && group->code != row.code) continue;
+    if (only_warnings && !group->as_warning) continue;
+    if (finding == nullptr) finding = &add(found, row, confidence);
+    cite(context, *finding, *group);
+  }
+}
+
+}  // namespace
+
+Finding& add(Findings& found, const CatalogRow& row, const char* confidence) {
+  found.push_back(finding_of(*row.text, confidence));
+  return found.back();
+}
+
+const Finding* find(const Findings& found, const FaultText& text) {
+  const auto one = std::find_if(found.begin(), found.end(),
+                                [&](const Finding& finding) { return finding.slug == text.slug; });
+  return one == found.end() ? nullptr : &*one;
+}
+
+void cite(const Context& context, Finding& finding, const EventGroup& group) {
+  for (const Quote& quote : group.quotes)
+    if (finding.evidence.size() < kMostEvidence) finding.evidence.push_back(context.evidence(quote));
+  Component& component = finding.component;
+  if (component.host.empty()) component.host = context.hosts_of(group);
+  if (component.name.empty() && component.kind == "nic") component.name = group.detail.substr(0, 40);
+}
+
+void cite(const Context& context, Finding& finding, const Quote* quote) {
+  if (quote != nullptr && finding.evidence.size() < kMostEvidence)
+    finding.evidence.push_back(context.evidence(*quote));
+}
+
+void on_event(const Context& context, const CatalogRow& row, Findings& found) {
+  on_group(context, row, found, false, "certain");
+}
+
+void on_warning(const Context& context, const CatalogRow& row, Findings& found) {
+  on_group(context, row, found, true, "certain");
+}
+
+void on_likely(const Context& context, const CatalogRow& row, Findings& found) {
+  on_group(context, row, found, false, "likely");
+}
+
+}  // namespace fabricheck::diagnose

@@ -1,0 +1,343 @@
+// Rules about NICs and the network between nodes.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+
+#include "core/fault_texts.hpp"
+#include "diagnose/rules.hpp"
+#include "diagnose/text_line.hpp"
+
+namespace fabricheck::diagnose::rules {
+namespace {
+
+bool is_one_of(int code, std::initializer_list<int> codes) {
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
+
+/// The same finding with all groups of `kind` whose code is one of `codes`; null where there is none.
+Finding* on_codes(const Context& context, const CatalogRow& row, Findings& found, Event kind,
+                  std::initializer_list<int> codes, const char* confidence) {
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(kind)) {
+    if (!is_one_of(group->code, codes)) continue;
+    if (finding == nullptr) finding = &add(found, row, confidence);
+    cite(context, *finding, *group);
+    finding->component.name.clear();  // the error's text is no device
+  }
+  return finding;
+}
+
+bool has_completion(const Context& context, int status) {
+  const auto groups = context.seen().of(Event::completion_error);
+  return std::any_of(groups.begin(), groups.end(),
+                     [&](const EventGroup* group) { return group->code == status; });
+}
+
+/// Interfaces that lead to no other host, by name or address.
+bool leads_nowhere(std::string_view interface) {
+  std::string_view name = interface;
+  if (starts_with(name, "[")) name = name.substr(std::min(name.size(), name.find(']') + 1));
+  const std::string_view address = name.substr(std::min(name.size(), name.find(':') + 1));
+  for (const std::string_view front : {"docker", "veth", "virbr", "cali", "br-", "cni", "lxc", "flannel"})
+    if (starts_with(name, front)) return true;
+  if (starts_with(name, "lo:")) return true;
+  return starts_with(address, "127.") || starts_with(address, "::1<") || starts_with(address, "172.17.");
+}
+
+/// Some of "[0]ens5:172.31.0.137<0> [1]veth75fa783:fe80::…<0>".
+bool any_leads_nowhere(std::string_view list) {
+  for (;;) {
+    list = trim(list);
+    if (list.empty()) return false;
+    const std::string_view one = until(list, " ");
+    if (leads_nowhere(one)) return true;
+    list.remove_prefix(one.size());
+  }
+}
+
+}  // namespace
+
+void hca_mismatch(const Context& context, const CatalogRow& row, Findings& found) {
+  for (const EventGroup* group : context.seen().of(Event::net_count_mismatch)) {
+    cite(context, add(found, row), *group);
+    return;
+  }
+  // The same communicator, other numbers of devices.
+  std::map<std::uint64_t, std::map<std::size_t, const RankFacts*>> counts;
+  for (const RankFacts& rank : context.seen().ranks) {
+    if (rank.hcas == 0) continue;
+    const std::string& list = context.seen().names.text(rank.hcas);
+    const auto count = static_cast<std::size_t>(std::count(list.begin(), list.end(), '/'));
+    for (const CommFacts& comm : rank.comms)
+      if (comm.comm_id != 0) counts[comm.comm_id].emplace(count, &rank);
+  }
+  for (const auto& [comm, by_count] : counts) {
+    if (by_count.size() < 2) continue;
+    Finding& finding = add(found, row, "likely");
+    for (const auto& [count, rank] : by_count)
+      finding.evidence.push_back(
+          {"", 0, context.seen().names.text(rank->host) + ": " + context.seen().names.text(rank->hcas)});
+    return;
+  }
+}
+
+void async_event(const Context& context, const CatalogRow& row, Findings& found) {
+  const auto is_of_row = [&](const std::string& word) {
+    if (row.text == &fault::roce_gid_table_change) return contains(word, "GID table change");
+    if (row.text == &fault::ib_port_error) return contains(word, "port error");
+    return contains(word, "catastrophic error") || contains(word, "DEVICE_FATAL") || contains(word, "fatal");
+  };
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::async_event)) {
+    if (!is_of_row(group->detail)) continue;
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+    finding->component.name.clear();
+  }
+  const Event kernel = row.text == &fault::ib_device_fatal ? Event::nic_fatal
+                       : row.text == &fault::ib_port_error ? Event::link_down
+                                                           : Event::count_;
+  if (kernel == Event::count_) return;
+  for (const EventGroup* group : context.seen().of(kernel)) {
+    if (finding == nullptr) finding = &add(found, row, "likely");
+    cite(context, *finding, *group);
+  }
+}
+
+void pkey(const Context& context, const CatalogRow& row, Findings& found) {
+  for (const EventGroup* group : context.seen().of(Event::limited_pkey)) {
+    if (group->code != 0) continue;  // NCCL uses index 0 unless told otherwise
+    const bool timed_out = has_completion(context, 12);
+    Finding& finding = add(found, row, timed_out ? "likely" : "possible");
+    if (!timed_out) finding.severity = Severity::bad;
+    cite(context, finding, *group);
+  }
+}
+
+void memlock(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = on_codes(context, row, found, Event::mr_failed, {ENOMEM}, "likely");
+  for (const EventGroup* group : context.seen().of(Event::verbs_no_memory)) {
+    if (finding == nullptr) finding = &add(found, row, "likely");
+    cite(context, *finding, *group);
+    finding->component.name.clear();
+  }
+}
+
+void mr_registration(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::mr_failed)) {
+    if (group->code == ENOMEM || !group->as_warning) continue;
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+    finding->component.name.clear();
+  }
+}
+
+void wrong_gid(const Context& context, const CatalogRow& row, Findings& found) {
+  const char* confidence = context.is_infiniband() && !context.is_roce() ? "possible" : "likely";
+  // The entry of the table is empty, or of the wrong kind.
+  Finding* finding =
+      on_codes(context, row, found, Event::modify_qp_failed, {EINVAL, ENODATA, ENODEV, ENOENT}, confidence);
+  if (finding != nullptr || !context.seen().has(Event::gid_link_local)) return;
+  if (!has_completion(context, 12) && !context.seen().has(Event::modify_qp_failed)) return;
+  finding = &add(found, row, "likely");
+  for (const EventGroup* group : context.seen().of(Event::gid_link_local)) cite(context, *finding, *group);
+}
+
+void roce_unreachable(const Context& context, const CatalogRow& row, Findings& found) {
+  on_codes(context, row, found, Event::modify_qp_failed, {ENETUNREACH, EHOSTUNREACH}, "certain");
+}
+
+void cross_nic(const Context& context, const CatalogRow& row, Findings& found) {
+  const auto timeouts = context.seen().of(Event::modify_qp_failed);
+  const bool timed_out = has_completion(context, 12) ||
+                         std::any_of(timeouts.begin(), timeouts.end(),
+                                     [](const EventGroup* group) { return group->code == ETIMEDOUT; });
+  if (!timed_out) return;
+  const VariableUse* setting = context.variable("NCCL_CROSS_NIC");
+  const bool forced = setting != nullptr && (setting->value == "1" || setting->value == "2") &&
+                      context.seen().has(Event::gids_apart);
+  if (!forced && !context.seen().has(Event::rails_crossed)) return;
+  Finding& finding = add(found, row, "likely");
+  for (const EventGroup* group : context.seen().of(Event::rails_crossed)) cite(context, finding, *group);
+  for (const EventGroup* group : context.seen().of(Event::gids_apart)) cite(context, finding, *group);
+  if (forced) cite(context, finding, &setting->quote);
+}
+
+void qp_timeout(const Context& context, const CatalogRow& row, Findings& found) {
+  on_codes(context, row, found, Event::modify_qp_failed, {ETIMEDOUT, 0}, "certain");
+}
+
+void mtu_mismatch(const Context& context, const CatalogRow& row, Findings& found) {
+  if (!has_completion(context, 12)) return;
+  const auto small = context.seen().of(Event::mtu_small);
+  const auto linked = context.seen().of(Event::link_mtu);
+  const bool some_are_small = !small.empty() && context.seen().has(Event::port_active);
+  if (linked.size() < 2 && !some_are_small) return;
+  Finding& finding = add(found, row, "likely");
+  for (const EventGroup* group : linked.size() < 2 ? small : linked) cite(context, finding, *group);
+}
+
+void remote_access(const Context& context, const CatalogRow& row, Findings& found) {
+  on_codes(context, row, found, Event::completion_error, {9, 10, 11}, "certain");
+}
+
+void work_request(const Context& context, const CatalogRow& row, Findings& found) {
+  on_codes(context, row, found, Event::completion_error,
+           {1, 2, 5, 6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 22}, "certain");
+}
+
+void wrong_interface(const Context& context, const CatalogRow& row, Findings& found) {
+  for (const EventGroup* group : context.seen().of(Event::no_interface)) {
+    Finding& finding = add(found, row);
+    cite(context, finding, *group);
+    if (const VariableUse* name = context.variable("NCCL_SOCKET_IFNAME")) {
+      finding.meaning += "; NCCL_SOCKET_IFNAME is " + name->value;
+      cite(context, finding, &name->quote);
+    }
+    return;
+  }
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::connect_failed)) {
+    const bool unreachable = is_one_of(group->code, {ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, ECONNABORTED});
+    const bool local = starts_with(group->detail, "127.") || starts_with(group->detail, "172.17.") ||
+                       starts_with(group->detail, "fe80") || starts_with(group->detail, "169.254.");
+    if (!group->as_warning || (!unreachable && !local)) continue;
+    if (finding == nullptr) finding = &add(found, row, "likely");
+    cite(context, *finding, *group);
+  }
+  if (context.span() == Span::one_node) return;
+  for (const std::string& list : context.interfaces()) {
+    if (!any_leads_nowhere(list)) continue;
+    if (finding == nullptr) {
+      finding = &add(found, row, "likely");
+      finding->severity = Severity::bad;
+    }
+    cite(context, *finding, context.quote("bootstrap"));
+    cite(context, *finding, context.quote("interfaces"));
+    finding->component.name = list.substr(0, 80);
+    return;
+  }
+}
+
+void net_plugin(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const Event kind : {Event::network_not_found, Event::net_init_failed})
+    for (const EventGroup* group : context.seen().of(kind)) {
+      if (!group->as_warning) continue;
+      if (finding == nullptr) finding = &add(found, row);
+      cite(context, *finding, *group);
+    }
+}
+
+void ofi_call_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  const bool is_said = std::any_of(
+      found.begin(), found.end(), [](const Finding& finding) { return finding.severity == Severity::fatal; });
+  if (is_said || context.seen().has(Event::ofi_no_provider)) return;
+  for (const EventGroup* group : context.seen().of(Event::ofi_error)) cite(context, add(found, row), *group);
+}
+
+void ofi_tcp(const Context& context, const CatalogRow& row, Findings& found) {
+  for (const EventGroup* group : context.seen().of(Event::ofi_provider)) {
+    const std::string_view provider = until(group->detail, ";,");
+    const bool sockets = starts_with(provider, "tcp") || provider == "sockets" ||
+                         starts_with(provider, "udp") || starts_with(provider, "net");
+    if (!sockets) continue;
+    cite(context, add(found, row), *group);
+    return;
+  }
+}
+
+void no_libibverbs(const Context& context, const CatalogRow& row, Findings& found) {
+  if (context.uses_rdma()) return;  // another rank, or a plugin, has it
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::no_libibverbs)) {
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+    finding->component.name.clear();
+  }
+  if (finding == nullptr || context.span() != Span::one_node) return;
+  finding->severity = Severity::info;
+  finding->meaning += "; on a single node nothing is lost by it";
+}
+
+void ib_open_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::device_open_failed)) {
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+  }
+  if (finding != nullptr && context.span() == Span::one_node) finding->severity = Severity::info;
+}
+
+void socket_fallback(const Context& context, const CatalogRow& row, Findings& found) {
+  const bool chosen = context.networks().count("Socket") != 0 || context.paths().socket > 0;
+  const bool listed = context.seen().has(Event::socket_listed) || context.seen().has(Event::no_ib_device);
+  if (!chosen && (context.uses_rdma() || !listed)) return;
+  // Up to 2.4 sockets are listed before InfiniBand is looked for.
+  const auto is_early = [](const std::string& version) {
+    return starts_with(version, "2.2.") || starts_with(version, "2.3.") || starts_with(version, "2.4.");
+  };
+  const bool early = std::any_of(context.versions().begin(), context.versions().end(), is_early);
+  if (!chosen && early) return;
+  Finding& finding = add(found, row, chosen ? "certain" : "likely");
+  for (const char* fact : {"channel Socket", "network Socket"}) cite(context, finding, context.quote(fact));
+  for (const Event kind : {Event::no_ib_device, Event::socket_listed})
+    for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
+  if (const VariableUse* filter = context.variable("NCCL_IB_HCA");
+      filter != nullptr && context.seen().has(Event::no_ib_device)) {
+    finding.meaning += "; NCCL_IB_HCA asks for " + filter->value + ", which may match no device";
+    cite(context, finding, &filter->quote);
+  }
+  if (context.span() == Span::one_node) {
+    finding.severity = Severity::info;
+    finding.meaning =
+        "NCCL would talk between nodes over TCP sockets; on this single node nothing is lost by it";
+  }
+}
+
+void port_down(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  std::string names;
+  for (const EventGroup* group : context.seen().of(Event::port_down)) {
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+    names += (names.empty() ? "" : ", ") + group->detail;
+  }
+  if (finding != nullptr) finding->component.name = names.substr(0, 120);
+}
+
+void single_nic(const Context& context, const CatalogRow& row, Findings& found) {
+  if (context.ranks_per_node() < 4 || context.span() == Span::one_node || found.size() > 64) return;
+  const std::uint64_t used = context.paths().net_devices;
+  const bool one_used = used != 0 && (used & (used - 1)) == 0 && context.paths().rdma() >= 2;
+  if (!one_used && context.most_hcas() != 1) return;
+  Finding& finding = add(found, row, one_used ? "likely" : "certain");
+  for (const char* fact : {"channel GDR", "receive without GDR", "send without GDR", "hcas"})
+    cite(context, finding, context.quote(fact));
+}
+
+void few_channels(const Context& context, const CatalogRow& row, Findings& found) {
+  const int channels = context.fewest_coll_channels();
+  if (channels < 1 || channels > 2 || context.ranks_per_node() < 4 || context.span() != Span::several_nodes)
+    return;
+  if (context.paths().p2p == 0 || context.paths().rdma() == 0 || context.most_hcas() == 1) return;
+  Finding& finding = add(found, row, "likely");
+  cite(context, finding, context.quote("few channels"));
+  cite(context, finding, context.quote("channel GDR"));
+}
+
+void remote_peer_lost(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const Event kind :
+       {Event::connection_closed, Event::remote_error, Event::connect_failed, Event::ras_dead})
+    for (const EventGroup* group : context.seen().of(kind)) {
+      if (!group->as_warning || (kind == Event::connect_failed && group->code != ECONNREFUSED)) continue;
+      if (finding == nullptr) finding = &add(found, row, "likely");
+      cite(context, *finding, *group);
+      if (finding->component.name.empty()) finding->component.name = group->detail.substr(0, 60);
+    }
+}
+
+}  // namespace fabricheck::diagnose::rules

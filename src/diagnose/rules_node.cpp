@@ -1,0 +1,229 @@
+// Rules about GPUs and what is between them, and about what NCCL could not do.
+#include <algorithm>
+#include <string>
+
+#include "core/fault_texts.hpp"
+#include "diagnose/rules.hpp"
+#include "diagnose/text_line.hpp"
+
+namespace fabricheck::diagnose::rules {
+namespace {
+
+// cudaError_t, driver_types.h.
+constexpr int kCudaOutOfMemory = 2, kCudaDriverTooOld = 35, kCudaSystemNotReady = 802;
+constexpr int kCudaSystemDriverMismatch = 803;
+
+/// Only the code that handed the first CUDA error (ncclResult_t 1) on is known: its file.
+const EventGroup* first_stack(const Context& context, int result) {
+  for (const EventGroup* group : context.seen().of(Event::error_stack))
+    if (group->code == result) return group;
+  return nullptr;
+}
+
+/// The stack began in this file, and no fault that says more was found.
+const EventGroup* stack_from(const Context& context, const Findings& found, std::string_view file,
+                             int result) {
+  const EventGroup* first = first_stack(context, result);
+  const bool is_explained = std::any_of(
+      found.begin(), found.end(), [](const Finding& finding) { return finding.severity == Severity::fatal; });
+  return first != nullptr && !is_explained && starts_with(first->detail, file) ? first : nullptr;
+}
+
+bool has_hopper_or_later(const Context& context) {
+  return context.gpu_name_has(
+      {"H100", "H200", "H800", "H20", "GH200", "B100", "B200", "B300", "GB200", "GB300"});
+}
+
+}  // namespace
+
+void fabric_manager(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const Event kind : {Event::fabric_not_ready, Event::cuda_failure})
+    for (const EventGroup* group : context.seen().of(kind)) {
+      if (kind == Event::cuda_failure && group->code != kCudaSystemNotReady) continue;
+      if (finding == nullptr) finding = &add(found, row);
+      cite(context, *finding, *group);
+    }
+}
+
+void mnnvl(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::fabric_handle_failed)) {
+    if (!group->as_warning) continue;
+    if (finding == nullptr) finding = &add(found, row, context.any_mnnvl() ? "certain" : "likely");
+    cite(context, *finding, *group);
+  }
+  if (finding != nullptr || !context.any_mnnvl()) return;
+  if (const EventGroup* stack = stack_from(context, found, "transport/p2p.", 1))
+    cite(context, add(found, row, "likely"), *stack);
+}
+
+void nvls_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::multi_cast_failed)) {
+    if (!group->as_warning) continue;
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+    const bool goes_on = std::any_of(group->quotes.begin(), group->quotes.end(), [](const Quote& quote) {
+      return contains(quote.text, "Proceeding without");
+    });
+    if (goes_on) finding->severity = Severity::bad;
+  }
+  if (finding != nullptr) return;
+  if (const EventGroup* stack = stack_from(context, found, "transport/nvls.", 1))
+    cite(context, add(found, row, "likely"), *stack);
+}
+
+void p2p_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::ipc_failed)) {
+    if (!group->as_warning) continue;
+    if (finding == nullptr) finding = &add(found, row, "likely");
+    cite(context, *finding, *group);
+  }
+  if (finding != nullptr) return;
+  if (const EventGroup* stack = stack_from(context, found, "transport/p2p.", 1))
+    cite(context, add(found, row, "likely"), *stack);
+}
+
+void driver_too_old(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const Event kind : {Event::driver_too_old, Event::cuda_failure})
+    for (const EventGroup* group : context.seen().of(kind)) {
+      const bool by_code = group->code == kCudaDriverTooOld || group->code == kCudaSystemDriverMismatch;
+      if (kind == Event::cuda_failure && !by_code) continue;
+      if (finding == nullptr) finding = &add(found, row);
+      cite(context, *finding, *group);
+    }
+}
+
+void too_old(const Context& context, const CatalogRow& row, Findings& found) {
+  if (!context.seen().has(Event::reverse_path_missing)) return;
+  // Hopper came with 2.15; where the version is not said, it is the usual reason nevertheless.
+  const auto is_new = [](const std::string& version) {
+    std::string_view rest = version;
+    if (!take(rest, "2.")) return true;
+    return take_number<int>(rest).value_or(99) >= 18;
+  };
+  const auto& versions = context.versions();
+  if (!versions.empty() && std::all_of(versions.begin(), versions.end(), is_new)) return;
+  Finding& finding = add(found, row, "likely");
+  for (const EventGroup* group : context.seen().of(Event::reverse_path_missing))
+    cite(context, finding, *group);
+  cite(context, finding, context.quote("version"));
+}
+
+void bug_upgrade(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const Event kind : {Event::topology_net_missing, Event::reverse_path_missing})
+    for (const EventGroup* group : context.seen().of(kind)) {
+      if (kind == Event::reverse_path_missing && find(found, fault::nccl_too_old) != nullptr) continue;
+      if (finding == nullptr) finding = &add(found, row, "likely");
+      cite(context, *finding, *group);
+    }
+}
+
+void gpu_memory(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const Event kind : {Event::gpu_memory, Event::cuda_failure})
+    for (const EventGroup* group : context.seen().of(kind)) {
+      const bool is_memory = group->code == kCudaOutOfMemory || contains(group->detail, "out of memory");
+      if (!group->as_warning || (kind == Event::cuda_failure && !is_memory)) continue;
+      if (finding == nullptr) finding = &add(found, row);
+      cite(context, *finding, *group);
+    }
+}
+
+void cuda_error(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::cuda_failure)) {
+    const bool has_row = group->code == kCudaOutOfMemory || group->code == kCudaDriverTooOld ||
+                         group->code == kCudaSystemNotReady || contains(group->detail, "out of memory") ||
+                         contains(group->detail, "driver version is insufficient") ||
+                         contains(group->detail, "system not yet initialized");
+    if (!group->as_warning || has_row || find(found, fault::nvls_failed) != nullptr) continue;
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+    if (!group->detail.empty() && !contains(finding->meaning, group->detail))
+      finding->meaning += ": " + group->detail;
+  }
+}
+
+void vm_topology(const Context& context, const CatalogRow& row, Findings& found) {
+  const auto unreadable = context.seen().of(Event::pci_link_unreadable);
+  const VariableUse* file = context.variable("NCCL_TOPO_FILE");
+  const bool has_file =
+      file != nullptr || std::any_of(context.seen().ranks.begin(), context.seen().ranks.end(),
+                                     [](const RankFacts& rank) { return rank.topology_file; });
+  const bool flat = std::any_of(unreadable.begin(), unreadable.end(),
+                                [](const EventGroup* group) { return group->code == 0; });
+  if (!flat || has_file) return;
+  Finding& finding = add(found, row, "likely");
+  for (const EventGroup* group : unreadable) cite(context, finding, *group);
+  finding.component.name.clear();
+  // One bridge without a speed is seen on real machines, too.
+  if (unreadable.size() < 2) finding.severity = Severity::info;
+}
+
+void vm_ats_acs(const Context& context, const CatalogRow& row, Findings& found) {
+  const auto refused = [&](Event kind) {
+    const auto groups = context.seen().of(kind);
+    return std::any_of(groups.begin(), groups.end(),
+                       [](const EventGroup* group) { return group->as_warning; });
+  };
+  const bool is_vm = find(found, fault::vm_topology) != nullptr;
+  if (!is_vm || !(refused(Event::mr_failed) || context.seen().has(Event::iommu_fault))) return;
+  Finding& finding = add(found, row, "possible");
+  for (const EventGroup* group : context.seen().of(Event::mr_failed)) cite(context, finding, *group);
+}
+
+void p2p_disabled(const Context& context, const CatalogRow& row, Findings& found) {
+  const bool geforce = context.gpu_name_has({"GeForce", "TITAN"});
+  const bool is_geforce_row = row.text == &fault::p2p_not_supported;
+  if (geforce != is_geforce_row) return;
+  for (const EventGroup* group : context.seen().of(Event::p2p_disabled_pcie)) {
+    cite(context, add(found, row), *group);
+    return;
+  }
+}
+
+void p2p_not_used(const Context& context, const CatalogRow& row, Findings& found) {
+  const PathSums& paths = context.paths();
+  if (paths.shm == 0 || paths.p2p > 0) return;
+  Finding& finding = add(found, row, "certain");
+  cite(context, finding, context.quote("channel SHM"));
+}
+
+void nvls_not_used(const Context& context, const CatalogRow& row, Findings& found) {
+  if (context.most_nvls_channels() != 0) return;
+  if (const VariableUse* off = context.variable("NCCL_NVLS_ENABLE"); off != nullptr && off->value == "0")
+    return;
+  const VariableUse* asked = context.variable("NCCL_ALGO");
+  const bool is_asked =
+      (asked != nullptr && contains(asked->value, "NVLS")) ||
+      (context.variable("NCCL_NVLS_ENABLE") != nullptr && context.variable("NCCL_NVLS_ENABLE")->value == "1");
+  const auto& ranks = context.seen().ranks;
+  const bool available =
+      std::any_of(ranks.begin(), ranks.end(), [](const RankFacts& rank) { return rank.nvls_available; });
+  if (!is_asked && !available && !has_hopper_or_later(context)) return;
+  if (context.is_one_rank_per_node()) return;
+  Finding& finding = add(found, row, is_asked || available ? "likely" : "possible");
+  cite(context, finding, context.quote("no nvls channels"));
+  if (is_asked && asked != nullptr) cite(context, finding, &asked->quote);
+}
+
+void call_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  const bool is_explained = std::any_of(
+      found.begin(), found.end(), [](const Finding& finding) { return finding.severity == Severity::fatal; });
+  if (is_explained) return;
+  Finding* finding = nullptr;
+  for (const Event kind : {Event::proxy_error, Event::error_stack, Event::invalid_usage})
+    for (const EventGroup* group : context.seen().of(kind)) {
+      constexpr int success = 0, in_progress = 7;
+      if (kind == Event::error_stack && (group->code == success || group->code == in_progress)) continue;
+      if (finding == nullptr) finding = &add(found, row, "certain");
+      cite(context, *finding, *group);
+    }
+}
+
+}  // namespace fabricheck::diagnose::rules

@@ -1,0 +1,184 @@
+#include "diagnose/text_line.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace fabricheck::diagnose {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, char>, 7> kEntities{{{"&lt;", '<'},
+                                                                      {"&gt;", '>'},
+                                                                      {"&amp;", '&'},
+                                                                      {"&quot;", '"'},
+                                                                      {"&#39;", '\''},
+                                                                      {"&#x27;", '\''},
+                                                                      {"&nbsp;", ' '}}};
+
+/// The length of the escape sequence at the front of `text`, which begins with ESC.
+std::size_t escape_length(std::string_view text) {
+  if (text.size() < 2 || text[1] != '[') return std::min<std::size_t>(text.size(), 2);
+  std::size_t at = 2;
+  while (at < text.size() && (text[at] < '@' || text[at] > '~')) ++at;
+  return std::min(at + 1, text.size());
+}
+
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+
+/// How many bytes the character at the front takes; 0: it is no UTF-8.
+std::size_t character_length(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text.front());
+  std::size_t length = 0;
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) length = 2;
+  if (first >= 0xE1 && first <= 0xEC) length = 3;
+  if (first == 0xEE || first == 0xEF) length = 3;
+  if (first >= 0xF1 && first <= 0xF3) length = 4;
+  if (length == 0 || text.size() < length) return 0;
+  const auto rest = text.substr(1, length - 1);
+  return std::all_of(rest.begin(), rest.end(), is_continuation) ? length : 0;
+}
+
+bool is_digits(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Takes the last word off `text`, and the blanks before it.
+std::string_view take_last_word(std::string_view& text) {
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  std::size_t begin = text.size();
+  while (begin > 0 && text[begin - 1] != ' ' && text[begin - 1] != '\t') --begin;
+  const std::string_view word = text.substr(begin);
+  text.remove_suffix(word.size());
+  return word;
+}
+
+/// "host:pid:tid" without the tags that launchers glue to it: "[1,12]<stdout>:", "[trainer3]:".
+std::string_view without_tags(std::string_view word) {
+  if (word.find('>') != std::string_view::npos) {
+    const std::size_t glued = word.rfind(">:");
+    if (glued != std::string_view::npos) word.remove_prefix(glued + 2);
+  }
+  if (word.starts_with('[')) {
+    const std::size_t end = word.find("]:");
+    if (end != std::string_view::npos) word.remove_prefix(end + 2);
+  }
+  return word;
+}
+
+/// Reads "host:pid:tid [dev]" that ends `text`, and leaves alone what it is not.
+void read_front(std::string_view text, NcclLine& line) {
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  if (text.empty() || text.back() != ']') return;
+  const std::size_t open = text.rfind('[');
+  if (open == std::string_view::npos) return;
+  std::string_view inside = text.substr(open + 1, text.size() - open - 2);
+  const auto device = take_number<int>(inside);
+  if (!device || !inside.empty()) return;
+  std::string_view before = text.substr(0, open);
+  const std::string_view word = without_tags(take_last_word(before));
+  const std::size_t thread = word.rfind(':');
+  if (thread == std::string_view::npos || thread == 0) return;
+  const std::size_t process = word.rfind(':', thread - 1);
+  line.device = *device;
+  if (process == std::string_view::npos) return;
+  std::string_view pid = word.substr(process + 1, thread - process - 1);
+  if (!is_digits(pid)) return;
+  line.host = word.substr(0, process);
+  line.pid = take_number<long>(pid).value_or(0);
+  line.front =
+      std::string_view(word.data(), static_cast<std::size_t>(text.data() + text.size() - word.data()));
+}
+
+/// Where "NCCL INFO ", "NCCL WARN " or another level begins, and how long it is.
+std::pair<std::size_t, std::size_t> find_level(std::string_view line, Level& level) {
+  for (std::size_t at = line.find("NCCL "); at != std::string_view::npos; at = line.find("NCCL ", at + 1)) {
+    const std::string_view rest = line.substr(at + 5);
+    level = starts_with(rest, "INFO")                                  ? Level::info
+            : starts_with(rest, "WARN")                                ? Level::warning
+            : starts_with(rest, "TRACE") || starts_with(rest, "ABORT") ? Level::other
+                                                                       : Level::none;
+    if (level != Level::none) return {at, level == Level::other ? 10 : 9};
+  }
+  return {std::string_view::npos, 0};
+}
+
+}  // namespace
+
+std::string_view clean_line(std::string_view raw, std::string& buffer) {
+  while (!raw.empty() && (raw.back() == '\r' || raw.back() == '\n')) raw.remove_suffix(1);
+  const bool plain = raw.find('\x1b') == std::string_view::npos && raw.find('&') == std::string_view::npos &&
+                     raw.find('\r') == std::string_view::npos;
+  if (plain) return raw;
+  buffer.clear();
+  while (!raw.empty()) {
+    if (raw.front() == '\x1b') {
+      raw.remove_prefix(escape_length(raw));
+      continue;
+    }
+    const auto* entity = raw.front() == '&'
+                             ? std::find_if(kEntities.begin(), kEntities.end(),
+                                            [&](const auto& one) { return starts_with(raw, one.first); })
+                             : kEntities.end();
+    if (entity != kEntities.end()) {
+      buffer += entity->second;
+      raw.remove_prefix(entity->first.size());
+      continue;
+    }
+    if (raw.front() != '\r') buffer += raw.front();
+    raw.remove_prefix(1);
+  }
+  return buffer;
+}
+
+std::string printable_text(std::string_view text, std::size_t most) {
+  std::string out;
+  text = trim(text);
+  while (!text.empty() && out.size() < most) {
+    const std::size_t length = character_length(text);
+    const auto first = static_cast<unsigned char>(text.front());
+    if (first == '\t') {
+      out += ' ';
+    } else if (length == 0 || first < 0x20 || first == 0x7F) {
+      out += '?';
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  if (!text.empty()) out += " ...";
+  return out;
+}
+
+NcclLine split_nccl_line(std::string_view line) {
+  NcclLine parts;
+  const auto [at, length] = find_level(line, parts.level);
+  if (at == std::string_view::npos) return parts;
+  std::string_view before = line.substr(0, at);
+  parts.message = trim(line.substr(std::min(line.size(), at + length)));
+  if (parts.level != Level::info) {
+    std::string_view rest = before;
+    const std::string_view word = take_last_word(rest);
+    if (word.find(':') != std::string_view::npos && !word.ends_with(']')) {
+      parts.source = word;
+      before = rest;
+    }
+  }
+  read_front(before, parts);
+  return parts;
+}
+
+std::string_view trim(std::string_view text) {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+std::optional<std::string_view> after(std::string_view text, std::string_view mark) {
+  const std::size_t at = text.find(mark);
+  if (at == std::string_view::npos) return std::nullopt;
+  return text.substr(at + mark.size());
+}
+
+}  // namespace fabricheck::diagnose

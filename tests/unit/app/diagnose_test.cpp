@@ -1,0 +1,186 @@
+#include "app/diagnose.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "app/line_source.hpp"
+#include "core/error.hpp"
+#include "report/report.hpp"
+#include "unit/report/schema_validator.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+constexpr const char* kFault =
+    "a1:10:20 [1] misc/shmutils.cc:71 NCCL WARN Error: failed to extend /dev/shm/nccl-abcdef to 5967876 "
+    "bytes\n";
+
+class Diagnose : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("diagnose_test." + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string write(const std::string& name, const std::string& text) {
+    const std::string file = (folder_ / name).string();
+    std::ofstream(file, std::ios::binary) << text;
+    return file;
+  }
+  std::string write_gz(const std::string& name, const std::string& text,
+                       std::size_t most = std::string::npos) {
+    const std::string file = (folder_ / name).string();
+    gzFile out = ::gzopen(file.c_str(), "wb");
+    ::gzwrite(out, text.data(), static_cast<unsigned>(text.size()));
+    ::gzclose(out);
+    if (most != std::string::npos) fs::resize_file(file, most);
+    return file;
+  }
+  static RunRecord record(const std::vector<std::string>& files) {
+    DiagnoseOptions options;
+    options.files = files;
+    const auto seen = read_evidence(options);
+    return record_of(diagnose::diagnose(seen), seen);
+  }
+  /// What is said of the first file that could not be read.
+  static std::string problem(const std::vector<std::string>& files) {
+    DiagnoseOptions options;
+    options.files = files;
+    for (const auto& file : read_evidence(options).files)
+      if (!file.problem.empty()) return file.problem;
+    return "";
+  }
+  fs::path folder_;
+};
+
+TEST_F(Diagnose, AFaultIsStatusOne) {
+  const RunRecord found = record({write("a.log", kFault)});
+  EXPECT_EQ(found.exit_status, exit_status::target_missed);
+  EXPECT_EQ(found.verdict, Verdict::fail);
+  ASSERT_FALSE(found.findings.empty());
+  EXPECT_EQ(found.findings.front().slug, "shm-too-small");
+  EXPECT_THAT(found.findings.front().evidence.front().file, HasSubstr("a.log"));
+}
+
+TEST_F(Diagnose, CompressedFilesAreReadAlike) {
+  EXPECT_EQ(record({write_gz("a.log.gz", kFault)}).findings.front().slug, "shm-too-small");
+}
+
+TEST_F(Diagnose, AnUnreadableFileAmongSeveralIsSaidAndTheRestRead) {
+  const std::string missing = (folder_ / "missing.log").string();
+  const RunRecord found = record({missing, folder_.string(), write("a.log", kFault)});
+  EXPECT_EQ(found.findings.front().slug, "shm-too-small");
+  std::vector<std::string> reasons;
+  for (const NotTested& one : found.not_tested)
+    if (one.id == "diagnose.input") reasons.push_back(one.reason);
+  ASSERT_EQ(reasons.size(), 2U);
+  EXPECT_THAT(reasons[0], testing::AllOf(HasSubstr("missing.log"), HasSubstr("No such file")));
+  EXPECT_THAT(reasons[1], HasSubstr("folder"));
+}
+
+TEST_F(Diagnose, WhatIsNoLogIsSaid) {
+  EXPECT_THAT(problem({write("empty", "")}), HasSubstr("is empty"));
+  EXPECT_THAT(problem({write("poem", "shall I compare thee\nto a summer's day\n")}),
+              HasSubstr("holds nothing that is known"));
+  EXPECT_THAT(problem({write("binary", std::string(5000, '\0') + "x")}), HasSubstr("no text"));
+  std::string wide;
+  for (const char c : std::string("NCCL INFO x\n")) wide += {c, '\0'};
+  EXPECT_THAT(problem({write("wide", wide)}), HasSubstr("UTF-16"));
+  EXPECT_EQ(record({write("empty", "")}).exit_status, exit_status::broken);
+}
+
+TEST_F(Diagnose, ATruncatedArchiveIsReadAsFarAsItGoes) {
+  std::string text = kFault;
+  for (int i = 0; i < 20000; ++i) text += "a1:10:20 [1] NCCL INFO line " + std::to_string(i * 7919) + "\n";
+  const std::string whole = write_gz("whole.gz", text);
+  const std::string cut = write_gz("cut.gz", text, fs::file_size(whole) / 2);
+  EXPECT_THAT(problem({cut}), HasSubstr("cut off"));
+  EXPECT_EQ(record({cut}).findings.front().slug, "shm-too-small");
+}
+
+TEST_F(Diagnose, ALineOfTenMegabytesAndBytesThatAreNoTextAreSurvived) {
+  const std::string file =
+      write("long.log", std::string(10 << 20, 'x') + "\n\xff\xfe\x80 garbage \xc3\x28\n" + kFault);
+  const RunRecord found = record({file});
+  ASSERT_FALSE(found.findings.empty());
+  EXPECT_EQ(found.findings.front().slug, "shm-too-small");
+  EXPECT_EQ(found.findings.front().evidence.front().line, 3);
+}
+
+TEST_F(Diagnose, TheRecordIsValidJson) {
+  RunRecord found =
+      record({write("a.log", std::string(kFault) + "\xff" + kFault +
+                                 "a1:10:20 [0] NCCL INFO NCCL_SHM_DISABLE set by environment to 1.\n"
+                                 "a1:10:20 [0] misc/socket.cc:49 NCCL WARN socketProgress: Connection "
+                                 "closed by remote peer b1<41109>\n"),
+              (folder_ / "missing").string()});
+  found.started = "2026-01-01T00:00:00Z";
+  const std::string json = report::to_json(found);
+  EXPECT_EQ(report::from_json(json, "json").findings, found.findings);
+  EXPECT_VALID(json);
+}
+
+TEST_F(Diagnose, ATopologyOrAResultAmongTheFilesIsTaken) {
+  const std::string matrix =
+      "\tGPU0\tGPU1\tCPU Affinity\tNUMA Affinity\nGPU0\t X \tNV18\t0-7\t0\nGPU1\tNV18\t X \t0-7\t0\n";
+  DiagnoseOptions options;
+  options.files = {write("topo.txt", matrix), write("a.log", kFault)};
+  const auto seen = read_evidence(options);
+  ASSERT_TRUE(seen.topology);
+  EXPECT_EQ(seen.topology->hosts.size(), 1U);
+
+  RunRecord earlier;
+  earlier.started = "2026-01-01T00:00:00Z";
+  earlier.tool.version = "1";
+  Finding finding;
+  finding.slug = "port-down";
+  finding.severity = Severity::bad;
+  finding.component.kind = "nic";
+  finding.meaning = "a port is down";
+  finding.confidence = "certain";
+  earlier.findings.push_back(finding);
+  const RunRecord again = record({write("result.json", report::to_json(earlier))});
+  ASSERT_EQ(again.findings.size(), 1U);
+  EXPECT_EQ(again.findings[0].slug, "port-down");
+  EXPECT_EQ(again.exit_status, exit_status::target_missed);
+}
+
+TEST_F(Diagnose, ConsoleNamesCauseEvidenceMendAndWhatWasNotSeen) {
+  const RunRecord found = record({write("a.log", kFault)});
+  report::DiagnosisNotes notes;
+  notes.read = "1 file read";
+  const std::string text = report::console_diagnosis(found, notes, {});
+  for (const char* part : {"FAIL", "shm-too-small", "means:", "evidence:", "a.log:1:", "do:", "--shm-size",
+                           "confirm:", "sure: certain", "Not seen"})
+    EXPECT_THAT(text, HasSubstr(part));
+}
+
+TEST_F(Diagnose, LinesAreNumberedAcrossBlocks) {
+  std::string text;
+  for (int i = 1; i <= 50000; ++i) text += "line " + std::to_string(i) + "\n";
+  LineSource source(write("lines", text + "last"));
+  std::uint64_t expected = 0;
+  source.for_each([&](std::string_view line, std::uint64_t number) {
+    ASSERT_EQ(number, ++expected);
+    ASSERT_EQ(line, number <= 50000 ? "line " + std::to_string(number) : "last");
+  });
+  EXPECT_EQ(expected, 50001U);
+}
+
+TEST(ListFindings, HasARowForEach) {
+  const std::string text = findings_text();
+  for (const diagnose::KnownFinding& known : diagnose::known_findings())
+    EXPECT_THAT(text, HasSubstr(known.slug));
+}
+
+}  // namespace
+}  // namespace fabricheck::app

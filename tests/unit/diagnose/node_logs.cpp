@@ -1,0 +1,207 @@
+#include "synthetic_logs.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+constexpr SyntheticLog kLogs[] = {
+    {"fabric-manager-down", "nccl-tests",
+     "a1: Test CUDA failure common.cu:1030 'system not yet initialized'\n"},
+    {"fabric-manager-down", "2.20 and later",
+     "a1:10:20 [0] init.cc:100 NCCL WARN Cuda failure 802 'system not yet initialized'\n"},
+    {"mnnvl-imex-import-failed", "2.25 and later",
+     "a1:10:20 [0] mnnvl.cc:40 NCCL WARN MNNVL (cliqueSize 8) is available but not working on this system. "
+     "Check the IMEX "
+     "configuration (nvidia-imex-ctl -N).\n"},
+    {"mnnvl-imex-import-failed", "the stack alone",
+     "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nRanks 8 nNodes 2 localRanks 4 localRank 0 MNNVL 1\n"
+     "a1:10:20 [0] NCCL INFO transport/p2p.cc:352 -> 1\na1:10:20 [0] NCCL INFO transport.cc:197 -> 1\n"},
+    {"nvls-failed", "2.17 to 2.26",
+     "a1:10:20 [1] transport/nvls.cc:170 NCCL WARN Cuda failure 1 'invalid argument'\n"},
+    {"nvls-failed", "2.27 and later",
+     "a1:10:20 [1] transport/nvls.cc:250 NCCL WARN Failed to bind NVLink SHARP (NVLS) Multicast memory of "
+     "size 2097152 : CUDA "
+     "error 401 'the operation cannot be performed in the present state'.\n"},
+    {"nvls-failed", "the stack alone",
+     "a1:10:20 [1] NCCL INFO transport/nvls.cc:409 -> 1\na1:10:20 [1] NCCL INFO init.cc:1157 -> 1\n"},
+    {"shm-too-small", "2.7",
+     "a1:10:20 [1] include/shm.h:28 NCCL WARN Call to posix_fallocate failed : No space left on device\n"},
+    {"shm-too-small", "2.16 to 2.21",
+     "a1:10:20 [1] misc/shmutils.cc:71 NCCL WARN Error: failed to extend /dev/shm/nccl-abcdef to 5967876 "
+     "bytes\n"},
+    {"shm-too-small", "2.22 and later",
+     "a1:10:20 [1] misc/shmutils.cc:87 NCCL WARN Error: failed to extend /dev/shm/nccl-abcdef to 33030532 "
+     "bytes, error: No "
+     "space left on device (28)\n"},
+    {"shm-attach-failed", "2.22 and later",
+     "a1:10:20 [0] misc/shmutils.cc:129 NCCL WARN Error while attaching to shared memory segment "
+     "/dev/shm/nccl-abc (size 14156), "
+     "error: No such file or directory (2)\n"},
+    {"iommu-not-passthrough", "RCCL",
+     "a1:10:20 [0] src/init.cc:179 NCCL WARN Missing \"iommu=pt\" from kernel command line which can lead to "
+     "instability\n"},
+    {"p2p-failed-container", "by the file that warned",
+     "a1:10:20 [0] transport/p2p.cc:260 NCCL WARN Cuda failure 1 'invalid argument'\n"},
+    {"nccl-call-failed", "PyTorch",
+     "ncclSystemError: System call (e.g. socket, malloc) or external library call failed.\n"},
+    {"version-mismatch", "2.23 and later",
+     "a1:10:20 [0] init.cc:729 NCCL WARN Mismatched NCCL version detected : rank 1 version 22705 rank 0 "
+     "version 22703\n"},
+    {"version-mismatch", "by what the ranks say",
+     "a1:10:20 [0] NCCL INFO NCCL version 2.27.3+cuda12.8\n"
+     "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
+     "START\n"
+     "b1:10:20 [0] NCCL INFO NCCL version 2.26.2+cuda12.8\n"
+     "b1:10:20 [0] NCCL INFO comm 0x6 rank 1 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
+     "START\n"},
+    {"driver-too-old", "all",
+     "a1:10:20 [0] init.cc:30 NCCL WARN Cuda failure 'CUDA driver version is insufficient for CUDA runtime "
+     "version'\n"},
+    {"duplicate-gpu", "2.10 to 2.28",
+     "a1:10:20 [0] init.cc:497 NCCL WARN Duplicate GPU detected : rank 2 and rank 0 both on CUDA device "
+     "1000\n"},
+    {"duplicate-gpu", "2.29 and later",
+     "a1:10:20 [0] init.cc:800 NCCL WARN Multiple Ranks are using the same GPU/Partition. Set "
+     "NCCL_MULTI_RANK_GPU_ENABLE=1\n"},
+    {"rank-count-mismatch", "2.4 to 2.22",
+     "a1:10:20 [0] bootstrap.cc:140 NCCL WARN Bootstrap Root : rank 1 of 4 ranks has already checked in\n"},
+    {"rank-count-mismatch", "2.23 and later",
+     "a1:10:20 [0] bootstrap.cc:300 NCCL WARN Bootstrap Root : mismatch in info from procs, nranks 8 vs 16, "
+     "nroots 1 vs 1, "
+     "iroot 0 vs 0\n"},
+    {"nvlink-p2p-broken", "2.12 and later",
+     "a1:10:20 [0] graph/paths.cc:300 NCCL WARN P2P is disabled between NVLINK connected GPUs 1 and 0. This "
+     "should not be the "
+     "case given their connectivity, and is probably due to a hardware issue.\n"},
+    {"p2p-access-failed", "all",
+     "a1:10:20 [0] transport/p2p.cc:130 NCCL WARN failed to peer with device 1(=2000): 217 peer access is "
+     "not supported between "
+     "these two devices\n"},
+    {"p2p-failed-container", "2.7 to 2.18",
+     "a1:10:20 [0] transport/p2p.cc:230 NCCL WARN cudaIpcGetMemHandle failed : invalid argument\n"},
+    {"p2p-failed-container", "the stack alone",
+     "a1:10:20 [0] NCCL INFO transport/p2p.cc:300 -> 1\na1:10:20 [0] NCCL INFO transport.cc:150 -> 1\n"},
+    {"no-transport", "2.12 and later",
+     "a1:10:20 [0] transport.cc:50 NCCL WARN No transport found for rank 0[1000] -> rank 1[2000]\n"},
+    {"nccl-too-old", "2.14",
+     "NCCL version 2.14.3+cuda11.7\na1:10:20 [0] graph/paths.cc:60 NCCL WARN Failed to find reverse path "
+     "from remNode 0/5f000 "
+     "nlinks 4 to node 0/cb000\n"},
+    {"nccl-bug-upgrade", "2.22 to 2.26",
+     "a1:10:20 [0] graph/topo.h:230 NCCL WARN Could not find NET with id 0\n"},
+    {"nccl-bug-upgrade", "a new one",
+     "a1:10:20 [0] NCCL INFO NCCL version 2.27.3+cuda12.8\na1:10:20 [0] graph/paths.cc:60 NCCL WARN Failed "
+     "to find reverse path "
+     "from remNode 0/5f000 nlinks 4 to node 0/cb000\n"},
+    {"topology-file-unreadable", "all",
+     "a1:10:20 [0] NCCL INFO NCCL_TOPO_FILE set by environment to /opt/topo.xml\n"
+     "a1:10:20 [0] graph/xml.cc:600 NCCL WARN Could not open XML topology file /opt/topo.xml : No such file "
+     "or directory\n"},
+    {"collective-mismatch", "2.7 to 2.8",
+     "a1:10:20 [0] transport/net_ib.cc:900 NCCL WARN NET/IB : collective mismatch error local size 32 remote "
+     "64 addr 1 rkey 2 "
+     "seq 1/1\n"},
+    {"collective-mismatch", "2.12 to 2.19",
+     "a1:10:20 [0] transport/net_ib.cc:1038 NCCL WARN NET/IB : req 0/1 tag 0 peer 10.1.1.2<58683> collective "
+     "mismatch error, "
+     "local size 496640 remote size 65536\n"},
+    {"gpu-out-of-memory", "all",
+     "a1:10:20 [0] include/alloc.h:100 NCCL WARN Cuda failure 2 'out of memory'\n"},
+    {"gpu-out-of-memory", "2.18 and later",
+     "a1:10:20 [0] include/alloc.h:190 NCCL WARN Failed to CUDA calloc async 4194304 bytes\n"},
+    {"cuda-error", "all",
+     "a1:10:20 [0] enqueue.cc:54 NCCL WARN Cuda failure 700 'an illegal memory access was encountered'\n"},
+    {"file-limit", "all",
+     "a1:10:20 [0] misc/socket.cc:300 NCCL WARN Call to accept failed : Too many open files\n"},
+    {"thread-limit", "all",
+     "a1:10:20 [0] proxy.cc:900 NCCL WARN Call to pthread_create failed : Resource temporarily "
+     "unavailable\n"},
+    {"p2p-disabled-by-env", "all", "a1:10:20 [0] NCCL INFO NCCL_P2P_DISABLE set by environment to 1.\n"},
+    {"p2p-disabled-by-env", "2.7 and later",
+     "a1:10:20 [0] NCCL INFO NCCL_P2P_LEVEL set by environment to LOC\n"},
+    {"p2p-disabled-by-env", "a command", "mpirun -np 8 -x NCCL_P2P_DISABLE=1 ./all_reduce_perf -b 8 -e 1G\n"},
+    {"vm-topology", "2.5 and later",
+     "a1:10:20 [0] NCCL INFO Topology detection : could not read "
+     "/sys/devices/pci0000:00/0000:00:05.0/../max_link_speed, "
+     "ignoring\na1:10:20 [0] NCCL INFO KV Convert to int : could not find value of '' in dictionary, falling "
+     "back to 60\n"},
+    {"vm-ats-acs", "in a VM",
+     "a1:10:20 [0] NCCL INFO Topology detection : could not read "
+     "/sys/devices/pci0000:00/0000:00:05.0/../max_link_speed, "
+     "ignoring\na1:10:20 [0] NCCL INFO KV Convert to int : could not find value of '' in dictionary, falling "
+     "back to 60\n"
+     "a1:10:20 [0] misc/ibvwrap.cc:150 NCCL WARN Call to ibv_reg_mr failed with error Bad address\n",
+     false},
+    {"pcie-acs", "lspci -vvv",
+     "\t\tACSCtl:\tSrcValid+ TransBlk- ReqRedir+ CmpltRedir+ UpstreamFwd+ EgressCtrl- DirectTrans-\n"},
+    {"iommu-fault", "kernel log",
+     "[ 10.0] DMAR: [DMA Write NO_PASID] Request device [18:00.0] fault addr 0x7000 [fault reason 0x05]\n"},
+    {"gpu-xid", "kernel log",
+     "[ 10.0] NVRM: Xid (PCI:0000:86:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the "
+     "bus.\n"},
+    {"nvswitch-sxid", "kernel log",
+     "[ 10.0] nvidia-nvswitch3: SXid (PCI:0000:c1:00.0): 20034, Fatal, Link 30 LTSSM Fault Up\n"},
+    {"nvlink-down", "nvidia-smi nvlink -s",
+     "GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1)\n\t Link 0: 26.562 GB/s\n\t Link 1: <inactive>\n"},
+    {"ras-mismatch-straggler", "ncclras",
+     "#0-0 (fa93) MISMATCH\n  Communicator ranks have different AllReduce operation counts\n  30 ranks have "
+     "launched up to "
+     "operation 640\n"},
+    {"p2p-disabled", "2.12 and later",
+     "a1:10:20 [0] NCCL INFO P2P is disabled between connected GPUs 6 and 7. You can repress this message "
+     "with "
+     "NCCL_IGNORE_DISABLED_P2P=1.\n"},
+    {"p2p-not-supported-gpu", "GeForce",
+     "#  Rank  0 Group  0 Pid  100 on a1 device  0 [0x01] NVIDIA GeForce RTX 4090\n"
+     "a1:10:20 [0] NCCL INFO P2P is disabled between connected GPUs 0 and 1. You can repress this message "
+     "with "
+     "NCCL_IGNORE_DISABLED_P2P=1.\n"},
+    {"p2p-not-used-shm", "2.14 and later",
+     "a1:10:20 [0] NCCL INFO Channel 00 : 0[0] -> 1[1] via SHM/direct/direct\n"},
+    {"p2p-not-used-shm", "to 2.12",
+     "a1:10:20 [0] NCCL INFO Channel 00 : 0[1000] -> 1[2000] via direct shared memory\n"},
+    {"nvls-not-used", "2.17 to 2.19",
+     "#  Rank  0 Group  0 Pid  100 on a1 device  0 [0x01] NVIDIA H100 80GB HBM3\n"
+     "#  Rank  1 Group  0 Pid  100 on a1 device  1 [0x02] NVIDIA H100 80GB HBM3\n"
+     "a1:10:20 [0] NCCL INFO 16 coll channels, 0 nvls channels, 16 p2p channels, 16 p2p channels per peer\n"},
+    {"nvls-not-used", "2.20 and later",
+     "a1:10:20 [0] NCCL INFO NVLS multicast support is available on dev 0 (NVLS_NCHANNELS 16)\n"
+     "a1:10:20 [0] NCCL INFO 24 coll channels, 0 collnet channels, 0 nvls channels, 32 p2p channels, 32 p2p "
+     "channels per peer\n"},
+    {"sharp-not-used", "all",
+     "a1:10:20 [0] init.cc:700 NCCL WARN Cannot initialize CollNet, using point-to-point network instead\n"},
+    {"collective-timeout", "PyTorch",
+     "[rank1]:[E ProcessGroupNCCL.cpp:616] [Rank 1] Watchdog caught collective operation timeout: "
+     "WorkNCCL(SeqNum=12, "
+     "OpType=ALLREDUCE, Timeout(ms)=600000) ran for 600012 milliseconds before timing out.\n"},
+    {"nccl-call-failed", "the end of a stack", "a1:10:20 [0] NCCL INFO group.cc:70 -> 3 [Async thread]\n"},
+    {"env-mismatch-between-ranks", "all",
+     "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
+     "START\n"
+     "a1:10:20 [0] NCCL INFO NCCL_ALGO set by environment to Ring\n"
+     "b1:10:20 [0] NCCL INFO comm 0x6 rank 1 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
+     "START\n"
+     "b1:10:20 [0] NCCL INFO NCCL_ALGO set by environment to Tree\n"},
+    {"env-unknown-variable", "a command", "export NCCL_SOCKET_IFNAMES=eth0\n"},
+    {"env-deprecated-variable", "all", "a1:10:20 [0] NCCL INFO NCCL_MAX_NRINGS set by environment to 16.\n"},
+    {"env-harmful-variable", "all", "a1:10:20 [0] NCCL INFO NCCL_SHM_DISABLE set by environment to 1.\n"},
+    {"healthy", "2.20 and later",
+     "a1:10:20 [0] NCCL INFO NET/IB : Using [0]mlx5_0:1/IB [1]mlx5_1:1/IB [RO]; OOB eth0:10.1.1.1<0>\n"
+     "a1:10:20 [0] NCCL INFO Using network IB\n"
+     "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nRanks 16 nNodes 2 localRanks 8 localRank 0 MNNVL 0\n"
+     "a1:10:20 [0] NCCL INFO Channel 00/0 : 8[0] -> 0[0] [receive] via NET/IB/0/GDRDMA\n"
+     "a1:10:20 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM\n"},
+    {"healthy", "one node",
+     "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nRanks 2 nNodes 1 localRanks 2 localRank 0 MNNVL 0\n"
+     "a1:10:20 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/IPC\n"
+     "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
+     "COMPLETE\n"},
+    {"healthy-init", "2.27 and later",
+     "a1:10:20 [0] NCCL INFO Initialized NET plugin IB\na1:10:20 [0] NCCL INFO Assigned NET plugin IB to "
+     "comm\n"},
+};
+
+}  // namespace
+
+std::span<const SyntheticLog> node_logs() { return kLogs; }
+
+}  // namespace fabricheck::diagnose
