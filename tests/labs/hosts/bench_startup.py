@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from lab import Lab, LabError, isolated
+from lab import Lab, LabError, isolated, why_not
 
 FACTOR, ALLOWANCE_S = 1.5, 0.5
 
@@ -82,7 +82,7 @@ def main() -> int:
               f"allowed {allowed:.2f} s: {'reached' if good else 'NOT reached'}")
         return 0 if good else 1
 
-    return isolated(bench)
+    return isolated(bench, why_not)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,13 @@
             print(job.wait(10).out)
 
     if __name__ == "__main__":
-        sys.exit(isolated(main))
+        sys.exit(isolated(main, why_not))
 
-`isolated` runs `main` in private PID and mount namespaces. Whatever happens to the lab (an exception, a signal, SIGKILL
-by a test runner), the kernel then ends every process in it and drops its namespaces, mounts and shared memory: nothing is
-left to clean up, and two labs at the same time do not meet. Standard library only; root is needed.
+`isolated` sees to it that nothing is left, whatever happens to the lab. Standard library only; root is needed.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shlex
 import shutil
@@ -24,151 +21,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-SKIPPED = 77  # the exit status of a lab that cannot run here
+sys.path.append(str(Path(__file__).resolve().parents[1] / "common"))
+# pylint: disable=wrong-import-position
+from isolation import (  # noqa: E402
+    CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, MS_BIND, MS_PRIVATE, MS_REC, ROOT_VARIABLE, SKIPPED, Finished, LabError,
+    die_with_parent, isolated, mount, set_hostname, unshare, why_not_isolated,
+)
 
-CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x04000000, 0x20000000, 0x40000000
-MS_REC, MS_PRIVATE, MS_BIND = 1 << 14, 1 << 18, 1 << 12
-PR_SET_PDEATHSIG = 1
-ROOT_VARIABLE = "FABRICHECK_LAB_ROOT"
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class LabError(RuntimeError):
-    """The lab itself is broken (never the program under test)."""
-
-
-def _check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
-
-
-def _mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    _check(
-        _libc.mount(source.encode(), target.encode(), kind.encode() or None, flags, data.encode() or None),
-        f"mount {target}",
-    )
-
-
-def _unshare(flags: int) -> None:
-    _check(_libc.unshare(flags), "unshare")
+__all__ = ["SKIPPED", "Finished", "Host", "Job", "Lab", "LabError", "isolated", "why_not", "why_not_isolated"]
 
 
 def why_not() -> str:
-    """Why no lab can run here, or nothing."""
-    if os.geteuid() != 0:
-        return "needs root for network namespaces"
+    """Why no hosts can be made here, or nothing."""
     for tool, package in (("ip", "iproute2"), ("tc", "iproute2"), ("nsenter", "util-linux"), ("mpirun", "openmpi-bin")):
         if shutil.which(tool) is None:
             return f"{tool} is not installed (apt-get install {package})"
-    child = os.fork()
-    if child == 0:
-        try:
-            _unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS)
-            _mount("none", "/", "", MS_REC | MS_PRIVATE)
-            subprocess.run(
-                ["ip", "link", "add", "name", "veth0", "type", "veth", "peer", "name", "veth1"],
-                check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )
-            os._exit(0)
-        except BaseException:  # pylint: disable=broad-except  # the child only reports yes or no
-            os._exit(1)
-    if os.waitpid(child, 0)[1] != 0:
-        return "this kernel or container allows no network namespaces"
     return ""
-
-
-def isolated(main: Callable[[], int]) -> int:
-    """Runs main() with private PID and mount namespaces; its status. SIGTERM and SIGINT end everything in it."""
-    reason = why_not()
-    if reason:
-        print(f"SKIPPED: {reason}")
-        return SKIPPED
-    sys.stdout.flush()
-    root, made = _mount_point()
-    supervisor = os.getpid()
-    try:
-        _unshare(CLONE_NEWPID)
-        init = os.fork()
-        if init == 0:
-            os._exit(_run_as_init(main, root, supervisor))
-        return _supervise(init)
-    finally:
-        if made:
-            os.rmdir(root)
-
-
-def _mount_point() -> tuple[str, bool]:
-    """Where the lab mounts its own folder, and whether that place had to be made. An empty folder that every system has
-    is best: then there is nothing to remove, not even after SIGKILL."""
-    for place in ("/mnt", "/media", "/srv"):
-        if os.path.isdir(place) and not os.path.islink(place) and not os.listdir(place):
-            return place, False
-    return tempfile.mkdtemp(prefix="fabricheck-lab-"), True
-
-
-def _supervise(init: int) -> int:
-    caught: list[int] = []
-
-    def end(number: int, _frame: object) -> None:
-        caught.append(number)
-        os.kill(init, signal.SIGKILL)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, end)
-    status = os.waitstatus_to_exitcode(os.waitpid(init, 0)[1])
-    return 128 + caught[0] if caught else status if status >= 0 else 128 - status
-
-
-def _run_as_init(main: Callable[[], int], root: str, supervisor: int) -> int:
-    """PID 1 of the lab: mounts, starts the real work, reaps what is orphaned."""
-    try:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() not in (0, supervisor):
-            return 1
-        _unshare(CLONE_NEWNS)
-        _mount("none", "/", "", MS_REC | MS_PRIVATE)
-        _mount("proc", "/proc", "proc")
-        _mount("lab", root, "tmpfs", data="mode=755")
-        os.environ[ROOT_VARIABLE] = root
-        worker = os.fork()
-        if worker == 0:
-            status = 1
-            try:
-                status = main()
-            except SystemExit as stop:
-                status = stop.code if isinstance(stop.code, int) else 1
-            except BaseException:  # pylint: disable=broad-except
-                import traceback
-
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
-        while True:
-            pid, status = os.wait()
-            if pid == worker:
-                code = os.waitstatus_to_exitcode(status)
-                return code if code >= 0 else 128 - code
-    except BaseException as error:  # pylint: disable=broad-except
-        print(f"the lab could not start: {error}", file=sys.stderr)
-        return 1
-
-
-@dataclass
-class Finished:
-    """How a command ended."""
-
-    status: int  # negative: the signal
-    out: str
-    seconds: float
 
 
 @dataclass
@@ -222,7 +95,7 @@ class Lab:
     def __init__(self, count: int) -> None:
         root = os.environ.get(ROOT_VARIABLE)
         if root is None:
-            raise LabError("make labs inside isolated(main)")
+            raise LabError("make labs inside isolated()")
         self.folder = Path(tempfile.mkdtemp(prefix="lab-", dir=root))
         self.folder.chmod(0o755)
         self.count = count
@@ -276,14 +149,13 @@ class Lab:
                 null = os.open(os.devnull, os.O_RDWR)
                 for descriptor in (0, 1, 2):
                     os.dup2(null, descriptor)
-                _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-                _unshare(CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWNS)
-                _mount("none", "/", "", MS_REC | MS_PRIVATE)
-                _mount("shm", "/dev/shm", "tmpfs")
-                _mount("sys", "/sys", "sysfs")
-                _mount(str(hosts_file), "/etc/hosts", "", MS_BIND)
-                encoded = name.encode()
-                _check(_libc.sethostname(encoded, len(encoded)), "sethostname")
+                die_with_parent()
+                unshare(CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWNS)
+                mount("none", "/", "", MS_REC | MS_PRIVATE)
+                mount("shm", "/dev/shm", "tmpfs")
+                mount("sys", "/sys", "sysfs")
+                mount(str(hosts_file), "/etc/hosts", "", MS_BIND)
+                set_hostname(name)
                 os.write(tell, b"ok")
                 os.close(tell)
                 while True:

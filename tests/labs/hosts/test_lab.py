@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from lab import SKIPPED, Lab, isolated, why_not
+from lab import SKIPPED, Lab, isolated, why_not, why_not_isolated
 
 SENTINEL = "sleep 98765.4321"
 
@@ -79,7 +79,7 @@ def settle(before: set[str]) -> str:
 
 
 def main() -> int:
-    reason = why_not()
+    reason = why_not() or why_not_isolated()
     if reason:
         print(f"SKIPPED: {reason}")
         return SKIPPED
@@ -109,7 +109,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     if "look" in sys.argv:
-        sys.exit(isolated(look_around))
+        sys.exit(isolated(look_around, why_not))
     if "stay" in sys.argv:
-        sys.exit(isolated(stay))
+        sys.exit(isolated(stay, why_not))
     sys.exit(main())
