@@ -43,7 +43,7 @@ std::vector<std::vector<std::pair<int, int>>> tournament(int players) {
     // The last seat stays, the others move round it; who meets an empty seat is idle.
     const auto player = [&](int seat) { return seat == seats - 1 ? seat : (seat + round) % (seats - 1); };
     for (int i = 0; i < seats / 2; ++i) {
-      const auto [low, high] = std::minmax(player(i), player(seats - 1 - i));
+      const auto [low, high] = std::minmax({player(i), player(seats - 1 - i)});  // by value
       if (high < players) pairs.emplace_back(low, high);
     }
     std::sort(pairs.begin(), pairs.end());

@@ -377,6 +377,7 @@ void Executor::visit(std::size_t index) {
   const bool was_broken = ongoing.broken;
   std::vector<CheckRecord> records =
       check.pairs.empty() ? repeat(check, ongoing, party) : repeat_pair(check, ongoing, party);
+  ++ongoing.repeats_done;
   world_.progress->idle.store(true);
   world_.world->idle_barrier();
   world_.progress->idle.store(false);
@@ -435,7 +436,7 @@ std::vector<CheckRecord> Executor::repeat(const plan::PlannedCheck& check, Ongoi
     return world_.log ? std::vector<CheckRecord>{failed_record(check, 0, *failed)}
                       : std::vector<CheckRecord>{};
   }
-  if (ongoing.repeats_done++ == 0) ongoing.target = target_for(check);
+  if (ongoing.repeats_done == 0) ongoing.target = target_for(check);
   if (!operation) return {};
   return measure(
       check, ongoing, party,
@@ -447,10 +448,7 @@ std::vector<CheckRecord> Executor::repeat(const plan::PlannedCheck& check, Ongoi
 
 std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, Ongoing& ongoing,
                                                Party& party) {
-  if (!party.group || ongoing.broken) {
-    ++ongoing.repeats_done;
-    return {};
-  }
+  if (!party.group || ongoing.broken) return {};
   std::unique_ptr<PairOperation> operation;
   const auto failed = control::together(
       *party.group, world_.host,
@@ -480,7 +478,6 @@ std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, 
         },
         ongoing.compute_us);
   }
-  ++ongoing.repeats_done;
   return records;
 }
 
