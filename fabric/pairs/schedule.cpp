@@ -18,6 +18,7 @@ std::vector<Rails> nodes_of(const std::vector<PortEnd>& ends) {
     if (!is_new && end.rank < known->second.rank) known->second = end;
   }
   std::vector<Rails> list;
+  list.reserve(nodes.size());
   for (auto& [node, rails] : nodes) list.push_back(std::move(rails));
   return list;
 }

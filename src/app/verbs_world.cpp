@@ -59,6 +59,7 @@ std::vector<std::string> reasons_of(const std::vector<RankPort>& ports, const Cl
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   std::vector<std::string> reasons;
+  reasons.reserve(hosts.size());
   for (const auto& [reason, names] : hosts)
     reasons.push_back(fmt::format("{} on {}", reason, topology::fold_names(names)));
   return reasons;
@@ -177,6 +178,7 @@ std::vector<NotTested> plan_pairs(const std::vector<RankPort>& ports, const Clus
     return {};
   }
   std::vector<NotTested> left_out;
+  left_out.reserve(reasons.size());
   for (const std::string& reason : reasons)
     left_out.push_back({"verbs", reason + ": its pairs are left out"});
   return left_out;

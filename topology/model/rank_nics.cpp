@@ -126,6 +126,7 @@ std::vector<std::optional<RankNic>> rank_nics(const Host& host, int local_ranks,
   const auto ranks = static_cast<std::size_t>(std::max(0, local_ranks));
   if (!wishes.empty()) {
     std::vector<RankNic> chosen;
+    chosen.reserve(wishes.size());
     for (const NicWish& wish : wishes) chosen.push_back(wished(host, wish, static_cast<int>(chosen.size())));
     std::vector<std::optional<RankNic>> nics;
     for (std::size_t rank = 0; rank < ranks; ++rank) nics.emplace_back(chosen[rank % chosen.size()]);

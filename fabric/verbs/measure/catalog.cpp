@@ -139,7 +139,7 @@ CheckRow flow_sweep(const std::shared_ptr<const Setup>& setup) {
 
 }  // namespace
 
-std::vector<CheckRow> catalog(std::shared_ptr<const Setup> setup) {
+std::vector<CheckRow> catalog(const std::shared_ptr<const Setup>& setup) {
   std::vector<CheckRow> rows;
   for (const Row& row : table) rows.push_back(latency(row, setup));
   for (const Row& row : table)
