@@ -209,8 +209,7 @@ def first_rank_killed(test: Scenario) -> None:
 
 
 def link_down(test: Scenario) -> None:
-    # mpirun itself gives a host up after 5 s of silence, and would end the ranks first.
-    run = test.start("--silence", "3s")
+    run = test.start()
     run.wait_for_checks()
     test.lab.pull_cable(test.host(3))
     judge_lost(test, run, ("rank-hung", "rank-lost", "host-unreachable"), "node3", 2)
