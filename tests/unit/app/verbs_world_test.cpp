@@ -6,6 +6,7 @@
 #include "app/pair_matrices.hpp"
 #include "app/verbs_findings.hpp"
 #include "core/check.hpp"
+#include "support/cluster.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -30,22 +31,6 @@ RankPort none() {
   return one;
 }
 
-ClusterTopology hosts(int nodes, int ranks_per_node) {
-  ClusterTopology topology;
-  for (int node = 0; node < nodes; ++node) {
-    topology.hosts.push_back({});
-    topology.hosts.back().name = "node" + std::to_string(node);
-    for (int local = 0; local < ranks_per_node; ++local) {
-      RankPlace place;
-      place.rank = static_cast<int>(topology.ranks.size());
-      place.host = node;
-      place.local_rank = local;
-      topology.ranks.push_back(place);
-    }
-  }
-  return topology;
-}
-
 plan::Request planned(const std::vector<RankPort>& ports, const ClusterTopology& topology,
                       const VerbsOptions& options, std::vector<NotTested>* left_out = nullptr) {
   plan::Request request;
@@ -60,7 +45,7 @@ TEST(RankPort, TravelsAsALine) {
 }
 
 TEST(VerbsPairs, RailsMeetBetweenHosts) {
-  const auto request = planned({port(0), port(1), port(0), port(1)}, hosts(2, 2), {});
+  const auto request = planned({port(0), port(1), port(0), port(1)}, test::cluster_of(2, 2), {});
   ASSERT_EQ(request.pairs.size(), 1U);
   ASSERT_EQ(request.pairs[0].size(), 2U);
   EXPECT_EQ(request.pairs[0][0].from, 0);
@@ -70,37 +55,38 @@ TEST(VerbsPairs, RailsMeetBetweenHosts) {
 }
 
 TEST(VerbsPairs, TheRateOfANicInSoftwareIsNotBelieved) {
-  const auto request = planned({port(0, true), port(0, true)}, hosts(2, 1), {});
+  const auto request = planned({port(0, true), port(0, true)}, test::cluster_of(2, 1), {});
   EXPECT_TRUE(request.pairs[0][0].in_software);
   EXPECT_FALSE(request.pairs[0][0].port_rate_GBps);
 }
 
 TEST(VerbsPairs, OneHostIsALoopbackAndRefused) {
-  const auto refused = planned({port(0), port(1)}, hosts(1, 2), {});
+  const auto refused = planned({port(0), port(1)}, test::cluster_of(1, 2), {});
   EXPECT_TRUE(refused.pairs.empty());
   EXPECT_THAT(refused.no_pairs, AllOf(HasSubstr("loopback"), HasSubstr("--loopback")));
   VerbsOptions options;
   options.loopback = true;
-  const auto asked = planned({port(0), port(1)}, hosts(1, 2), options);
+  const auto asked = planned({port(0), port(1)}, test::cluster_of(1, 2), options);
   ASSERT_EQ(asked.pairs.size(), 1U);
   EXPECT_TRUE(asked.loopback);
 }
 
 TEST(VerbsPairs, APeerWithoutADeviceIsNamedAndTheOthersGoOn) {
   std::vector<NotTested> left_out;
-  const auto request = planned({port(0), none(), port(0)}, hosts(3, 1), {}, &left_out);
+  const auto request = planned({port(0), none(), port(0)}, test::cluster_of(3, 1), {}, &left_out);
   ASSERT_EQ(request.pairs.size(), 1U);
   EXPECT_EQ(request.pairs[0][0].to, 2);
   ASSERT_EQ(left_out.size(), 1U);
   EXPECT_THAT(left_out[0].reason, AllOf(HasSubstr("no RDMA device on node1"), HasSubstr("left out")));
-  EXPECT_EQ(planned({port(0), none()}, hosts(2, 1), {}).no_pairs, "no RDMA device on node1");
+  EXPECT_EQ(planned({port(0), none()}, test::cluster_of(2, 1), {}).no_pairs, "no RDMA device on node1");
 }
 
 TEST(VerbsPairs, CrossingNeedsASecondRail) {
   VerbsOptions options;
   options.pairs = Pairs::cross;
-  EXPECT_THAT(planned({port(0), port(0)}, hosts(2, 1), options).no_pairs, HasSubstr("one rail"));
-  EXPECT_EQ(planned({port(0), port(1), port(0), port(1)}, hosts(2, 2), options).pairs[0].size(), 2U);
+  EXPECT_THAT(planned({port(0), port(0)}, test::cluster_of(2, 1), options).no_pairs, HasSubstr("one rail"));
+  EXPECT_EQ(planned({port(0), port(1), port(0), port(1)}, test::cluster_of(2, 2), options).pairs[0].size(),
+            2U);
 }
 
 CheckRecord bandwidth(const std::string& from, const std::string& to, double value) {
