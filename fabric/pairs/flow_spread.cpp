@@ -13,7 +13,8 @@ struct Quartiles {
 
 Quartiles quartiles_of(std::vector<double> figures) {
   std::sort(figures.begin(), figures.end());
-  return {quantile_of_sorted(figures, 0.25), quantile_of_sorted(figures, 0.5), quantile_of_sorted(figures, 0.75)};
+  return {quantile_of_sorted(figures, 0.25), quantile_of_sorted(figures, 0.5),
+          quantile_of_sorted(figures, 0.75)};
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ std::vector<Rails> nodes_of(const std::vector<PortEnd>& ends) {
     if (!is_new && end.rank < known->second.rank) known->second = end;
   }
   std::vector<Rails> list;
+  list.reserve(nodes.size());
   for (auto& [node, rails] : nodes) list.push_back(std::move(rails));
   return list;
 }
@@ -43,7 +44,7 @@ std::vector<std::vector<std::pair<int, int>>> tournament(int players) {
     // The last seat stays, the others move round it; who meets an empty seat is idle.
     const auto player = [&](int seat) { return seat == seats - 1 ? seat : (seat + round) % (seats - 1); };
     for (int i = 0; i < seats / 2; ++i) {
-      const auto [low, high] = std::minmax(player(i), player(seats - 1 - i));
+      const auto [low, high] = std::minmax({player(i), player(seats - 1 - i)});  // by value
       if (high < players) pairs.emplace_back(low, high);
     }
     std::sort(pairs.begin(), pairs.end());
@@ -64,7 +65,8 @@ std::vector<Round> pairs_between_nodes(const std::vector<PortEnd>& ends, PairCho
       met.insert(a);
       met.insert(b);
       for (const auto& [rail, end] : nodes[static_cast<std::size_t>(a)])
-        if (const PortEnd* other = partner(nodes[static_cast<std::size_t>(b)], rail, choice == PairChoice::cross))
+        if (const PortEnd* other =
+                partner(nodes[static_cast<std::size_t>(b)], rail, choice == PairChoice::cross))
           round.push_back({end, *other});
     }
     if (!round.empty()) rounds.push_back(std::move(round));
@@ -77,7 +79,8 @@ std::vector<Round> pairs_inside_nodes(const std::vector<PortEnd>& ends) {
   for (const PortEnd& end : ends) nodes[end.node].push_back(end);
   Round round;
   for (auto& [node, list] : nodes) {
-    std::stable_sort(list.begin(), list.end(), [](const PortEnd& a, const PortEnd& b) { return a.rank < b.rank; });
+    std::stable_sort(list.begin(), list.end(),
+                     [](const PortEnd& a, const PortEnd& b) { return a.rank < b.rank; });
     for (std::size_t i = 0; i + 1 < list.size(); i += 2) round.push_back({list[i], list[i + 1]});
   }
   if (round.empty()) return {};

@@ -382,7 +382,8 @@ VerbsOptions verbs_of(const ParsedWords& parsed) {
   verbs.pairs = choice_of(parsed, "pairs", pairs_words);
   verbs.loopback = parsed.has("loopback");
   if (verbs.loopback && parsed.has("pairs"))
-    throw UsageError("--loopback and --pairs are both given: a loopback joins the ranks of one host; give one of them");
+    throw UsageError(
+        "--loopback and --pairs are both given: a loopback joins the ranks of one host; give one of them");
   return verbs;
 }
 

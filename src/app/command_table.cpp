@@ -50,15 +50,17 @@ constexpr std::array<OptionRow, 29> run_options{{
     {"queue-pairs", 0, "N", "queue pairs of verbs bandwidth and message rate, 1 (default) to 1024", false},
     {"depth", 0, "N", "verbs messages on their way in each queue pair, 1 to 8192 (default 128)", false},
     {"pairs", 0, "CHOICE",
-     "which ports verbs join: each host with a neighbour by rail, across rails, or every host with every other", false,
-     Names::nothing, pairs_choices},
+     "which ports verbs join: each host with a neighbour by rail, across rails, or every host with every "
+     "other",
+     false, Names::nothing, pairs_choices},
     {"loopback", 0, "", "join the ranks of each host instead: tests its NICs and no network", false},
     {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false, Names::file},
     {"expect", 0, "FILE", expect_help, false, Names::file},
     {"platform", 0, "NAME", platform_help, false, Names::platform},
     {"switch-topology", 0, "FILE", switches_help, false, Names::file},
     {"device", 0, "LIST",
-     "RDMA devices that the ranks of each host use in turn, such as mlx5_0 or mlx5_0:1,mlx5_1, instead of the nearest "
+     "RDMA devices that the ranks of each host use in turn, such as mlx5_0 or mlx5_0:1,mlx5_1, instead of "
+     "the nearest "
      "to their GPUs",
      false},
     {"gid-index", 0, "N",

@@ -335,7 +335,8 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
 
 std::vector<CheckRecord> Executor::stopped_records(const plan::PlannedCheck& check, int group,
                                                    const SamplingResult& result) const {
-  // The vote stopped all groups together; the one that has the culprit is told what it did. A pair votes alone.
+  // The vote stopped all groups together; the one that has the culprit is told what it did. A pair votes
+  // alone.
   const std::vector<int>& ranks = check.groups[static_cast<std::size_t>(group)];
   std::vector<int> everyone;
   for (const std::vector<int>& others : check.groups)
@@ -376,6 +377,7 @@ void Executor::visit(std::size_t index) {
   const bool was_broken = ongoing.broken;
   std::vector<CheckRecord> records =
       check.pairs.empty() ? repeat(check, ongoing, party) : repeat_pair(check, ongoing, party);
+  ++ongoing.repeats_done;
   world_.progress->idle.store(true);
   world_.world->idle_barrier();
   world_.progress->idle.store(false);
@@ -402,7 +404,8 @@ void Executor::visit(std::size_t index) {
                           2 * whole_ns > 3 * budget_ns_ + 2 * overtime_ns;
     const bool wanted = ongoing.repeats_done < check.repeats && (check.all_repeats || open);
     const bool again = wanted && !broken && !overtime;
-    const bool look = first || state[3] > 0.0 || look_after(policy_of(check, plan_), ongoing.repeats_done).has_value();
+    const bool look =
+        first || state[3] > 0.0 || look_after(policy_of(check, plan_), ongoing.repeats_done).has_value();
     order = {again ? 1.0 : 0.0, !again || look ? 1.0 : 0.0, wanted && overtime ? 1.0 : 0.0};
   }
   world_.world->broadcast(std::as_writable_bytes(std::span<double, 3>(order)), 0);
@@ -430,22 +433,22 @@ std::vector<CheckRecord> Executor::repeat(const plan::PlannedCheck& check, Ongoi
   });
   if (failed) {
     ongoing.broken = true;
-    return world_.log ? std::vector<CheckRecord>{failed_record(check, 0, *failed)} : std::vector<CheckRecord>{};
+    return world_.log ? std::vector<CheckRecord>{failed_record(check, 0, *failed)}
+                      : std::vector<CheckRecord>{};
   }
-  if (ongoing.repeats_done++ == 0) ongoing.target = target_for(check);
+  if (ongoing.repeats_done == 0) ongoing.target = target_for(check);
   if (!operation) return {};
-  return measure(check, ongoing, party,
-                 [&](const SamplingPlan& plan, const SamplingWorld& world, const EnoughSamples& enough) {
-                   return run_sampler(*operation, plan, world, enough);
-                 },
-                 ongoing.compute_us);
+  return measure(
+      check, ongoing, party,
+      [&](const SamplingPlan& plan, const SamplingWorld& world, const EnoughSamples& enough) {
+        return run_sampler(*operation, plan, world, enough);
+      },
+      ongoing.compute_us);
 }
 
-std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party) {
-  if (!party.group || ongoing.broken) {
-    ++ongoing.repeats_done;
-    return {};
-  }
+std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, Ongoing& ongoing,
+                                               Party& party) {
+  if (!party.group || ongoing.broken) return {};
   std::unique_ptr<PairOperation> operation;
   const auto failed = control::together(
       *party.group, world_.host,
@@ -468,21 +471,20 @@ std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, 
     if (root) records.push_back(failed_record(check, static_cast<std::size_t>(party.index), *failed));
   } else {
     if (root) ongoing.path = operation->path();
-    records = measure(check, ongoing, party,
-                      [&](const SamplingPlan& plan, const SamplingWorld& world, const EnoughSamples& enough) {
-                        return run_pair_sampler(*operation, plan, world, enough);
-                      },
-                      ongoing.compute_us);
+    records = measure(
+        check, ongoing, party,
+        [&](const SamplingPlan& plan, const SamplingWorld& world, const EnoughSamples& enough) {
+          return run_pair_sampler(*operation, plan, world, enough);
+        },
+        ongoing.compute_us);
   }
-  ++ongoing.repeats_done;
   return records;
 }
 
 CheckRecord Executor::failed_record(const plan::PlannedCheck& check, std::size_t group,
                                     const control::AgreedError& error) const {
   CheckRecord record = blank_record(check, group, world_.rank_hosts);
-  record.verdict =
-      error.kind == control::AgreedError::Kind::unavailable ? Verdict::skipped : Verdict::error;
+  record.verdict = error.kind == control::AgreedError::Kind::unavailable ? Verdict::skipped : Verdict::error;
   record.reason = error.text;
   return record;
 }

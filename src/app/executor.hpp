@@ -55,10 +55,11 @@ class Executor {
  private:
   /// The communicators of one set of groups; made once, for groups come again with every size.
   struct Party {
-    std::unique_ptr<Communicator> everyone;  ///< all groups, which vote together; nullptr of pairs, which do not
-    std::unique_ptr<Communicator> group;     ///< nullptr on ranks that do not take part
+    std::unique_ptr<Communicator>
+        everyone;                         ///< all groups, which vote together; nullptr of pairs, which do not
+    std::unique_ptr<Communicator> group;  ///< nullptr on ranks that do not take part
     std::unique_ptr<control::HierarchicalClock> clock;  ///< nullptr of pairs, which need none
-    int index{};  ///< of this rank's group
+    int index{};                                        ///< of this rank's group
   };
   /// A check between its first repeat and its verdict.
   struct Ongoing {
@@ -71,10 +72,11 @@ class Executor {
     bool has_verdict{};              ///< at the root of a group
     std::vector<double> compute_us;  ///< by group; see computing_times()
     std::optional<Target> target;
-    std::vector<CheckRecord> decided;  ///< at the root of a group: what has its verdict keeps it
+    std::vector<CheckRecord> decided;       ///< at the root of a group: what has its verdict keeps it
     std::map<std::string, Parameter> path;  ///< at the root of a pair
   };
-  using Sample = std::function<SamplingResult(const SamplingPlan&, const SamplingWorld&, const EnoughSamples&)>;
+  using Sample =
+      std::function<SamplingResult(const SamplingPlan&, const SamplingWorld&, const EnoughSamples&)>;
   Party& party_of(const plan::PlannedCheck& check);
   Party new_party(const plan::PlannedCheck& check);
   /// Once each of `checks` that still wants a verdict, `repeats` times over.

@@ -17,6 +17,12 @@
 namespace fabricheck::app {
 
 struct LineSource::Stream {
+  Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream() {
+    if (file != nullptr) ::gzclose(file);
+  }
   std::string name;
   gzFile file{};
   std::vector<char> buffer;
@@ -78,9 +84,7 @@ LineSource::LineSource(const std::string& file) : stream_(std::make_unique<Strea
   }
 }
 
-LineSource::~LineSource() {
-  if (stream_ && stream_->file != nullptr) ::gzclose(stream_->file);
-}
+LineSource::~LineSource() = default;
 
 std::string_view LineSource::front() const {
   return {stream_->buffer.data(), std::min(stream_->filled, std::size_t{64} << 10)};

@@ -25,10 +25,10 @@ enum class Pairs { rail, cross, all };
 
 /// What pairs of ranks measure with.
 struct VerbsOptions {
-  int queue_pairs{1};            ///< of bandwidth and message rate
-  int depth{128};                ///< messages on their way, of each queue pair
+  int queue_pairs{1};  ///< of bandwidth and message rate
+  int depth{128};      ///< messages on their way, of each queue pair
   Pairs pairs{Pairs::rail};
-  bool loopback{};               ///< pairs within a host
+  bool loopback{};  ///< pairs within a host
 };
 
 /// A change of this much is no regression and no improvement.

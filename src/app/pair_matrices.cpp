@@ -17,7 +17,8 @@ std::string words_of(const CheckRecord& check) {
   std::string words = check.id;
   const auto number = [&](const char* name) -> std::optional<std::int64_t> {
     const auto found = check.parameters.find(name);
-    if (found == check.parameters.end() || !std::holds_alternative<std::int64_t>(found->second)) return std::nullopt;
+    if (found == check.parameters.end() || !std::holds_alternative<std::int64_t>(found->second))
+      return std::nullopt;
     return std::get<std::int64_t>(found->second);
   };
   if (const auto bytes = number("bytes")) words += ' ' + format_bytes(static_cast<std::uint64_t>(*bytes));
@@ -37,7 +38,8 @@ std::vector<Matrix> pair_matrices(std::span<const CheckRecord> checks) {
   std::vector<Matrix> matrices;
   for (const auto& [words, records] : kinds) {
     std::set<std::string> hosts;
-    for (const CheckRecord* record : records) hosts.insert(record->participants.begin(), record->participants.end());
+    for (const CheckRecord* record : records)
+      hosts.insert(record->participants.begin(), record->participants.end());
     if (hosts.size() < 3) continue;
     Matrix matrix;
     matrix.id = words;

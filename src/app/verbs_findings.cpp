@@ -37,15 +37,19 @@ Finding collision(const CheckRecord& check, const std::string& slow) {
   finding.severity = Severity::bad;
   finding.component = {"path", fmt::format("{} to {}", from, to), ""};
   finding.meaning = fmt::format(
-      "Flows from {} to {} get {} to {} {}, depending on their UDP source port or flow label: some of them share a link "
-      "of the network with other traffic (ECMP collision); the cables at both ports are not the cause, for all flows use "
+      "Flows from {} to {} get {} to {} {}, depending on their UDP source port or flow label: some of them "
+      "share a link "
+      "of the network with other traffic (ECMP collision); the cables at both ports are not the cause, for "
+      "all flows use "
       "them",
-      from, to, format_number(number_of(check, "slowest_flow")), format_number(number_of(check, "fastest_flow")),
-      check.unit);
+      from, to, format_number(number_of(check, "slowest_flow")),
+      format_number(number_of(check, "fastest_flow")), check.unit);
   finding.evidence.push_back({"", 0, fmt::format("slow flows: {} of {}", slow, number_of(check, "flows"))});
   finding.advice =
-      "Spread each connection over several flows (NCCL_IB_QPS_PER_CONNECTION=4 with NCCL_IB_SPLIT_DATA_ON_QPS=1), or let "
-      "the switches balance by load (adaptive routing, dynamic load balancing), or hash on the queue pair, too.";
+      "Spread each connection over several flows (NCCL_IB_QPS_PER_CONNECTION=4 with "
+      "NCCL_IB_SPLIT_DATA_ON_QPS=1), or let "
+      "the switches balance by load (adaptive routing, dynamic load balancing), or hash on the queue pair, "
+      "too.";
   finding.confirm = "fabricheck run --only verbs.write.paths --pairs all";
   finding.confidence = "likely";
   finding.explains = {check.id};
@@ -54,7 +58,8 @@ Finding collision(const CheckRecord& check, const std::string& slow) {
 
 }  // namespace
 
-void note_flows(CheckRecord& record, const std::vector<double>& values_us, int flows, const Measure& measure) {
+void note_flows(CheckRecord& record, const std::vector<double>& values_us, int flows,
+                const Measure& measure) {
   std::vector<std::vector<double>> figures(static_cast<std::size_t>(flows));
   for (std::size_t i = 0; i < values_us.size(); ++i)
     figures[i % figures.size()].push_back(measure.convert(values_us[i]));
@@ -62,7 +67,8 @@ void note_flows(CheckRecord& record, const std::vector<double>& values_us, int f
   if (!spread) return;
   if (!record.path) record.path.emplace();
   Facts& facts = *record.path;
-  for (std::size_t flow = 0; flow < figures.size(); ++flow) facts[fmt::format("flow_{}", flow)] = spread->medians[flow];
+  for (std::size_t flow = 0; flow < figures.size(); ++flow)
+    facts[fmt::format("flow_{}", flow)] = spread->medians[flow];
   facts["flows"] = static_cast<double>(flows);
   facts["fastest_flow"] = spread->best;
   facts["slowest_flow"] = spread->worst;
@@ -72,7 +78,8 @@ void note_flows(CheckRecord& record, const std::vector<double>& values_us, int f
 std::vector<Finding> verbs_findings(std::span<const CheckRecord> checks) {
   std::vector<Finding> findings;
   for (const CheckRecord& check : checks)
-    if (const std::string* slow = text_of(check, "slow_flows"); slow != nullptr && !check.participants.empty())
+    if (const std::string* slow = text_of(check, "slow_flows");
+        slow != nullptr && !check.participants.empty())
       findings.push_back(collision(check, *slow));
   return findings;
 }

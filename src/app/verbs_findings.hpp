@@ -10,7 +10,8 @@
 
 namespace fabricheck::app {
 
-/// Writes each flow's median into the record's path, and which of them are slow; sample i is of flow i % flows.
+/// Writes each flow's median into the record's path, and which of them are slow; sample i is of flow i %
+/// flows.
 void note_flows(CheckRecord& record, const std::vector<double>& values_us, int flows, const Measure& measure);
 
 /// From the finished checks: flows that share a link ("ecmp-collision").

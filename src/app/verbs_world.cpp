@@ -59,6 +59,7 @@ std::vector<std::string> reasons_of(const std::vector<RankPort>& ports, const Cl
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   std::vector<std::string> reasons;
+  reasons.reserve(hosts.size());
   for (const auto& [reason, names] : hosts)
     reasons.push_back(fmt::format("{} on {}", reason, topology::fold_names(names)));
   return reasons;
@@ -69,7 +70,8 @@ std::string none_because(const std::vector<std::string>& reasons, const std::vec
   if (!reasons.empty() && ends.size() < 2) return reasons.front();
   if (options.loopback) return "no host has two ranks that could be joined by a loopback";
   if (nodes == 1)
-    return "all ranks are on one host: between two of them verbs would be a loopback, which tests no network; "
+    return "all ranks are on one host: between two of them verbs would be a loopback, which tests no "
+           "network; "
            "--loopback measures it";
   if (options.pairs == Pairs::cross) return "the hosts have one rail: there is none to cross to";
   if (!reasons.empty()) return reasons.front();
@@ -101,8 +103,10 @@ RankPort rank_port_from_text(const std::string& text) {
 
 std::string chosen_nics(const Host& host, int local_ranks, const LinkOptions& links) {
   std::string lines;
-  for (const auto& nic : topology::rank_nics(host, local_ranks, usable_gpus(host), topology::parse_nic_wishes(links.device)))
-    lines += nic ? fmt::format("{} {} {}\n", host.rdma_devices[nic->device].name, nic->port, nic->rail) : "-\n";
+  for (const auto& nic :
+       topology::rank_nics(host, local_ranks, usable_gpus(host), topology::parse_nic_wishes(links.device)))
+    lines +=
+        nic ? fmt::format("{} {} {}\n", host.rdma_devices[nic->device].name, nic->port, nic->rail) : "-\n";
   return lines;
 }
 
@@ -142,11 +146,12 @@ verbs::Setup open_port(const std::string& line, const Host& host, const RunOptio
   const verbs::DeviceLimits& limits = setup.port.device->limits();
   told.in_software = limits.software;
   if (options.queue_pairs > limits.max_queue_pairs)
-    throw UsageError(fmt::format("--queue-pairs: {} are more than the {} that {} on {} has", options.queue_pairs,
-                                 limits.max_queue_pairs, told.nic, host.name));
+    throw UsageError(fmt::format("--queue-pairs: {} are more than the {} that {} on {} has",
+                                 options.queue_pairs, limits.max_queue_pairs, told.nic, host.name));
   if (2 * options.depth > limits.max_work_requests)
-    throw UsageError(fmt::format("--depth: {} is more than half of the {} work requests that a queue of {} on {} takes",
-                                 options.depth, limits.max_work_requests, told.nic, host.name));
+    throw UsageError(
+        fmt::format("--depth: {} is more than half of the {} work requests that a queue of {} on {} takes",
+                    options.depth, limits.max_work_requests, told.nic, host.name));
   return setup;
 }
 
@@ -173,7 +178,9 @@ std::vector<NotTested> plan_pairs(const std::vector<RankPort>& ports, const Clus
     return {};
   }
   std::vector<NotTested> left_out;
-  for (const std::string& reason : reasons) left_out.push_back({"verbs", reason + ": its pairs are left out"});
+  left_out.reserve(reasons.size());
+  for (const std::string& reason : reasons)
+    left_out.push_back({"verbs", reason + ": its pairs are left out"});
   return left_out;
 }
 

@@ -29,12 +29,13 @@ struct RankPort {
 std::string rank_port_to_text(const RankPort& port);
 RankPort rank_port_from_text(const std::string& text);
 
-/// The leader of a host chooses for its ranks; what it tells them, one line per local rank: "device port rail" or "-".
+/// The leader of a host chooses for its ranks; what it tells them, one line per local rank: "device port
+/// rail" or "-".
 std::string chosen_nics(const Host& host, int local_ranks, const LinkOptions& links);
 
-/// Opens what this rank was given: `line` of chosen_nics(), `host` with the RDMA devices. A port that cannot be opened
-/// is told in Setup::unavailable, and to all others in `told`. Throws UsageError for options that the device cannot
-/// have.
+/// Opens what this rank was given: `line` of chosen_nics(), `host` with the RDMA devices. A port that cannot
+/// be opened is told in Setup::unavailable, and to all others in `told`. Throws UsageError for options that
+/// the device cannot have.
 verbs::Setup open_port(const std::string& line, const Host& host, const RunOptions& options,
                        const verbs::EnvironmentLookup& environment, RankPort& told);
 

@@ -71,7 +71,8 @@ struct CheckRow {
   std::vector<std::uint64_t> quick_sizes;  ///< with few sizes, in place of three of `sizes`
   bool sizes_are_fixed{};                  ///< no others can be asked for
   bool has_histogram{};
-  /// Presented as a rate: value = rate_times_us(bytes) / microseconds. Empty: by bus_factor, or the time itself.
+  /// Presented as a rate: value = rate_times_us(bytes) / microseconds. Empty: by bus_factor, or the time
+  /// itself.
   std::function<double(std::uint64_t bytes)> rate_times_us;
   /// The id of the measured check whose median, at the same scope and size, is the time this one computes
   /// meanwhile.

@@ -24,8 +24,8 @@ class Unavailable : public Error {
   using Error::Error;
 };
 
-/// This rank failed only because another one did: its words are no cause, and are shown where nobody has better
-/// ones.
+/// This rank failed only because another one did: its words are no cause, and are shown where nobody has
+/// better ones.
 class Echo : public Error {
  public:
   using Error::Error;

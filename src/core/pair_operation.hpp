@@ -1,5 +1,5 @@
-// One measured operation between two ranks that times itself: the initiator's own clock, iteration after iteration
-// without a common start, as perftest does.
+// One measured operation between two ranks that times itself: the initiator's own clock, iteration after
+// iteration without a common start, as perftest does.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ struct Verified {
   std::optional<Mismatch> mismatch;
 };
 
-/// Both ranks make the same calls: prepare, run, verify, batch after batch. Each may throw, for none of them waits
-/// without a deadline; the ranks meet again at the vote that closes the batch.
+/// Both ranks make the same calls: prepare, run, verify, batch after batch. Each may throw, for none of them
+/// waits without a deadline; the ranks meet again at the vote that closes the batch.
 class PairOperation {
  public:
   virtual ~PairOperation() = default;
@@ -34,8 +34,8 @@ class PairOperation {
     (void)first;
     (void)count;
   }
-  /// times_us.size() iterations from `first` on. Writes how long each took on this rank's clock, microseconds; a rank
-  /// that only answers leaves the zeros.
+  /// times_us.size() iterations from `first` on. Writes how long each took on this rank's clock,
+  /// microseconds; a rank that only answers leaves the zeros.
   virtual void run(std::uint64_t first, std::span<double> times_us) = 0;
   /// Local, after both have run.
   virtual Verified verify(std::uint64_t first, std::size_t count) = 0;

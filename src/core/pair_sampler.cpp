@@ -79,7 +79,8 @@ class Run {
   std::uint64_t fitting(std::int64_t begin_ns) const {
     const double left_ns = std::max(0.0, static_cast<double>(plan_.budget_ns - (now_ns() - begin_ns)));
     const double each_ns = std::max(1.0, wall_ns_);
-    const auto fits = static_cast<std::uint64_t>(std::min(batch_target_ns, std::max(left_ns, each_ns)) / each_ns);
+    const auto fits =
+        static_cast<std::uint64_t>(std::min(batch_target_ns, std::max(left_ns, each_ns)) / each_ns);
     const std::uint64_t room = plan_.max_samples - std::min<std::uint64_t>(plan_.max_samples, taken());
     return whole_batches(std::min({fits, room, max_batch}));
   }
@@ -114,8 +115,7 @@ class Run {
     const std::int64_t t2 = now_ns();
     guarded([&] { verify(first, count); });
     wall_ns_ = static_cast<double>(t2 - t1) / static_cast<double>(count);
-    if (root_)
-      result_.samples.verification_us += static_cast<double>(t1 - t0 + now_ns() - t2) / 1000.0;
+    if (root_) result_.samples.verification_us += static_cast<double>(t1 - t0 + now_ns() - t2) / 1000.0;
     return count;
   }
 
@@ -195,8 +195,8 @@ class Run {
 
 }  // namespace
 
-SamplingResult run_pair_sampler(PairOperation& operation, const SamplingPlan& plan, const SamplingWorld& world,
-                                const EnoughSamples& enough) {
+SamplingResult run_pair_sampler(PairOperation& operation, const SamplingPlan& plan,
+                                const SamplingWorld& world, const EnoughSamples& enough) {
   return Run(operation, plan, world).go(enough);
 }
 

@@ -6,10 +6,10 @@
 
 namespace fabricheck {
 
-/// Runs `operation` until `enough`, the budget or max_samples ends it. The pair is world.group, and it votes alone:
-/// another pair's failure is not its own. A sample is the larger of both ranks' times of an iteration, so of an
-/// operation that only one of them times, that one's. Nothing is dropped.
-SamplingResult run_pair_sampler(PairOperation& operation, const SamplingPlan& plan, const SamplingWorld& world,
-                                const EnoughSamples& enough);
+/// Runs `operation` until `enough`, the budget or max_samples ends it. The pair is world.group, and it votes
+/// alone: another pair's failure is not its own. A sample is the larger of both ranks' times of an iteration,
+/// so of an operation that only one of them times, that one's. Nothing is dropped.
+SamplingResult run_pair_sampler(PairOperation& operation, const SamplingPlan& plan,
+                                const SamplingWorld& world, const EnoughSamples& enough);
 
 }  // namespace fabricheck

@@ -45,8 +45,8 @@ struct Statistics {
   std::optional<Interval> decision_interval;  ///< the wider interval that the verdict rests on
   std::optional<double> decision_confidence;  ///< its confidence, 0..1
   std::uint64_t late_starts{};                ///< samples in which a rank missed the common start
-  std::uint64_t overruns{};  ///< iterations that began before the one before had ended: no samples
-  std::uint64_t verified{};  ///< iterations whose result was compared element by element
+  std::uint64_t overruns{};            ///< iterations that began before the one before had ended: no samples
+  std::uint64_t verified{};            ///< iterations whose result was compared element by element
   std::optional<Histogram> histogram;  ///< of all samples
   bool operator==(const Statistics&) const = default;
 };
@@ -82,8 +82,8 @@ struct CheckRecord {
   std::optional<LastRank> last;
   std::optional<AppliedTarget> target;
   std::map<std::string, double> counters;
-  /// What it ran on, found while it ran: ports, addresses, the class, sizes of queues. Unlike the parameters it does
-  /// not tell one check from another. Unset: nothing to tell.
+  /// What it ran on, found while it ran: ports, addresses, the class, sizes of queues. Unlike the parameters
+  /// it does not tell one check from another. Unset: nothing to tell.
   std::optional<std::map<std::string, Parameter>> path;
   Verdict verdict{Verdict::unchecked};
   std::string reason;                     ///< one sentence; empty only for a plain PASS or UNCHECKED

@@ -192,8 +192,9 @@ Histogram histogram_of(std::span<const double> values) {
   constexpr int lowest = -1000;
   std::map<int, std::uint64_t> counts;
   for (const double value : values)
-    ++counts[value > 0.0 && std::isfinite(value) ? static_cast<int>(std::ceil(bins_per_octave * std::log2(value) - 1e-9))
-                                                 : lowest];
+    ++counts[value > 0.0 && std::isfinite(value)
+                 ? static_cast<int>(std::ceil(bins_per_octave * std::log2(value) - 1e-9))
+                 : lowest];
   Histogram histogram;
   for (const auto& [bin, count] : counts) {
     histogram.upper.push_back(bin == lowest ? 0.0 : std::exp2(bin / bins_per_octave));

@@ -54,8 +54,8 @@ std::optional<BlockInterval> mean_interval(std::span<const double> values, doubl
 /// Fills samples, min, median, mean, p99 (from 1,000), p999 (from 10,000) and max.
 Statistics describe(std::span<const double> values);
 
-/// Bins of the ratio 2^(1/8), about 9 %, so that tails of any length are few bins. Values that are not positive are in
-/// the first.
+/// Bins of the ratio 2^(1/8), about 9 %, so that tails of any length are few bins. Values that are not
+/// positive are in the first.
 Histogram histogram_of(std::span<const double> values);
 
 /// alpha in t = alpha * ceil(log2 n) + nothing else: the model of a small message's tree. `rounds` =

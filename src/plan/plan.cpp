@@ -96,11 +96,13 @@ class Planner {
     for (const CheckRow& row : catalogue_)
       if (!row.unavailable_reason.empty() && selected(row.id, request_) && !row.make_pair)
         plan_.not_tested.push_back({row.id, row.unavailable_reason});
-    const auto measures_pairs = [&](const CheckRow& row) { return row.make_pair && selected(row.id, request_); };
+    const auto measures_pairs = [&](const CheckRow& row) {
+      return row.make_pair && selected(row.id, request_);
+    };
     const auto pair_row = std::find_if(catalogue_.begin(), catalogue_.end(), measures_pairs);
     if (pair_row != catalogue_.end() && (!pair_row->unavailable_reason.empty() || !request_.no_pairs.empty()))
-      plan_.not_tested.push_back({"verbs", pair_row->unavailable_reason.empty() ? request_.no_pairs
-                                                                                : pair_row->unavailable_reason});
+      plan_.not_tested.push_back(
+          {"verbs", pair_row->unavailable_reason.empty() ? request_.no_pairs : pair_row->unavailable_reason});
     share_budget();
     return std::move(plan_);
   }
@@ -143,7 +145,8 @@ class Planner {
     if (request_.few_sizes && !row.in_quick && request_.only.empty()) return;
     const std::string& reason = row.unavailable_reason.empty() ? request_.no_pairs : row.unavailable_reason;
     if (!reason.empty() || request_.pairs.empty()) {
-      if (!request_.only.empty()) plan_.skipped.emplace_back(&row, reason.empty() ? "there is no pair" : reason);
+      if (!request_.only.empty())
+        plan_.skipped.emplace_back(&row, reason.empty() ? "there is no pair" : reason);
       return;
     }
     for (const std::uint64_t bytes : sizes_of(row, request_))
@@ -181,23 +184,25 @@ class Planner {
     plan_.checks.push_back(std::move(check));
   }
 
-  /// A file's target counts before that of the port's rate. A loopback is no network, and what is in software has no
-  /// target.
+  /// A file's target counts before that of the port's rate. A loopback is no network, and what is in software
+  /// has no target.
   std::optional<Target> pair_target(const CheckRow& row, std::uint64_t bytes, const Pair& pair) const {
     if (request_.loopback) return std::nullopt;
     const Target* told = find_target(request_.targets, row.id, bytes, 1);
     if (told && (!pair.in_software || told->origin != "built in")) return *told;
     const bool is_bandwidth = row.rate_times_us && row.metric == "bandwidth" && row.flows == 0;
-    if (!is_bandwidth || bytes < port_rate_from_bytes || pair.in_software || !pair.port_rate_GBps) return std::nullopt;
+    if (!is_bandwidth || bytes < port_rate_from_bytes || pair.in_software || !pair.port_rate_GBps)
+      return std::nullopt;
     Target target;
     target.check = row.id;
     target.bytes = bytes;
     target.comparison = Comparison::at_least;
     target.value = port_rate_share * *pair.port_rate_GBps;
     target.unit = row.unit;
-    target.source = fmt::format("{:.0f} % of the port's {:g} Gb/s (Mellanox/ngc_multinode_perf: \"Pass criterion is 90% of "
-                                "the port link speed\")",
-                                100.0 * port_rate_share, 8.0 * *pair.port_rate_GBps);
+    target.source = fmt::format(
+        "{:.0f} % of the port's {:g} Gb/s (Mellanox/ngc_multinode_perf: \"Pass criterion is 90% of "
+        "the port link speed\")",
+        100.0 * port_rate_share, 8.0 * *pair.port_rate_GBps);
     target.origin = "built in";
     return target;
   }

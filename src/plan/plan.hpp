@@ -19,7 +19,8 @@ struct Pair {
   int from{};
   int to{};
   std::optional<int> from_rail, to_rail;
-  /// What the slower of both ports carries in one direction; unset: not known, or the fiction of a NIC in software.
+  /// What the slower of both ports carries in one direction; unset: not known, or the fiction of a NIC in
+  /// software.
   std::optional<double> port_rate_GBps;
   bool in_software{};  ///< targets for real NICs do not apply
   bool operator==(const Pair&) const = default;
@@ -44,8 +45,8 @@ struct Request {
   bool loopback{};               ///< the pairs are within nodes
 };
 
-/// A port gives at least this share of its rate (Mellanox/ngc_multinode_perf, README.md: "Pass criterion is 90% of the
-/// port link speed").
+/// A port gives at least this share of its rate (Mellanox/ngc_multinode_perf, README.md: "Pass criterion is
+/// 90% of the port link speed").
 inline constexpr double port_rate_share = 0.9;
 /// From this size on: what several NICs of 400 Gb/s were seen to need with one queue pair.
 inline constexpr std::uint64_t port_rate_from_bytes = std::uint64_t{1} << 20;
@@ -80,7 +81,8 @@ struct PlannedCheck {
 struct TestPlan {
   std::vector<PlannedCheck> checks;
   std::vector<NotTested> not_tested;
-  std::vector<std::pair<const CheckRow*, std::string>> skipped;  ///< asked for by name and not possible, and why
+  std::vector<std::pair<const CheckRow*, std::string>>
+      skipped;   ///< asked for by name and not possible, and why
   int judged{};  ///< verdicts that a target decides, over all groups: the family
 };
 
@@ -92,8 +94,9 @@ bool is_judged(const PlannedCheck& check, std::span<const Target> targets);
 /// first, in groups of at most the target's group_nodes nodes, together and, with several groups, apart; the
 /// whole world then beside it. The budget is shared by weight: a gate check counts four times another, and is
 /// the same on every rank. What a target judges is measured in 16 repeats, or 8 or 4 where the budget is
-/// short; so is everything else, or in 4 repeats with few_sizes. Rows between pairs are measured in each round of
-/// `pairs`, from either end where the row has both orders, and in 4 repeats where there are more than two rounds.
+/// short; so is everything else, or in 4 repeats with few_sizes. Rows between pairs are measured in each
+/// round of `pairs`, from either end where the row has both orders, and in 4 repeats where there are more
+/// than two rounds.
 TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
                    const Request& request);
 

@@ -1,6 +1,7 @@
-// What our own code costs between posting a message and having polled its completion: an RC read of 8 B as the checks
-// measure it, over a stand-in that completes at once, against a bare loop over the same stand-in. In turns, so that what
-// disturbs the machine disturbs both. Exit status 1 where the median difference is more than 50 ns.
+// What our own code costs between posting a message and having polled its completion: an RC read of 8 B as
+// the checks measure it, over a stand-in that completes at once, against a bare loop over the same stand-in.
+// In turns, so that what disturbs the machine disturbs both. Exit status 1 where the median difference is
+// more than 50 ns.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -72,7 +73,8 @@ int compare() {
   test::run_ranks(2, [&](Communicator& world) {
     const SteadyClock clock;
     verbs::Setup setup;
-    setup.port = {test::make_stub_device(), {"h" + std::to_string(world.rank()), "stub0", test::stub_port(world.rank() + 1)}};
+    setup.port = {test::make_stub_device(),
+                  {"h" + std::to_string(world.rank()), "stub0", test::stub_port(world.rank() + 1)}};
     PairRequest request;
     request.pair = &world;
     request.clock = &clock;

@@ -13,7 +13,9 @@
 namespace fabricheck::topology {
 namespace {
 
-bool carries_rdma(const RdmaPort& port) { return port.link_layer == "Ethernet" || port.link_layer == "InfiniBand"; }
+bool carries_rdma(const RdmaPort& port) {
+  return port.link_layer == "Ethernet" || port.link_layer == "InfiniBand";
+}
 bool is_active(const RdmaPort& port) { return port.state == "ACTIVE" && carries_rdma(port); }
 
 bool has_active_port(const RdmaDevice& device) {
@@ -49,8 +51,8 @@ RankNic wished(const Host& host, const NicWish& wish, int rail) {
     const bool has = std::any_of(device.ports.begin(), device.ports.end(),
                                  [&](const RdmaPort& one) { return one.number == *port; });
     if (!has)
-      throw UsageError(fmt::format("--device {}:{}: {} has no such port on {}; it has {}", wish.device, *port, wish.device, host.name,
-                                   device.ports.size()));
+      throw UsageError(fmt::format("--device {}:{}: {} has no such port on {}; it has {}", wish.device, *port,
+                                   wish.device, host.name, device.ports.size()));
     return {i, *port, rail};
   }
   throw UsageError(fmt::format("--device {}: {} has no such RDMA device{}", printable(wish.device), host.name,
@@ -67,10 +69,11 @@ std::vector<std::optional<RankNic>> near_gpus(const Host& host, const std::vecto
     const auto& nic = nearest[gpus[rank]];
     if (!nic) continue;
     const auto port = port_of(host.rdma_devices[*nic]);
-    const auto rail = std::find_if(rails.begin(), rails.end(), [&](const Rail& one) { return one.nic == *nic; });
+    const auto rail =
+        std::find_if(rails.begin(), rails.end(), [&](const Rail& one) { return one.nic == *nic; });
     if (port)
-      nics[rank] = RankNic{*nic, *port,
-                           rail == rails.end() ? static_cast<int>(*nic) : static_cast<int>(rail - rails.begin())};
+      nics[rank] = RankNic{
+          *nic, *port, rail == rails.end() ? static_cast<int>(*nic) : static_cast<int>(rail - rails.begin())};
   }
   return nics;
 }
@@ -117,11 +120,13 @@ std::vector<NicWish> parse_nic_wishes(const std::string& list) {
   return wishes;
 }
 
-std::vector<std::optional<RankNic>> rank_nics(const Host& host, int local_ranks, const std::vector<std::size_t>& gpus,
+std::vector<std::optional<RankNic>> rank_nics(const Host& host, int local_ranks,
+                                              const std::vector<std::size_t>& gpus,
                                               const std::vector<NicWish>& wishes) {
   const auto ranks = static_cast<std::size_t>(std::max(0, local_ranks));
   if (!wishes.empty()) {
     std::vector<RankNic> chosen;
+    chosen.reserve(wishes.size());
     for (const NicWish& wish : wishes) chosen.push_back(wished(host, wish, static_cast<int>(chosen.size())));
     std::vector<std::optional<RankNic>> nics;
     for (std::size_t rank = 0; rank < ranks; ++rank) nics.emplace_back(chosen[rank % chosen.size()]);

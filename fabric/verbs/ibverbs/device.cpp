@@ -14,8 +14,8 @@
 
 #include "core/error.hpp"
 #include "core/units.hpp"
-#include "fabric/verbs/measure/failures.hpp"
 #include "fabric/verbs/ibverbs/handles.hpp"
+#include "fabric/verbs/measure/failures.hpp"
 #include "fabric/verbs/provider.hpp"
 
 namespace fabricheck::verbs {
@@ -29,7 +29,6 @@ std::uint64_t locked_memory_limit() {
 }
 
 int mtu_bytes(ibv_mtu mtu) { return mtu >= IBV_MTU_256 && mtu <= IBV_MTU_4096 ? 128 << mtu : 0; }
-
 
 std::string state_name(ibv_port_state state) {
   switch (state) {
@@ -64,7 +63,8 @@ class Registered final : public MemoryRegion {
 
 class OpenDevice final : public Device {
  public:
-  OpenDevice(ibv_device* device, std::string name) : name_(std::move(name)), context_(ibv_open_device(device)) {
+  OpenDevice(ibv_device* device, std::string name)
+      : name_(std::move(name)), context_(ibv_open_device(device)) {
     if (!context_) throw_open_error(errno);
     // Asked for between two polls, never waited for.
     const int flags = ::fcntl(context_->async_fd, F_GETFL);
@@ -105,7 +105,8 @@ class OpenDevice final : public Device {
   RawGid gid(int port, int index) override {
     ibv_gid gid{};
     if (ibv_query_gid(context_.get(), static_cast<std::uint8_t>(port), index, &gid) != 0)
-      throw Error(fmt::format("{} port {}: GID {} cannot be read: {}", name_, port, index, error_text(errno)));
+      throw Error(
+          fmt::format("{} port {}: GID {} cannot be read: {}", name_, port, index, error_text(errno)));
     RawGid raw{};
     std::copy(std::begin(gid.raw), std::end(gid.raw), raw.begin());
     return raw;
@@ -116,10 +117,10 @@ class OpenDevice final : public Device {
     const int with_atomics = limits_.atomics ? access | IBV_ACCESS_REMOTE_ATOMIC : access;
     const std::span<std::byte> bytes = buffer.bytes();
     const auto& dmabuf = buffer.dmabuf();
-    ibv_mr* region =
-        dmabuf ? ibv_reg_dmabuf_mr(domain_.get(), dmabuf->offset, bytes.size(),
-                                   reinterpret_cast<std::uint64_t>(bytes.data()), dmabuf->descriptor, with_atomics)
-               : ibv_reg_mr(domain_.get(), bytes.data(), bytes.size(), with_atomics);
+    ibv_mr* region = dmabuf ? ibv_reg_dmabuf_mr(domain_.get(), dmabuf->offset, bytes.size(),
+                                                reinterpret_cast<std::uint64_t>(bytes.data()),
+                                                dmabuf->descriptor, with_atomics)
+                            : ibv_reg_mr(domain_.get(), bytes.data(), bytes.size(), with_atomics);
     if (region == nullptr)
       throw Error(registration_error(name_, bytes.size(), errno, error_text(errno), locked_memory_limit()));
     return std::make_unique<Registered>(region);
@@ -138,8 +139,8 @@ class OpenDevice final : public Device {
     pollfd watched{context_->async_fd, POLLIN, 0};
     ibv_async_event event{};
     if (::poll(&watched, 1, 0) != 1 || ibv_get_async_event(context_.get(), &event) != 0) return std::nullopt;
-    const AsyncEvent told = describe_event(name_, ibv_event_type_str(event.event_type), is_fatal(event.event_type),
-                                           event.element.port_num);
+    const AsyncEvent told = describe_event(name_, ibv_event_type_str(event.event_type),
+                                           is_fatal(event.event_type), event.element.port_num);
     ibv_ack_async_event(&event);
     return told;
   }
@@ -147,10 +148,11 @@ class OpenDevice final : public Device {
  private:
   [[noreturn]] void throw_open_error(int code) const {
     if (code == EACCES || code == EPERM)
-      throw Error(fmt::format("{} may not be opened: no permission on /dev/infiniband/uverbs*; let this user's group "
-                              "read and write it (rdma-core's udev rules give 0666), or give the device files to the "
-                              "container",
-                              name_));
+      throw Error(
+          fmt::format("{} may not be opened: no permission on /dev/infiniband/uverbs*; let this user's group "
+                      "read and write it (rdma-core's udev rules give 0666), or give the device files to the "
+                      "container",
+                      name_));
     throw Error(fmt::format("{}: ibv_open_device: {}", name_, error_text(code)));
   }
 
@@ -191,9 +193,10 @@ class SystemProvider final : public Provider {
     const DeviceList list;
     for (ibv_device* const* one = list.get(); one != nullptr && *one != nullptr; ++one)
       if (name == ibv_get_device_name(*one)) return std::make_shared<OpenDevice>(*one, name);
-    throw Error(fmt::format("libibverbs does not list {}: install its provider (rdma-core), or give /dev/infiniband to "
-                            "the container",
-                            name));
+    throw Error(fmt::format(
+        "libibverbs does not list {}: install its provider (rdma-core), or give /dev/infiniband to "
+        "the container",
+        name));
   }
 };
 

@@ -33,8 +33,10 @@ class DeviceList {
   ibv_device** list_;
 };
 
-std::unique_ptr<CompletionQueue> open_completion_queue(ibv_context* context, const std::string& device, int entries);
+std::unique_ptr<CompletionQueue> open_completion_queue(ibv_context* context, const std::string& device,
+                                                       int entries);
 std::unique_ptr<QueuePair> open_queue_pair(ibv_pd* domain, const std::string& device, CompletionQueue& sends,
-                                           CompletionQueue& receives, const QueuePairRequest& request, int port);
+                                           CompletionQueue& receives, const QueuePairRequest& request,
+                                           int port);
 
 }  // namespace fabricheck::verbs

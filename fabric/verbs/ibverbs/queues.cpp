@@ -92,10 +92,11 @@ ibv_mtu mtu_of(int bytes) {
 }
 
 constexpr std::uint32_t datagram_key = 0x0fabc0de;
-// What perftest and NCCL use: 4.096 us * 2^14 = 67 ms, 7 times over (at least 0.5 s before a packet counts as lost).
+// What perftest and NCCL use: 4.096 us * 2^14 = 67 ms, 7 times over (at least 0.5 s before a packet counts as
+// lost).
 constexpr std::uint8_t timeout = 14, retries = 7;
-constexpr std::uint8_t retry_for_ever = 7;     // of receiver-not-ready
-constexpr std::uint8_t receiver_wait = 12;     // 0.64 ms until the next try
+constexpr std::uint8_t retry_for_ever = 7;  // of receiver-not-ready
+constexpr std::uint8_t receiver_wait = 12;  // 0.64 ms until the next try
 constexpr std::uint8_t hop_limit = 64;
 
 class Queues final : public QueuePair {
@@ -120,7 +121,8 @@ class Queues final : public QueuePair {
       mask |= IBV_QP_QKEY;
     } else {
       to.qp_access_flags = IBV_ACCESS_REMOTE_WRITE;
-      if (transport_ == Transport::rc) to.qp_access_flags |= IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
+      if (transport_ == Transport::rc)
+        to.qp_access_flags |= IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
       mask |= IBV_QP_ACCESS_FLAGS;
     }
     modify(to, mask, "INIT");
@@ -198,7 +200,8 @@ class Queues final : public QueuePair {
         break;
       case Opcode::fetch_add:
       case Opcode::compare_swap:
-        work.opcode = request.opcode == Opcode::fetch_add ? IBV_WR_ATOMIC_FETCH_AND_ADD : IBV_WR_ATOMIC_CMP_AND_SWP;
+        work.opcode =
+            request.opcode == Opcode::fetch_add ? IBV_WR_ATOMIC_FETCH_AND_ADD : IBV_WR_ATOMIC_CMP_AND_SWP;
         work.wr.atomic.remote_addr = request.remote;
         work.wr.atomic.rkey = request.remote_key;
         work.wr.atomic.compare_add = request.operand;
@@ -224,11 +227,12 @@ class Queues final : public QueuePair {
  private:
   void modify(ibv_qp_attr& attributes, int mask, const char* state) {
     if (const int status = ibv_modify_qp(pair_.get(), &attributes, mask))
-      throw Error(fmt::format("{} queue pair {}: it cannot go to {}: {}{}", device_, number(), state, error_text(status),
-                              status == ETIMEDOUT || status == EHOSTUNREACH || status == ENETUNREACH
-                                  ? "; the peer's GID has no route or its address is not resolved: ping it over this net "
-                                    "device"
-                                  : ""));
+      throw Error(fmt::format(
+          "{} queue pair {}: it cannot go to {}: {}{}", device_, number(), state, error_text(status),
+          status == ETIMEDOUT || status == EHOSTUNREACH || status == ENETUNREACH
+              ? "; the peer's GID has no route or its address is not resolved: ping it over this net "
+                "device"
+              : ""));
   }
 
   std::string device_;
@@ -242,7 +246,8 @@ class Queues final : public QueuePair {
 
 }  // namespace
 
-std::unique_ptr<CompletionQueue> open_completion_queue(ibv_context* context, const std::string& device, int entries) {
+std::unique_ptr<CompletionQueue> open_completion_queue(ibv_context* context, const std::string& device,
+                                                       int entries) {
   ibv_cq* queue = ibv_create_cq(context, entries, nullptr, nullptr, 0);
   if (queue == nullptr)
     throw Error(fmt::format("{}: ibv_create_cq with {} entries: {}", device, entries, error_text(errno)));
@@ -250,7 +255,8 @@ std::unique_ptr<CompletionQueue> open_completion_queue(ibv_context* context, con
 }
 
 std::unique_ptr<QueuePair> open_queue_pair(ibv_pd* domain, const std::string& device, CompletionQueue& sends,
-                                           CompletionQueue& receives, const QueuePairRequest& request, int port) {
+                                           CompletionQueue& receives, const QueuePairRequest& request,
+                                           int port) {
   ibv_qp_init_attr attributes{};
   attributes.send_cq = static_cast<Completions&>(sends).get();
   attributes.recv_cq = static_cast<Completions&>(receives).get();
@@ -268,8 +274,8 @@ std::unique_ptr<QueuePair> open_queue_pair(ibv_pd* domain, const std::string& de
     wanted = wanted > 32 ? wanted / 2 : 0;
   }
   if (pair == nullptr)
-    throw Error(fmt::format("{}: ibv_create_qp ({}, {} work requests): {}", device, transport_name(request.transport),
-                            request.send_depth, error_text(errno)));
+    throw Error(fmt::format("{}: ibv_create_qp ({}, {} work requests): {}", device,
+                            transport_name(request.transport), request.send_depth, error_text(errno)));
   auto queues = std::make_unique<Queues>(pair, domain, device, request.transport,
                                          static_cast<int>(attributes.cap.max_inline_data));
   queues->initialise(port);

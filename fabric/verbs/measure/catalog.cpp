@@ -37,7 +37,8 @@ using Make = std::unique_ptr<PairOperation> (*)(const Row&, const Setup&, const 
 
 PairOperationFactory factory(const Row& row, const std::shared_ptr<const Setup>& setup, Make make) {
   return [&row, setup, make](const PairRequest& request) {
-    if (!setup || !setup->unavailable.empty()) throw Unavailable(setup ? setup->unavailable : "no port was chosen");
+    if (!setup || !setup->unavailable.empty())
+      throw Unavailable(setup ? setup->unavailable : "no port was chosen");
     if (is_atomic(row.opcode) && !setup->port.device->limits().atomics)
       throw Unavailable(setup->port.place.device + " cannot do atomic operations");
     return make(row, *setup, request);
@@ -78,7 +79,8 @@ CheckRow latency(const Row& row, const std::shared_ptr<const Setup>& setup) {
 
 CheckRow bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup) {
   CheckRow check = base(row, "bandwidth", "bandwidth", "GB/s");
-  check.description = fmt::format("{} from one port to another, as many on their way as the queue is deep", row.words);
+  check.description =
+      fmt::format("{} from one port to another, as many on their way as the queue is deep", row.words);
   check.better = Better::higher;
   check.sizes = {4 * KiB, 64 * KiB, MiB, 8 * MiB};
   check.quick_sizes = {64 * KiB, MiB};
@@ -105,7 +107,8 @@ CheckRow bidirectional(const Row& row, const std::shared_ptr<const Setup>& setup
 
 CheckRow message_rate(const Row& row, const std::shared_ptr<const Setup>& setup) {
   CheckRow check = base(row, "message_rate", "message rate", "M/s");
-  check.description = fmt::format("small {} messages from one port to another, millions per second", row.words);
+  check.description =
+      fmt::format("small {} messages from one port to another, millions per second", row.words);
   check.better = Better::higher;
   check.sizes = {8};
   check.in_quick = false;
@@ -119,8 +122,9 @@ CheckRow message_rate(const Row& row, const std::shared_ptr<const Setup>& setup)
 
 CheckRow flow_sweep(const std::shared_ptr<const Setup>& setup) {
   CheckRow check = base(table[0], "paths", "bandwidth over several flows", "GB/s");
-  check.description = "RC write over flows of their own, one after the other: whether all paths through the network give "
-                      "as much";
+  check.description =
+      "RC write over flows of their own, one after the other: whether all paths through the network give "
+      "as much";
   check.better = Better::higher;
   check.sizes = {MiB};
   check.in_quick = false;
@@ -135,7 +139,7 @@ CheckRow flow_sweep(const std::shared_ptr<const Setup>& setup) {
 
 }  // namespace
 
-std::vector<CheckRow> catalog(std::shared_ptr<const Setup> setup) {
+std::vector<CheckRow> catalog(const std::shared_ptr<const Setup>& setup) {
   std::vector<CheckRow> rows;
   for (const Row& row : table) rows.push_back(latency(row, setup));
   for (const Row& row : table)

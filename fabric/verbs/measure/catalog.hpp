@@ -13,6 +13,6 @@ namespace fabricheck::verbs {
 inline constexpr int swept_flows = 8;
 
 /// `setup` is what this rank measures with; without it the rows can be listed and planned.
-std::vector<CheckRow> catalog(std::shared_ptr<const Setup> setup = nullptr);
+std::vector<CheckRow> catalog(const std::shared_ptr<const Setup>& setup = nullptr);
 
 }  // namespace fabricheck::verbs

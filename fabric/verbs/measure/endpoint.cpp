@@ -22,9 +22,13 @@ constexpr unsigned looks_between_events = 64;
 constexpr int most_outstanding_reads = 16;
 
 // A label of its own for each queue pair, never 0, which leaves the choice to the NIC.
-std::uint32_t flow_label(int pair) { return (0x10001U + static_cast<std::uint32_t>(pair) * 0x1f35bU) & 0xfffffU; }
+std::uint32_t flow_label(int pair) {
+  return (0x10001U + static_cast<std::uint32_t>(pair) * 0x1f35bU) & 0xfffffU;
+}
 
-std::uint32_t first_packet_of(std::uint32_t queue_pair) { return (queue_pair * 2654435761U >> 8) & 0xffffffU; }
+std::uint32_t first_packet_of(std::uint32_t queue_pair) {
+  return (queue_pair * 2654435761U >> 8) & 0xffffffU;
+}
 
 std::string hex_of(const RawGid& gid) {
   std::string text;
@@ -93,10 +97,11 @@ void Endpoint::check_limits() const {
   const std::string name = port_name(local_.place);
   if (request_.message_bytes > attributes_.max_message_bytes)
     throw Unavailable(fmt::format("a message of {} is more than the {} that {} can send at once",
-                                  format_bytes(request_.message_bytes), format_bytes(attributes_.max_message_bytes),
-                                  name));
+                                  format_bytes(request_.message_bytes),
+                                  format_bytes(attributes_.max_message_bytes), name));
   if (!attributes_.active)
-    throw Error(fmt::format("{} on {} is {}: nothing can be sent over it", name, local_.place.host, attributes_.state));
+    throw Error(fmt::format("{} on {} is {}: nothing can be sent over it", name, local_.place.host,
+                            attributes_.state));
   if (request_.queue_pairs > limits.max_queue_pairs)
     throw Unavailable(fmt::format("{} queue pairs are more than the {} that {} has", request_.queue_pairs,
                                   limits.max_queue_pairs, local_.place.device));
@@ -113,11 +118,11 @@ void Endpoint::choose_path(const std::string& peer_text) {
   try {
     gids_ = choose_gids(local_.place.port, peer_.port, request_.gid_wish);
   } catch (const UsageError& error) {
-    throw UsageError(fmt::format("{} on {} to {} on {}: {}", local_.place.device, local_.place.host, peer_.device,
-                                 peer_.host, error.what()));
+    throw UsageError(fmt::format("{} on {} to {} on {}: {}", local_.place.device, local_.place.host,
+                                 peer_.device, peer_.host, error.what()));
   } catch (const Unavailable& error) {
-    throw Error(fmt::format("{} on {} to {} on {}: {}", local_.place.device, local_.place.host, peer_.device, peer_.host,
-                            error.what()));
+    throw Error(fmt::format("{} on {} to {} on {}: {}", local_.place.device, local_.place.host, peer_.device,
+                            peer_.host, error.what()));
   }
   mtu_bytes_ = std::min(attributes_.active_mtu_bytes, peer_mtu_bytes_);
   if (request_.transport == Transport::ud && request_.message_bytes > static_cast<std::uint64_t>(mtu_bytes_))
@@ -133,20 +138,21 @@ void Endpoint::make_queues() {
   region_bytes_ = stride_ * request_.slots * static_cast<std::uint64_t>(request_.queue_pairs);
   if (request_.memory_limit_bytes > 0 && 2 * region_bytes_ > request_.memory_limit_bytes)
     throw Unavailable(fmt::format("{} of buffers are more than this rank's share of the free memory, {}",
-                                  format_bytes(2 * region_bytes_), format_bytes(request_.memory_limit_bytes)));
+                                  format_bytes(2 * region_bytes_),
+                                  format_bytes(request_.memory_limit_bytes)));
   buffer_ = device::Buffer::in_host_memory(2 * region_bytes_);
   std::fill(buffer_.bytes().begin(), buffer_.bytes().end(), std::byte{});
   region_ = local_.device->register_memory(buffer_);
   sends_ = local_.device->make_completion_queue(request_.queue_pairs * request_.send_depth);
-  receives_ = local_.device->make_completion_queue(request_.queue_pairs * std::max(1, request_.receive_depth));
+  receives_ =
+      local_.device->make_completion_queue(request_.queue_pairs * std::max(1, request_.receive_depth));
   QueuePairRequest wanted;
   wanted.transport = request_.transport;
   wanted.send_depth = request_.send_depth;
   wanted.receive_depth = std::max(1, request_.receive_depth);
   wanted.inline_bytes = request_.inline_bytes;
   for (int i = 0; i < request_.queue_pairs; ++i)
-    pairs_.push_back(
-        local_.device->make_queue_pair(*sends_, *receives_, wanted, local_.place.port.number));
+    pairs_.push_back(local_.device->make_queue_pair(*sends_, *receives_, wanted, local_.place.port.number));
   inline_bytes_ = pairs_.front()->inline_bytes();
 }
 
@@ -165,8 +171,8 @@ void Endpoint::read_addresses(const std::string& text) {
   words >> remote_.memory >> remote_.key >> gid >> lid;
   while (words >> number) remote_.pairs.push_back({number, first_packet_of(number), gid_of(gid), lid});
   if (remote_.pairs.size() != pairs_.size())
-    throw Error(fmt::format("{} made {} queue pairs and {} made {}", local_.place.host, pairs_.size(), peer_.host,
-                            remote_.pairs.size()));
+    throw Error(fmt::format("{} made {} queue pairs and {} made {}", local_.place.host, pairs_.size(),
+                            peer_.host, remote_.pairs.size()));
   PathRequest path;
   path.port = local_.place.port.number;
   path.gid_index = gids_.mine.index;
@@ -174,7 +180,8 @@ void Endpoint::read_addresses(const std::string& text) {
   path.mtu_bytes = mtu_bytes_;
   path.traffic_class = request_.traffic_class.traffic_class.value_or(0);
   path.service_level = request_.traffic_class.service_level.value_or(0);
-  path.outstanding_reads = std::clamp(local_.device->limits().max_outstanding_reads, 1, most_outstanding_reads);
+  path.outstanding_reads =
+      std::clamp(local_.device->limits().max_outstanding_reads, 1, most_outstanding_reads);
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
     if (request_.spread_flows) path.flow_label = flow_label(static_cast<int>(i));
     pairs_[i]->connect(path, remote_.pairs[i], first_packet_of(pairs_[i]->number()));
@@ -243,9 +250,10 @@ void Endpoint::look(const char* for_what) {
   if (++looks_ % looks_between_events == 0) check_events();
   if (!patience_->over()) return;
   check_events();
-  const char* unreliable = request_.transport == Transport::rc
-                               ? ""
-                               : "; this transport does not send a lost message again, so one lost packet is enough";
+  const char* unreliable =
+      request_.transport == Transport::rc
+          ? ""
+          : "; this transport does not send a lost message again, so one lost packet is enough";
   throw Echo(fmt::format("{} on {} to {} on {}: waited {} for {} and nothing came{}", request_.operation,
                          port_name(local_.place), port_name(peer_), peer_.host,
                          format_duration(request_.patience), for_what, unreliable));
@@ -253,7 +261,8 @@ void Endpoint::look(const char* for_what) {
 
 void Endpoint::check_events() {
   while (const auto event = local_.device->next_event())
-    if (event->fatal) throw Error(fmt::format("{} on {}: {}", request_.operation, local_.place.host, event->text));
+    if (event->fatal)
+      throw Error(fmt::format("{} on {}: {}", request_.operation, local_.place.host, event->text));
 }
 
 void Endpoint::throw_failed(const Completion& completion) const {

@@ -1,4 +1,5 @@
-// One end of a connection between two ranks: queue pairs, registered memory, and waiting that never lasts for ever.
+// One end of a connection between two ranks: queue pairs, registered memory, and waiting that never lasts for
+// ever.
 #pragma once
 
 #include <chrono>
@@ -30,12 +31,12 @@ struct LocalPort {
 struct ConnectionRequest {
   Transport transport{Transport::rc};
   int queue_pairs{1};
-  int send_depth{16};     ///< of each queue pair
-  int receive_depth{};    ///< receives that are posted beforehand, of each queue pair
-  int inline_bytes{};     ///< wanted
+  int send_depth{16};   ///< of each queue pair
+  int receive_depth{};  ///< receives that are posted beforehand, of each queue pair
+  int inline_bytes{};   ///< wanted
   std::uint64_t message_bytes{};
-  std::size_t slots{1};   ///< places for messages, of each queue pair and direction
-  bool spread_flows{};    ///< each queue pair with a flow label of its own
+  std::size_t slots{1};  ///< places for messages, of each queue pair and direction
+  bool spread_flows{};   ///< each queue pair with a flow label of its own
   GidWish gid_wish;
   TrafficClass traffic_class;
   std::uint64_t memory_limit_bytes{};  ///< 0: not known
@@ -47,7 +48,8 @@ struct ConnectionRequest {
 
 class Endpoint {
  public:
-  /// Collective over `pair`, two ranks. What one cannot do, neither does: the other's words are thrown as an Echo.
+  /// Collective over `pair`, two ranks. What one cannot do, neither does: the other's words are thrown as an
+  /// Echo.
   Endpoint(const LocalPort& local, Communicator& pair, ConnectionRequest request);
 
   /// 0 or 1: the rank in the pair.
@@ -83,7 +85,8 @@ class Endpoint {
   void wait_send();
   /// One receive; a send that failed meanwhile is noticed, for then there will be none.
   void wait_receive();
-  /// What a loop that polls by itself does now and then: throws when nothing moves, or when the device failed.
+  /// What a loop that polls by itself does now and then: throws when nothing moves, or when the device
+  /// failed.
   void look(const char* for_what);
 
   /// Throws Error when the device or the port reported that it failed.

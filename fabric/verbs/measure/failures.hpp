@@ -24,8 +24,8 @@ struct Origin {
 std::string completion_error(const Completion& completion, const Origin& origin);
 
 /// `code` is errno, `text` its words; `locked_limit_bytes` is what this process may lock.
-std::string registration_error(const std::string& device, std::uint64_t bytes, int code, const std::string& text,
-                               std::uint64_t locked_limit_bytes);
+std::string registration_error(const std::string& device, std::uint64_t bytes, int code,
+                               const std::string& text, std::uint64_t locked_limit_bytes);
 
 AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal, int port);
 

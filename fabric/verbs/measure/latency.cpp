@@ -55,7 +55,8 @@ class Latency : public PairOperation {
   }
   void differs(std::uint64_t iteration, std::uint64_t expected, std::uint64_t got) {
     if (expected != got && !mismatch_)
-      mismatch_ = wrong_message(request_, iteration, 0, static_cast<double>(expected), static_cast<double>(got));
+      mismatch_ =
+          wrong_message(request_, iteration, 0, static_cast<double>(expected), static_cast<double>(got));
   }
 
   PairRequest request_;
@@ -65,8 +66,9 @@ class Latency : public PairOperation {
   std::optional<Mismatch> mismatch_;
 };
 
-/// The timed part is what perftest's ib_write_lat repeats: post, poll the own completion, watch the last byte of the
-/// answer. Two slots in turn: an end that still compares the last message is not overtaken by the next.
+/// The timed part is what perftest's ib_write_lat repeats: post, poll the own completion, watch the last byte
+/// of the answer. Two slots in turn: an end that still compares the last message is not overtaken by the
+/// next.
 class WritePingPong final : public Latency {
  public:
   using Latency::Latency;
@@ -103,8 +105,8 @@ class WritePingPong final : public Latency {
     std::atomic_thread_fence(std::memory_order_acquire);
   }
 
-  /// Verbs promise no order of the bytes within a message (InfiniBand Architecture Specification, o9-20): what was not
-  /// there with the last byte may come a moment later. What is wrong stays wrong.
+  /// Verbs promise no order of the bytes within a message (InfiniBand Architecture Specification, o9-20):
+  /// what was not there with the last byte may come a moment later. What is wrong stays wrong.
   void check_arrived(std::size_t slot, std::uint64_t iteration) {
     const std::uint64_t seed = payload_seed(iteration, 1 - endpoint_.side());
     for (int tries = 0; tries < 1000; ++tries) {
@@ -222,8 +224,8 @@ class Atomic final : public Latency {
 
 }  // namespace
 
-std::unique_ptr<PairOperation> make_latency(const Setup& setup, const PairRequest& request, Transport transport,
-                                            Opcode opcode) {
+std::unique_ptr<PairOperation> make_latency(const Setup& setup, const PairRequest& request,
+                                            Transport transport, Opcode opcode) {
   ConnectionRequest connection = connection_of(setup, request, transport, opcode);
   connection.send_depth = latency_depth;
   connection.slots = 2;
@@ -236,8 +238,8 @@ std::unique_ptr<PairOperation> make_latency(const Setup& setup, const PairReques
     case Opcode::write:
       return std::make_unique<WritePingPong>(setup, request, connection);
     case Opcode::read:
-      connection.slots = std::clamp<std::size_t>((std::size_t{4} << 20) / std::max<std::uint64_t>(1, request.bytes), 3,
-                                                 read_slots);
+      connection.slots = std::clamp<std::size_t>(
+          (std::size_t{4} << 20) / std::max<std::uint64_t>(1, request.bytes), 3, read_slots);
       return std::make_unique<Read>(setup, request, connection);
     case Opcode::fetch_add:
     case Opcode::compare_swap:

@@ -30,7 +30,8 @@ std::string operation_words(Transport transport, Opcode opcode, std::uint64_t by
   return fmt::format("{} {} of {}", transport_name(transport), opcode_name(opcode), format_bytes(bytes));
 }
 
-ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, Transport transport, Opcode opcode) {
+ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, Transport transport,
+                                Opcode opcode) {
   ConnectionRequest connection;
   connection.transport = transport;
   connection.message_bytes = request.bytes;
@@ -43,8 +44,8 @@ ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, 
   return connection;
 }
 
-Mismatch wrong_message(const PairRequest& request, std::uint64_t iteration, std::uint64_t index, double expected,
-                       double got) {
+Mismatch wrong_message(const PairRequest& request, std::uint64_t iteration, std::uint64_t index,
+                       double expected, double got) {
   return {request.world_rank, request.host, iteration, index, expected, got};
 }
 

@@ -22,8 +22,8 @@ struct Setup {
 };
 
 /// Two messages at a time: half round trip of send and write, the full one of read and atomics.
-std::unique_ptr<PairOperation> make_latency(const Setup& setup, const PairRequest& request, Transport transport,
-                                            Opcode opcode);
+std::unique_ptr<PairOperation> make_latency(const Setup& setup, const PairRequest& request,
+                                            Transport transport, Opcode opcode);
 
 enum class Direction {
   one_way,  ///< rank 0 initiates
@@ -31,19 +31,21 @@ enum class Direction {
 };
 
 /// A stream of messages; the samples are microseconds per message.
-std::unique_ptr<PairOperation> make_stream(const Setup& setup, const PairRequest& request, Transport transport,
-                                           Opcode opcode, Direction direction);
+std::unique_ptr<PairOperation> make_stream(const Setup& setup, const PairRequest& request,
+                                           Transport transport, Opcode opcode, Direction direction);
 
-/// One flow after the other, each with a queue pair and a flow label of its own: sample i is of flow i % flows.
+/// One flow after the other, each with a queue pair and a flow label of its own: sample i is of flow i %
+/// flows.
 std::unique_ptr<PairOperation> make_flow_sweep(const Setup& setup, const PairRequest& request, int flows);
 
 /// "RC write of 8 B".
 std::string operation_words(Transport transport, Opcode opcode, std::uint64_t bytes);
 /// What all connections of a setup have in common.
-ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, Transport transport, Opcode opcode);
+ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, Transport transport,
+                                Opcode opcode);
 
 /// The sentence of a wrong byte as the sampler wants it.
-Mismatch wrong_message(const PairRequest& request, std::uint64_t iteration, std::uint64_t index, double expected,
-                       double got);
+Mismatch wrong_message(const PairRequest& request, std::uint64_t iteration, std::uint64_t index,
+                       double expected, double got);
 
 }  // namespace fabricheck::verbs

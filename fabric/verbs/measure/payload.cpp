@@ -12,7 +12,8 @@ std::uint64_t mixed(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-constexpr std::uint64_t step = 0x9e3779b97f4a7c15ULL;  // odd: words of a message differ, and of two messages too
+constexpr std::uint64_t step =
+    0x9e3779b97f4a7c15ULL;  // odd: words of a message differ, and of two messages too
 
 std::uint64_t word_at(std::uint64_t seed, std::size_t index) { return seed + index * step; }
 
@@ -34,7 +35,8 @@ void fill_payload(std::span<std::byte> message, std::uint64_t seed, std::byte st
   message.back() = stamp;
 }
 
-std::optional<WrongByte> compare_payload(std::span<const std::byte> message, std::uint64_t seed, std::byte stamp) {
+std::optional<WrongByte> compare_payload(std::span<const std::byte> message, std::uint64_t seed,
+                                         std::byte stamp) {
   if (message.empty()) return std::nullopt;
   const std::size_t words = (message.size() - 1) / sizeof(std::uint64_t);
   std::uint64_t differs = 0;

@@ -21,6 +21,7 @@ struct WrongByte {
 };
 
 /// The first byte that is not as fill_payload() made it.
-std::optional<WrongByte> compare_payload(std::span<const std::byte> message, std::uint64_t seed, std::byte stamp);
+std::optional<WrongByte> compare_payload(std::span<const std::byte> message, std::uint64_t seed,
+                                         std::byte stamp);
 
 }  // namespace fabricheck::verbs

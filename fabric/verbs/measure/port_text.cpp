@@ -15,11 +15,10 @@ std::string port_name(const PortPlace& place) {
 // Lines of a word and its value; none of the values has a line break in it.
 std::string port_to_text(const PortPlace& place) {
   const RdmaPort& port = place.port;
-  std::string text = fmt::format("host {}\ndevice {}\nnumber {}\nlayer {}\nstate {}\nnet {}\n", place.host, place.device,
-                                 port.number, port.link_layer, port.state, port.net_device);
+  std::string text = fmt::format("host {}\ndevice {}\nnumber {}\nlayer {}\nstate {}\nnet {}\n", place.host,
+                                 place.device, port.number, port.link_layer, port.state, port.net_device);
   for (const std::string& subnet : port.subnets) text += fmt::format("subnet {}\n", subnet);
-  for (const Gid& gid : port.gids)
-    text += fmt::format("gid {} {} {}\n", gid.index, gid.address, gid.type);
+  for (const Gid& gid : port.gids) text += fmt::format("gid {} {} {}\n", gid.index, gid.address, gid.type);
   return text;
 }
 

@@ -10,7 +10,8 @@ namespace fabricheck::verbs {
 namespace {
 
 constexpr double ns_per_us = 1000.0;
-/// Memory of one direction: what fits into a cache, as perftest's single buffer does; but at least one message.
+/// Memory of one direction: what fits into a cache, as perftest's single buffer does; but at least one
+/// message.
 constexpr std::uint64_t region_bytes = std::uint64_t{4} << 20;
 /// One sample is the mean over so many messages: about a mebibyte, for reading the clock must not count.
 constexpr std::uint64_t window_bytes = std::uint64_t{1} << 20, least_window = 8, most_window = 64;
@@ -19,7 +20,8 @@ constexpr std::size_t windows_at_least = 4;
 constexpr int wanted_inline_bytes = 64;
 
 std::uint64_t window_of(std::uint64_t bytes, int pairs) {
-  const std::uint64_t messages = std::clamp(window_bytes / std::max<std::uint64_t>(1, bytes), least_window, most_window);
+  const std::uint64_t messages =
+      std::clamp(window_bytes / std::max<std::uint64_t>(1, bytes), least_window, most_window);
   const auto each = static_cast<std::uint64_t>(pairs);
   return (messages + each - 1) / each * each;
 }
@@ -192,8 +194,8 @@ class Stream : public PairOperation {
 
   void compare(std::uint64_t first, int pair, std::uint64_t slot, Verified& verified) const {
     if (verified.mismatch) return;
-    const auto wrong = compare_payload(endpoint_.incoming(pair, slot), seed(first, 1 - endpoint_.side(), pair, slot),
-                                       stamp(first));
+    const auto wrong = compare_payload(endpoint_.incoming(pair, slot),
+                                       seed(first, 1 - endpoint_.side(), pair, slot), stamp(first));
     if (wrong)
       verified.mismatch = wrong_message(request_, first, wrong->index, std::to_integer<int>(wrong->expected),
                                         std::to_integer<int>(wrong->got));
@@ -239,8 +241,8 @@ class FlowSweep final : public Stream {
   }
 };
 
-ConnectionRequest stream_connection(const Setup& setup, const PairRequest& request, Transport transport, Opcode opcode,
-                                    int pairs) {
+ConnectionRequest stream_connection(const Setup& setup, const PairRequest& request, Transport transport,
+                                    Opcode opcode, int pairs) {
   ConnectionRequest connection = connection_of(setup, request, transport, opcode);
   connection.queue_pairs = pairs;
   connection.send_depth = setup.depth;
@@ -249,19 +251,21 @@ ConnectionRequest stream_connection(const Setup& setup, const PairRequest& reque
                                              static_cast<std::size_t>(setup.depth));
   // Twice as many as can be on their way: the peer finds one although a completion was not yet looked at.
   if (opcode == Opcode::send)
-    connection.receive_depth = static_cast<int>(
-        (2 * static_cast<std::size_t>(setup.depth) + connection.slots - 1) / connection.slots * connection.slots);
-  connection.inline_bytes = request.bytes <= static_cast<std::uint64_t>(wanted_inline_bytes) ? wanted_inline_bytes : 0;
+    connection.receive_depth =
+        static_cast<int>((2 * static_cast<std::size_t>(setup.depth) + connection.slots - 1) /
+                         connection.slots * connection.slots);
+  connection.inline_bytes =
+      request.bytes <= static_cast<std::uint64_t>(wanted_inline_bytes) ? wanted_inline_bytes : 0;
   return connection;
 }
 
 }  // namespace
 
-std::unique_ptr<PairOperation> make_stream(const Setup& setup, const PairRequest& request, Transport transport,
-                                           Opcode opcode, Direction direction) {
+std::unique_ptr<PairOperation> make_stream(const Setup& setup, const PairRequest& request,
+                                           Transport transport, Opcode opcode, Direction direction) {
   return std::make_unique<Stream>(setup, request,
-                                  stream_connection(setup, request, transport, opcode, setup.queue_pairs), opcode,
-                                  direction);
+                                  stream_connection(setup, request, transport, opcode, setup.queue_pairs),
+                                  opcode, direction);
 }
 
 std::unique_ptr<PairOperation> make_flow_sweep(const Setup& setup, const PairRequest& request, int flows) {

@@ -68,8 +68,9 @@ class Run:
         return [line for line in self.journal() if line["type"] == "check"]
 
     def wait_for_checks(self, count: int = 1) -> None:
-        """Until the run is under way: its header and `count` checks are on disk."""
-        while len(self.journal_checks()) < count:
+        """Until the run is under way: its header and `count` measured checks are on disk. What is judged of the
+        topology is there before the first measurement."""
+        while sum(check["statistics"]["samples"] > 0 for check in self.journal_checks()) < count:
             if not self.job.running():
                 raise Wrong(f"the run ended before its check {count} was in the journal:\n{self.tail()}")
             if time.monotonic() - self.job.began > self.limit_s:

@@ -64,8 +64,8 @@ std::map<std::uint32_t, StubQueues*>& registry() {
 
 class StubQueues final : public QueuePair {
  public:
-  StubQueues(StubCompletions& sends, StubCompletions& receives, const QueuePairRequest& request, const StubDevice& device,
-             std::atomic<std::uint64_t>& requests)
+  StubQueues(StubCompletions& sends, StubCompletions& receives, const QueuePairRequest& request,
+             const StubDevice& device, std::atomic<std::uint64_t>& requests)
       : sends_(sends),
         receives_(receives),
         transport_(request.transport),
@@ -168,7 +168,8 @@ class StubQueues final : public QueuePair {
     posted_.pop_front();
     const std::size_t before = transport_ == Transport::ud ? 40 : 0;
     std::memcpy(to.local + before, message.data(), message.size());
-    receives_.push({to.id, CompletionStatus::success, 0, number_, static_cast<std::uint32_t>(message.size() + before)});
+    receives_.push(
+        {to.id, CompletionStatus::success, 0, number_, static_cast<std::uint32_t>(message.size() + before)});
   }
 
   StubCompletions& sends_;
@@ -202,11 +203,13 @@ class Stub final : public Device {
   }
   std::unique_ptr<QueuePair> make_queue_pair(CompletionQueue& sends, CompletionQueue& receives,
                                              const QueuePairRequest& request, int) override {
-    return std::make_unique<StubQueues>(static_cast<StubCompletions&>(sends), static_cast<StubCompletions&>(receives),
-                                        request, description_, requests_);
+    return std::make_unique<StubQueues>(static_cast<StubCompletions&>(sends),
+                                        static_cast<StubCompletions&>(receives), request, description_,
+                                        requests_);
   }
   std::optional<AsyncEvent> next_event() override {
-    if (description_.faults == nullptr || !description_.faults->port_down.exchange(false)) return std::nullopt;
+    if (description_.faults == nullptr || !description_.faults->port_down.exchange(false))
+      return std::nullopt;
     return AsyncEvent{"stub0 port 1 reported \"port error\"", true};
   }
 
@@ -217,7 +220,9 @@ class Stub final : public Device {
 
 }  // namespace
 
-std::shared_ptr<Device> make_stub_device(const StubDevice& description) { return std::make_shared<Stub>(description); }
+std::shared_ptr<Device> make_stub_device(const StubDevice& description) {
+  return std::make_shared<Stub>(description);
+}
 
 RdmaPort stub_port(int number) {
   RdmaPort port;

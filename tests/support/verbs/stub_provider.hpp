@@ -1,5 +1,5 @@
-// Verbs without a NIC: queue pairs of one process whose operations are copies that are complete at once. For tests of
-// what is measured with them, and for a benchmark of what that costs.
+// Verbs without a NIC: queue pairs of one process whose operations are copies that are complete at once. For
+// tests of what is measured with them, and for a benchmark of what that costs.
 #pragma once
 
 #include <atomic>

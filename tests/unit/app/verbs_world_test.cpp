@@ -6,6 +6,7 @@
 #include "app/pair_matrices.hpp"
 #include "app/verbs_findings.hpp"
 #include "core/check.hpp"
+#include "support/cluster.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -30,24 +31,8 @@ RankPort none() {
   return one;
 }
 
-ClusterTopology hosts(int nodes, int ranks_per_node) {
-  ClusterTopology topology;
-  for (int node = 0; node < nodes; ++node) {
-    topology.hosts.push_back({});
-    topology.hosts.back().name = "node" + std::to_string(node);
-    for (int local = 0; local < ranks_per_node; ++local) {
-      RankPlace place;
-      place.rank = static_cast<int>(topology.ranks.size());
-      place.host = node;
-      place.local_rank = local;
-      topology.ranks.push_back(place);
-    }
-  }
-  return topology;
-}
-
-plan::Request planned(const std::vector<RankPort>& ports, const ClusterTopology& topology, const VerbsOptions& options,
-                      std::vector<NotTested>* left_out = nullptr) {
+plan::Request planned(const std::vector<RankPort>& ports, const ClusterTopology& topology,
+                      const VerbsOptions& options, std::vector<NotTested>* left_out = nullptr) {
   plan::Request request;
   auto not_paired = plan_pairs(ports, topology, options, Suite::quick, request);
   if (left_out != nullptr) *left_out = std::move(not_paired);
@@ -60,7 +45,7 @@ TEST(RankPort, TravelsAsALine) {
 }
 
 TEST(VerbsPairs, RailsMeetBetweenHosts) {
-  const auto request = planned({port(0), port(1), port(0), port(1)}, hosts(2, 2), {});
+  const auto request = planned({port(0), port(1), port(0), port(1)}, test::cluster_of(2, 2), {});
   ASSERT_EQ(request.pairs.size(), 1U);
   ASSERT_EQ(request.pairs[0].size(), 2U);
   EXPECT_EQ(request.pairs[0][0].from, 0);
@@ -70,37 +55,38 @@ TEST(VerbsPairs, RailsMeetBetweenHosts) {
 }
 
 TEST(VerbsPairs, TheRateOfANicInSoftwareIsNotBelieved) {
-  const auto request = planned({port(0, true), port(0, true)}, hosts(2, 1), {});
+  const auto request = planned({port(0, true), port(0, true)}, test::cluster_of(2, 1), {});
   EXPECT_TRUE(request.pairs[0][0].in_software);
   EXPECT_FALSE(request.pairs[0][0].port_rate_GBps);
 }
 
 TEST(VerbsPairs, OneHostIsALoopbackAndRefused) {
-  const auto refused = planned({port(0), port(1)}, hosts(1, 2), {});
+  const auto refused = planned({port(0), port(1)}, test::cluster_of(1, 2), {});
   EXPECT_TRUE(refused.pairs.empty());
   EXPECT_THAT(refused.no_pairs, AllOf(HasSubstr("loopback"), HasSubstr("--loopback")));
   VerbsOptions options;
   options.loopback = true;
-  const auto asked = planned({port(0), port(1)}, hosts(1, 2), options);
+  const auto asked = planned({port(0), port(1)}, test::cluster_of(1, 2), options);
   ASSERT_EQ(asked.pairs.size(), 1U);
   EXPECT_TRUE(asked.loopback);
 }
 
 TEST(VerbsPairs, APeerWithoutADeviceIsNamedAndTheOthersGoOn) {
   std::vector<NotTested> left_out;
-  const auto request = planned({port(0), none(), port(0)}, hosts(3, 1), {}, &left_out);
+  const auto request = planned({port(0), none(), port(0)}, test::cluster_of(3, 1), {}, &left_out);
   ASSERT_EQ(request.pairs.size(), 1U);
   EXPECT_EQ(request.pairs[0][0].to, 2);
   ASSERT_EQ(left_out.size(), 1U);
   EXPECT_THAT(left_out[0].reason, AllOf(HasSubstr("no RDMA device on node1"), HasSubstr("left out")));
-  EXPECT_EQ(planned({port(0), none()}, hosts(2, 1), {}).no_pairs, "no RDMA device on node1");
+  EXPECT_EQ(planned({port(0), none()}, test::cluster_of(2, 1), {}).no_pairs, "no RDMA device on node1");
 }
 
 TEST(VerbsPairs, CrossingNeedsASecondRail) {
   VerbsOptions options;
   options.pairs = Pairs::cross;
-  EXPECT_THAT(planned({port(0), port(0)}, hosts(2, 1), options).no_pairs, HasSubstr("one rail"));
-  EXPECT_EQ(planned({port(0), port(1), port(0), port(1)}, hosts(2, 2), options).pairs[0].size(), 2U);
+  EXPECT_THAT(planned({port(0), port(0)}, test::cluster_of(2, 1), options).no_pairs, HasSubstr("one rail"));
+  EXPECT_EQ(planned({port(0), port(1), port(0), port(1)}, test::cluster_of(2, 2), options).pairs[0].size(),
+            2U);
 }
 
 CheckRecord bandwidth(const std::string& from, const std::string& to, double value) {
@@ -115,7 +101,8 @@ CheckRecord bandwidth(const std::string& from, const std::string& to, double val
 }
 
 TEST(PairMatrices, RowsSend) {
-  const std::vector<CheckRecord> checks{bandwidth("a", "b", 1), bandwidth("b", "a", 2), bandwidth("c", "a", 3)};
+  const std::vector<CheckRecord> checks{bandwidth("a", "b", 1), bandwidth("b", "a", 2),
+                                        bandwidth("c", "a", 3)};
   const auto matrices = pair_matrices(checks);
   ASSERT_EQ(matrices.size(), 1U);
   EXPECT_THAT(matrices[0].rows, ElementsAre("a", "b", "c"));
@@ -123,7 +110,8 @@ TEST(PairMatrices, RowsSend) {
   EXPECT_EQ(matrices[0].data[1][0], 2.0);
   EXPECT_EQ(matrices[0].data[2][0], 3.0);
   EXPECT_FALSE(matrices[0].data[0][2]) << "what was not measured is empty";
-  EXPECT_THAT(matrices[0].id, AllOf(HasSubstr("verbs.write.bandwidth"), HasSubstr("1 MiB"), HasSubstr("rail 0")));
+  EXPECT_THAT(matrices[0].id,
+              AllOf(HasSubstr("verbs.write.bandwidth"), HasSubstr("1 MiB"), HasSubstr("rail 0")));
 }
 
 TEST(PairMatrices, TwoHostsNeedNone) {
@@ -142,7 +130,8 @@ TEST(VerbsFindings, ACollisionIsCalledOneAndNoBadCable) {
   const auto findings = verbs_findings(std::vector<CheckRecord>{check});
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].slug, "ecmp-collision");
-  EXPECT_THAT(findings[0].meaning, AllOf(HasSubstr("a to b"), HasSubstr("cables"), HasSubstr("not the cause")));
+  EXPECT_THAT(findings[0].meaning,
+              AllOf(HasSubstr("a to b"), HasSubstr("cables"), HasSubstr("not the cause")));
   EXPECT_THAT(findings[0].advice, HasSubstr("NCCL_IB_QPS_PER_CONNECTION"));
 }
 

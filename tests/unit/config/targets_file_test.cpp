@@ -17,9 +17,9 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const std::vector<KnownCheck> known{{"mpi.barrier.latency", "us"},
-                                    {"mpi.bcast.latency", "us"},
-                                    {"mpi.allreduce.latency", "us"},
+const std::vector<KnownCheck> known{{"mpi.barrier.latency", "us"},    {"mpi.bcast.latency", "us"},
+                                    {"mpi.allreduce.latency", "us"},  {"verbs.write.latency", "us"},
+                                    {"verbs.send.latency", "us"},     {"verbs.read.latency", "us"},
                                     {"nvlink.pair.bandwidth", "GB/s"}};
 
 std::vector<Target> parse(const std::string& text) { return parse_targets(text, "t.toml", known); }
@@ -238,7 +238,7 @@ TEST(ReadTargets, UnreadableFile) {
 
 TEST(DefaultTargets, TheSubFiveMicrosecondTarget) {
   const auto targets = default_targets(known);
-  ASSERT_EQ(targets.size(), 3U);
+  ASSERT_EQ(targets.size(), 6U);
   for (const std::string operation : {"barrier", "bcast", "allreduce"}) {
     const std::string check = "mpi." + operation + ".latency";
     const std::uint64_t bytes = operation == "barrier" ? 0 : 8;
@@ -255,6 +255,18 @@ TEST(DefaultTargets, TheSubFiveMicrosecondTarget) {
     EXPECT_EQ(find_target(targets, check, bytes, 2), nullptr) << "full nodes are not held to it";
   }
   EXPECT_EQ(find_target(targets, "mpi.allreduce.latency", 64, 1), nullptr);
+}
+
+TEST(DefaultTargets, VerbsOfAnEightByteMessage) {
+  const auto targets = default_targets(known);
+  for (const auto& [operation, limit_us] :
+       std::vector<std::pair<std::string, double>>{{"write", 5.0}, {"send", 5.0}, {"read", 6.0}}) {
+    const Target* target = find_target(targets, "verbs." + operation + ".latency", 8, 1);
+    ASSERT_NE(target, nullptr) << operation;
+    EXPECT_EQ(target->comparison, Comparison::at_most);
+    EXPECT_EQ(target->value, limit_us);
+    EXPECT_FALSE(target->source.empty());
+  }
 }
 
 TEST(DefaultTargets, AUserFileOverridesThem) {

@@ -78,7 +78,8 @@ std::vector<PlannedCheck> of(const TestPlan& plan, const std::string& id, std::u
 
 TEST(PlanOfPairs, EveryRoundMeasuresItsPairsAtTheSameTime) {
   const auto catalogue = rows();
-  const TestPlan plan = make_plan(hosts(4), catalogue, request({{pair(0, 1), pair(2, 3)}, {pair(0, 2), pair(1, 3)}}));
+  const TestPlan plan =
+      make_plan(hosts(4), catalogue, request({{pair(0, 1), pair(2, 3)}, {pair(0, 2), pair(1, 3)}}));
   const auto latency = of(plan, "verbs.write.latency", 8);
   ASSERT_EQ(latency.size(), 2U);
   EXPECT_THAT(latency[0].groups, ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
@@ -114,7 +115,8 @@ TEST(PlanOfPairs, AFilesTargetCountsBeforeThatOfTheRate) {
   own.value = 30.0;
   own.origin = "mine.toml:3";
   one.targets.push_back(own);
-  EXPECT_DOUBLE_EQ(of(make_plan(hosts(2), catalogue, one), "verbs.write.bandwidth", MiB)[0].pair_targets[0]->value, 30.0);
+  EXPECT_DOUBLE_EQ(
+      of(make_plan(hosts(2), catalogue, one), "verbs.write.bandwidth", MiB)[0].pair_targets[0]->value, 30.0);
 }
 
 TEST(PlanOfPairs, WhatIsInSoftwareHasNoBuiltInTarget) {

@@ -5,25 +5,12 @@
 
 #include <algorithm>
 
+#include "support/cluster.hpp"
+
 namespace fabricheck::plan {
 namespace {
 
 using ::testing::ElementsAre;
-
-ClusterTopology cluster(int nodes, int ranks_per_node) {
-  ClusterTopology topology;
-  for (int node = 0; node < nodes; ++node) {
-    topology.hosts.push_back({});
-    for (int local = 0; local < ranks_per_node; ++local) {
-      RankPlace place;
-      place.rank = static_cast<int>(topology.ranks.size());
-      place.host = node;
-      place.local_rank = local;
-      topology.ranks.push_back(place);
-    }
-  }
-  return topology;
-}
 
 std::vector<CheckRow> rows() {
   CheckRow latency;
@@ -65,7 +52,7 @@ std::vector<PlannedCheck> at(const TestPlan& plan, Scope scope, std::uint64_t by
 
 TEST(Plan, ASmallClusterIsItsOwnGroup) {
   const auto catalogue = rows();
-  const TestPlan plan = make_plan(cluster(8, 1), catalogue, request());
+  const TestPlan plan = make_plan(test::cluster_of(8, 1), catalogue, request());
   EXPECT_TRUE(at(plan, Scope::between_nodes_group, 8).empty());
   const auto world = at(plan, Scope::between_nodes, 8);
   ASSERT_EQ(world.size(), 1u);
@@ -76,7 +63,7 @@ TEST(Plan, ASmallClusterIsItsOwnGroup) {
 
 TEST(Plan, ALargeClusterIsJudgedInGroupsTogetherAndApartAndTheWorldAgainstItsModel) {
   const auto catalogue = rows();
-  const TestPlan plan = make_plan(cluster(20, 4), catalogue, request());
+  const TestPlan plan = make_plan(test::cluster_of(20, 4), catalogue, request());
   const auto groups = at(plan, Scope::between_nodes_group, 8);
   ASSERT_EQ(groups.size(), 4u) << "all three together, and each of the three apart";
   EXPECT_EQ(groups[0].mode, "together");
@@ -95,14 +82,14 @@ TEST(Plan, ALargeClusterIsJudgedInGroupsTogetherAndApartAndTheWorldAgainstItsMod
 
 TEST(Plan, GroupSizeIsTheTargets) {
   const auto catalogue = rows();
-  const TestPlan plan = make_plan(cluster(4, 1), catalogue, request(2));
+  const TestPlan plan = make_plan(test::cluster_of(4, 1), catalogue, request(2));
   EXPECT_THAT(at(plan, Scope::between_nodes_group, 8)[0].groups,
               ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
 }
 
 TEST(Plan, OneNodeIsJudgedInsideItAndSaysThatNoNetworkWasTested) {
   const auto catalogue = rows();
-  const TestPlan plan = make_plan(cluster(1, 8), catalogue, request());
+  const TestPlan plan = make_plan(test::cluster_of(1, 8), catalogue, request());
   const auto inside = at(plan, Scope::inside_node, 8);
   ASSERT_EQ(inside.size(), 1u);
   EXPECT_TRUE(inside[0].target.has_value());
@@ -113,7 +100,7 @@ TEST(Plan, OneNodeIsJudgedInsideItAndSaysThatNoNetworkWasTested) {
 
 TEST(Plan, InsideNodesOfAClusterIsNotHeldAgainstTheTargetBetweenNodes) {
   const auto catalogue = rows();
-  const auto inside = at(make_plan(cluster(2, 4), catalogue, request()), Scope::inside_node, 8);
+  const auto inside = at(make_plan(test::cluster_of(2, 4), catalogue, request()), Scope::inside_node, 8);
   ASSERT_EQ(inside.size(), 1u);
   EXPECT_FALSE(inside[0].target.has_value());
   EXPECT_EQ(inside[0].groups.size(), 2u);
@@ -121,14 +108,14 @@ TEST(Plan, InsideNodesOfAClusterIsNotHeldAgainstTheTargetBetweenNodes) {
 
 TEST(Plan, OneRankAloneTestsNothingAndSaysSo) {
   const auto catalogue = rows();
-  const TestPlan plan = make_plan(cluster(1, 1), catalogue, request());
+  const TestPlan plan = make_plan(test::cluster_of(1, 1), catalogue, request());
   EXPECT_TRUE(plan.checks.empty());
   EXPECT_FALSE(plan.not_tested.empty());
 }
 
 TEST(Plan, TheGateComesFirst) {
   const auto catalogue = rows();
-  const TestPlan plan = make_plan(cluster(4, 2), catalogue, request());
+  const TestPlan plan = make_plan(test::cluster_of(4, 2), catalogue, request());
   bool past_gate = false;
   for (const PlannedCheck& check : plan.checks) {
     if (check.bytes != 8) past_gate = true;
@@ -141,7 +128,7 @@ TEST(Plan, BudgetIsSharedAndNotExceeded) {
   Request one = request();
   one.budget_ns = 4'000'000'000;
   std::int64_t sum = 0;
-  for (const PlannedCheck& check : make_plan(cluster(20, 4), catalogue, one).checks) {
+  for (const PlannedCheck& check : make_plan(test::cluster_of(20, 4), catalogue, one).checks) {
     EXPECT_GT(check.budget_ns, 0);
     sum += check.budget_ns;
   }
@@ -151,20 +138,20 @@ TEST(Plan, BudgetIsSharedAndNotExceeded) {
 TEST(Plan, WhatIsJudgedIsRepeatedAsOftenAsTheBudgetAllows) {
   const auto catalogue = rows();
   Request one = request();
-  EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8)[0].repeats, 16);
+  EXPECT_EQ(at(make_plan(test::cluster_of(8, 1), catalogue, one), Scope::between_nodes, 8)[0].repeats, 16);
   one.budget_ns = 200'000'000;
-  const int few = at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8)[0].repeats;
+  const int few = at(make_plan(test::cluster_of(8, 1), catalogue, one), Scope::between_nodes, 8)[0].repeats;
   EXPECT_GE(few, 4) << "fewer than four repeats are no evidence";
   EXPECT_LT(few, 16);
   one = request();
-  EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 1024)[0].repeats, 16);
-  EXPECT_TRUE(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8)[0].all_repeats)
+  EXPECT_EQ(at(make_plan(test::cluster_of(8, 1), catalogue, one), Scope::between_nodes, 1024)[0].repeats, 16);
+  EXPECT_TRUE(at(make_plan(test::cluster_of(8, 1), catalogue, one), Scope::between_nodes, 8)[0].all_repeats)
       << "a later result is compared with their spread";
   one.few_sizes = true;
-  EXPECT_FALSE(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8)[0].all_repeats)
+  EXPECT_FALSE(at(make_plan(test::cluster_of(8, 1), catalogue, one), Scope::between_nodes, 8)[0].all_repeats)
       << "quick ends with its verdict";
-  EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 1 << 20).size(), 0u);
-  EXPECT_EQ(at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 65536)[0].repeats, 4);
+  EXPECT_EQ(at(make_plan(test::cluster_of(8, 1), catalogue, one), Scope::between_nodes, 1 << 20).size(), 0u);
+  EXPECT_EQ(at(make_plan(test::cluster_of(8, 1), catalogue, one), Scope::between_nodes, 65536)[0].repeats, 4);
 }
 
 std::vector<CheckRow> reducing_rows() {
@@ -178,7 +165,7 @@ TEST(Plan, AllVariantsAreMeasuredOnceAtOneSizeAndNotJudged) {
   const auto catalogue = reducing_rows();
   Request one = request();
   one.all_variants = true;
-  const TestPlan plan = make_plan(cluster(8, 1), catalogue, one);
+  const TestPlan plan = make_plan(test::cluster_of(8, 1), catalogue, one);
   const auto sweep = at(plan, Scope::between_nodes, 4096);
   EXPECT_EQ(sweep.size(), 31u) << "4 types, 4 reductions, in place or not, without the usual one";
   for (const PlannedCheck& check : sweep) {
@@ -194,7 +181,7 @@ TEST(Plan, NamedVariantsReplaceTheUsualOneAndKeepTheTarget) {
   one.types = {DataType::int64, DataType::float64};
   one.reductions = {Reduction::max};
   one.in_place = {true};
-  const auto world = at(make_plan(cluster(8, 1), catalogue, one), Scope::between_nodes, 8);
+  const auto world = at(make_plan(test::cluster_of(8, 1), catalogue, one), Scope::between_nodes, 8);
   ASSERT_EQ(world.size(), 2u);
   EXPECT_EQ(world[0].variant, (Variant{DataType::int64, Reduction::max, true}));
   EXPECT_TRUE(world[0].target.has_value());
@@ -206,7 +193,7 @@ TEST(Plan, ASizeThatCannotBeSharedIsNotTestedAndSaysTheSmallest) {
     const std::uint64_t share = bytes / element / static_cast<std::uint64_t>(ranks);
     return share * element * static_cast<std::uint64_t>(ranks);
   };
-  const TestPlan plan = make_plan(cluster(8, 1), catalogue, request());
+  const TestPlan plan = make_plan(test::cluster_of(8, 1), catalogue, request());
   EXPECT_TRUE(at(plan, Scope::between_nodes, 8).empty());
   EXPECT_EQ(at(plan, Scope::between_nodes, 1024).size(), 1u);
   EXPECT_TRUE(std::any_of(plan.not_tested.begin(), plan.not_tested.end(), [](const NotTested& entry) {
@@ -218,7 +205,7 @@ TEST(Plan, GroupsThatDoNotFitApartAreSaidNotToBeTested) {
   const auto catalogue = rows();
   Request one = request();
   one.budget_ns = 1'000'000'000;
-  const TestPlan plan = make_plan(cluster(1024, 1), catalogue, one);
+  const TestPlan plan = make_plan(test::cluster_of(1024, 1), catalogue, one);
   EXPECT_EQ(at(plan, Scope::between_nodes_group, 8).size(), 1u);
   EXPECT_TRUE(std::any_of(plan.not_tested.begin(), plan.not_tested.end(), [](const NotTested& entry) {
     return entry.reason.find("apart") != std::string::npos;
@@ -229,7 +216,7 @@ TEST(Plan, ADerivedCheckAloneIsMeasuredButOnlyShownItself) {
   const auto catalogue = rows();
   Request one = request();
   one.only = {"*.busbw"};
-  const TestPlan plan = make_plan(cluster(2, 1), catalogue, one);
+  const TestPlan plan = make_plan(test::cluster_of(2, 1), catalogue, one);
   ASSERT_FALSE(plan.checks.empty());
   for (const PlannedCheck& check : plan.checks) {
     EXPECT_FALSE(check.show);
@@ -242,17 +229,17 @@ TEST(Plan, SkipAndSizes) {
   const auto catalogue = rows();
   Request one = request();
   one.skip = {"mpi.allreduce.*"};
-  EXPECT_TRUE(make_plan(cluster(2, 1), catalogue, one).checks.empty());
+  EXPECT_TRUE(make_plan(test::cluster_of(2, 1), catalogue, one).checks.empty());
   one = request();
   one.sizes = {4096};
-  for (const PlannedCheck& check : make_plan(cluster(2, 1), catalogue, one).checks)
+  for (const PlannedCheck& check : make_plan(test::cluster_of(2, 1), catalogue, one).checks)
     EXPECT_EQ(check.bytes, 4096u);
 }
 
 TEST(Plan, ARowWithoutItsBackEndIsNotTestedWithTheReason) {
   auto catalogue = rows();
   catalogue[0].unavailable_reason = "built without NCCL";
-  const TestPlan plan = make_plan(cluster(2, 1), catalogue, request());
+  const TestPlan plan = make_plan(test::cluster_of(2, 1), catalogue, request());
   EXPECT_TRUE(plan.checks.empty());
   EXPECT_TRUE(std::any_of(plan.not_tested.begin(), plan.not_tested.end(),
                           [](const NotTested& entry) { return entry.reason == "built without NCCL"; }));
@@ -260,8 +247,8 @@ TEST(Plan, ARowWithoutItsBackEndIsNotTestedWithTheReason) {
 
 TEST(Plan, IsTheSameTwice) {
   const auto catalogue = rows();
-  const TestPlan a = make_plan(cluster(30, 8), catalogue, request()),
-                 b = make_plan(cluster(30, 8), catalogue, request());
+  const TestPlan a = make_plan(test::cluster_of(30, 8), catalogue, request()),
+                 b = make_plan(test::cluster_of(30, 8), catalogue, request());
   ASSERT_EQ(a.checks.size(), b.checks.size());
   for (std::size_t i = 0; i < a.checks.size(); ++i) {
     EXPECT_EQ(a.checks[i].groups, b.checks[i].groups);
@@ -273,7 +260,7 @@ TEST(Plan, WhatWasNotAskedForIsNotSaidToBeUntested) {
   const auto catalogue = rows();
   Request one = request();
   one.only = {"topology.*"};
-  const TestPlan plan = make_plan(cluster(1, 1), catalogue, one);
+  const TestPlan plan = make_plan(test::cluster_of(1, 1), catalogue, one);
   EXPECT_TRUE(plan.checks.empty());
   EXPECT_TRUE(plan.not_tested.empty());
 }

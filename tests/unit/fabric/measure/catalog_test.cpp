@@ -24,10 +24,10 @@ TEST(Catalog, IdsAreDistinctAndEveryRowCanBeMade) {
     EXPECT_FALSE(row.description.empty()) << row.id;
     EXPECT_TRUE(std::is_sorted(row.sizes.begin(), row.sizes.end())) << row.id;
   }
-  for (const char* id : {"verbs.write.latency", "verbs.send.latency", "verbs.read.latency", "verbs.fetch_add.latency",
-                         "verbs.compare_swap.latency", "verbs.uc_send.latency", "verbs.uc_write.latency",
-                         "verbs.ud_send.latency", "verbs.write.bandwidth", "verbs.send.bidirectional",
-                         "verbs.send.message_rate", "verbs.write.paths"})
+  for (const char* id : {"verbs.write.latency", "verbs.send.latency", "verbs.read.latency",
+                         "verbs.fetch_add.latency", "verbs.compare_swap.latency", "verbs.uc_send.latency",
+                         "verbs.uc_write.latency", "verbs.ud_send.latency", "verbs.write.bandwidth",
+                         "verbs.send.bidirectional", "verbs.send.message_rate", "verbs.write.paths"})
     EXPECT_TRUE(ids.count(id)) << id;
 }
 
@@ -64,7 +64,8 @@ TEST(Catalog, ADeviceThatCannotIsSkippedWithTheReason) {
           if (row.id == "verbs.fetch_add.latency") return row.make_pair(request);
         return std::unique_ptr<PairOperation>();
       },
-      8, 10, {}, std::chrono::seconds(1), [](PairSetup& with, int) {
+      8, 10, {}, std::chrono::seconds(1),
+      [](PairSetup& with, int) {
         test::StubDevice plain;
         plain.limits.atomics = false;
         with.port.device = test::make_stub_device(plain);

@@ -16,11 +16,10 @@ using ::testing::Not;
 const Origin origin{"RC write of 8 B", "mlx5_0 port 1", "mlx5_3 port 1 on node8"};
 
 TEST(CompletionError, NamesStatusVendorErrorPeerQueuePairAndCause) {
-  const std::string words =
-      completion_error({0, CompletionStatus::retry_exceeded, 0x81, 291, 0}, origin);
-  EXPECT_THAT(words, AllOf(HasSubstr("IBV_WC_RETRY_EXC_ERR"), HasSubstr("vendor error 0x81"), HasSubstr("queue pair 291"),
-                           HasSubstr("mlx5_3 port 1 on node8"), HasSubstr("RC write of 8 B"), HasSubstr("path"),
-                           HasSubstr("GID")));
+  const std::string words = completion_error({0, CompletionStatus::retry_exceeded, 0x81, 291, 0}, origin);
+  EXPECT_THAT(words, AllOf(HasSubstr("IBV_WC_RETRY_EXC_ERR"), HasSubstr("vendor error 0x81"),
+                           HasSubstr("queue pair 291"), HasSubstr("mlx5_3 port 1 on node8"),
+                           HasSubstr("RC write of 8 B"), HasSubstr("path"), HasSubstr("GID")));
 }
 
 TEST(CompletionError, EveryStatusHasANameOfItsOwnAndACause) {
@@ -33,22 +32,24 @@ TEST(CompletionError, EveryStatusHasANameOfItsOwnAndACause) {
 }
 
 TEST(CompletionError, CausesThatTheFieldKnows) {
-  EXPECT_THAT(usual_cause(CompletionStatus::local_protection), AllOf(HasSubstr("registered"), HasSubstr("ACS")));
+  EXPECT_THAT(usual_cause(CompletionStatus::local_protection),
+              AllOf(HasSubstr("registered"), HasSubstr("ACS")));
   EXPECT_THAT(usual_cause(CompletionStatus::flushed), HasSubstr("echo"));
   EXPECT_THAT(usual_cause(CompletionStatus::rnr_retry_exceeded), HasSubstr("receives"));
 }
 
 TEST(Registration, MemlockSaysTheLineToWrite) {
-  const std::string words =
-      registration_error("mlx5_0", 8 << 20, ENOMEM, "Cannot allocate memory", 64 << 10);
+  const std::string words = registration_error("mlx5_0", 8 << 20, ENOMEM, "Cannot allocate memory", 64 << 10);
   EXPECT_THAT(words, AllOf(HasSubstr("8 MiB"), HasSubstr("64 KiB"), HasSubstr("ulimit -l 64"),
                            HasSubstr("* soft memlock unlimited"), HasSubstr("* hard memlock unlimited"),
                            HasSubstr("/etc/security/limits.conf")));
 }
 
 TEST(Registration, OtherReasonsAreNotCalledMemlock) {
-  EXPECT_THAT(registration_error("mlx5_0", 8 << 20, ENOMEM, "Cannot allocate memory", ~0ULL), Not(HasSubstr("memlock")));
-  EXPECT_THAT(registration_error("mlx5_0", 8 << 20, EFAULT, "Bad address", 64 << 10), Not(HasSubstr("memlock")));
+  EXPECT_THAT(registration_error("mlx5_0", 8 << 20, ENOMEM, "Cannot allocate memory", ~0ULL),
+              Not(HasSubstr("memlock")));
+  EXPECT_THAT(registration_error("mlx5_0", 8 << 20, EFAULT, "Bad address", 64 << 10),
+              Not(HasSubstr("memlock")));
 }
 
 TEST(Events, APortThatWentDownIsSaid) {

@@ -1,5 +1,5 @@
-// The same operations over the real devices of this host, between two of its ports (Soft-RoCE will do). Skipped where
-// there are none.
+// The same operations over the real devices of this host, between two of its ports (Soft-RoCE will do).
+// Skipped where there are none.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -37,7 +37,8 @@ class Native : public ::testing::Test {
         [&](const PairSetup& setup, const PairRequest& request) {
           return catalog(std::make_shared<PairSetup>(setup))[row].make_pair(request);
         },
-        bytes, wanted, {}, std::chrono::seconds(20), [&](PairSetup& setup, int rank) {
+        bytes, wanted, {}, std::chrono::seconds(20),
+        [&](PairSetup& setup, int rank) {
           PortPlace place = ports_[static_cast<std::size_t>(rank)];
           place.host = "end " + std::to_string(rank);
           setup.port = {provider_->open(place.device), place};
@@ -53,7 +54,8 @@ TEST_F(Native, EveryCheckBetweenTwoPortsOfThisHost) {
   const auto rows = catalog();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const CheckRow& row = rows[i];
-    const std::uint64_t bytes = row.sizes.front() == 2 ? 8 : std::min<std::uint64_t>(row.sizes.front(), 65536);
+    const std::uint64_t bytes =
+        row.sizes.front() == 2 ? 8 : std::min<std::uint64_t>(row.sizes.front(), 65536);
     SCOPED_TRACE(row.id);
     const PairRun run = measure(i, bytes, row.better == Better::lower ? 200 : 16);
     EXPECT_EQ(run.thrown[0], "");
@@ -74,7 +76,8 @@ TEST_F(Native, AGidIndexThatIsNotThereIsRefusedByName) {
       [&](const PairSetup& setup, const PairRequest& request) {
         return catalog(std::make_shared<PairSetup>(setup)).front().make_pair(request);
       },
-      8, 10, {}, std::chrono::seconds(20), [&](PairSetup& setup, int rank) {
+      8, 10, {}, std::chrono::seconds(20),
+      [&](PairSetup& setup, int rank) {
         PortPlace place = ports_[static_cast<std::size_t>(rank)];
         place.host = "end";
         setup.port = {provider_->open(place.device), place};

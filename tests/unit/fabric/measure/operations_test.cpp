@@ -32,7 +32,8 @@ void expect_sound(const PairRun& run, std::uint64_t wanted) {
   }
   const SampleSet& samples = run.results[0].samples;
   EXPECT_GE(samples.values_us.size(), wanted);
-  for (const double us : samples.values_us) EXPECT_GT(us, 0.0) << "every iteration is a sample, and took time";
+  for (const double us : samples.values_us)
+    EXPECT_GT(us, 0.0) << "every iteration is a sample, and took time";
 }
 
 struct Kind {
@@ -41,10 +42,10 @@ struct Kind {
   Opcode opcode;
 };
 constexpr Kind kinds[] = {
-    {"RC write", Transport::rc, Opcode::write},   {"RC send", Transport::rc, Opcode::send},
-    {"RC read", Transport::rc, Opcode::read},     {"UC write", Transport::uc, Opcode::write},
-    {"UC send", Transport::uc, Opcode::send},     {"UD send", Transport::ud, Opcode::send},
-    {"add", Transport::rc, Opcode::fetch_add},    {"swap", Transport::rc, Opcode::compare_swap},
+    {"RC write", Transport::rc, Opcode::write}, {"RC send", Transport::rc, Opcode::send},
+    {"RC read", Transport::rc, Opcode::read},   {"UC write", Transport::uc, Opcode::write},
+    {"UC send", Transport::uc, Opcode::send},   {"UD send", Transport::ud, Opcode::send},
+    {"add", Transport::rc, Opcode::fetch_add},  {"swap", Transport::rc, Opcode::compare_swap},
 };
 
 TEST(Latency, EveryOperationIsMeasuredAndEveryMessageCompared) {
@@ -54,7 +55,8 @@ TEST(Latency, EveryOperationIsMeasuredAndEveryMessageCompared) {
     expect_sound(run, 200);
     const bool answers = kind.opcode == Opcode::send || kind.opcode == Opcode::write;
     const std::uint64_t samples = run.results[0].samples.values_us.size();
-    EXPECT_GE(run.results[0].samples.verified, answers ? 2 * samples : samples) << "both directions where there are two";
+    EXPECT_GE(run.results[0].samples.verified, answers ? 2 * samples : samples)
+        << "both directions where there are two";
   }
 }
 
@@ -69,7 +71,9 @@ TEST(Latency, SizesFromTwoBytesOn) {
 
 TEST(Latency, AFlippedBitIsFoundInEitherDirection) {
   for (const Kind& kind : kinds) {
-    if (kind.opcode == Opcode::fetch_add || kind.opcode == Opcode::compare_swap || kind.opcode == Opcode::read) continue;
+    if (kind.opcode == Opcode::fetch_add || kind.opcode == Opcode::compare_swap ||
+        kind.opcode == Opcode::read)
+      continue;
     for (const std::size_t side : {0, 1}) {
       SCOPED_TRACE(std::string(kind.name) + " of rank " + std::to_string(side));
       test::StubFaults faults;
@@ -79,7 +83,8 @@ TEST(Latency, AFlippedBitIsFoundInEitherDirection) {
       const PairRun run = measure_pair(latency(kind.transport, kind.opcode), 64, 200, both);
       ASSERT_TRUE(run.results[0].mismatch) << run.results[0].error.value_or("");
       EXPECT_EQ(run.results[0].mismatch, run.results[1].mismatch) << "both ranks hear the same";
-      EXPECT_THAT(*run.results[0].mismatch, AllOf(HasSubstr("rank " + std::to_string(1 - side)), HasSubstr("element 0")));
+      EXPECT_THAT(*run.results[0].mismatch,
+                  AllOf(HasSubstr("rank " + std::to_string(1 - side)), HasSubstr("element 0")));
     }
   }
 }
@@ -93,9 +98,9 @@ TEST(Latency, ACompletionErrorNamesStatusPeerAndCause) {
                                      std::chrono::milliseconds(300));
     ASSERT_TRUE(run.results[1].error);
     EXPECT_EQ(run.results[0].error, run.results[1].error);
-    EXPECT_THAT(*run.results[0].error,
-                AllOf(HasSubstr("rank 0 on h0"), HasSubstr("IBV_WC_RETRY_EXC_ERR"), HasSubstr("vendor error 0x81"),
-                      HasSubstr("stub0 port 1 on h1"), HasSubstr("queue pair"), HasSubstr("GID")));
+    EXPECT_THAT(*run.results[0].error, AllOf(HasSubstr("rank 0 on h0"), HasSubstr("IBV_WC_RETRY_EXC_ERR"),
+                                             HasSubstr("vendor error 0x81"), HasSubstr("stub0 port 1 on h1"),
+                                             HasSubstr("queue pair"), HasSubstr("GID")));
   }
 }
 
@@ -105,7 +110,8 @@ TEST(Latency, ALostMessageEndsAtTheDeadlineAndSaysThatUnreliableTransportsLose) 
   const PairRun run = measure_pair(latency(Transport::uc, Opcode::send), 8, 100'000, {&faults, nullptr},
                                    std::chrono::milliseconds(200));
   ASSERT_TRUE(run.results[0].error);
-  EXPECT_THAT(*run.results[0].error, AllOf(HasSubstr("waited"), HasSubstr("does not send a lost message again")));
+  EXPECT_THAT(*run.results[0].error,
+              AllOf(HasSubstr("waited"), HasSubstr("does not send a lost message again")));
 }
 
 TEST(Latency, AnEventOfThePortEndsTheWait) {
@@ -122,8 +128,8 @@ TEST(Stream, EveryWayAndManyQueuePairs) {
   for (const Opcode opcode : {Opcode::write, Opcode::send, Opcode::read})
     for (const Direction direction : {Direction::one_way, Direction::both})
       for (const int queue_pairs : {1, 3}) {
-        SCOPED_TRACE(operation_words(Transport::rc, opcode, 4096) + (direction == Direction::both ? " both, " : ", ") +
-                     std::to_string(queue_pairs));
+        SCOPED_TRACE(operation_words(Transport::rc, opcode, 4096) +
+                     (direction == Direction::both ? " both, " : ", ") + std::to_string(queue_pairs));
         const PairRun run = measure_pair(stream(opcode, direction), 4096, 40, {}, std::chrono::seconds(20),
                                          [&](PairSetup& setup, int) { setup.queue_pairs = queue_pairs; });
         expect_sound(run, 40);
@@ -141,8 +147,8 @@ TEST(Stream, AFlippedBitIsFound) {
   for (const Opcode opcode : {Opcode::write, Opcode::send, Opcode::read}) {
     SCOPED_TRACE(operation_words(Transport::rc, opcode, 65536));
     test::StubFaults faults;
-    // Of the messages that a batch puts into the same place the last is compared: four windows of 16 are the first
-    // batch.
+    // Of the messages that a batch puts into the same place the last is compared: four windows of 16 are the
+    // first batch.
     faults.flip_at = 4 * 16 - 3;
     const PairRun run = measure_pair(stream(opcode, Direction::one_way), 65536, 40, {&faults, nullptr});
     if (opcode == Opcode::read) continue;  // the stand-in flips before a read fetches
@@ -162,7 +168,8 @@ TEST(Stream, AnErrorIsTheSenders) {
 
 TEST(FlowSweep, SamplesAreOfFlowsInTurn) {
   const PairRun run = measure_pair(
-      [](const PairSetup& setup, const PairRequest& request) { return make_flow_sweep(setup, request, 4); }, 4096, 40);
+      [](const PairSetup& setup, const PairRequest& request) { return make_flow_sweep(setup, request, 4); },
+      4096, 40);
   expect_sound(run, 40);
   EXPECT_EQ(run.results[0].samples.values_us.size() % 4, 0U);
 }

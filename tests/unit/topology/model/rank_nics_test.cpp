@@ -61,7 +61,8 @@ TEST(RankNics, NearestToTheGpuWhereThereIsOne) {
   for (int i = 0; i < 2; ++i) {
     const std::string root = fmt::format("0000:{}0", i + 1);
     machines::add_pci(host, fmt::format("0000:{}0:01.0", i + 1), "", "root-port", root, i);
-    machines::add_pci(host, fmt::format("0000:{}1:00.0", i + 1), fmt::format("0000:{}0:01.0", i + 1), "nic", root, i);
+    machines::add_pci(host, fmt::format("0000:{}1:00.0", i + 1), fmt::format("0000:{}0:01.0", i + 1), "nic",
+                      root, i);
     machines::add_nic(host, fmt::format("0000:{}1:00.0", i + 1), i);
   }
   for (const int i : {1, 0}) {
@@ -84,9 +85,7 @@ TEST(RankNics, APortThatIsDownIsTakenOnlyWhereNoOtherIs) {
   EXPECT_TRUE(rank_nics(host, 1, {}, {})[0]) << "it is measured, and says that it is down";
 }
 
-TEST(RankNics, NoneWhereThereIsNone) {
-  EXPECT_FALSE(rank_nics(without_gpus(0), 2, {}, {})[1]);
-}
+TEST(RankNics, NoneWhereThereIsNone) { EXPECT_FALSE(rank_nics(without_gpus(0), 2, {}, {})[1]); }
 
 TEST(RankNics, WishesAreTakenInTurn) {
   const auto nics = rank_nics(without_gpus(4), 3, {}, parse_nic_wishes("mlx5_3,mlx5_1:1"));
@@ -96,7 +95,8 @@ TEST(RankNics, WishesAreTakenInTurn) {
 }
 
 TEST(RankNics, WhatIsNotThereIsNamedWithTheNearest) {
-  EXPECT_THAT(refusal(without_gpus(4), "mlx5_9"), AllOf(HasSubstr("--device mlx5_9: node7"), HasSubstr("mlx5_")));
+  EXPECT_THAT(refusal(without_gpus(4), "mlx5_9"),
+              AllOf(HasSubstr("--device mlx5_9: node7"), HasSubstr("mlx5_")));
   EXPECT_THAT(refusal(without_gpus(4), "mlx5_1:2"), HasSubstr("mlx5_1 has no such port on node7"));
   EXPECT_THAT(refusal(without_gpus(0), "mlx5_1"), HasSubstr("no such RDMA device"));
   EXPECT_THAT(refusal(without_gpus(1), "mlx5_0:x"), HasSubstr("names no port"));

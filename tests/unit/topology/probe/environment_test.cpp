@@ -195,7 +195,8 @@ TEST_F(Environment, ALimitDoesNotHoldForWhoMayLockAll) {
   const std::string whole = "         0          0 4294967295\n";
   EXPECT_EQ(memlock("0000000000004000", whole), kUnlimited);
   EXPECT_EQ(memlock("0000000000000000", whole), 65536U);
-  EXPECT_EQ(memlock("000001ffffffffff", "         0       1000          1\n"), 65536U);  // root of a user namespace
+  EXPECT_EQ(memlock("000001ffffffffff", "         0       1000          1\n"),
+            65536U);  // root of a user namespace
 }
 
 TEST(EnvironmentLive, KnowsThisMachine) {
