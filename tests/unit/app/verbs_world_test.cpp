@@ -60,6 +60,50 @@ TEST(VerbsPairs, TheRateOfANicInSoftwareIsNotBelieved) {
   EXPECT_FALSE(request.pairs[0][0].port_rate_GBps);
 }
 
+/// A NIC of 200 Gb/s behind four lanes of PCIe 5.0.
+Host behind_four_lanes() {
+  Host host;
+  RdmaDevice nic;
+  nic.name = "mlx5_0";
+  nic.pci_address = "0000:01:00.0";
+  nic.ports.resize(1);
+  nic.ports[0].rate_Gbps = 200.0;
+  host.rdma_devices = {nic};
+  PciNode node;
+  node.address = nic.pci_address;
+  node.link = {32.0, 4, 32.0, 4};
+  host.pci = {node};
+  return host;
+}
+
+RankPort told_of(const Host& host) {
+  RankPort told;
+  tell_rate(host, host.rdma_devices[0], host.rdma_devices[0].ports[0], told);
+  return told;
+}
+
+TEST(RankPort, ASlowPciLinkLimitsThePortOnlyWhereItIsMadeSo) {
+  Host host = behind_four_lanes();
+  // ConnectX-7 in DGX Spark: 111.7 Gb/s were seen.
+  EXPECT_TRUE(told_of(host).behind_pcie);
+  EXPECT_NEAR(*told_of(host).rate_Gbps, 111.0, 2.0);
+  EXPECT_EQ(rank_port_from_text(rank_port_to_text(told_of(host))), told_of(host));
+  host.pci[0].link.max_width = 16;
+  EXPECT_FALSE(told_of(host).behind_pcie) << "lanes that are missing excuse nothing";
+  EXPECT_EQ(told_of(host).rate_Gbps, 200.0);
+  host.pci.clear();
+  EXPECT_EQ(told_of(host).rate_Gbps, 200.0) << "not known";
+}
+
+TEST(VerbsPairs, TheSlowerEndSaysWhatBothCarry) {
+  RankPort slow = port(0);
+  slow.rate_Gbps = 112.0;
+  slow.behind_pcie = true;
+  const auto request = planned({port(0), slow}, test::cluster_of(2, 1), {});
+  EXPECT_EQ(request.pairs[0][0].port_rate_GBps, 14.0);
+  EXPECT_TRUE(request.pairs[0][0].behind_pcie);
+}
+
 TEST(VerbsPairs, OneHostIsALoopbackAndRefused) {
   const auto refused = planned({port(0), port(1)}, test::cluster_of(1, 2), {});
   EXPECT_TRUE(refused.pairs.empty());
