@@ -1,7 +1,5 @@
 #include "fabric/verbs/gid_findings.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 
@@ -32,23 +30,20 @@ constexpr std::array<GidFault, 3> faults{
 
 }  // namespace
 
-std::optional<Finding> gid_finding(const GidChoice& choice, const std::string& device,
-                                   const std::string& host, const std::string& check_id) {
-  const auto fault = std::find_if(faults.begin(), faults.end(),
-                                  [&](const GidFault& row) { return choice.finding == row.slug; });
+std::optional<Finding> gid_finding(const std::string& slug, const Component& path,
+                                   const std::string& evidence) {
+  const auto fault =
+      std::find_if(faults.begin(), faults.end(), [&](const GidFault& row) { return slug == row.slug; });
   if (fault == faults.end()) return std::nullopt;
   Finding finding;
   finding.slug = fault->slug;
   finding.severity = fault->severity;
-  finding.component = {"nic", device, host};
+  finding.component = path;
   finding.meaning = fault->meaning;
-  finding.evidence = {
-      {"", 0,
-       fmt::format("GID {} of {} on {} ({}): {}", choice.index, device, host, choice.type, choice.reason)}};
+  finding.evidence = {{"", 0, evidence}};
   finding.advice = fault->advice;
   finding.confirm = "show_gids; ip addr show dev NETDEV";
   finding.confidence = "certain";
-  finding.explains = {check_id};
   return finding;
 }
 

@@ -5,12 +5,12 @@
 #include <string>
 
 #include "core/finding.hpp"
-#include "fabric/verbs/gid_choice.hpp"
 
 namespace fabricheck::verbs {
 
-/// Nothing for a choice without a slug. `device` is the NIC that made the choice.
-std::optional<Finding> gid_finding(const GidChoice& choice, const std::string& device,
-                                   const std::string& host, const std::string& check_id);
+/// The finding of a slug of GidChoice on a path of two ports, which cannot tell whose fault it is; nothing
+/// for another slug. `evidence` says which GID, and why it had to be that one.
+std::optional<Finding> gid_finding(const std::string& slug, const Component& path,
+                                   const std::string& evidence);
 
 }  // namespace fabricheck::verbs

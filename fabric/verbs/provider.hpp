@@ -113,6 +113,8 @@ struct PathRequest {
   /// 20 bits; on RoCE v2 the UDP source port follows from it where the NIC does so.
   std::uint32_t flow_label{};
   int outstanding_reads{1};
+  /// How long the NIC waits for an acknowledgement before it sends again: 4.096 us * 2^ack_timeout.
+  int ack_timeout{14};
 };
 
 struct QueuePairRequest {

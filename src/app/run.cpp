@@ -456,7 +456,10 @@ class Job {
   void execute(const plan::TestPlan& plan) {
     watch_ = std::make_unique<CounterWatch>(*world_, session_->host(), *clock_, counter_reader(),
                                             job_.traffic_class.has_value());
-    if (log_) log_->add_last_findings([this](const RunRecord&) { return watch_->findings(); });
+    if (log_) {
+      log_->add_last_findings([this](const RunRecord&) { return watch_->findings(); });
+      log_->add_last_findings(verbs_findings);
+    }
     ExecutorWorld world;
     world.counters = watch_.get();
     world.world = world_;
@@ -486,7 +489,6 @@ class Job {
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
     for (const Fit& one : alpha_beta_fits(log_->checks())) log_->add(one);
-    for (const Finding& one : verbs_findings(log_->checks())) log_->add(one);
     for (const Matrix& one : pair_matrices(log_->checks())) log_->add(one);
     log_->set_remaining({});
     const auto record = log_->finish(log_patience);

@@ -1,11 +1,15 @@
 #include "app/verbs_findings.hpp"
 
+#include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "core/units.hpp"
 #include "fabric/pairs/flow_spread.hpp"
+#include "fabric/verbs/gid_findings.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -56,6 +60,48 @@ Finding collision(const CheckRecord& check, const std::string& slow) {
   return finding;
 }
 
+/// What connections say of the GIDs that they had to use: one finding for each path, however many checks ran
+/// on it. None where the audit of the ports has named the port at fault.
+class GidFindings {
+ public:
+  explicit GidFindings(std::span<const Finding> known) : known_(known) {}
+
+  void look_at(const CheckRecord& check) {
+    const std::string* slug = text_of(check, "gid_finding");
+    if (slug == nullptr || is_known(*slug, check.participants)) return;
+    const std::string path =
+        fmt::format("{} to {}", end_words(check, "from_port", 0), end_words(check, "to_port", 1));
+    auto place = places_.find({*slug, path});
+    if (place == places_.end()) {
+      const auto words = [&check](const char* name) {
+        const std::string* text = text_of(check, name);
+        return text == nullptr ? std::string("unknown") : *text;
+      };
+      auto made = verbs::gid_finding(*slug, {"path", path, ""},
+                                     fmt::format("{} to {} ({}): {}", words("from_gid"), words("to_gid"),
+                                                 words("gid_type"), words("gid_reason")));
+      if (!made) return;
+      place = places_.emplace(std::pair(*slug, path), findings_.size()).first;
+      findings_.push_back(std::move(*made));
+    }
+    std::vector<std::string>& explains = findings_.at(place->second).explains;
+    if (std::find(explains.begin(), explains.end(), check.id) == explains.end()) explains.push_back(check.id);
+  }
+
+  std::vector<Finding> take() { return std::move(findings_); }
+
+ private:
+  bool is_known(const std::string& slug, const std::vector<std::string>& hosts) const {
+    return std::any_of(known_.begin(), known_.end(), [&](const Finding& one) {
+      return one.slug == slug && std::find(hosts.begin(), hosts.end(), one.component.host) != hosts.end();
+    });
+  }
+
+  std::span<const Finding> known_;
+  std::vector<Finding> findings_;
+  std::map<std::pair<std::string, std::string>, std::size_t> places_;
+};
+
 }  // namespace
 
 void note_flows(CheckRecord& record, const std::vector<double>& values_us, int flows,
@@ -75,12 +121,15 @@ void note_flows(CheckRecord& record, const std::vector<double>& values_us, int f
   if (spread->is_collision()) facts["slow_flows"] = fmt::format("{}", fmt::join(spread->slow, ", "));
 }
 
-std::vector<Finding> verbs_findings(std::span<const CheckRecord> checks) {
+std::vector<Finding> verbs_findings(const RunRecord& run) {
   std::vector<Finding> findings;
-  for (const CheckRecord& check : checks)
-    if (const std::string* slow = text_of(check, "slow_flows");
-        slow != nullptr && !check.participants.empty())
-      findings.push_back(collision(check, *slow));
+  GidFindings gids(run.findings);
+  for (const CheckRecord& check : run.checks) {
+    if (check.participants.empty()) continue;
+    if (const std::string* slow = text_of(check, "slow_flows")) findings.push_back(collision(check, *slow));
+    gids.look_at(check);
+  }
+  for (Finding& one : gids.take()) findings.push_back(std::move(one));
   return findings;
 }
 

@@ -1,7 +1,6 @@
 // What pairs of ports say of the network between them. Pure.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "core/check.hpp"
@@ -14,7 +13,8 @@ namespace fabricheck::app {
 /// flows.
 void note_flows(CheckRecord& record, const std::vector<double>& values_us, int flows, const Measure& measure);
 
-/// From the finished checks: flows that share a link ("ecmp-collision").
-std::vector<Finding> verbs_findings(std::span<const CheckRecord> checks);
+/// From all checks of a run and what was found before: flows that share a link ("ecmp-collision"), and paths
+/// whose connections had to use a GID that they should not (fabric/verbs/gid_findings.hpp).
+std::vector<Finding> verbs_findings(const RunRecord& run);
 
 }  // namespace fabricheck::app

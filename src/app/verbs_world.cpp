@@ -12,6 +12,7 @@
 #include "core/units.hpp"
 #include "fabric/pairs/schedule.hpp"
 #include "topology/model/host_names.hpp"
+#include "topology/model/pcie_rate.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -30,10 +31,6 @@ fabric::PairChoice choice_of(Pairs pairs) {
   return fabric::PairChoice::rail;
 }
 
-std::optional<double> slower(const std::optional<double>& a, const std::optional<double>& b) {
-  return a && b ? std::optional<double>(std::min(*a, *b)) : std::nullopt;
-}
-
 plan::Pair planned(const fabric::EndPair& pair, const std::vector<RankPort>& ports) {
   const RankPort& from = ports[static_cast<std::size_t>(pair.from.rank)];
   const RankPort& to = ports[static_cast<std::size_t>(pair.to.rank)];
@@ -43,8 +40,11 @@ plan::Pair planned(const fabric::EndPair& pair, const std::vector<RankPort>& por
   one.from_rail = pair.from.rail;
   one.to_rail = pair.to.rail;
   one.in_software = from.in_software || to.in_software;
-  if (const auto rate = slower(from.rate_Gbps, to.rate_Gbps); rate && !one.in_software)
-    one.port_rate_GBps = *rate / bits_per_byte;
+  if (from.rate_Gbps && to.rate_Gbps && !one.in_software) {
+    const RankPort& slower = *from.rate_Gbps <= *to.rate_Gbps ? from : to;
+    one.port_rate_GBps = *slower.rate_Gbps / bits_per_byte;
+    one.behind_pcie = slower.behind_pcie;
+  }
   return one;
 }
 
@@ -80,24 +80,37 @@ std::string none_because(const std::vector<std::string>& reasons, const std::vec
 
 }  // namespace
 
+void tell_rate(const Host& host, const RdmaDevice& device, const RdmaPort& port, RankPort& told) {
+  told.rate_Gbps = port.rate_Gbps;
+  const auto node = std::find_if(host.pci.begin(), host.pci.end(),
+                                 [&](const PciNode& one) { return one.address == device.pci_address; });
+  if (!port.rate_Gbps || node == host.pci.end() || !topology::is_at_its_best(node->link)) return;
+  const auto link_GBps = topology::pcie_GBps(node->link);
+  if (!link_GBps) return;
+  const double link_Gbps = bits_per_byte * topology::pcie_payload_share * *link_GBps;
+  told.behind_pcie = link_Gbps < *port.rate_Gbps;
+  if (told.behind_pcie) told.rate_Gbps = link_Gbps;
+}
+
 std::string rank_port_to_text(const RankPort& port) {
-  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}", port.nic, port.port, port.rail,
-                     port.rate_Gbps ? fmt::format("{}", *port.rate_Gbps) : "", port.in_software ? 1 : 0,
-                     port.unavailable);
+  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}", port.nic, port.port, port.rail,
+                     port.rate_Gbps ? fmt::format("{}", *port.rate_Gbps) : "", port.behind_pcie ? 1 : 0,
+                     port.in_software ? 1 : 0, port.unavailable);
 }
 
 RankPort rank_port_from_text(const std::string& text) {
   std::vector<std::string> fields;
   std::istringstream words(text);
   for (std::string field; std::getline(words, field, '\t');) fields.push_back(field);
-  fields.resize(6);
+  fields.resize(7);
   RankPort port;
   port.nic = fields[0];
   port.port = fields[1].empty() ? 0 : std::stoi(fields[1]);
   port.rail = fields[2].empty() ? 0 : std::stoi(fields[2]);
   if (!fields[3].empty()) port.rate_Gbps = std::stod(fields[3]);
-  port.in_software = fields[4] == "1";
-  port.unavailable = fields[5];
+  port.behind_pcie = fields[4] == "1";
+  port.in_software = fields[5] == "1";
+  port.unavailable = fields[6];
   return port;
 }
 
@@ -137,7 +150,7 @@ verbs::Setup open_port(const std::string& line, const Host& host, const RunOptio
   const auto port = std::find_if(device->ports.begin(), device->ports.end(),
                                  [&](const RdmaPort& one) { return one.number == told.port; });
   setup.port.place = {host.name, told.nic, *port};
-  told.rate_Gbps = port->rate_Gbps;
+  tell_rate(host, *device, *port, told);
   try {
     setup.port.device = provider->open(told.nic);
   } catch (const Error& error) {

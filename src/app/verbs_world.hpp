@@ -19,11 +19,16 @@ struct RankPort {
   std::string nic;  ///< empty: none
   int port{};
   int rail{};
-  std::optional<double> rate_Gbps;
+  std::optional<double> rate_Gbps;  ///< of the port, or what its PCIe link carries where that is less
+  bool behind_pcie{};               ///< it is the latter
   bool in_software{};
   std::string unavailable;  ///< why it cannot be measured with, "no RDMA device on node7"; empty: it can
   bool operator==(const RankPort&) const = default;
 };
+
+/// What a port can send and receive: its rate, or less where its PCIe link carries less although it is
+/// trained as it can be. One that is not is a fault, and excuses nothing.
+void tell_rate(const Host& host, const RdmaDevice& device, const RdmaPort& port, RankPort& told);
 
 /// On one line, without line breaks and tabs in it but those between the fields.
 std::string rank_port_to_text(const RankPort& port);

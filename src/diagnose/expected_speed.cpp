@@ -6,18 +6,10 @@
 #include <string_view>
 
 #include "topology/model/paths.hpp"
+#include "topology/model/pcie_rate.hpp"
 
 namespace fabricheck::diagnose {
 namespace {
-
-/// One way, without the packets' headers: line code 8b/10b up to PCIe 2.0, then 128b/130b.
-std::optional<double> pcie_GBps(const PcieLink& link) {
-  const auto speed = link.max_speed_GTps ? link.max_speed_GTps : link.speed_GTps;
-  const auto width = link.width ? link.width : link.max_width;
-  if (!speed || !width) return std::nullopt;
-  const double code = *speed < 8.0 ? 0.8 : 128.0 / 130.0;
-  return *speed * *width * code / 8.0;
-}
 
 const PciNode* pci_node(const Host& host, const std::string& address) {
   const auto found = std::find_if(host.pci.begin(), host.pci.end(),
@@ -32,7 +24,7 @@ std::optional<double> nic_GBps(const Host& host, const RdmaDevice& nic) {
     if (port.state == "ACTIVE" && port.rate_Gbps) rate += *port.rate_Gbps / 8.0;
   if (rate <= 0) return std::nullopt;
   if (const PciNode* node = pci_node(host, nic.pci_address))
-    if (const auto link = pcie_GBps(node->link)) rate = std::min(rate, *link);
+    if (const auto link = topology::pcie_GBps(node->link)) rate = std::min(rate, *link);
   return rate;
 }
 
@@ -41,7 +33,7 @@ std::optional<double> gpu_GBps(const Gpu& gpu) {
   for (const NvLink& link : gpu.nvlinks)
     if (link.active.value_or(false) && link.speed_GBps) links += *link.speed_GBps;
   if (links > 0) return links;
-  return pcie_GBps(gpu.pcie);
+  return topology::pcie_GBps(gpu.pcie);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "core/gate.hpp"
 #include "core/glob.hpp"
 #include "core/units.hpp"
+#include "plan/port_rate.hpp"
 
 namespace fabricheck::plan {
 namespace {
@@ -193,17 +194,9 @@ class Planner {
     const bool is_bandwidth = row.rate_times_us && row.metric == "bandwidth" && row.flows == 0;
     if (!is_bandwidth || bytes < port_rate_from_bytes || pair.in_software || !pair.port_rate_GBps)
       return std::nullopt;
-    Target target;
+    Target target = port_rate_target(*pair.port_rate_GBps, pair.behind_pcie);
     target.check = row.id;
     target.bytes = bytes;
-    target.comparison = Comparison::at_least;
-    target.value = port_rate_share * *pair.port_rate_GBps;
-    target.unit = row.unit;
-    target.source = fmt::format(
-        "{:.0f} % of the port's {:g} Gb/s (Mellanox/ngc_multinode_perf: \"Pass criterion is 90% of "
-        "the port link speed\")",
-        100.0 * port_rate_share, 8.0 * *pair.port_rate_GBps);
-    target.origin = "built in";
     return target;
   }
 

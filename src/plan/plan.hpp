@@ -22,6 +22,7 @@ struct Pair {
   /// What the slower of both ports carries in one direction; unset: not known, or the fiction of a NIC in
   /// software.
   std::optional<double> port_rate_GBps;
+  bool behind_pcie{};  ///< that is what its PCIe link carries, by design less than the port
   bool in_software{};  ///< targets for real NICs do not apply
   bool operator==(const Pair&) const = default;
 };
@@ -44,12 +45,6 @@ struct Request {
   std::string no_pairs;          ///< why there are none
   bool loopback{};               ///< the pairs are within nodes
 };
-
-/// A port gives at least this share of its rate (Mellanox/ngc_multinode_perf, README.md: "Pass criterion is
-/// 90% of the port link speed").
-inline constexpr double port_rate_share = 0.9;
-/// From this size on: what several NICs of 400 Gb/s were seen to need with one queue pair.
-inline constexpr std::uint64_t port_rate_from_bytes = std::uint64_t{1} << 20;
 
 /// One measurement: its groups measure at the same time, each within itself.
 struct PlannedCheck {

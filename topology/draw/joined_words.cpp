@@ -128,6 +128,7 @@ std::string railless_words(const Host& host, const PathMatrix& paths, const std:
     known->second.push_back(host.rdma_devices[nic].name);
   }
   std::vector<std::string> parts;
+  parts.reserve(others.size());
   for (const auto& [reason, names] : others)
     parts.push_back(fmt::format("{} ({})", fold_names(names), reason));
   return join(parts, ", ");
@@ -137,7 +138,7 @@ std::string rail_gpu_words(const Host& host, const PathMatrix& paths, const Rail
   std::vector<std::size_t> far;
   for (const std::size_t gpu : rail.gpus)
     if (paths.at(gpu, host.gpus.size() + rail.nic).type == PathType::sys) far.push_back(gpu);
-  const std::string all = gpu_names(host, rail.gpus);
+  std::string all = gpu_names(host, rail.gpus);
   if (far.empty()) return all;
   if (far.size() == rail.gpus.size()) return all + " only over SYS";
   return fmt::format("{}, {} only over SYS", all, gpu_names(host, far));

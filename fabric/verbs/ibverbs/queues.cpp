@@ -92,9 +92,7 @@ ibv_mtu mtu_of(int bytes) {
 }
 
 constexpr std::uint32_t datagram_key = 0x0fabc0de;
-// What perftest and NCCL use: 4.096 us * 2^14 = 67 ms, 7 times over (at least 0.5 s before a packet counts as
-// lost).
-constexpr std::uint8_t timeout = 14, retries = 7;
+constexpr std::uint8_t retries = 7;
 constexpr std::uint8_t retry_for_ever = 7;  // of receiver-not-ready
 constexpr std::uint8_t receiver_wait = 12;  // 0.64 ms until the next try
 constexpr std::uint8_t hop_limit = 64;
@@ -166,7 +164,7 @@ class Queues final : public QueuePair {
     send.sq_psn = packet_number;
     mask = IBV_QP_STATE | IBV_QP_SQ_PSN;
     if (transport_ == Transport::rc) {
-      send.timeout = timeout;
+      send.timeout = static_cast<std::uint8_t>(path.ack_timeout);
       send.retry_cnt = retries;
       send.rnr_retry = retry_for_ever;
       send.max_rd_atomic = static_cast<std::uint8_t>(path.outstanding_reads);

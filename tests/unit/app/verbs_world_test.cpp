@@ -60,6 +60,50 @@ TEST(VerbsPairs, TheRateOfANicInSoftwareIsNotBelieved) {
   EXPECT_FALSE(request.pairs[0][0].port_rate_GBps);
 }
 
+/// A NIC of 200 Gb/s behind four lanes of PCIe 5.0.
+Host behind_four_lanes() {
+  Host host;
+  RdmaDevice nic;
+  nic.name = "mlx5_0";
+  nic.pci_address = "0000:01:00.0";
+  nic.ports.resize(1);
+  nic.ports[0].rate_Gbps = 200.0;
+  host.rdma_devices = {nic};
+  PciNode node;
+  node.address = nic.pci_address;
+  node.link = {32.0, 4, 32.0, 4};
+  host.pci = {node};
+  return host;
+}
+
+RankPort told_of(const Host& host) {
+  RankPort told;
+  tell_rate(host, host.rdma_devices[0], host.rdma_devices[0].ports[0], told);
+  return told;
+}
+
+TEST(RankPort, ASlowPciLinkLimitsThePortOnlyWhereItIsMadeSo) {
+  Host host = behind_four_lanes();
+  // ConnectX-7 in DGX Spark: 111.7 Gb/s were seen.
+  EXPECT_TRUE(told_of(host).behind_pcie);
+  EXPECT_NEAR(*told_of(host).rate_Gbps, 111.0, 2.0);
+  EXPECT_EQ(rank_port_from_text(rank_port_to_text(told_of(host))), told_of(host));
+  host.pci[0].link.max_width = 16;
+  EXPECT_FALSE(told_of(host).behind_pcie) << "lanes that are missing excuse nothing";
+  EXPECT_EQ(told_of(host).rate_Gbps, 200.0);
+  host.pci.clear();
+  EXPECT_EQ(told_of(host).rate_Gbps, 200.0) << "not known";
+}
+
+TEST(VerbsPairs, TheSlowerEndSaysWhatBothCarry) {
+  RankPort slow = port(0);
+  slow.rate_Gbps = 112.0;
+  slow.behind_pcie = true;
+  const auto request = planned({port(0), slow}, test::cluster_of(2, 1), {});
+  EXPECT_EQ(request.pairs[0][0].port_rate_GBps, 14.0);
+  EXPECT_TRUE(request.pairs[0][0].behind_pcie);
+}
+
 TEST(VerbsPairs, OneHostIsALoopbackAndRefused) {
   const auto refused = planned({port(0), port(1)}, test::cluster_of(1, 2), {});
   EXPECT_TRUE(refused.pairs.empty());
@@ -119,6 +163,12 @@ TEST(PairMatrices, TwoHostsNeedNone) {
   EXPECT_TRUE(pair_matrices(checks).empty());
 }
 
+RunRecord run_of(std::vector<CheckRecord> checks) {
+  RunRecord run;
+  run.checks = std::move(checks);
+  return run;
+}
+
 TEST(VerbsFindings, ACollisionIsCalledOneAndNoBadCable) {
   CheckRecord check = bandwidth("a", "b", 40);
   check.id = "verbs.write.paths";
@@ -127,7 +177,7 @@ TEST(VerbsFindings, ACollisionIsCalledOneAndNoBadCable) {
   const Measure measure = Measure::rate("GB/s", 1048.576);
   note_flows(check, times_us, 4, measure);
   EXPECT_EQ(check.path->at("slow_flows"), Parameter(std::string("2")));
-  const auto findings = verbs_findings(std::vector<CheckRecord>{check});
+  const auto findings = verbs_findings(run_of({check}));
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].slug, "ecmp-collision");
   EXPECT_THAT(findings[0].meaning,
@@ -138,7 +188,41 @@ TEST(VerbsFindings, ACollisionIsCalledOneAndNoBadCable) {
 TEST(VerbsFindings, EqualFlowsAreNone) {
   CheckRecord check = bandwidth("a", "b", 40);
   note_flows(check, std::vector<double>(80, 25.0), 4, Measure::rate("GB/s", 1048.576));
-  EXPECT_TRUE(verbs_findings(std::vector<CheckRecord>{check}).empty());
+  EXPECT_TRUE(verbs_findings(run_of({check})).empty());
+}
+
+CheckRecord on_link_local(const char* id) {
+  CheckRecord check = bandwidth("h1", "h2", 40);
+  check.id = id;
+  check.path = {
+      {"from_port", std::string("mlx5_0 port 1")},    {"to_port", std::string("mlx5_0 port 1")},
+      {"from_gid", std::string("fe80::1")},           {"to_gid", std::string("fe80::2")},
+      {"gid_type", std::string("RoCE v2")},           {"gid_reason", std::string("nothing else is there")},
+      {"gid_finding", std::string("roce-link-local")}};
+  return check;
+}
+
+TEST(VerbsFindings, AGidThatShouldNotBeUsedIsToldOnceForAPathAndAccusesNeitherEnd) {
+  const auto findings =
+      verbs_findings(run_of({on_link_local("verbs.write.latency"), on_link_local("verbs.read.latency"),
+                             on_link_local("verbs.write.latency")}));
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].slug, "roce-link-local");
+  EXPECT_EQ(findings[0].component, (Component{"path", "mlx5_0 port 1 on h1 to mlx5_0 port 1 on h2", ""}));
+  EXPECT_THAT(findings[0].explains, ElementsAre("verbs.write.latency", "verbs.read.latency"));
+  EXPECT_THAT(findings[0].evidence.at(0).text,
+              AllOf(HasSubstr("fe80::1"), HasSubstr("nothing else is there")));
+}
+
+TEST(VerbsFindings, ThePortThatTheAuditNamedIsEnough) {
+  RunRecord run = run_of({on_link_local("verbs.write.latency")});
+  Finding audit;
+  audit.slug = "roce-link-local";
+  audit.component = {"nic", "mlx5_0", "h3"};
+  run.findings = {audit};
+  EXPECT_EQ(verbs_findings(run).size(), 1U) << "another host's port explains nothing here";
+  run.findings[0].component.host = "h2";
+  EXPECT_TRUE(verbs_findings(run).empty());
 }
 
 }  // namespace

@@ -187,19 +187,18 @@ TEST(GidChoice, InfiniBandTakesEntryZero) {
 }
 
 TEST(GidFinding, EverySlugHasItsMeaningAndAdvice) {
-  const RdmaPort bare = port({{0, local(2), v1, ""}, {1, local(2), v2, ""}});
-  const auto local_only = gid_finding(choose(bare, bare).mine, "mlx5_0", "h7", "verbs.write.latency");
-  ASSERT_TRUE(local_only);
-  EXPECT_EQ(local_only->slug, "roce-link-local");
-  EXPECT_EQ(local_only->component, (Component{"nic", "mlx5_0", "h7"}));
-  EXPECT_THAT(local_only->evidence.at(0).text, AllOf(HasSubstr("GID 1"), HasSubstr("one VLAN")));
-  for (const char* slug : {"roce-wrong-gid", "roce-gid-type-unknown"}) {
-    const auto finding = gid_finding({0, "", v1, "", slug}, "mlx5_0", "h7", "verbs.write.latency");
+  const Component path{"path", "mlx5_0 on h7 to mlx5_0 on h8", ""};
+  for (const char* slug : {"roce-link-local", "roce-wrong-gid", "roce-gid-type-unknown"}) {
+    const auto finding = gid_finding(slug, path, "GID 1 of both: one VLAN");
     ASSERT_TRUE(finding) << slug;
+    EXPECT_EQ(finding->slug, slug);
+    EXPECT_EQ(finding->component, path);
+    EXPECT_EQ(finding->evidence.at(0).text, "GID 1 of both: one VLAN");
     EXPECT_FALSE(finding->meaning.empty() || finding->advice.empty() || finding->confirm.empty());
   }
-  EXPECT_FALSE(
-      gid_finding(choose(connectx(3, 1), connectx(3, 2)).mine, "mlx5_0", "h7", "verbs.write.latency"));
+  EXPECT_FALSE(gid_finding("", path, ""));
+  const RdmaPort bare = port({{0, local(2), v1, ""}, {1, local(2), v2, ""}});
+  EXPECT_TRUE(gid_finding(choose(bare, bare).mine.finding, path, "")) << "a choice names a slug of the table";
 }
 
 TEST(NcclGidIndex, FindsTheFirstRoceV2OfIpv4) {
