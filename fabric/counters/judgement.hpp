@@ -19,6 +19,7 @@ struct PortIdentity {
   std::string net_device;
   std::optional<std::vector<int>> lossless;  ///< priorities with PFC; unset: not known
   std::optional<int> job_priority;           ///< in which the job's class is sent; unset: not known
+  bool in_software{};                        ///< Soft-RoCE and its like: late when its host is
   bool operator==(const PortIdentity&) const = default;
 };
 

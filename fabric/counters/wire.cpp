@@ -61,7 +61,7 @@ std::optional<std::vector<int>> numbers_of(std::string_view text, std::string_vi
 
 void take_line(std::string_view line, std::vector<PortChanges>& ports) {
   const auto fields = fields_of(line);
-  constexpr std::size_t of_port = 8, of_change = 4, of_note = 2;
+  constexpr std::size_t of_port = 9, of_change = 4, of_note = 2;
   if (fields[0] == "port" && fields.size() == of_port) {
     PortChanges port;
     port.host = fields[1];
@@ -70,7 +70,8 @@ void take_line(std::string_view line, std::vector<PortChanges>& ports) {
     port.port.net_device = fields[4];
     port.port.lossless = numbers_of(fields[5], line);
     if (fields[6] != "-") port.port.job_priority = whole(fields[6], line);
-    port.duration_s = decimal(fields[7], line);
+    port.port.in_software = fields[7] == "software";
+    port.duration_s = decimal(fields[8], line);
     ports.push_back(std::move(port));
   } else if (fields[0] == "moved" && fields.size() == of_change && !ports.empty()) {
     const int source = whole(fields[1], line);
@@ -89,10 +90,10 @@ void take_line(std::string_view line, std::vector<PortChanges>& ports) {
 std::string encode(const std::vector<PortChanges>& ports) {
   std::string text;
   for (const PortChanges& port : ports) {
-    text +=
-        fmt::format("port\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", clean(port.host), clean(port.port.device),
-                    port.port.number, clean(port.port.net_device), list_of(port.port.lossless),
-                    port.port.job_priority ? std::to_string(*port.port.job_priority) : "-", port.duration_s);
+    text += fmt::format("port\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", clean(port.host), clean(port.port.device),
+                        port.port.number, clean(port.port.net_device), list_of(port.port.lossless),
+                        port.port.job_priority ? std::to_string(*port.port.job_priority) : "-",
+                        port.port.in_software ? "software" : "-", port.duration_s);
     for (const Change& change : port.changes)
       text += fmt::format("moved\t{}\t{}\t{}\n", static_cast<int>(change.source), clean(change.name),
                           change.amount);

@@ -20,6 +20,9 @@ bool is_same_port(const counters::PortIdentity& a, const counters::PortIdentity&
   return a.device == b.device && a.number == b.number;
 }
 
+/// It is no device of any bus.
+bool is_in_software(const RdmaDevice& device) { return device.pci_address.empty() && device.ids.empty(); }
+
 void add_to(std::vector<PortChanges>& sums, const PortChanges& more) {
   const auto same = std::find_if(sums.begin(), sums.end(), [&](const PortChanges& one) {
     return one.host == more.host && is_same_port(one.port, more.port);
@@ -91,8 +94,9 @@ std::vector<counters::PortIdentity> watched_ports(const Host& host, const topolo
     if (device.status != "answers") continue;
     for (const RdmaPort& port : device.ports) {
       if (port.state != "ACTIVE") continue;
-      counters::PortIdentity identity{device.name, port.number, port.net_device, std::nullopt,
-                                      topology::priority_of(port, job)};
+      counters::PortIdentity identity{
+          device.name,           port.number, port.net_device, std::nullopt, topology::priority_of(port, job),
+          is_in_software(device)};
       if (port.classes) identity.lossless = port.classes->pfc;
       ports.push_back(std::move(identity));
     }

@@ -109,10 +109,14 @@ void note_flows(CheckRecord& record, const std::vector<double>& values_us, int f
   std::vector<std::vector<double>> figures(static_cast<std::size_t>(flows));
   for (std::size_t i = 0; i < values_us.size(); ++i)
     figures[i % figures.size()].push_back(measure.convert(values_us[i]));
-  const auto spread = fabric::judge_flows(figures);
-  if (!spread) return;
   if (!record.path) record.path.emplace();
   Facts& facts = *record.path;
+  const auto spread = fabric::judge_flows(figures);
+  if (!spread) {
+    facts["flows_not_compared"] = fmt::format("{} samples of {} flows are too few: {} of each are needed",
+                                              values_us.size(), flows, fabric::min_flow_figures);
+    return;
+  }
   for (std::size_t flow = 0; flow < figures.size(); ++flow)
     facts[fmt::format("flow_{}", flow)] = spread->medians[flow];
   facts["flows"] = static_cast<double>(flows);

@@ -105,6 +105,7 @@ TEST(WatchedPorts, AreTheActiveOnesWithTheirClasses) {
   Host host;
   RdmaDevice nic;
   nic.name = "mlx5_0";
+  nic.pci_address = "0000:18:00.0";
   RdmaPort up, down;
   up.number = 1;
   up.state = "ACTIVE";
@@ -119,6 +120,8 @@ TEST(WatchedPorts, AreTheActiveOnesWithTheirClasses) {
   host.rdma_devices = {nic};
   EXPECT_THAT(watched_ports(host, {}),
               ElementsAre(counters::PortIdentity{"mlx5_0", 1, "eth0", std::vector<int>{3}, 3}));
+  host.rdma_devices[0].pci_address.clear();
+  EXPECT_TRUE(watched_ports(host, {}).at(0).in_software) << "a device of no bus";
   host.rdma_devices[0].status = "not answering";
   EXPECT_THAT(watched_ports(host, {}), IsEmpty());
 }

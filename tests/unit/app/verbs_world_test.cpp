@@ -185,6 +185,14 @@ TEST(VerbsFindings, ACollisionIsCalledOneAndNoBadCable) {
   EXPECT_THAT(findings[0].advice, HasSubstr("NCCL_IB_QPS_PER_CONNECTION"));
 }
 
+TEST(VerbsFindings, TooFewSamplesToCompareFlowsIsSaid) {
+  CheckRecord check = bandwidth("a", "b", 40);
+  note_flows(check, std::vector<double>(20, 25.0), 4, Measure::rate("GB/s", 1048.576));
+  EXPECT_THAT(std::get<std::string>(check.path->at("flows_not_compared")),
+              HasSubstr("20 samples of 4 flows"));
+  EXPECT_TRUE(verbs_findings(run_of({check})).empty());
+}
+
 TEST(VerbsFindings, EqualFlowsAreNone) {
   CheckRecord check = bandwidth("a", "b", 40);
   note_flows(check, std::vector<double>(80, 25.0), 4, Measure::rate("GB/s", 1048.576));

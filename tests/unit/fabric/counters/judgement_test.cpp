@@ -124,6 +124,16 @@ TEST(Judge, RetransmissionsCountPerPacket) {
   EXPECT_NE(few.loss, "");  // it is said all the same
 }
 
+TEST(Judge, ANicInSoftwareIsLateAsItsHostIs) {
+  const auto severity = [](double repeats) {
+    PortChanges soft = moved({{hw, "sent_pkts", 10000}, {hw, "completer_retry_err", repeats}});
+    soft.port.in_software = true;
+    return judge({soft}, {"verbs.write.bandwidth", false}).troubles.at(0).severity;
+  };
+  EXPECT_EQ(severity(10), Severity::info);
+  EXPECT_EQ(severity(90), Severity::bad) << "loss is told, there too";
+}
+
 TEST(Judge, WithoutPacketsRetransmissionsCountPerSecond) {
   EXPECT_EQ(judge_one({{hw, "packet_seq_err", 11}}).troubles.at(0).severity, Severity::bad);
   EXPECT_EQ(judge_one({{hw, "packet_seq_err", 10}}).troubles.at(0).severity, Severity::info);
@@ -235,15 +245,15 @@ TEST(ClassUse, AnotherClassIsAFaultOnlyWhereTheCheckSetIt) {
 TEST(Wire, ComesBackAsItWas) {
   PortChanges one = moved({{eth, "tx_prio3_bytes", 9.25e9}, {hw, "Nak Sequence Error", 3}});
   one.notes = {"symbol_error sticks at 65535 until it is reset"};
-  PortChanges other{"h8", {"rxe0", 2, "", std::nullopt, std::nullopt}, 0.1, {}, {}};
+  PortChanges other{"h8", {"rxe0", 2, "", std::nullopt, std::nullopt, true}, 0.1, {}, {}};
   EXPECT_EQ(decode(encode({one, other})), (std::vector<PortChanges>{one, other}));
   EXPECT_THAT(decode(""), IsEmpty());
 }
 
 TEST(Wire, WhatIsNoneIsRefused) {
   for (const char* bad :
-       {"port", "moved\t1\tx\t2\n", "port\th\td\t1\te\t3\t3\tsoon\n", "port\th\td\t-1\te\t3\t3\t1\n",
-        "port\th\td\t1\te\t3\t3\t1\nmoved\t7\tx\t2\n", "\n", "port\th\td\t1\te\t3,,3\t3\t1\n"})
+       {"port", "moved\t1\tx\t2\n", "port\th\td\t1\te\t3\t3\t-\tsoon\n", "port\th\td\t-1\te\t3\t3\t-\t1\n",
+        "port\th\td\t1\te\t3\t3\t-\t1\nmoved\t7\tx\t2\n", "\n", "port\th\td\t1\te\t3,,3\t3\t-\t1\n"})
     EXPECT_THROW(decode(bad), Error) << bad;
 }
 
