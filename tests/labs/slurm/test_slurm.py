@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import time
@@ -194,6 +195,9 @@ def bad_input(slurm: SlurmLab) -> None:
         saw(f"{what}: {line.split(': ', 1)[-1][:150]}")
         nobody_drained(slurm)
 
+    def idle() -> None:
+        slurm.wait_for(lambda: slurm.node("node3")["State"] == "IDLE", 20, "node3 is not idle again")
+
     config = slurm.folder / "etc/node3.toml"
     good = config.read_text(encoding="utf-8")
     config.write_text("mod = 'drain'\n", encoding="utf-8")
@@ -220,14 +224,17 @@ def bad_input(slurm: SlurmLab) -> None:
     for what, text, words in (("corrupt state", "{", "is no state of a node"),
                               ("state of the future", '{"fabricheck_node_state": 99}', "is of version 99")):
         slurm.machine("node3", "h100x8.json")
+        idle()  # the epilog, too, writes a state
         state.write_text(text, encoding="utf-8")
         runs(what, words)
+    idle()
     state.chmod(0o666)
     runs("state that others may write", "may be written by others")
     place = str(state.parent)
     host = slurm.host("node3")
     for what, options, words in (("read-only /var", "ro,mode=700", "Read-only file system"),
                                  ("full /var", "size=4k,mode=700", "No space left on device")):
+        idle()
         slurm.lab.start(host, ["mount", "-t", "tmpfs", "-o", options, "state", place]).wait(10)
         slurm.lab.start(host, ["dd", "if=/dev/zero", f"of={place}/full", "bs=4096", "count=2", "status=none"]).wait(10)
         runs(what, words)
@@ -277,6 +284,39 @@ def acceptance(slurm: SlurmLab) -> None:
     expect((out / "report.md").stat().st_size > 0, "no report")
     nobody_drained(slurm)  # a slow network of this lab accuses nobody by name
     saw(text.strip().splitlines()[-1])
+
+
+def acceptance_drains(slurm: SlurmLab) -> None:
+    """Of what a result names, --drain takes nodes of the job that are certainly bad, and a result that was judged."""
+    def named(host: str, slug: str, severity: str = "bad", confidence: str = "certain") -> dict[str, object]:
+        return {"slug": slug, "severity": severity, "confidence": confidence, "component": {"kind": "gpu", "name": "GPU3", "host": host}}
+
+    findings = [named("node3", "nvlink-inactive"), named("node3", "pcie-width-reduced"), named("node2", "hbm-slow", confidence="likely"),
+                named("node4", "memlock", severity="info"), named("login1", "nvlink-inactive"), named("", "rank-lost"),
+                named("node1; touch pwned", "x"), named("node1", "$(touch pwned)")]
+    (slurm.folder / "named.json").write_text(json.dumps({"findings": findings}), encoding="utf-8")
+
+    def accept(status: int, *options: str) -> str:
+        slurm.program(f"case $1 in run) mkdir -p $3; cp {slurm.folder}/named.json $3/result.json; [ $SLURM_PROCID = 0 ] || exit 0; "
+                      f"exit {status} ;; node) exit 0 ;; esac\n")
+        script = slurm.script("acceptance.sbatch")
+        text = script.read_text(encoding="utf-8").replace(slurm.programs.fabricheck, f"{slurm.folder}/bin/fabricheck")
+        script.write_text(text, encoding="utf-8")
+        output = slurm.folder / f"accept-{status}-{len(options)}.txt"
+        done = slurm.client(["sbatch", "--wait", "-N4", "--ntasks-per-node=1", f"--output={output}", f"--chdir={slurm.folder}",
+                             str(script), *options], timeout_s=60)
+        expect(output.exists(), f"no output ({done.status}): {done.out}\n{slurm.logs()}")
+        return output.read_text(encoding="utf-8")
+
+    accept(1)
+    nobody_drained(slurm)  # not asked to
+    accept(3, "--drain")
+    nobody_drained(slurm)  # nothing was judged
+    text = accept(1, "--drain")
+    saw([line for line in text.splitlines() if line.startswith("draining")])
+    expect(slurm.drained() == ["node3"], f"drained: {slurm.drained()}\n{text}\n{slurm.logs()}")
+    expect(slurm.node("node3")["Reason"] == "fabricheck: acceptance: nvlink-inactive", f"{slurm.node('node3')}")
+    expect(not list(slurm.folder.glob("**/pwned")), "a word of the result was run")
 
 
 def hostile(slurm: SlurmLab) -> None:
@@ -373,16 +413,10 @@ def _command(pid: int) -> bytes:
         return b""
 
 
-def some(slurm: SlurmLab) -> None:
-    several(slurm, 12)
-
-
 def many(slurm: SlurmLab) -> None:
-    several(slurm, 75)
+    """300 prologs, four at a time: no false drain, nothing left."""
+    rounds = 75
 
-
-def several(slurm: SlurmLab, rounds: int) -> None:
-    """Four prologs a round: no false drain, nothing left."""
     def left() -> list[str]:
         found = [str(path) for path in Path("/dev/shm").iterdir()]
         found += [str(path) for path in Path("/tmp").glob("fabricheck*")]
@@ -421,8 +455,8 @@ SCENARIOS: dict[str, tuple[dict[str, object], Callable[[SlurmLab], None]]] = {
     "epilog": ({"drains": True, "settings": GENEROUS}, epilog),
     "health": ({"drains": True, "settings": GENEROUS + "resume = true", "health_s": 2}, health),
     "acceptance": ({"drains": True, "settings": GENEROUS}, acceptance),
+    "acceptance_drains": ({"drains": True, "settings": GENEROUS}, acceptance_drains),
     "hostile": ({"drains": True, "settings": GENEROUS}, hostile),
-    "some": ({"drains": True, "settings": GENEROUS}, some),
     "many": ({"drains": True, "settings": GENEROUS}, many),
 }
 
