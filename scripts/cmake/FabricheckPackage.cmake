@@ -5,6 +5,9 @@ install(TARGETS fabricheck RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES src/report/fabricheck.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/fabricheck)
 install(FILES ${CMAKE_BINARY_DIR}/docs/fabricheck.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${CMAKE_BINARY_DIR}/docs/fabricheck DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(PROGRAMS slurm/prolog.sh slurm/epilog.sh slurm/healthcheck.sh slurm/acceptance.sbatch
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/fabricheck/slurm)
+install(FILES slurm/fabricheck.toml slurm/README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/fabricheck/slurm)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(CPACK_GENERATOR DEB)

@@ -43,6 +43,11 @@ inline constexpr ChoiceWords<ListSubject, 4> list_subject_words{{{"checks", List
                                                                  {"platforms", ListSubject::platforms},
                                                                  {"findings", ListSubject::findings}}};
 
+inline constexpr ChoiceWords<node::Profile, 4> profile_words{{{"prolog", node::Profile::prolog},
+                                                              {"epilog", node::Profile::epilog},
+                                                              {"health", node::Profile::health},
+                                                              {"acceptance", node::Profile::acceptance}}};
+
 /// The words alone, for the table of options.
 template <typename Choice, std::size_t count>
 constexpr std::array<const char*, count> words_of(const ChoiceWords<Choice, count>& choices) {

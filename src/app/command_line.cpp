@@ -496,6 +496,24 @@ ParsedCommand parse_topology(const CommandRow& command, const Words& words) {
   return options;
 }
 
+ParsedCommand parse_node(const CommandRow& command, const Words& words) {
+  const ParsedWords parsed = parse_words(command, words);
+  if (parsed.help) return HelpRequest{command_help(command)};
+  refuse_others(command, parsed);
+  NodeOptions options;
+  options.profile = choice_of(parsed, "profile", profile_words);
+  if (parsed.has("budget"))
+    options.budget = duration_of(parsed, "budget", nanoseconds(0), milliseconds(100), hours(1));
+  options.config_file = text_of(parsed, "config", "");
+  options.expect_file = text_of(parsed, "expect", "");
+  options.targets_file = text_of(parsed, "targets", "");
+  options.storage_path = text_of(parsed, "storage-path", "");
+  options.json_file = text_of(parsed, "json", "");
+  options.sysroot = text_of(parsed, "sysroot", options.sysroot);
+  options.slurm = parsed.has("slurm");
+  return options;
+}
+
 ParsedCommand parse_diagnose(const CommandRow& command, const Words& words) {
   const ParsedWords parsed = parse_words(command, words);
   if (parsed.help) return HelpRequest{command_help(command)};
@@ -597,6 +615,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
   if (name == "run") return parse_run(command, words, known_check_ids);
   if (name == "launch") return parse_launch(command, words, known_check_ids);
   if (name == "topology") return parse_topology(command, words);
+  if (name == "node") return parse_node(command, words);
   if (name == "report") return parse_report(command, words);
   if (name == "diagnose") return parse_diagnose(command, words);
   if (name == "compare") return parse_compare(command, words);

@@ -23,6 +23,7 @@ constexpr const char* tolerance_help =
 
 constexpr auto suite_choices = words_of(suite_words);
 constexpr auto progress_choices = words_of(progress_words);
+constexpr auto profile_choices = words_of(profile_words);
 constexpr auto topology_format_choices = words_of(topology_format_words);
 constexpr auto report_format_choices = words_of(report_format_words);
 constexpr auto pairs_choices = words_of(pairs_words);
@@ -93,6 +94,28 @@ constexpr std::array<OptionRow, 5> launch_options{{
     {"dry-run", 0, "", "show the mpirun command and why, and start nothing", false},
 }};
 
+constexpr std::array<OptionRow, 9> node_options{{
+    {"profile", 0, "NAME",
+     "prolog and health look and touch nothing; the others use devices that nobody else does", false,
+     Names::nothing, profile_choices},
+    {"budget", 0, "DURATION",
+     "the whole ends within it and a second, 100ms to 1h (default by profile: prolog and health 5s, epilog "
+     "30s, "
+     "acceptance 5m)",
+     false},
+    {"config", 0, "FILE", "the site's fabricheck.toml; without one nothing is ever drained", false,
+     Names::file},
+    {"expect", 0, "FILE", expect_help, false, Names::file},
+    {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false, Names::file},
+    {"storage-path", 0, "DIR", "a folder that has to be mounted and writable", false, Names::folder},
+    {"json", 0, "FILE", "write the result to FILE, or to standard output (-)", false, Names::file},
+    {"sysroot", 0, "DIR",
+     "look for sys and proc in DIR instead of / (a machine recorded by scripts/capture-node)", false,
+     Names::folder},
+    {"slurm", 0, "",
+     "act on Slurm as the configuration says; exit with 1 only when the job must not run here", false},
+}};
+
 constexpr std::array<OptionRow, 8> topology_options{{
     {"format", 0, "FORMAT", "without it the ending of --save's FILE decides", false, Names::nothing,
      topology_format_choices},
@@ -139,6 +162,10 @@ constexpr std::array<const char*, 5> run_examples{
 constexpr std::array<const char*, 3> launch_examples{
     "fabricheck launch --hosts node1,node2 -- run --suite acceptance",
     "fabricheck launch --hostfile hosts.txt --dry-run -- run", "salloc -N 4 fabricheck launch -- run"};
+constexpr std::array<const char*, 4> node_examples{
+    "fabricheck node", "fabricheck node --profile health --json -",
+    "fabricheck node --config /etc/fabricheck/fabricheck.toml --slurm",
+    "fabricheck node --expect good.toml --budget 2s"};
 constexpr std::array<const char*, 5> topology_examples{
     "fabricheck topology", "fabricheck topology --format matrix", "fabricheck topology --save node7.svg",
     "fabricheck topology --save-expectation good.toml",
@@ -156,8 +183,8 @@ constexpr std::array<const char*, 4> diagnose_examples{
 constexpr std::array<const char*, 3> list_examples{"fabricheck list checks", "fabricheck list platforms",
                                                    "fabricheck list findings"};
 
-const std::array<CommandRow, 7>& rows() {
-  static const std::array<CommandRow, 7> table{{
+const std::array<CommandRow, 8>& rows() {
+  static const std::array<CommandRow, 8> table{{
       {"run", "", "measure, judge and report",
        "Started by mpirun, mpiexec or srun it uses that world; started by hand it goes through launch: on "
        "the hosts of\n"
@@ -169,6 +196,12 @@ const std::array<CommandRow, 7>& rows() {
        "the Slurm\n"
        "allocation, else it is this machine alone. What follows -- is the run; without it, plain run.",
        launch_options, launch_examples, true},
+      {"node", "", "check this node alone, as around a job of Slurm",
+       "Whether its devices answer and are whole, and what jobs need is there; no MPI is started. In slurm/ "
+       "are a "
+       "prolog,\n"
+       "an epilog and a health check that call it with --slurm.",
+       node_options, node_examples, true},
       {"topology", "", "show what this machine has",
        "Hosts, NUMA nodes, PCI switches, GPUs, NVLink, RDMA devices and how they are joined; with --expect, "
        "--platform "

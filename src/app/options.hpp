@@ -10,6 +10,7 @@
 #include "app/topology_checks.hpp"
 #include "core/target.hpp"
 #include "core/variant.hpp"
+#include "node/catalog.hpp"
 
 namespace fabricheck::app {
 
@@ -73,6 +74,18 @@ struct LaunchOptions {
   std::chrono::nanoseconds timeout{};             ///< the whole job; 0: derived from the run's budget
   std::vector<std::string> run_arguments{"run"};  ///< what follows `--`, beginning with "run"
   RunOptions run;                                 ///< the same, parsed
+};
+
+struct NodeOptions {
+  node::Profile profile{node::Profile::prolog};
+  std::optional<std::chrono::nanoseconds> budget;  ///< none: the configuration's, or by profile
+  std::string config_file;                         ///< empty: built-in settings, which only observe
+  std::string expect_file;                         ///< goes before the configuration's
+  std::string targets_file;
+  std::string storage_path;
+  std::string json_file;     ///< "-": standard output; empty: none
+  std::string sysroot{"/"};  ///< where /sys and /proc are looked for
+  bool slurm{};              ///< act on Slurm, and exit as Slurm takes it
 };
 
 enum class ListSubject { checks, targets, platforms, findings };

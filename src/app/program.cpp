@@ -20,6 +20,7 @@
 #include "app/job_network.hpp"
 #include "app/known_words.hpp"
 #include "app/launch.hpp"
+#include "app/node.hpp"
 #include "app/probe_host.hpp"
 #include "app/result_file.hpp"
 #include "app/run.hpp"
@@ -62,6 +63,12 @@ std::vector<config::KnownCheck> known_checks() {
   return known;
 }
 
+const topology::FactRow* find_fact(std::string_view id) {
+  for (const topology::FactRow& row : topology::catalog())
+    if (row.id == id) return &row;
+  return nullptr;
+}
+
 int list(const ListOptions& options) {
   std::string text;
   if (options.subject == ListSubject::checks) {
@@ -71,6 +78,10 @@ int list(const ListOptions& options) {
     }
     for (const topology::FactRow& row : topology::catalog())
       text += fmt::format("{:<24} {:<5} {}\n", row.id, "", row.description);
+    text += "\nBy fabricheck node:\n";
+    for (const node::NodeRow& row : node::catalog())
+      if (find_fact(row.id) == nullptr)
+        text += fmt::format("  {:<22} {:<5} {}\n", row.id, "", row.description);
   } else if (options.subject == ListSubject::findings) {
     text = findings_text();
   } else if (options.subject == ListSubject::platforms) {
@@ -221,6 +232,7 @@ int dispatch(int argc, char** argv, const Hooks& hooks) {
   if (const auto* options = std::get_if<LaunchOptions>(&parsed)) return launch(*options, launch_context());
   if (const auto* options = std::get_if<ListOptions>(&parsed)) return list(*options);
   if (const auto* options = std::get_if<TopologyOptions>(&parsed)) return show_topology(*options);
+  if (const auto* options = std::get_if<NodeOptions>(&parsed)) return check_node(*options, argv);
   if (const auto* options = std::get_if<CompareOptions>(&parsed)) return compare_results(*options);
   if (const auto* options = std::get_if<DiagnoseOptions>(&parsed))
     return diagnose_files(*options, {argv, argv + argc});

@@ -21,6 +21,7 @@ ROOMS = {  # folder -> room
     "src/control": "control",
     "src/device": "device",
     "src/plan": "plan",
+    "src/process": "process",
     "src/node": "node",
     "src/diagnose": "diagnose",
     "src/report": "report",
@@ -34,7 +35,8 @@ ROOMS = {  # folder -> room
 ALLOWED: dict[str, set[str]] = {
     "core": set(),
     "control": {"core"},
-    "topology": {"core", "topology model"},
+    "process": {"core"},
+    "topology": {"core", "process", "topology model"},
     "device": {"core"},
     "plan": {"core", "topology model"},
     "diagnose": {"core", "topology model"},
@@ -42,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"core"},
     "fabric": {"core", "device", "topology model"},
     "collectives": {"core", "device", "topology model"},
-    "node": {"core", "device", "topology model"},
+    "node": {"core", "device", "process", "topology model"},
     "app": {*ROOMS.values(), "topology model"},
 }
 TOPOLOGY_MODEL = re.compile(r"^topology/model(/|\.hpp$|_[a-z_]+\.hpp$)")

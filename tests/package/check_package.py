@@ -19,6 +19,12 @@ from pathlib import Path
 FILES = {  # below the prefix -> whether it can be executed
     "bin/fabricheck": True,
     "share/fabricheck/fabricheck.schema.json": False,
+    "share/fabricheck/slurm/prolog.sh": True,
+    "share/fabricheck/slurm/epilog.sh": True,
+    "share/fabricheck/slurm/healthcheck.sh": True,
+    "share/fabricheck/slurm/acceptance.sbatch": True,
+    "share/fabricheck/slurm/fabricheck.toml": False,
+    "share/fabricheck/slurm/README.md": False,
     "share/bash-completion/completions/fabricheck": False,
     "share/doc/fabricheck/README.md": False,
 }

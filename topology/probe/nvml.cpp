@@ -5,20 +5,19 @@
 
 #include <utility>
 
-#include "topology/probe/child.hpp"
 #include "topology/probe/nvml_reader.hpp"
 
 namespace fabricheck::topology {
 
-NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline) {
+NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline, NvmlDetail detail) {
   using Outcome = NvmlAnswer::Outcome;
   NvmlReader reader;
-  const ChildEnd end =
-      run_in_child([&](int descriptor) { write_nvml_records(library, descriptor); }, deadline,
-                   [&](std::string_view bytes) {
-                     reader.take(bytes);
-                     return !reader.complete();
-                   });
+  const process::ChildEnd end = process::run_in_child(
+      [&](int descriptor) { write_nvml_records(library, descriptor, detail); }, deadline,
+      [&](std::string_view bytes) {
+        reader.take(bytes);
+        return !reader.complete();
+      });
   if (!end.failure.empty()) {
     NvmlAnswer answer;
     answer.reason = end.failure;
@@ -26,9 +25,12 @@ NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadli
   }
   if (!end.in_time) {
     const double seconds = std::chrono::duration<double>(deadline).count();
-    return std::move(reader).finish(Outcome::hung, fmt::format("NVML did not return within {:g} s", seconds));
+    NvmlAnswer answer =
+        std::move(reader).finish(Outcome::hung, fmt::format("NVML did not return within {:g} s", seconds));
+    answer.left_behind = end.left_behind;
+    return answer;
   }
-  return std::move(reader).finish(Outcome::failed, "NVML " + how_it_ended(end.status));
+  return std::move(reader).finish(Outcome::failed, "NVML " + process::how_it_ended(end.status));
 }
 
 }  // namespace fabricheck::topology

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/topology_record.hpp"
+#include "process/child.hpp"
 
 namespace fabricheck::topology {
 
@@ -25,14 +27,19 @@ struct NvmlAnswer {
   /// In order of index, without numa_node; pci_address in the form of sysfs, empty when not known. All that
   /// NVML counts: those that have no handle, or at which NVML stopped, have status and problem.
   std::vector<Gpu> gpus;
-  std::vector<std::string> unknown;  ///< sentences on single values
+  std::vector<std::string> unknown;               ///< sentences on single values
+  std::optional<process::ProcessId> left_behind;  ///< the child, where it could not be killed
 };
+
+/// How much is asked of each GPU: `brief` is whether it works and is whole, by about twenty calls.
+enum class NvmlDetail { full, brief };
 
 /// Whether dlopen finds the library; asks nothing of it.
 bool nvml_library_exists(const std::string& library);
 
 /// Opens the library in a forked child, asks it, and comes back at the deadline whatever happens.
-NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline);
+NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline,
+                    NvmlDetail detail = NvmlDetail::full);
 
 /// What the records of one child say. Any text will do: what is no record is passed over.
 NvmlAnswer parse_nvml_records(std::string_view text);
@@ -43,6 +50,6 @@ NvmlAnswer parse_nvml_records(std::string_view text);
 ///   gpu I (has a handle) · set I KEY VALUE · done I · failed I STATUS PROBLEM ·
 ///   link I L ACTIVE GENERATION SPEED_MBps REMOTE PCI · errors I L REPLAY RECOVERY FLIT DATA ·
 ///   missing CALL WHAT · error CALL CODE TEXT I
-void write_nvml_records(const std::string& library, int descriptor);
+void write_nvml_records(const std::string& library, int descriptor, NvmlDetail detail = NvmlDetail::full);
 
 }  // namespace fabricheck::topology

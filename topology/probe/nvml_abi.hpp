@@ -94,6 +94,7 @@ constexpr unsigned kFieldLinkCount = 91;
 constexpr unsigned kFieldReplay = 161;  // these with the link as scope
 constexpr unsigned kFieldRecovery = 162;
 constexpr unsigned kFieldSpeed = 164;
+constexpr unsigned kFieldState = 165;           // NVML_FI_DEV_NVLINK_GET_STATE, 1: active
 constexpr unsigned kFieldRecoveryEvents = 215;  // Blackwell, in place of 162
 constexpr int kRemoteGpu = 0;
 constexpr int kRemoteIbmNpu = 1;

@@ -117,4 +117,8 @@ class Calls {
 /// Writes the links of a GPU, their state, speed, other end and error counters.
 void write_links(Calls& calls, Records& records, Device device, unsigned index, int compute_major);
 
+/// The same by as few calls as can be: states and errors of all links at once, the other end of the first
+/// active one for all. False, and nothing is written, where this driver cannot tell it so.
+bool write_links_briefly(Calls& calls, Records& records, Device device, unsigned index);
+
 }  // namespace fabricheck::topology::nvml

@@ -126,18 +126,25 @@ struct Remote {
   std::string address{"-"};
 };
 
+constexpr const char* kWhatRemote = "what NVLinks lead to";
+
+/// "gpu", "cpu", "switch", or "-".
+std::string remote_kind(Calls& calls, Device device, unsigned link) {
+  unsigned type = 0;
+  if (calls.ask_link<GetOfLink>("nvmlDeviceGetNvLinkRemoteDeviceType", kWhatRemote, device, link, &type) !=
+      kSuccess) {
+    return "-";
+  }
+  if (type == kRemoteGpu) return "gpu";
+  if (type == kRemoteIbmNpu) return "cpu";
+  return type == kRemoteSwitch ? "switch" : "-";
+}
+
 Remote remote_of(Calls& calls, Device device, unsigned link) {
   Remote remote;
-  unsigned type = 0;
-  constexpr const char* kWhat = "what NVLinks lead to";
-  if (calls.ask_link<GetOfLink>("nvmlDeviceGetNvLinkRemoteDeviceType", kWhat, device, link, &type) ==
-      kSuccess) {
-    if (type == kRemoteGpu) remote.kind = "gpu";
-    if (type == kRemoteIbmNpu) remote.kind = "cpu";
-    if (type == kRemoteSwitch) remote.kind = "switch";
-  }
+  remote.kind = remote_kind(calls, device, link);
   PciInfo pci{};
-  if (calls.ask_link<GetRemotePci>("nvmlDeviceGetNvLinkRemotePciInfo_v2", kWhat, device, link, &pci) !=
+  if (calls.ask_link<GetRemotePci>("nvmlDeviceGetNvLinkRemotePciInfo_v2", kWhatRemote, device, link, &pci) !=
       kSuccess) {
     return remote;
   }
@@ -231,6 +238,41 @@ void write_links(Calls& calls, Records& records, Device device, unsigned index, 
                  text_of(speed_MBps(fields, link, generation)), remote.kind, remote.address});
     counters.write(records, index, link);
   }
+}
+
+bool write_links_briefly(Calls& calls, Records& records, Device device, unsigned index) {
+  Fields fields(calls, device);
+  fields.want(kFieldLinkCount);
+  fields.fetch();
+  const auto count = fields.get(kFieldLinkCount);
+  if (!count || *count > kMaxLinks) return false;
+  const auto links = static_cast<unsigned>(*count);
+  for (unsigned link = 0; link < links; ++link) {
+    for (const unsigned field : {kFieldState, kFieldReplay, kFieldRecovery, kFieldRecoveryEvents}) {
+      fields.want(field, link);
+    }
+  }
+  fields.fetch();
+  for (unsigned link = 0; link < links; ++link)
+    if (!fields.get(kFieldState, link)) return false;
+  std::string kind = "-";
+  for (unsigned link = 0; link < links && kind == "-"; ++link) {
+    if (fields.get(kFieldState, link) == 0) continue;
+    kind = remote_kind(calls, device, link);
+    break;
+  }
+  const std::string gpu = std::to_string(index);
+  for (unsigned link = 0; link < links; ++link) {
+    const bool active = fields.get(kFieldState, link) != 0;
+    const std::string number = std::to_string(link);
+    records.add({"link", gpu, number, active ? "1" : "0", "-", "-", kind, "-"});
+    const auto replay = fields.get(kFieldReplay, link);
+    auto recovery = fields.get(kFieldRecovery, link);
+    if (!recovery) recovery = fields.get(kFieldRecoveryEvents, link);
+    if (replay.value_or(0) > 0 || recovery.value_or(0) > 0)
+      records.add({"errors", gpu, number, text_of(replay), text_of(recovery), "-", "-"});
+  }
+  return true;
 }
 
 }  // namespace fabricheck::topology::nvml

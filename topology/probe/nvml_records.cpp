@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,22 @@ class GpuWriter {
   GpuWriter(Calls& calls, Records& records, Device device, unsigned index)
       : calls_{calls}, records_{records}, device_{device}, index_{index}, number_{std::to_string(index)} {}
 
+  /// Whether it works and is whole, by about twenty calls: what nobody judges it by is left out.
+  void write_briefly() {
+    pci();
+    name();
+    link_to_host_briefly();
+    mig();
+    ecc("ecc_corrected", kCorrected, kVolatile);
+    ecc("ecc_uncorrected", kUncorrected, kVolatile);
+    // A GPU that remaps rows retires no pages.
+    if (!remapped_rows()) retired_pages();
+    throttle();
+    fabric();
+    if (!write_links_briefly(calls_, records_, device_, index_))
+      write_links(calls_, records_, device_, index_, capability());
+  }
+
   void write() {
     identity();
     const int compute_major = capability();
@@ -50,9 +67,11 @@ class GpuWriter {
   void set(const char* key, const std::string& value) { records_.add({"set", number_, key, value}); }
   void set(const char* key, unsigned long long value) { set(key, std::to_string(value)); }
 
-  void number(const char* key, Calls::Names names, const char* what) {
+  std::optional<unsigned> number(const char* key, Calls::Names names, const char* what) {
     unsigned value = 0;
-    if (calls_.ask<GetNumber>(names, what, device_, &value)) set(key, value);
+    if (!calls_.ask<GetNumber>(names, what, device_, &value)) return std::nullopt;
+    set(key, value);
+    return value;
   }
 
   void of_kind(const char* key, const char* name, int kind, const char* what) {
@@ -60,20 +79,24 @@ class GpuWriter {
     if (calls_.ask<GetOfKind>({name}, what, device_, kind, &value)) set(key, value);
   }
 
-  void identity() {
-    PciInfo pci{};
-    if (calls_.ask<GetPciInfo>({"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2"},
-                               "the PCI address of GPUs", device_, &pci)) {
-      pci.bus_id.back() = '\0';
-      pci.legacy_bus_id.back() = '\0';
-      auto address = pci_address(pci.bus_id.data());
-      if (!address) address = pci_address(pci.legacy_bus_id.data());
-      set("pci", address.value_or("-"));
-      if (!address) {
-        records_.add({"error", "nvmlDeviceGetPciInfo_v3", "0",
-                      fmt::format("'{}' is no PCI address", pci.bus_id.data()), number_});
-      }
+  void pci() {
+    PciInfo info{};
+    if (!calls_.ask<GetPciInfo>({"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2"},
+                                "the PCI address of GPUs", device_, &info))
+      return;
+    info.bus_id.back() = '\0';
+    info.legacy_bus_id.back() = '\0';
+    auto address = pci_address(info.bus_id.data());
+    if (!address) address = pci_address(info.legacy_bus_id.data());
+    set("pci", address.value_or("-"));
+    if (!address) {
+      records_.add({"error", "nvmlDeviceGetPciInfo_v3", "0",
+                    fmt::format("'{}' is no PCI address", info.bus_id.data()), number_});
     }
+  }
+
+  void identity() {
+    pci();
     text("uuid", "nvmlDeviceGetUUID", "the UUID of GPUs");
     name();
     text("vbios", "nvmlDeviceGetVbiosVersion", "the VBIOS version of GPUs");
@@ -131,15 +154,35 @@ class GpuWriter {
     number("pcie_replays", {"nvmlDeviceGetPcieReplayCounter"}, "the PCIe replays of GPUs");
   }
 
-  void modes() {
+  void link_to_host_briefly() {
+    constexpr const char* kWhat = "the PCIe link of GPUs";
+    constexpr unsigned kMostLanes = 16;
+    number("pcie_gen", {"nvmlDeviceGetCurrPcieLinkGeneration"}, kWhat);
+    number("pcie_max_gen", {"nvmlDeviceGetMaxPcieLinkGeneration"}, kWhat);
+    if (number("pcie_width", {"nvmlDeviceGetCurrPcieLinkWidth"}, kWhat) != kMostLanes)
+      number("pcie_max_width", {"nvmlDeviceGetMaxPcieLinkWidth"}, kWhat);
+    number("pcie_replays", {"nvmlDeviceGetPcieReplayCounter"}, "the PCIe replays of GPUs");
+  }
+
+  void ecc_mode() {
     unsigned now = 0;
     unsigned pending = 0;
     if (calls_.ask<GetTwo>({"nvmlDeviceGetEccMode"}, "whether ECC is on", device_, &now, &pending)) {
       set("ecc", now);
     }
+  }
+
+  void mig() {
+    unsigned now = 0;
+    unsigned pending = 0;
     if (calls_.ask<GetTwo>({"nvmlDeviceGetMigMode"}, "whether MIG is on", device_, &now, &pending)) {
       set("mig", now);
     }
+  }
+
+  void modes() {
+    ecc_mode();
+    mig();
     number("persistence", {"nvmlDeviceGetPersistenceMode"}, "the persistence mode");
     number("power_limit", {"nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetPowerManagementLimit"},
            "the power limit of GPUs");
@@ -154,26 +197,40 @@ class GpuWriter {
     ecc("ecc_uncorrected", kUncorrected, kVolatile);
     ecc("ecc_corrected_lifetime", kCorrected, kAggregate);
     ecc("ecc_uncorrected_lifetime", kUncorrected, kAggregate);
+    remapped_rows();
+    retired_pages();
+    throttle();
+    of_kind("sm_clock", "nvmlDeviceGetClockInfo", kClockSm, "the clocks of GPUs");
+    of_kind("memory_clock", "nvmlDeviceGetClockInfo", kClockMemory, "the clocks of GPUs");
+    of_kind("temperature", "nvmlDeviceGetTemperature", kGpuTemperature, "the temperature of GPUs");
+    number("power", {"nvmlDeviceGetPowerUsage"}, "the power that GPUs draw");
+  }
+
+  /// Whether the GPU has them.
+  bool remapped_rows() {
     std::array<unsigned, 4> rows{};
-    if (calls_.ask<GetRows>({"nvmlDeviceGetRemappedRows"}, "the remapped rows of GPUs", device_, &rows[0],
-                            &rows[1], &rows[2], &rows[3])) {
-      set("rows_corrected", rows[0]);
-      set("rows_uncorrected", rows[1]);
-      set("remap_pending", rows[2]);
-      set("remap_failed", rows[3]);
-    }
+    if (!calls_.ask<GetRows>({"nvmlDeviceGetRemappedRows"}, "the remapped rows of GPUs", device_, &rows[0],
+                             &rows[1], &rows[2], &rows[3]))
+      return false;
+    set("rows_corrected", rows[0]);
+    set("rows_uncorrected", rows[1]);
+    set("remap_pending", rows[2]);
+    set("remap_failed", rows[3]);
+    return true;
+  }
+
+  void retired_pages() {
     number("retirement_pending", {"nvmlDeviceGetRetiredPagesPendingStatus"},
            "whether memory pages wait to be retired");
+  }
+
+  void throttle() {
     unsigned long long reasons = 0;
     if (calls_.ask<GetBits>(
             {"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"},
             "why clocks are throttled", device_, &reasons)) {
       set("throttle", reasons);
     }
-    of_kind("sm_clock", "nvmlDeviceGetClockInfo", kClockSm, "the clocks of GPUs");
-    of_kind("memory_clock", "nvmlDeviceGetClockInfo", kClockMemory, "the clocks of GPUs");
-    of_kind("temperature", "nvmlDeviceGetTemperature", kGpuTemperature, "the temperature of GPUs");
-    number("power", {"nvmlDeviceGetPowerUsage"}, "the power that GPUs draw");
   }
 
   void ecc(const char* key, int type, int counter) {
@@ -225,7 +282,7 @@ class GpuWriter {
   std::string number_;
 };
 
-void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned index) {
+void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned index, NvmlDetail detail) {
   constexpr const char* kCall = "nvmlDeviceGetHandleByIndex_v2";
   const std::string number = std::to_string(index);
   Device device = nullptr;
@@ -239,7 +296,8 @@ void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned i
   }
   records.add({"gpu", number});
   try {
-    GpuWriter(calls, records, device, index).write();
+    GpuWriter writer(calls, records, device, index);
+    detail == NvmlDetail::brief ? writer.write_briefly() : writer.write();
     records.add({"done", number});
   } catch (const GpuStopped& stopped) {
     records.add({"failed", number, "not answering", stopped.problem});
@@ -261,7 +319,7 @@ void write_host(Calls& calls, Records& records) {
 }
 
 /// Everything between dlopen and the end; what goes wrong as a whole is one record.
-void write_all(const std::string& library, void* handle, Records& records) {
+void write_all(const std::string& library, void* handle, Records& records, NvmlDetail detail) {
   Calls calls(handle, records);
   const bool new_init = calls.symbol<Init>("nvmlInit_v2") != nullptr;
   const char* const init_name = new_init ? "nvmlInit_v2" : "nvmlInit";
@@ -291,7 +349,7 @@ void write_all(const std::string& library, void* handle, Records& records) {
     return;
   }
   records.add({"count", std::to_string(count)});
-  for (unsigned index = 0; index < count; ++index) write_gpu(calls, records, get_handle, index);
+  for (unsigned index = 0; index < count; ++index) write_gpu(calls, records, get_handle, index, detail);
   records.add({"end"});
   records.flush();
   if (const auto shutdown = calls.symbol<Init>("nvmlShutdown")) shutdown();
@@ -306,7 +364,7 @@ bool nvml_library_exists(const std::string& library) {
   return true;
 }
 
-void write_nvml_records(const std::string& library, int descriptor) {
+void write_nvml_records(const std::string& library, int descriptor, NvmlDetail detail) {
   Records records(descriptor);
   records.add({"at", "dlopen"});
   records.flush();
@@ -319,7 +377,7 @@ void write_nvml_records(const std::string& library, int descriptor) {
     records.add({"problem", absent ? "no_library" : "failed",
                  absent ? library + " is not on this host" : std::string(reason)});
   } else {
-    write_all(library, handle, records);
+    write_all(library, handle, records, detail);
   }
   records.flush();
 }

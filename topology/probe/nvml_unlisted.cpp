@@ -12,7 +12,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "topology/probe/child.hpp"
+#include "process/child.hpp"
 #include "topology/probe/environment.hpp"
 #include "topology/probe/pci.hpp"
 #include "topology/probe/sysfs.hpp"
@@ -88,12 +88,12 @@ void open_nodes(const std::vector<std::string>& paths, int pipe_end) {
 std::vector<int> open_errors(const std::vector<std::string>& paths, std::chrono::milliseconds deadline) {
   std::string text;
   std::size_t lines = 0;
-  run_in_child([&](int pipe_end) { open_nodes(paths, pipe_end); }, deadline,
-               [&](std::string_view bytes) {
-                 text += bytes;
-                 lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-                 return lines < paths.size();
-               });
+  process::run_in_child([&](int pipe_end) { open_nodes(paths, pipe_end); }, deadline,
+                        [&](std::string_view bytes) {
+                          text += bytes;
+                          lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+                          return lines < paths.size();
+                        });
   std::vector<int> errors;
   std::istringstream numbers(text);
   for (std::string line; std::getline(numbers, line);) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,12 @@ struct ProbeOptions {
   /// What dlopen is asked for; empty: do not ask. A recorded machine is asked only with an absolute path.
   std::string nvml_library{"libnvidia-ml.so.1"};
   std::chrono::milliseconds nvml_deadline{10'000};  ///< after it NVML counts as not answering
+  /// Ask NVML only whether each GPU works and is whole: for those who have no time.
+  bool brief{};
+  /// Called with the name of each RDMA device before it is read: a dead one may never come back.
+  std::function<void(const std::string&)> at;
+  /// Called with the process (id and start, as in process::ProcessId) that asks NVML and outlived SIGKILL.
+  std::function<void(std::int64_t, std::uint64_t)> left_behind;
 };
 
 /// Everything; never throws for what is missing, which goes to Host::unknown. Without GPU at most about 50
@@ -24,7 +32,8 @@ Host probe_host(const ProbeOptions& options);
 
 /// RDMA devices, ports and GIDs from `sysroot`/sys/class/infiniband; unreadable entries are added to
 /// `unknown`.
-std::vector<RdmaDevice> probe_rdma(const std::string& sysroot, std::vector<std::string>& unknown);
+std::vector<RdmaDevice> probe_rdma(const std::string& sysroot, std::vector<std::string>& unknown,
+                                   const std::function<void(const std::string&)>& at = {});
 
 /// GPUs by NVML opened at run time; a GPU that PCI shows and NVML does not answer for is listed with name
 /// "not answering", or "not asked" where the options say that NVML is not to be asked. NVML runs in a forked

@@ -58,7 +58,8 @@ void add_pci_facts(const std::string& sysroot, RdmaDevice& device) {
 
 }  // namespace
 
-std::vector<RdmaDevice> probe_rdma(const std::string& sysroot, std::vector<std::string>& unknown) {
+std::vector<RdmaDevice> probe_rdma(const std::string& sysroot, std::vector<std::string>& unknown,
+                                   const std::function<void(const std::string&)>& at) {
   std::vector<RdmaDevice> devices;
   const fs::path folder = fs::path(sysroot) / "sys/class/infiniband";
   std::error_code error;
@@ -75,6 +76,7 @@ std::vector<RdmaDevice> probe_rdma(const std::string& sysroot, std::vector<std::
   net.sysroot = sysroot;
   if (!names->empty()) net.subnets = read_routes(sysroot, unknown);
   for (const auto& name : *names) {
+    if (at) at(name);
     const fs::path entry = folder / name;
     if (!fs::is_directory(entry, error)) {
       unknown.push_back(fmt::format("RDMA: {} is not a device folder{}", entry.string(),

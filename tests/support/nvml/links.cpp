@@ -56,6 +56,7 @@ Told field(const Device* device, unsigned id, unsigned link) {
   constexpr unsigned kReplay = 161;
   constexpr unsigned kRecovery = 162;
   constexpr unsigned kSpeed = 164;
+  constexpr unsigned kState = 165;
   constexpr unsigned kRecoveryEvents = 215;
   constexpr long long kVersion5 = 7;
   if (!Machine::get().number(device->index, "/nvlinks/count")) return {kNotSupported, 0};
@@ -68,6 +69,8 @@ Told field(const Device* device, unsigned id, unsigned link) {
       return number(device, "/nvlinks/common_speed_MBps");
     case kSpeed:
       return active(device, link) ? number(device, "/nvlinks/speed_MBps") : Told{kNotSupported, 0};
+    case kState:
+      return {0, active(device, link) ? 1 : 0};
     case kReplay:
     case kRecovery:
       if (blackwell) return {kNotSupported, 0};

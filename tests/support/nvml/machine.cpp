@@ -1,14 +1,17 @@
 #include "support/nvml/machine.hpp"
 
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace fabricheck::standin {
@@ -43,6 +46,15 @@ bool means(const Json* rule, const std::string& call, int gpu, int link) {
   return rule->value("gpu", gpu) == gpu && rule->value("link", link) == link;
 }
 
+/// machine.json beside the library, for callers whose environment is taken from them; empty: there is none.
+std::string machine_beside_library() {
+  Dl_info library{};
+  if (::dladdr(reinterpret_cast<void*>(&machine_beside_library), &library) == 0) return {};
+  const auto file = std::filesystem::path(library.dli_fname).parent_path() / "machine.json";
+  std::error_code unreadable;
+  return std::filesystem::exists(file, unreadable) ? file.string() : std::string{};
+}
+
 }  // namespace
 
 struct Machine::Content {
@@ -58,8 +70,9 @@ struct Machine::Content {
 };
 
 Machine::Machine() : content_{std::make_unique<Content>()} {
-  const char* const file = std::getenv("FABRICHECK_STANDIN_NVML");
-  if (file == nullptr) {
+  std::string file = machine_beside_library();
+  if (const char* const named = std::getenv("FABRICHECK_STANDIN_NVML"); named != nullptr) file = named;
+  if (file.empty()) {
     fault_ = "FABRICHECK_STANDIN_NVML names no file";
     return;
   }
@@ -93,6 +106,8 @@ const Machine& Machine::get() {
 unsigned Machine::count() const { return static_cast<unsigned>(content_->gpus.size()); }
 
 int Machine::enter(const char* call, int gpu, int link) const {
+  if (const auto delay_ms = number(kHost, "/delay_ms"))
+    std::this_thread::sleep_for(std::chrono::milliseconds(*delay_ms));
   while (means(content_->hang, call, gpu, link)) ::pause();
   if (means(content_->crash, call, gpu, link)) {
     std::raise(SIGSEGV);

@@ -52,10 +52,10 @@ TEST(CommandLine, Commands) {
   EXPECT_EQ(error({}), "no command is given; fabricheck help lists them");
   EXPECT_EQ(error({"rnu"}), "unknown command 'rnu'; did you mean 'run'?");
   EXPECT_EQ(error({""}),
-            "unknown command ''; known are run, launch, topology, diagnose, report, compare, list, help, "
+            "unknown command ''; known are run, launch, node, topology, diagnose, report, compare, list, help, "
             "--version");
   EXPECT_EQ(error({"--verson"}), "unknown option '--verson'; did you mean '--version'?");
-  EXPECT_THAT(error({"node"}), StartsWith("unknown command 'node'"));
+  EXPECT_THAT(error({"soak"}), StartsWith("unknown command 'soak'"));
   EXPECT_TRUE(std::holds_alternative<VersionRequest>(parse({"--version"})));
   EXPECT_EQ(error({"--version", "now"}), "--version: unexpected argument 'now'");
 }

@@ -167,6 +167,57 @@ TEST_F(NvmlMachines, FabricManagerDown) {
   }
 }
 
+TEST_F(NvmlMachines, BriefTellsWhatAGpuIsJudgedBy) {
+  baseboard();
+  for (const char* const machine :
+       {"h100x8.json", "link_down.json", "ecc_errors.json", "fabric_manager_down.json"}) {
+    replay(machine);
+    options_.brief = false;
+    const Host full = probe();
+    options_.brief = true;
+    const Host brief = probe();
+    ASSERT_EQ(brief.gpus.size(), full.gpus.size()) << machine;
+    for (std::size_t i = 0; i < full.gpus.size(); ++i) {
+      const Gpu& one = full.gpus[i];
+      const Gpu& other = brief.gpus[i];
+      EXPECT_EQ(other.status, one.status) << machine;
+      EXPECT_EQ(other.name, one.name);
+      EXPECT_EQ(other.pci_address, one.pci_address);
+      EXPECT_EQ(other.pcie.width, one.pcie.width);
+      EXPECT_EQ(other.pcie.max_speed_GTps, one.pcie.max_speed_GTps);
+      EXPECT_EQ(other.mig_enabled, one.mig_enabled);
+      EXPECT_EQ(other.fabric, one.fabric) << machine;
+      ASSERT_EQ(other.health.has_value(), one.health.has_value());
+      EXPECT_EQ(other.health->ecc_uncorrected, one.health->ecc_uncorrected) << machine;
+      EXPECT_EQ(other.health->remap_pending, one.health->remap_pending) << machine;
+      EXPECT_EQ(other.health->throttle_reasons, one.health->throttle_reasons) << machine;
+      ASSERT_EQ(other.nvlinks.size(), one.nvlinks.size());
+      for (std::size_t link = 0; link < one.nvlinks.size(); ++link)
+        EXPECT_EQ(other.nvlinks[link].active, one.nvlinks[link].active) << machine << " GPU " << i;
+    }
+  }
+}
+
+TEST_F(NvmlMachines, BriefAsksAnOlderDriverLinkByLink) {
+  baseboard();
+  replay("link_down.json");
+  options_.brief = true;
+  options_.nvml_library = STANDIN_NVML_R450;
+  const Host host = probe();
+  ASSERT_THAT(host.gpus, SizeIs(8));
+  EXPECT_THAT(host.gpus[0].nvlinks, SizeIs(18));
+  EXPECT_THAT(host.gpus[0].nvlinks, Each(Field(&NvLink::active, Optional(true))));
+}
+
+TEST_F(NvmlMachines, AProbeOfALiveMachineTellsEachNicBeforeItIsRead) {
+  tree_.roce_nic("mlx5_0", "0000:18:00.0");
+  std::vector<std::string> said;
+  std::vector<std::string> unknown;
+  EXPECT_THAT(probe_rdma(tree_.root(), unknown, [&](const std::string& name) { said.push_back(name); }),
+              SizeIs(1));
+  EXPECT_THAT(said, ElementsAre("mlx5_0"));
+}
+
 TEST_F(NvmlMachines, HangKeepsTheGpusBeforeIt) {
   baseboard();
   replay("hangs.json");

@@ -1,4 +1,4 @@
-#include "topology/probe/child.hpp"
+#include "process/child.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,12 +13,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <sstream>
 #include <system_error>
 #include <thread>
 
 #include "core/deadline.hpp"
 
-namespace fabricheck::topology {
+namespace fabricheck::process {
 namespace {
 
 /// How long a child that was told to end is waited for. One that sits in the kernel driver does not end, and
@@ -86,7 +89,31 @@ std::optional<int> reap(pid_t child_id) {
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> start_of(pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string text;
+  std::getline(file, text);
+  // The name, in parentheses, may hold anything: what follows the last one is in order (proc(5)).
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream rest(text.substr(name_end + 1));
+  std::string field;
+  std::string state;
+  constexpr int kState = 3;
+  constexpr int kStart = 22;
+  for (int number = kState; number <= kStart; ++number) {
+    rest >> field;
+    if (number == kState) state = field;
+  }
+  if (!rest || state == "Z" || state == "X") return std::nullopt;
+  std::uint64_t start = 0;
+  const auto [stop, error] = std::from_chars(field.data(), field.data() + field.size(), start);
+  return error == std::errc{} && stop == field.data() + field.size() ? std::optional(start) : std::nullopt;
+}
+
 }  // namespace
+
+bool is_running(const ProcessId& process) { return start_of(process.pid) == process.start_ticks; }
 
 ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::milliseconds deadline,
                       const std::function<bool(std::string_view)>& take) {
@@ -111,8 +138,10 @@ ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::millise
   ::close(ends[0]);
   if (end.in_time) end.status = reap(child_id);
   if (!end.status) {
+    const std::optional<std::uint64_t> start = start_of(child_id);
     ::kill(child_id, SIGKILL);
-    reap(child_id);
+    // A child that nobody else took and that outlives SIGKILL sits in the kernel.
+    if (!reap(child_id) && start && start_of(child_id) == start) end.left_behind = {child_id, *start};
   }
   return end;
 }
@@ -123,4 +152,4 @@ std::string how_it_ended(const std::optional<int>& status) {
   return "ended early";
 }
 
-}  // namespace fabricheck::topology
+}  // namespace fabricheck::process

@@ -1,0 +1,30 @@
+// One look at a node: everything that is probed, each part where it cannot hang this process.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "app/topology_checks.hpp"
+#include "core/node_config.hpp"
+#include "core/node_state.hpp"
+#include "node/facts.hpp"
+#include "node/isolation.hpp"
+
+namespace fabricheck::app {
+
+struct LookOptions {
+  std::string sysroot{"/"};
+  bool skip_gpus{};                      ///< the job has none
+  std::chrono::milliseconds patience{};  ///< for the devices
+  double now_unix_s{};
+};
+
+/// Never throws for what a node lacks or hides.
+node::NodeFacts look_at_node(const LookOptions& options, const NodeConfig& config, const TopologyWords& words,
+                             const NodeState& last, node::Isolation& isolation);
+
+/// What the next visit has to know.
+NodeState state_after(const node::NodeFacts& facts, const NodeState& last, const node::Isolation& isolation,
+                      const std::string& boot, double now_unix_s);
+
+}  // namespace fabricheck::app

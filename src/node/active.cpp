@@ -1,0 +1,172 @@
+#include "node/active.hpp"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <string_view>
+
+#include "node/text_file.hpp"
+#include "topology/model/text.hpp"
+
+namespace fabricheck::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// They have the devices open on every node, and use none of them.
+constexpr std::array<std::string_view, 5> kDaemons{"nvidia-persiste", "nv-fabricmanage", "nv-hostengine",
+                                                   "dcgm-exporter", "nvidia-cuda-mps"};
+
+bool is_device(const std::string& target) {
+  constexpr std::string_view kGpu = "/dev/nvidia";
+  if (target.starts_with(kGpu))
+    return target.size() > kGpu.size() && target[kGpu.size()] >= '0' && target[kGpu.size()] <= '9';
+  return target.starts_with("/dev/infiniband/uverbs");
+}
+
+std::string device_of(const fs::path& process) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(process / "fd", error)) {
+    const fs::path target = fs::read_symlink(entry.path(), error);
+    if (!error && is_device(target.string())) return target.string();
+  }
+  return {};
+}
+
+constexpr std::size_t kMemoryBytes = std::size_t{64} << 20;
+
+/// A pattern that differs from word to word and from pass to pass.
+std::uint64_t pattern(std::size_t word, std::uint64_t pass) {
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
+  return (word + 1) * kOdd ^ (pass * kOdd >> 7U);
+}
+
+/// Writes "ok BYTES" or "wrong WORD" to the pipe.
+void work_on_memory(std::chrono::milliseconds budget, int descriptor) {
+  const Deadline until(budget);
+  void* const place =
+      ::mmap(nullptr, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  std::string said = "none";
+  if (place != MAP_FAILED) {
+    auto* const words = static_cast<volatile std::uint64_t*>(place);
+    constexpr std::size_t count = kMemoryBytes / sizeof(std::uint64_t);
+    std::size_t wrong = count;
+    std::uint64_t passes = 0;
+    do {
+      for (std::size_t i = 0; i < count; ++i) words[i] = pattern(i, passes);
+      for (std::size_t i = 0; i < count && wrong == count; ++i)
+        if (words[i] != pattern(i, passes)) wrong = i;
+      ++passes;
+    } while (wrong == count && !until.over());
+    said = wrong == count ? fmt::format("ok {}", passes * kMemoryBytes) : fmt::format("wrong {}", wrong);
+  }
+  if (::write(descriptor, said.data(), said.size()) < 0) return;
+}
+
+/// Why the row cannot be done here; empty: it can.
+std::string why_not(const NodeRow& row, const std::optional<Host>& host,
+                    const std::vector<DeviceUser>& users) {
+  const std::string_view id = row.id;
+  if (id == "node.host_memory") return {};
+  const bool is_gpu = id == "node.nccl" || id == "node.gpu_bandwidth";
+  if (is_gpu && (!host || host->gpus.empty())) return "no GPU on this node";
+  if (!is_gpu && (!host || host->rdma_devices.empty())) return "no RDMA device on this node";
+  const std::string_view device = is_gpu ? "/dev/nvidia" : "/dev/infiniband";
+  for (const DeviceUser& user : users)
+    if (std::string_view(user.device).starts_with(device))
+      return fmt::format("{} is used by {} (process {}): it is left alone", user.device, user.command,
+                         user.pid);
+  if (is_gpu)
+    for (const Gpu& gpu : host->gpus)
+      if (gpu.mig_enabled.value_or(false))
+        return fmt::format("GPU{} is divided by MIG: it is left alone", gpu.index);
+  return id == "node.nccl"            ? "built without NCCL"
+         : id == "node.gpu_bandwidth" ? "built without CUDA"
+                                      : "this version has no RDMA operations yet";
+}
+
+}  // namespace
+
+std::vector<DeviceUser> device_users(const std::string& sysroot) {
+  std::vector<DeviceUser> users;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(fs::path(sysroot) / "proc", error)) {
+    const std::string name = entry.path().filename().string();
+    std::int64_t pid = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr != name.data() + name.size())
+      continue;
+    if (sysroot == "/" && pid == ::getpid()) continue;
+    const std::string device = device_of(entry.path());
+    if (device.empty()) continue;
+    std::string why;
+    std::string command = read_below(entry.path().string(), "comm", why).value_or("?");
+    command = topology::printable(command.substr(0, command.find('\n')));
+    if (std::any_of(kDaemons.begin(), kDaemons.end(),
+                    [&](std::string_view daemon) { return command.starts_with(daemon); }))
+      continue;
+    users.push_back({pid, command, device});
+  }
+  return users;
+}
+
+Outcome check_host_memory(Isolation& isolation, std::chrono::milliseconds budget) {
+  constexpr std::chrono::milliseconds kGrace{2000};
+  const IsolatedAnswer answer = isolation.run("host memory", budget + kGrace,
+                                              [&](int descriptor) { work_on_memory(budget, descriptor); });
+  Outcome outcome;
+  if (!answer.text) {
+    outcome.verdict = Verdict::inconclusive;
+    outcome.reason = answer.problem;
+  } else if (answer.text->starts_with("ok ")) {
+    std::uint64_t bytes = 0;
+    std::from_chars(answer.text->data() + 3, answer.text->data() + answer.text->size(), bytes);
+    outcome.value = static_cast<double>(bytes);
+    outcome.unit = "B";
+    outcome.reason = "read back as written";
+  } else if (answer.text->starts_with("wrong ")) {
+    Fault fault;
+    fault.text = "host memory read back differs from what was written";
+    fault.kind = "memory-corrupt";
+    fault.deterministic = true;
+    outcome.verdict = Verdict::fail;
+    outcome.reason = fault.text;
+    outcome.faults = {fault};
+  } else {
+    outcome.verdict = Verdict::inconclusive;
+    outcome.reason = "64 MiB of memory were not to be had";
+  }
+  return outcome;
+}
+
+Judgement run_active(const std::vector<PlannedRow>& plan, const std::string& sysroot,
+                     const std::optional<Host>& host, Isolation& isolation, const std::string& host_name) {
+  Judgement judgement;
+  std::optional<std::vector<DeviceUser>> users;
+  for (const PlannedRow& planned : plan) {
+    const NodeRow& row = *planned.row;
+    if (!row.active || !planned.left_out.empty()) continue;  // judge() lists what was left out
+    if (!users) users = device_users(sysroot);
+    const std::string reason = why_not(row, host, *users);
+    if (!reason.empty()) {
+      judgement.not_tested.push_back({row.id, reason});
+      continue;
+    }
+    Outcome outcome = check_host_memory(isolation, row.takes / 2);
+    for (Fault& fault : outcome.faults) {
+      fault.check = row.id;
+      fault.topic = row.topic;
+      judgement.faults.push_back(fault);
+    }
+    if (outcome.verdict == Verdict::inconclusive)
+      judgement.unclear.push_back(fmt::format("{}: {}", row.id, outcome.reason));
+    judgement.checks.push_back(record_of(row, outcome, host_name));
+  }
+  return judgement;
+}
+
+}  // namespace fabricheck::node

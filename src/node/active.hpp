@@ -1,0 +1,33 @@
+// Checks that use a node: only for those who have it to themselves.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "node/catalog.hpp"
+#include "node/isolation.hpp"
+
+namespace fabricheck::node {
+
+/// A process that has a device open.
+struct DeviceUser {
+  std::int64_t pid{};
+  std::string command;  ///< its name, printable
+  std::string device;   ///< "/dev/nvidia3", "/dev/infiniband/uverbs0"
+  bool operator==(const DeviceUser&) const = default;
+};
+
+/// Who has a GPU or an RDMA device open, the daemons that always have left out. Needs root to see all.
+std::vector<DeviceUser> device_users(const std::string& sysroot);
+
+/// Writes a pattern to memory and reads it back, in a child.
+Outcome check_host_memory(Isolation& isolation, std::chrono::milliseconds budget);
+
+/// Judges the active rows of the plan; those that cannot be done here are not tested, with the reason.
+Judgement run_active(const std::vector<PlannedRow>& plan, const std::string& sysroot,
+                     const std::optional<Host>& host, Isolation& isolation, const std::string& host_name);
+
+/// The record of a row's outcome.
+CheckRecord record_of(const NodeRow& row, const Outcome& outcome, const std::string& host);
+
+}  // namespace fabricheck::node

@@ -1,0 +1,219 @@
+// What the kernel tells: its log, its clock, its counters.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+
+#include "node/counter_kinds.hpp"
+#include "node/probes.hpp"
+#include "node/text_file.hpp"
+#include "topology/model/text.hpp"
+
+namespace fabricheck::node {
+namespace {
+
+std::string reason_of(int error) { return std::generic_category().message(error); }
+
+constexpr std::size_t kMostEvents = 256;
+
+void take_line(std::string_view line, std::vector<KernelEvent>& events) {
+  if (events.size() >= kMostEvents) return;
+  if (auto event = parse_kernel_event(line)) events.push_back(std::move(*event));
+}
+
+/// "6,1234,5678,-;text": its sequence number; the text stays in `record`.
+std::optional<std::uint64_t> sequence_of(std::string_view& record) {
+  const std::size_t comma = record.find(',');
+  const std::size_t text = record.find(';');
+  std::uint64_t sequence = 0;
+  if (comma == std::string_view::npos || text == std::string_view::npos || comma > text) return std::nullopt;
+  const char* const begin = record.data() + comma + 1;
+  if (std::from_chars(begin, record.data() + text, sequence).ec != std::errc{}) return std::nullopt;
+  record.remove_prefix(text + 1);
+  return sequence;
+}
+
+/// One record a read, none of them waited for. False, with why, where it cannot be read.
+bool read_kmsg(int descriptor, const std::string& file, std::uint64_t from, KernelLogFact& fact) {
+  std::array<char, 16384> buffer{};
+  std::vector<KernelEvent> events;
+  std::uint64_t next = from;
+  for (;;) {
+    const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
+    if (got < 0 && (errno == EINTR || errno == EPIPE)) continue;  // EPIPE: older records were overwritten
+    if (got < 0 && errno != EAGAIN) {
+      fact.unknown = fmt::format("{}: {}", file, reason_of(errno));
+      return false;
+    }
+    if (got <= 0) break;
+    std::string_view record(buffer.data(), static_cast<std::size_t>(got));
+    const auto sequence = sequence_of(record);
+    if (!sequence || *sequence < from) continue;
+    next = *sequence + 1;
+    if (!fact.first_visit) take_line(record.substr(0, record.find('\n')), events);
+  }
+  fact.position = LogPosition{file, next};
+  fact.events = std::move(events);
+  return true;
+}
+
+bool read_log_file(int descriptor, const std::string& file, std::uint64_t size, std::uint64_t from,
+                   KernelLogFact& fact) {
+  constexpr std::uint64_t kMostBytes = 4U << 20U;
+  // A file that became shorter was rotated.
+  std::uint64_t begin = from <= size ? from : 0;
+  begin = std::max(begin, size - std::min(size, kMostBytes));
+  std::string text(static_cast<std::size_t>(size - begin), '\0');
+  const ssize_t got = ::pread(descriptor, text.data(), text.size(), static_cast<off_t>(begin));
+  if (got < 0) {
+    fact.unknown = fmt::format("{}: {}", file, reason_of(errno));
+    return false;
+  }
+  text.resize(static_cast<std::size_t>(got));
+  // A line that is still being written is for the next visit.
+  text.resize(text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1);
+  std::vector<KernelEvent> events;
+  std::string_view rest = text;
+  while (!rest.empty() && !fact.first_visit) {
+    const std::size_t end = rest.find('\n');
+    take_line(rest.substr(0, end), events);
+    rest.remove_prefix(end + 1);
+  }
+  fact.position = LogPosition{file, begin + text.size()};
+  fact.events = std::move(events);
+  return true;
+}
+
+}  // namespace
+
+std::optional<KernelEvent> parse_kernel_event(std::string_view line) {
+  for (const std::string_view kind : {std::string_view("SXid"), std::string_view("Xid")}) {
+    const std::string head = fmt::format("{} (PCI:", kind);
+    const std::size_t at = line.find(head);
+    if (at == std::string_view::npos) continue;
+    // What follows is partly the user's: the name of the process. Only the driver's own part is read.
+    const std::string_view rest = line.substr(at + head.size());
+    const std::size_t close = rest.find("): ");
+    if (close == std::string_view::npos || close > 32) return std::nullopt;
+    KernelEvent event;
+    event.kind = kind;
+    event.pci_address = topology::printable(rest.substr(0, close));
+    const char* const begin = rest.data() + close + 3;
+    if (std::from_chars(begin, rest.data() + rest.size(), event.code).ec != std::errc{}) return std::nullopt;
+    constexpr std::size_t kLongest = 200;
+    event.text = topology::printable(line.substr(at, kLongest));
+    return event;
+  }
+  return std::nullopt;
+}
+
+KernelLogFact read_kernel_log(const std::string& sysroot, const std::optional<LogPosition>& position) {
+  KernelLogFact fact;
+  for (const char* const name : {"dev/kmsg", "var/log/kern.log"}) {
+    const std::string file = (std::filesystem::path(sysroot) / name).string();
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (descriptor < 0) {
+      fact.unknown += fmt::format("{}{}: {}", fact.unknown.empty() ? "" : "; ", file, reason_of(errno));
+      continue;
+    }
+    const bool is_same = position && position->file == file;
+    fact.first_visit = !is_same;
+    const std::uint64_t from = is_same ? position->next : 0;
+    struct stat facts {};
+    bool done = false;
+    if (::fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode)) {
+      done = read_log_file(descriptor, file, static_cast<std::uint64_t>(facts.st_size), from, fact);
+    } else if (S_ISCHR(facts.st_mode)) {
+      done = read_kmsg(descriptor, file, from, fact);
+    }
+    ::close(descriptor);
+    if (done) {
+      fact.unknown.clear();
+      return fact;
+    }
+  }
+  return fact;
+}
+
+ClockFact look_at_clock(const std::string& sysroot) {
+  ClockFact fact;
+  if (sysroot != "/") {
+    fact.unknown = "a recorded machine does not tell";
+    return fact;
+  }
+  timex facts{};
+  const int state = ::adjtimex(&facts);
+  if (state < 0) {
+    fact.unknown = "adjtimex: " + reason_of(errno);
+    return fact;
+  }
+  constexpr double kMicro = 1e-6;
+  fact.synchronised = state != TIME_ERROR && (facts.status & STA_UNSYNC) == 0;
+  fact.error_s = static_cast<double>(facts.maxerror) * kMicro;
+  return fact;
+}
+
+std::string boot_id(const std::string& sysroot) {
+  std::string why;
+  const auto text = read_below(sysroot, "proc/sys/kernel/random/boot_id", why);
+  if (!text) return {};
+  return topology::printable(text->substr(0, text->find('\n')));
+}
+
+std::vector<CounterFact> read_counters(const std::string& sysroot, const Host& host) {
+  std::vector<CounterFact> counters;
+  const auto add = [&](const std::string& part, const char* kind, double value) {
+    counters.push_back({part + " " + kind, kind, value, std::nullopt});
+  };
+  for (const Gpu& gpu : host.gpus) {
+    if (gpu.status != "answers" || !gpu.health) continue;
+    const std::string part = fmt::format("GPU{}", gpu.index);
+    const GpuHealth& health = *gpu.health;
+    if (health.pcie_replays) add(part, "pcie_replays", static_cast<double>(*health.pcie_replays));
+    if (health.ecc_corrected) add(part, "ecc_corrected", static_cast<double>(*health.ecc_corrected));
+    double replays = 0;
+    double recoveries = 0;
+    for (const NvLinkErrors& errors : health.nvlink_errors) {
+      replays += static_cast<double>(errors.replay.value_or(0));
+      recoveries += static_cast<double>(errors.recovery.value_or(0));
+    }
+    if (!gpu.nvlinks.empty()) {
+      add(part, "nvlink_replays", replays);
+      add(part, "nvlink_recoveries", recoveries);
+    }
+  }
+  for (const RdmaDevice& nic : host.rdma_devices) {
+    for (const RdmaPort& port : nic.ports) {
+      for (const CounterKind& kind : nic_counter_kinds()) {
+        const std::string file = fmt::format("sys/class/infiniband/{}/ports/{}/{}/{}", nic.name, port.number,
+                                             kind.folder, kind.name);
+        if (const auto value = number_below(sysroot, file))
+          add(fmt::format("{}/{}", nic.name, port.number), kind.name, *value);
+      }
+    }
+  }
+  return counters;
+}
+
+void add_rates(std::vector<CounterFact>& counters, const NodeState& last, double now_unix_s) {
+  constexpr double kShortest_s = 1;
+  constexpr double kHour_s = 3600;
+  const double seconds = now_unix_s - last.visited_unix_s;
+  if (last.visited_unix_s <= 0 || seconds < kShortest_s) return;
+  for (CounterFact& counter : counters) {
+    const auto before = last.counters.find(counter.name);
+    if (before == last.counters.end() || before->second > counter.value) continue;
+    // Shorter than an hour is counted as an hour: one error a minute after the last visit is no storm.
+    counter.per_hour = (counter.value - before->second) / std::max(seconds / kHour_s, 1.0);
+  }
+}
+
+}  // namespace fabricheck::node

@@ -1,0 +1,52 @@
+// Slurm, as far as a node speaks to it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/deadline.hpp"
+#include "node/drain.hpp"
+
+namespace fabricheck::node {
+
+/// A problem is a part of a sentence; empty: it was done.
+class SlurmControl {
+ public:
+  SlurmControl() = default;
+  SlurmControl(const SlurmControl&) = delete;
+  SlurmControl& operator=(const SlurmControl&) = delete;
+  virtual ~SlurmControl() = default;
+
+  struct Nodes {
+    std::vector<SlurmNode> nodes;
+    std::string problem;
+  };
+  virtual Nodes nodes() = 0;
+  virtual std::string drain(const std::string& node, const std::string& reason) = 0;
+  virtual std::string resume(const std::string& node) = 0;
+};
+
+/// By scontrol, started without a shell and with an environment of its own.
+class Scontrol final : public SlurmControl {
+ public:
+  /// `slurm_conf`: empty where scontrol finds it itself.
+  /// Each call ends by `until`.
+  Scontrol(std::string program, const std::string& slurm_conf, const Deadline& until);
+
+  Nodes nodes() override;
+  std::string drain(const std::string& node, const std::string& reason) override;
+  std::string resume(const std::string& node) override;
+
+ private:
+  std::string update(const std::string& node, const std::vector<std::string>& words);
+  std::string program_;
+  std::vector<std::string> environment_;
+  Deadline until_;
+};
+
+/// Whether it can be the name of a node: letters, digits, '.', '_' and '-'. Anything else may be a range of
+/// nodes to scontrol.
+bool is_node_name(std::string_view name);
+
+}  // namespace fabricheck::node

@@ -1,0 +1,111 @@
+#include "node/state_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+namespace fabricheck::node {
+namespace {
+
+constexpr const char* kName = "node.json";
+constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+
+std::string reason_of(int error) { return std::generic_category().message(error); }
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return value_; }
+  explicit operator bool() const { return value_ >= 0; }
+
+ private:
+  int value_;
+};
+
+/// Why others could have written it; empty: they could not.
+std::string not_trusted(int descriptor, const std::string& path) {
+  struct stat facts {};
+  if (::fstat(descriptor, &facts) != 0) return fmt::format("{}: {}", path, reason_of(errno));
+  if (facts.st_uid != ::geteuid())
+    return fmt::format("{} belongs to user {}: it is not used", path, facts.st_uid);
+  if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return fmt::format("{} may be written by others: it is not used; chmod go-w {}", path, path);
+  return {};
+}
+
+Descriptor open_folder(const std::string& folder) {
+  return Descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+}  // namespace
+
+StateText read_state(const std::string& folder) {
+  StateText state;
+  const Descriptor place = open_folder(folder);
+  if (!place) {
+    if (errno != ENOENT) state.problem = fmt::format("state folder {}: {}", folder, reason_of(errno));
+    return state;
+  }
+  state.problem = not_trusted(place.get(), folder);
+  if (!state.problem.empty()) return state;
+  const Descriptor file(
+      ::openat(place.get(), kName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  const std::string path = folder + "/" + kName;
+  if (!file) {
+    if (errno != ENOENT) state.problem = fmt::format("{}: {}", path, reason_of(errno));
+    return state;
+  }
+  state.problem = not_trusted(file.get(), path);
+  if (!state.problem.empty()) return state;
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode) ||
+      static_cast<std::uint64_t>(facts.st_size) > kMostBytes) {
+    state.problem = fmt::format("{} is no file of at most {} KiB", path, kMostBytes >> 10U);
+    return state;
+  }
+  std::string text(static_cast<std::size_t>(facts.st_size), '\0');
+  const ssize_t got = ::pread(file.get(), text.data(), text.size(), 0);
+  if (got < 0) {
+    state.problem = fmt::format("{}: {}", path, reason_of(errno));
+    return state;
+  }
+  text.resize(static_cast<std::size_t>(got));
+  state.text = std::move(text);
+  return state;
+}
+
+std::string write_state(const std::string& folder, const std::string& text) {
+  if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST)
+    return fmt::format("state folder {} cannot be made: {}", folder, reason_of(errno));
+  const Descriptor place = open_folder(folder);
+  if (!place) return fmt::format("state folder {}: {}", folder, reason_of(errno));
+  if (std::string problem = not_trusted(place.get(), folder); !problem.empty()) return problem;
+  const std::string name = fmt::format("{}.{}", kName, ::getpid());
+  ::unlinkat(place.get(), name.c_str(), 0);  // of a process of this number that was killed
+  bool whole = false;
+  int error = 0;
+  {
+    const Descriptor file(::openat(place.get(), name.c_str(),
+                                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    if (!file) return fmt::format("{}/{}: {}", folder, name, reason_of(errno));
+    errno = ENOSPC;
+    whole = ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    error = errno;
+  }
+  if (whole && ::renameat(place.get(), name.c_str(), place.get(), kName) == 0) return {};
+  if (whole) error = errno;
+  ::unlinkat(place.get(), name.c_str(), 0);
+  return fmt::format("{}/{} cannot be written: {}", folder, kName, reason_of(error));
+}
+
+}  // namespace fabricheck::node

@@ -1,0 +1,22 @@
+// The file that one visit leaves for the next, kept as root's own.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace fabricheck::node {
+
+struct StateText {
+  std::optional<std::string> text;  ///< none: there is no file yet, or it is not to be trusted
+  std::string problem;              ///< why it is not; a sentence, empty: nothing is wrong
+};
+
+/// Reads FOLDER/node.json. Follows no link in the last two parts of the path, and trusts neither a folder nor
+/// a file that another user owns or others may write.
+StateText read_state(const std::string& folder);
+
+/// Puts the text in place of the old one, whole or not at all; makes the folder with mode 0700 where it
+/// lacks. Why it could not, a sentence; empty: it did.
+std::string write_state(const std::string& folder, const std::string& text);
+
+}  // namespace fabricheck::node

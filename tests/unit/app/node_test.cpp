@@ -1,0 +1,94 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "app/command_line.hpp"
+#include "app/node_environment.hpp"
+#include "core/error.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Optional;
+
+NodeOptions parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "node");
+  return std::get<NodeOptions>(parse_command_line(words, {}));
+}
+
+std::string problem(const std::vector<std::string>& words) {
+  try {
+    parse(words);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(NodeOptions, AreThePrologByDefault) {
+  const NodeOptions options = parse({});
+  EXPECT_EQ(options.profile, node::Profile::prolog);
+  EXPECT_FALSE(options.budget);
+  EXPECT_FALSE(options.slurm);
+  const NodeOptions all = parse({"--profile", "health", "--budget", "2s", "--config", "c", "--expect", "e",
+                                 "--json", "-", "--storage-path", "/s", "--slurm"});
+  EXPECT_EQ(all.profile, node::Profile::health);
+  EXPECT_EQ(all.budget, std::chrono::seconds(2));
+  EXPECT_EQ(all.json_file, "-");
+  EXPECT_TRUE(all.slurm);
+}
+
+TEST(NodeOptions, ATypoIsASentence) {
+  EXPECT_THAT(problem({"--profile", "prolg"}), HasSubstr("did you mean 'prolog'?"));
+  EXPECT_THAT(problem({"--budget", "0"}), HasSubstr("--budget"));
+  EXPECT_THAT(problem({"--budget", "0s"}), HasSubstr("--budget"));
+  EXPECT_THAT(problem({"--budget", "2h"}), HasSubstr("is not between"));
+  EXPECT_THAT(problem({"--buget", "2s"}), HasSubstr("did you mean '--budget'?"));
+}
+
+std::map<std::string, std::string> variables;
+const char* lookup(const char* name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? nullptr : found->second.c_str();
+}
+
+TEST(SlurmWords, AreTakenAsSlurmWritesThem) {
+  variables = {{"SLURMD_NODENAME", "node3"},
+               {"SLURM_JOB_ID", "17"},
+               {"SLURM_JOB_PARTITION", "h100"},
+               {"SLURM_CONF", "/etc/slurm/slurm.conf"},
+               {"SLURM_JOB_GPUS", "0,2-3"}};
+  const SlurmWords words = slurm_words(lookup);
+  EXPECT_EQ(words.node, "node3");
+  EXPECT_EQ(words.job, "17");
+  EXPECT_EQ(words.partition, "h100");
+  EXPECT_EQ(words.conf, "/etc/slurm/slurm.conf");
+  EXPECT_THAT(words.gpus, Optional(ElementsAre(0, 2, 3)));
+}
+
+TEST(SlurmWords, AnythingElseIsNotTaken) {
+  for (const char* const evil : {"$(touch x)", "a b", "-x", "a\nb", "a;b", "node[1-4]", ""}) {
+    variables = {{"SLURMD_NODENAME", evil},
+                 {"SLURM_JOB_ID", evil},
+                 {"SLURM_JOB_PARTITION", evil},
+                 {"SLURM_CONF", "relative"},
+                 {"SLURM_JOB_GPUS", evil}};
+    const SlurmWords words = slurm_words(lookup);
+    EXPECT_EQ(words.node + words.job + words.partition + words.conf, "") << evil;
+    EXPECT_FALSE(words.gpus) << evil;
+  }
+  variables.clear();
+  EXPECT_EQ(slurm_words(lookup).node, "");
+}
+
+TEST(SlurmWords, ListsOfGpus) {
+  EXPECT_THAT(parse_gpu_list("5"), Optional(ElementsAre(5)));
+  for (const char* const wrong : {",", "1,", "3-1", "1-", "-1", "0-99999999", "x", "1 2"})
+    EXPECT_FALSE(parse_gpu_list(wrong)) << wrong;
+}
+
+}  // namespace
+}  // namespace fabricheck::app

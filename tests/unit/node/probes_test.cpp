@@ -1,0 +1,266 @@
+#include "node/probes.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.hpp"
+#include "node/active.hpp"
+#include "node/isolation.hpp"
+#include "node/state_file.hpp"
+#include "report/node_state.hpp"
+#include "unit/topology/probe/sys_tree.hpp"
+
+namespace fabricheck::node {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using topology::SysTree;
+
+Isolation fresh() { return {{}, 1000, Deadline(20s)}; }
+
+TEST(Isolation, GivesWhatTheWorkWrote) {
+  Isolation isolation = fresh();
+  const auto answer = isolation.run("probe", 10s, [](int pipe) { EXPECT_EQ(::write(pipe, "hello", 5), 5); });
+  EXPECT_EQ(answer.text, "hello");
+  EXPECT_FALSE(answer.hung);
+}
+
+TEST(Isolation, AHangIsKilledAndSaid) {
+  Isolation isolation = fresh();
+  const auto start = std::chrono::steady_clock::now();
+  const auto answer = isolation.run("probe", 200ms, [](int pipe) {
+    EXPECT_EQ(::write(pipe, "at mlx5_3\n", 10), 10);
+    ::pause();
+  });
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
+  EXPECT_TRUE(answer.hung);
+  EXPECT_FALSE(answer.text);
+  EXPECT_EQ(answer.so_far, "at mlx5_3\n");
+  EXPECT_THAT(answer.problem, HasSubstr("did not answer within 200 ms"));
+  EXPECT_THAT(isolation.stuck(), IsEmpty());
+}
+
+TEST(Isolation, ACrashIsSaid) {
+  Isolation isolation = fresh();
+  EXPECT_THAT(isolation.run("probe", 10s, [](int) { ::abort(); }).problem, HasSubstr("signal 6"));
+}
+
+TEST(Isolation, WhatIsStuckIsNotRunAgainUntilItIsGone) {
+  // This process stands for a child that could not be killed.
+  std::ifstream stat("/proc/self/stat");
+  std::string text;
+  std::getline(stat, text);
+  std::istringstream rest(text.substr(text.rfind(')') + 2));
+  std::string field;
+  for (int i = 3; i <= 22; ++i) rest >> field;
+  const StuckProbe mine{"nvml", ::getpid(), std::stoull(field), 900};
+  bool ran = false;
+  Isolation isolation({mine}, 1000, Deadline(20s));
+  const auto answer = isolation.run("nvml", 10s, [&](int) { ran = true; });
+  EXPECT_FALSE(ran);
+  EXPECT_TRUE(answer.hung);
+  EXPECT_THAT(answer.problem, HasSubstr("since 100 s"));
+  EXPECT_EQ(isolation.stuck_since("nvml"), 900);
+  // Of another start it is another process: the one that was stuck is gone.
+  StuckProbe gone = mine;
+  gone.start_ticks += 1;
+  EXPECT_THAT(Isolation({gone}, 1000, Deadline(20s)).stuck(), IsEmpty());
+}
+
+TEST(Isolation, TheBudgetEndsEverything) {
+  Isolation isolation({}, 1000, Deadline(0s));
+  EXPECT_THAT(isolation.run("probe", 10s, [](int) {}).problem, HasSubstr("budget"));
+}
+
+TEST(KernelEvent, OnlyTheDriversOwnPartIsRead) {
+  const auto event = parse_kernel_event(
+      "[  5.1] NVRM: Xid (PCI:0000:18:00): 79, pid=1234, name=Xid (PCI:x): 31, GPU has fallen off");
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->kind, "Xid");
+  EXPECT_EQ(event->code, 79);
+  EXPECT_EQ(event->pci_address, "0000:18:00");
+  const auto sxid =
+      parse_kernel_event("nvidia-nvswitch0: SXid (PCI:0000:07:00.0): 12028, Non-fatal, Link 32");
+  ASSERT_TRUE(sxid);
+  EXPECT_EQ(sxid->kind, "SXid");
+  EXPECT_EQ(sxid->code, 12028);
+  for (const char* const line : {"", "NVRM: Xid", "Xid (PCI:", "Xid (PCI:0): x", "Xid (PCI:0000:18:00) 79"})
+    EXPECT_FALSE(parse_kernel_event(line)) << line;
+}
+
+TEST(KernelLog, IsReadFromWhereTheLastVisitEnded) {
+  const SysTree tree;
+  const std::string line = "Nov 27 node7 kernel: NVRM: Xid (PCI:0000:18:00): 79, pid=1\n";
+  tree.file("var/log/kern.log", line);
+  const auto first = read_kernel_log(tree.root(), std::nullopt);
+  EXPECT_TRUE(first.first_visit);
+  EXPECT_THAT(*first.events, IsEmpty());
+  EXPECT_THAT(*read_kernel_log(tree.root(), first.position).events, IsEmpty());
+  tree.file("var/log/kern.log", line + line + "half a line: Xid (PCI:0000:18:00): 48");
+  const auto second = read_kernel_log(tree.root(), first.position);
+  EXPECT_THAT(*second.events, SizeIs(1));
+  tree.file("var/log/kern.log", line);  // rotated
+  EXPECT_THAT(*read_kernel_log(tree.root(), LogPosition{first.position->file, 100'000}).events, SizeIs(1));
+  tree.remove("var/log/kern.log");
+  EXPECT_FALSE(read_kernel_log(tree.root(), first.position).events);
+}
+
+TEST(Counters, RatesNeedAnEarlierVisitAndAHourIsTheShortest) {
+  std::vector<CounterFact> counters{{"a x", "x", 150, {}}, {"b x", "x", 10, {}}, {"c x", "x", 5, {}}};
+  NodeState last;
+  last.visited_unix_s = 1000;
+  last.counters = {{"a x", 100}, {"b x", 50}};
+  add_rates(counters, last, 1060);
+  EXPECT_EQ(counters[0].per_hour, 50);
+  EXPECT_FALSE(counters[1].per_hour);  // reset
+  EXPECT_FALSE(counters[2].per_hour);  // new
+  add_rates(counters, last, 1000 + 2 * 3600);
+  EXPECT_EQ(counters[0].per_hour, 25);
+  add_rates(counters, {}, 5000);
+  EXPECT_FALSE(counters[1].per_hour);
+}
+
+TEST(Mounts, PathsWithBlanksAndReadOnly) {
+  const auto mounts =
+      parse_mounts("srv:/x /my\\040disk nfs ro,vers=4 0 0\ntmpfs /dev/shm tmpfs rw 0 0\nbroken\n");
+  ASSERT_THAT(mounts, SizeIs(2));
+  EXPECT_EQ(mounts[0].path, "/my disk");
+  EXPECT_TRUE(mounts[0].read_only);
+  EXPECT_FALSE(mounts[1].read_only);
+}
+
+TEST(FileSystems, LooksWithoutLeavingAnything) {
+  Isolation isolation = fresh();
+  const auto facts = look_at_file_systems("/", {{"/proc", false, {}}, {"/not/mounted", true, {}}}, isolation);
+  ASSERT_THAT(facts, SizeIs(2));
+  EXPECT_EQ(facts[0].mounted, true);
+  EXPECT_TRUE(facts[0].free_bytes);
+  EXPECT_EQ(facts[1].mounted, false);
+}
+
+TEST(DeviceUsers, TellsWhoHasAGpuOpenAndLeavesDaemonsOut) {
+  const SysTree tree;
+  tree.file("proc/12/comm", "python3\n");
+  tree.link("proc/12/fd/5", "/dev/nvidia3");
+  tree.file("proc/13/comm", "nvidia-persistenced\n");
+  tree.link("proc/13/fd/5", "/dev/nvidia0");
+  tree.file("proc/14/comm", "ib_write_bw\n");
+  tree.link("proc/14/fd/0", "/dev/infiniband/uverbs1");
+  tree.file("proc/15/comm", "sh\n");
+  tree.link("proc/15/fd/0", "/dev/nvidiactl");
+  auto users = device_users(tree.root());
+  std::sort(users.begin(), users.end(), [](const auto& a, const auto& b) { return a.pid < b.pid; });
+  EXPECT_THAT(users, ElementsAre(DeviceUser{12, "python3", "/dev/nvidia3"},
+                                 DeviceUser{14, "ib_write_bw", "/dev/infiniband/uverbs1"}));
+}
+
+TEST(HostMemory, ReadsBackWhatWasWritten) {
+  Isolation isolation = fresh();
+  const Outcome outcome = check_host_memory(isolation, 50ms);
+  EXPECT_EQ(outcome.verdict, Verdict::pass) << outcome.reason;
+  EXPECT_GE(outcome.value.value_or(0), 64 << 20);
+}
+
+class StateFile : public ::testing::Test {
+ protected:
+  std::string folder() const { return tree_.at("state").string(); }
+  SysTree tree_;
+};
+
+TEST_F(StateFile, ComesBackAsItWasAndIsRootsOwn) {
+  EXPECT_FALSE(read_state(folder()).text);
+  EXPECT_THAT(read_state(folder()).problem, IsEmpty());
+  EXPECT_EQ(write_state(folder(), "one"), "");
+  EXPECT_EQ(write_state(folder(), "two"), "");
+  EXPECT_EQ(read_state(folder()).text, "two");
+  struct stat facts {};
+  ASSERT_EQ(::stat(folder().c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 0777U, 0700U);
+  ASSERT_EQ(::stat((folder() + "/node.json").c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 0777U, 0600U);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder()), {}), 1);
+}
+
+TEST_F(StateFile, FollowsNoLink) {
+  tree_.file("victim", "precious");
+  ASSERT_EQ(write_state(folder(), "one"), "");
+  tree_.remove("state/node.json");
+  tree_.link("state/node.json", "../victim");
+  EXPECT_FALSE(read_state(folder()).text);
+  EXPECT_THAT(read_state(folder()).problem, HasSubstr("symbolic link"));
+  EXPECT_EQ(write_state(folder(), "new"), "");
+  std::ifstream victim(tree_.at("victim"));
+  std::string text;
+  victim >> text;
+  EXPECT_EQ(text, "precious");
+  tree_.folder("elsewhere");
+  tree_.link("linked", "elsewhere");
+  EXPECT_THAT(write_state(tree_.at("linked").string(), "x"), Not(IsEmpty()));
+  EXPECT_TRUE(std::filesystem::is_empty(tree_.at("elsewhere")));
+}
+
+TEST_F(StateFile, WhatOthersMayWriteIsNotUsed) {
+  ASSERT_EQ(write_state(folder(), "one"), "");
+  ::chmod((folder() + "/node.json").c_str(), 0666);
+  EXPECT_FALSE(read_state(folder()).text);
+  EXPECT_THAT(read_state(folder()).problem, HasSubstr("may be written by others"));
+  ::chmod((folder() + "/node.json").c_str(), 0600);
+  ::chmod(folder().c_str(), 0777);
+  EXPECT_THAT(read_state(folder()).problem, HasSubstr("may be written by others"));
+  EXPECT_THAT(write_state(folder(), "x"), HasSubstr("may be written by others"));
+}
+
+TEST_F(StateFile, NoFolderAndNoFileAreSentences) {
+  EXPECT_THAT(write_state("/proc/fabricheck", "x"), HasSubstr("/proc/fabricheck cannot be made"));
+  EXPECT_THAT(write_state("/dev/null", "x"), HasSubstr("Not a directory"));
+  tree_.folder("state/node.json");
+  ::chmod(folder().c_str(), 0700);
+  ::chmod((folder() + "/node.json").c_str(), 0700);
+  EXPECT_THAT(read_state(folder()).problem, HasSubstr("is no file"));
+}
+
+TEST(NodeState, ThroughJson) {
+  NodeState state;
+  state.boot_id = "boot \"1\"\xff";
+  state.visited_unix_s = 1.5e9;
+  state.kernel_log = LogPosition{"/dev/kmsg", 12345};
+  state.counters = {{"mlx5_0/1 symbol_error", 7}};
+  state.stuck = {{"nvml", 12, 99, 5}};
+  NodeState same = report::node_state_from_json(report::node_state_to_json(state), "f");
+  same.boot_id = state.boot_id;  // what is no UTF-8 is replaced
+  EXPECT_EQ(same, state);
+}
+
+TEST(NodeState, WhatIsBrokenOrFromTheFutureIsRefusedInASentence) {
+  const auto problem = [](const std::string& text) -> std::string {
+    try {
+      report::node_state_from_json(text, "node.json");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(problem(""), HasSubstr("node.json: is no state of a node"));
+  EXPECT_THAT(problem("{\"fabricheck_node_state\": 1}"), HasSubstr("is no state of a node"));
+  EXPECT_THAT(problem("{\"fabricheck_node_state\": 99}"),
+              HasSubstr("is of version 99, and this fabricheck knows 1"));
+  EXPECT_THAT(problem("[[[["), HasSubstr("begun anew"));
+  EXPECT_THAT(
+      problem(
+          R"({"fabricheck_node_state":1,"boot_id":"","visited_unix_s":1,"kernel_log":null,"counters":{"a":"b"},
+                          "stuck":[]})"),
+      HasSubstr("is no state"));
+}
+
+}  // namespace
+}  // namespace fabricheck::node
