@@ -17,6 +17,7 @@
 #include "app/node_environment.hpp"
 #include "app/node_look.hpp"
 #include "app/run.hpp"
+#include "app/verbs_loopback.hpp"
 #include "config/node_file.hpp"
 #include "config/targets_file.hpp"
 #include "core/error.hpp"
@@ -177,8 +178,23 @@ class Visit {
     }
   }
 
+  node::DeviceChecks device_checks() const {
+    node::DeviceChecks checks;
+    if (options_.sysroot != "/") {
+      checks.no_verbs = "a recorded machine has no devices to use";
+    } else if (const std::string reason = verbs::unavailable_reason(); !reason.empty()) {
+      checks.no_verbs = reason;
+    } else {
+      checks.verbs_loopback = [this](node::Isolation& isolation, milliseconds budget) {
+        return check_loopback(*facts_.host, isolation, budget);
+      };
+    }
+    return checks;
+  }
+
   void take_active(const std::vector<node::PlannedRow>& plan, node::Isolation& isolation) {
-    node::Judgement active = node::run_active(plan, options_.sysroot, facts_.host, isolation, host_name_);
+    node::Judgement active =
+        node::run_active(plan, options_.sysroot, facts_.host, device_checks(), isolation, host_name_);
     const auto append = [](auto& to, auto& from) {
       to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
     };

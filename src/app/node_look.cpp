@@ -1,10 +1,8 @@
 #include "app/node_look.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <string_view>
 
@@ -24,24 +22,17 @@ constexpr const char* kNvml = "nvml";
 constexpr const char* kDevices = "devices";
 constexpr std::string_view kNicHead = "nic ";
 
-void write_line(int descriptor, const std::string& text) {
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t wrote = ::write(descriptor, text.data() + done, text.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return;
-    done += static_cast<std::size_t>(wrote);
-  }
-}
-
 /// What the child writes: "at DEVICE" before each NIC, "left PID START" for a process that cannot be killed,
 /// "probed", and last the host as JSON.
 void probe_devices(topology::ProbeOptions options, int descriptor) {
-  options.at = [descriptor](const std::string& device) { write_line(descriptor, "at " + device + "\n"); };
+  options.at = [descriptor](const std::string& device) {
+    process::write_all(descriptor, "at " + device + "\n");
+  };
   options.left_behind = [descriptor](std::int64_t pid, std::uint64_t start) {
-    write_line(descriptor, fmt::format("left {} {}\n", pid, start));
+    process::write_all(descriptor, fmt::format("left {} {}\n", pid, start));
   };
   const Host host = probe_this_host(options);
-  write_line(descriptor, "at \n" + report::host_to_json(host));
+  process::write_all(descriptor, "at \n" + report::host_to_json(host));
 }
 
 struct DeviceAnswer {

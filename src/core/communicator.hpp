@@ -1,5 +1,5 @@
 // The control plane between ranks. Implemented over MPI (src/control), for one rank alone (here) and over
-// threads (tests/support).
+// threads (thread_communicator.hpp).
 #pragma once
 
 #include <cstddef>

@@ -18,9 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// They have the devices open on every node, and use none of them.
-constexpr std::array<std::string_view, 5> kDaemons{"nvidia-persiste", "nv-fabricmanage", "nv-hostengine",
-                                                   "dcgm-exporter", "nvidia-cuda-mps"};
+/// They have the devices open on every node, and use none of them. MPS is not among them: its server has a
+/// GPU open when programs share it.
+constexpr std::array<std::string_view, 4> kDaemons{"nvidia-persiste", "nv-fabricmanage", "nv-hostengine",
+                                                   "dcgm-exporter"};
 
 bool is_device(const std::string& target) {
   constexpr std::string_view kGpu = "/dev/nvidia";
@@ -65,12 +66,12 @@ void work_on_memory(std::chrono::milliseconds budget, int descriptor) {
     } while (wrong == count && !until.over());
     said = wrong == count ? fmt::format("ok {}", passes * kMemoryBytes) : fmt::format("wrong {}", wrong);
   }
-  if (::write(descriptor, said.data(), said.size()) < 0) return;
+  process::write_all(descriptor, said);
 }
 
 /// Why the row cannot be done here; empty: it can.
-std::string why_not(const NodeRow& row, const std::optional<Host>& host,
-                    const std::vector<DeviceUser>& users) {
+std::string why_not(const NodeRow& row, const std::optional<Host>& host, const std::vector<DeviceUser>& users,
+                    const DeviceChecks& checks) {
   const std::string_view id = row.id;
   if (id == "node.host_memory") return {};
   const bool is_gpu = id == "node.nccl" || id == "node.gpu_bandwidth";
@@ -85,9 +86,7 @@ std::string why_not(const NodeRow& row, const std::optional<Host>& host,
     for (const Gpu& gpu : host->gpus)
       if (gpu.mig_enabled.value_or(false))
         return fmt::format("GPU{} is divided by MIG: it is left alone", gpu.index);
-  return id == "node.nccl"            ? "built without NCCL"
-         : id == "node.gpu_bandwidth" ? "built without CUDA"
-                                      : "this version has no RDMA operations yet";
+  return is_gpu ? "this version has no checks that use a GPU yet" : checks.no_verbs;
 }
 
 }  // namespace
@@ -144,19 +143,22 @@ Outcome check_host_memory(Isolation& isolation, std::chrono::milliseconds budget
 }
 
 Judgement run_active(const std::vector<PlannedRow>& plan, const std::string& sysroot,
-                     const std::optional<Host>& host, Isolation& isolation, const std::string& host_name) {
+                     const std::optional<Host>& host, const DeviceChecks& checks, Isolation& isolation,
+                     const std::string& host_name) {
   Judgement judgement;
   std::optional<std::vector<DeviceUser>> users;
   for (const PlannedRow& planned : plan) {
     const NodeRow& row = *planned.row;
     if (!row.active || !planned.left_out.empty()) continue;  // judge() lists what was left out
     if (!users) users = device_users(sysroot);
-    const std::string reason = why_not(row, host, *users);
+    const std::string reason = why_not(row, host, *users, checks);
     if (!reason.empty()) {
       judgement.not_tested.push_back({row.id, reason});
       continue;
     }
-    Outcome outcome = check_host_memory(isolation, row.takes / 2);
+    Outcome outcome = std::string_view(row.id) == "node.verbs_loopback"
+                          ? checks.verbs_loopback(isolation, row.takes / 2)
+                          : check_host_memory(isolation, row.takes / 2);
     for (Fault& fault : outcome.faults) {
       fault.check = row.id;
       fault.topic = row.topic;

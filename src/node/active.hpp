@@ -1,6 +1,8 @@
 // Checks that use a node: only for those who have it to themselves.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,9 +25,17 @@ std::vector<DeviceUser> device_users(const std::string& sysroot);
 /// Writes a pattern to memory and reads it back, in a child.
 Outcome check_host_memory(Isolation& isolation, std::chrono::milliseconds budget);
 
+/// Checks of devices that other rooms know how to make.
+struct DeviceChecks {
+  /// Uses the RDMA ports of the node; empty: `no_verbs` says why there is none.
+  std::function<Outcome(Isolation&, std::chrono::milliseconds budget)> verbs_loopback;
+  std::string no_verbs;
+};
+
 /// Judges the active rows of the plan; those that cannot be done here are not tested, with the reason.
 Judgement run_active(const std::vector<PlannedRow>& plan, const std::string& sysroot,
-                     const std::optional<Host>& host, Isolation& isolation, const std::string& host_name);
+                     const std::optional<Host>& host, const DeviceChecks& checks, Isolation& isolation,
+                     const std::string& host_name);
 
 /// The record of a row's outcome.
 CheckRecord record_of(const NodeRow& row, const Outcome& outcome, const std::string& host);

@@ -19,16 +19,6 @@ constexpr std::chrono::milliseconds kPatience{1000};
 
 std::string reason_of(int error) { return std::generic_category().message(error); }
 
-void write_text(int descriptor, const std::string& text) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t wrote = ::write(descriptor, text.data() + done, text.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return;
-    done += static_cast<std::size_t>(wrote);
-  }
-}
-
 /// Why no file can be made in the folder; empty: one was, and is gone. It has no name that anybody could
 /// reach it by, or where the file system cannot do that one that is new and nobody's link.
 std::string try_to_write(const std::string& folder) {
@@ -51,15 +41,16 @@ std::string try_to_write(const std::string& folder) {
 void look(const FileSystemRule& rule, int descriptor) {
   struct statvfs numbers {};
   if (::statvfs(rule.path.c_str(), &numbers) != 0) {
-    write_text(descriptor, "error " + reason_of(errno) + "\n");
+    process::write_all(descriptor, "error " + reason_of(errno) + "\n");
     return;
   }
-  write_text(descriptor, fmt::format("free {}\n", std::uint64_t{numbers.f_bavail} * numbers.f_frsize));
+  process::write_all(descriptor,
+                     fmt::format("free {}\n", std::uint64_t{numbers.f_bavail} * numbers.f_frsize));
   if ((numbers.f_flag & ST_RDONLY) != 0) {
-    write_text(descriptor, "read-only\n");
+    process::write_all(descriptor, "read-only\n");
   } else if (rule.writable) {
     const std::string problem = try_to_write(rule.path);
-    if (!problem.empty()) write_text(descriptor, "write-problem " + problem + "\n");
+    if (!problem.empty()) process::write_all(descriptor, "write-problem " + problem + "\n");
   }
 }
 

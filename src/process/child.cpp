@@ -146,6 +146,15 @@ ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::millise
   return end;
 }
 
+void write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t wrote = ::write(descriptor, text.data(), text.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+}
+
 std::string how_it_ended(const std::optional<int>& status) {
   if (status && WIFSIGNALED(*status)) return fmt::format("ended with signal {}", WTERMSIG(*status));
   if (status && WIFEXITED(*status)) return fmt::format("ended with status {}", WEXITSTATUS(*status));

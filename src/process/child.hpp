@@ -36,6 +36,9 @@ struct ChildEnd {
 ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::milliseconds deadline,
                       const std::function<bool(std::string_view)>& take);
 
+/// What a child says: all of `text`, or as much of it as somebody reads.
+void write_all(int descriptor, std::string_view text);
+
 /// "ended with signal 11", "ended with status 1", "ended early".
 std::string how_it_ended(const std::optional<int>& status);
 

@@ -9,8 +9,8 @@
 
 #include "core/clock.hpp"
 #include "core/statistics.hpp"
+#include "core/thread_communicator.hpp"
 #include "fabric/verbs/measure/operations.hpp"
-#include "support/thread_communicator.hpp"
 #include "support/verbs/stub_provider.hpp"
 
 namespace fabricheck {
@@ -70,7 +70,7 @@ double measured_ns(PairOperation& operation, std::uint64_t first) {
 
 int compare() {
   std::vector<double> bare_ns, ours_ns, more_ns;
-  test::run_ranks(2, [&](Communicator& world) {
+  run_ranks(2, [&](Communicator& world) {
     const SteadyClock clock;
     verbs::Setup setup;
     setup.port = {test::make_stub_device(),

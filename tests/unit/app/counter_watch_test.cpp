@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/thread_communicator.hpp"
+#include "core/thread_communicator.hpp"
 #include "unit/topology/probe/sys_tree.hpp"
 
 namespace fabricheck::app {
@@ -46,7 +46,7 @@ TEST_F(Watch, ACheckThatPassedWhileLosingPacketsSaysSo) {
   std::vector<CheckRecord> records{record(Verdict::pass, {"h0", "h1"}), record(Verdict::pass, {"h0"}),
                                    record(Verdict::fail, {"h1"})};
   std::vector<Finding> findings;
-  test::run_ranks(2, [&](Communicator& world) {
+  run_ranks(2, [&](Communicator& world) {
     CounterWatch watch(world, "h" + std::to_string(world.rank()), clock_, reader(world.rank()), false);
     for (int repeat = 1; repeat <= 2; ++repeat) {
       watch.begin();
@@ -75,7 +75,7 @@ TEST_F(Watch, ACheckThatPassedWhileLosingPacketsSaysSo) {
 
 TEST_F(Watch, WhatCannotBeReadIsAFindingOfItsOwn) {
   std::vector<Finding> findings;
-  test::run_ranks(2, [&](Communicator& world) {
+  run_ranks(2, [&](Communicator& world) {
     CounterWatch watch(world, "h" + std::to_string(world.rank()), clock_,
                        world.rank() == 1 ? reader(1) : nullptr, false);
     watch.begin();
@@ -90,7 +90,7 @@ TEST_F(Watch, WhatCannotBeReadIsAFindingOfItsOwn) {
 }
 
 TEST_F(Watch, WithoutPortsNothingIsSaid) {
-  test::run_ranks(2, [&](Communicator& world) {
+  run_ranks(2, [&](Communicator& world) {
     CounterWatch watch(world, "h", clock_, nullptr, true);
     watch.begin();
     watch.end(0);

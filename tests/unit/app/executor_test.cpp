@@ -10,8 +10,8 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "core/thread_communicator.hpp"
 #include "support/clocks.hpp"
-#include "support/thread_communicator.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -224,7 +224,7 @@ class ExecutorCulprit : public ExecutorTest {
     plan.checks[0].mode = "together";
     plan.checks[0].budget_ns = second_ns / 4;
     const SteadyClock clock;
-    test::run_ranks(4, [&](Communicator& world) { run(world, clock, plan, {}); });
+    run_ranks(4, [&](Communicator& world) { run(world, clock, plan, {}); });
     const std::vector<CheckRecord> records = log_->checks();
     if (records.size() != 2) throw std::runtime_error("a record for each group was expected");
     return {records[0], records[1]};

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
-#include "support/thread_communicator.hpp"
+#include "core/thread_communicator.hpp"
 #include "topology/model/merge.hpp"
 
 namespace fabricheck::app {
@@ -29,7 +29,7 @@ Host host_of(int node, int gpus) {
 TEST(HostExchange, OneCopyOfEachDistinctMachineTravelsAndAllHostsComeBackWhole) {
   // Two ranks on each of four hosts; the third host lost a GPU.
   GatheredHosts gathered;
-  test::run_ranks(8, [&gathered](Communicator& world) {
+  run_ranks(8, [&gathered](Communicator& world) {
     const int node = world.rank() / 2;
     const bool leader = world.rank() % 2 == 0;
     const PackedHost mine = leader ? pack_host(host_of(node, node == 2 ? 7 : 8)) : PackedHost{};

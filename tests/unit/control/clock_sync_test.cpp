@@ -7,8 +7,8 @@
 #include <mutex>
 #include <vector>
 
+#include "core/thread_communicator.hpp"
 #include "support/clocks.hpp"
-#include "support/thread_communicator.hpp"
 
 namespace fabricheck::control {
 namespace {
@@ -25,7 +25,7 @@ std::vector<Seen> synchronise(int ranks, int per_host, int rounds) {
   for (int host = 0; host < (ranks + per_host - 1) / per_host; ++host)
     clocks.push_back(std::make_shared<test::SkewedClock>(host * 5'000'000'000LL, (host % 3 - 1) * 40e-6));
   std::vector<Seen> seen(static_cast<std::size_t>(ranks));
-  test::run_ranks(ranks, [&](Communicator& world) {
+  run_ranks(ranks, [&](Communicator& world) {
     const int host = world.rank() / per_host;
     const auto clock = clocks[static_cast<std::size_t>(host)];
     HierarchicalClock hierarchical(world, *clock, "host" + std::to_string(host));

@@ -8,8 +8,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "core/thread_communicator.hpp"
 #include "support/clocks.hpp"
-#include "support/thread_communicator.hpp"
 
 namespace fabricheck {
 namespace {
@@ -190,7 +190,7 @@ struct RankResult {
 std::vector<SamplingResult> sample_together(int ranks, const std::function<void(Together&, int)>& misbehave,
                                             std::uint64_t wanted = 200) {
   std::vector<SamplingResult> results(static_cast<std::size_t>(ranks));
-  test::run_ranks(ranks, [&](Communicator& world) {
+  run_ranks(ranks, [&](Communicator& world) {
     SteadyClock clock;
     SharedClock shared;
     Progress progress;
@@ -280,7 +280,7 @@ TEST(SamplerTogether, AThrowInsideTheTimedPartIsThrownOn) {
     bool die_;
   };
   try {
-    test::run_ranks(2, [](Communicator& world) {
+    run_ranks(2, [](Communicator& world) {
       SteadyClock clock;
       SharedClock shared;
       Progress progress;

@@ -156,12 +156,15 @@ TEST(DeviceUsers, TellsWhoHasAGpuOpenAndLeavesDaemonsOut) {
   tree.link("proc/13/fd/5", "/dev/nvidia0");
   tree.file("proc/14/comm", "ib_write_bw\n");
   tree.link("proc/14/fd/0", "/dev/infiniband/uverbs1");
+  tree.file("proc/16/comm", "nvidia-cuda-mps-server\n");
+  tree.link("proc/16/fd/9", "/dev/nvidia1");
   tree.file("proc/15/comm", "sh\n");
   tree.link("proc/15/fd/0", "/dev/nvidiactl");
   auto users = device_users(tree.root());
   std::sort(users.begin(), users.end(), [](const auto& a, const auto& b) { return a.pid < b.pid; });
   EXPECT_THAT(users, ElementsAre(DeviceUser{12, "python3", "/dev/nvidia3"},
-                                 DeviceUser{14, "ib_write_bw", "/dev/infiniband/uverbs1"}));
+                                 DeviceUser{14, "ib_write_bw", "/dev/infiniband/uverbs1"},
+                                 DeviceUser{16, "nvidia-cuda-mps-server", "/dev/nvidia1"}));
 }
 
 TEST(HostMemory, ReadsBackWhatWasWritten) {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/pair_sampler.hpp"
+#include "core/thread_communicator.hpp"
 #include "fabric/verbs/measure/operations.hpp"
-#include "support/thread_communicator.hpp"
 #include "support/verbs/stub_provider.hpp"
 
 namespace fabricheck::verbs {
@@ -38,7 +38,7 @@ inline PairRun measure_pair(const MakePair& make, std::uint64_t bytes, std::uint
                             std::chrono::nanoseconds patience = std::chrono::seconds(20),
                             const std::function<void(Setup&, int)>& change = {}) {
   PairRun run;
-  test::run_ranks(2, [&](Communicator& world) {
+  run_ranks(2, [&](Communicator& world) {
     const auto rank = static_cast<std::size_t>(world.rank());
     const SteadyClock clock;
     Progress progress;

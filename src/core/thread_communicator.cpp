@@ -1,4 +1,4 @@
-#include "support/thread_communicator.hpp"
+#include "core/thread_communicator.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace fabricheck::test {
+namespace fabricheck {
 namespace {
 
 struct Broken : std::runtime_error {
@@ -210,4 +210,4 @@ void run_ranks(int ranks, const std::function<void(Communicator&)>& body) {
   if (first) std::rethrow_exception(first);
 }
 
-}  // namespace fabricheck::test
+}  // namespace fabricheck
