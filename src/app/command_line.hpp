@@ -16,8 +16,9 @@ struct HelpRequest {
 
 struct VersionRequest {};
 
-using ParsedCommand = std::variant<HelpRequest, VersionRequest, RunOptions, LaunchOptions, ListOptions,
-                                   TopologyOptions, CompareOptions, DiagnoseOptions, ReportOptions, NodeOptions>;
+using ParsedCommand =
+    std::variant<HelpRequest, VersionRequest, RunOptions, LaunchOptions, ListOptions, TopologyOptions,
+                 CompareOptions, DiagnoseOptions, ReportOptions, NodeOptions>;
 
 /// Parses argv[1..]. Throws UsageError with one sentence naming the option and the value. `known_check_ids`
 /// are what the globs of --only and --skip have to match.

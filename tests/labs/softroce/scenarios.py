@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -304,6 +305,26 @@ def device_tests(test: Scenario) -> None:
     expect("SKIPPED" not in done.out, f"some were skipped where there is a device:\n{done.out[-2000:]}")
 
 
+def node_loopback(test: Scenario) -> None:
+    """The node's own check writes from each port to itself, but not while somebody has the NIC open."""
+    command = [test.programs.fabricheck, "node", "--profile", "acceptance", "--json", "/lab/node.json"]
+
+    def looked() -> Json:
+        done = test.guests.run(command, timeout_s=WHOLE_RUN_S)
+        test.validate(test.guests.folder / "node.json")
+        saw([line for line in done.out.splitlines() if "verbs_loopback" in line])
+        return json.loads((test.guests.folder / "node.json").read_text(encoding="utf-8"))
+
+    check = checks_of(looked(), "node.verbs_loopback")[0]
+    expect(check["verdict"] == "UNCHECKED" and check["value"] > 0, f"{check['verdict']}: {check['reason']}")
+    expect("2 ports" in check["reason"], check["reason"])
+    user = test.guests.start(["ib_write_lat", "-d", "rxe1"], timeout_s=WHOLE_RUN_S)
+    test.guests.must("for try in $(seq 40); do ls -l /proc/[0-9]*/fd | grep -q uverbs && exit; sleep 0.25; done; exit 1", 1, 20)
+    left = [one for one in looked()["not_tested"] if one["id"] == "node.verbs_loopback"]
+    user.signal(9)
+    expect(left and "is used by ib_write_lat" in left[0]["reason"], f"the NIC of another was used: {left}")
+
+
 SCENARIOS: dict[str, Callable[[Scenario], None]] = {
     "wired": wired,
     "device_tests": device_tests,
@@ -319,4 +340,5 @@ SCENARIOS: dict[str, Callable[[Scenario], None]] = {
     "memlock": memlock,
     "bad_input": bad_input,
     "peer_without_device": peer_without_device,
+    "node_loopback": node_loopback,
 }

@@ -51,9 +51,10 @@ std::string run_error(Words words) {
 TEST(CommandLine, Commands) {
   EXPECT_EQ(error({}), "no command is given; fabricheck help lists them");
   EXPECT_EQ(error({"rnu"}), "unknown command 'rnu'; did you mean 'run'?");
-  EXPECT_EQ(error({""}),
-            "unknown command ''; known are run, launch, node, topology, diagnose, report, compare, list, help, "
-            "--version");
+  EXPECT_EQ(
+      error({""}),
+      "unknown command ''; known are run, launch, node, topology, diagnose, report, compare, list, help, "
+      "--version");
   EXPECT_EQ(error({"--verson"}), "unknown option '--verson'; did you mean '--version'?");
   EXPECT_THAT(error({"soak"}), StartsWith("unknown command 'soak'"));
   EXPECT_TRUE(std::holds_alternative<VersionRequest>(parse({"--version"})));
