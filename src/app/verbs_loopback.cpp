@@ -15,7 +15,7 @@
 namespace fabricheck::app {
 namespace {
 
-constexpr std::uint64_t message_bytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t message_bytes = std::uint64_t{64} << 10;
 constexpr int loopback_depth = 16;
 constexpr std::size_t most_windows = 1000;
 

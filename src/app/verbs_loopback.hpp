@@ -25,7 +25,7 @@ struct LoopbackEnd {
 
 using OpenDevice = std::function<std::shared_ptr<verbs::Device>(const std::string&)>;
 
-/// RC writes of 1 MiB from each active port to itself, one after the other, verified, the budget shared.
+/// RC writes of 64 KiB from each active port to itself, one after the other, verified, the budget shared.
 /// Stays inside the NIC: it tells nothing of cables. Waits at most a second for a completion.
 std::vector<LoopbackEnd> loop_ports(const Host& host, const OpenDevice& open, const Clock& clock,
                                     std::chrono::nanoseconds budget);

@@ -49,7 +49,7 @@ TEST(VerbsLoopback, EveryActivePortByItself) {
 
 TEST(VerbsLoopback, WrongDataIsAFaultOfThePort) {
   test::StubFaults faults;
-  faults.flip_at = 30;  // the last but one of the first batch
+  faults.flip_at = 60;  // among the last of the first batch
   const auto outcome = judge_loopback(loop(with_ports({"mlx5_0"}), &faults));
   EXPECT_EQ(outcome.verdict, Verdict::fail);
   ASSERT_THAT(outcome.faults, SizeIs(1));
