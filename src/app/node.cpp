@@ -64,6 +64,7 @@ NodeConfig configuration(const NodeOptions& options) {
     std::vector<std::string> ids;
     for (const node::NodeRow& row : node::catalog()) ids.emplace_back(row.id);
     std::vector<std::string> kinds;
+    kinds.reserve(node::kCounterKinds.size());
     for (const node::CounterKind& kind : node::kCounterKinds) kinds.emplace_back(kind.name);
     config = config::read_node_config(options.config_file, ids, kinds);
   }

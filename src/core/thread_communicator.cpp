@@ -186,6 +186,7 @@ void run_ranks(int ranks, const std::function<void(Communicator&)>& body) {
   const auto group = std::make_shared<Group>(ranks, alarm);
   std::exception_ptr first;
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<std::size_t>(ranks));
   for (int rank = 0; rank < ranks; ++rank)
     threads.emplace_back([&, rank] {
       ThreadCommunicator communicator(group, rank);

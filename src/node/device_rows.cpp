@@ -60,6 +60,7 @@ std::vector<Fault> faults_of(const NodeFacts& facts, const Slugs& slugs, bool de
 
 std::string reason_of(const std::vector<Fault>& faults) {
   std::vector<std::string> texts;
+  texts.reserve(faults.size());
   for (const Fault& fault : faults) texts.push_back(fault.text);
   return fmt::format("{}", fmt::join(texts, "; "));
 }

@@ -106,8 +106,8 @@ std::optional<KernelEvent> parse_kernel_event(std::string_view line) {
     KernelEvent event;
     event.kind = kind;
     event.pci_address = topology::printable(rest.substr(0, close));
-    const char* const begin = rest.data() + close + 3;
-    if (std::from_chars(begin, rest.data() + rest.size(), event.code).ec != std::errc{}) return std::nullopt;
+    const std::string_view number = rest.substr(close + 3);
+    if (std::from_chars(number.begin(), number.end(), event.code).ec != std::errc{}) return std::nullopt;
     constexpr std::size_t kLongest = 200;
     event.text = topology::printable(line.substr(at, kLongest));
     return event;

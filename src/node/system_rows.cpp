@@ -26,6 +26,7 @@ Outcome failed(std::vector<Fault> faults) {
   Outcome outcome;
   outcome.verdict = Verdict::fail;
   std::vector<std::string> texts;
+  texts.reserve(faults.size());
   for (const Fault& fault : faults) texts.push_back(fault.text);
   outcome.reason = fmt::format("{}", fmt::join(texts, "; "));
   outcome.faults = std::move(faults);
