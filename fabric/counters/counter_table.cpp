@@ -21,7 +21,8 @@ constexpr std::array rows{
     CounterRow{port, "port_xmit_wait", "xmit_wait", Kind::credit_wait, 32, true},
     CounterRow{port, "port_xmit_discards", "send_discards", Kind::discard, 16, true},
     CounterRow{port, "port_rcv_errors", "receive_errors", Kind::link_error, 16, true},
-    CounterRow{port, "port_rcv_remote_physical_errors", "remote_physical_errors", Kind::link_error, 16, true},
+    CounterRow{port, "port_rcv_remote_physical_errors", "remote_physical_errors", Kind::remote_error, 16,
+               true},
     CounterRow{port, "symbol_error", "symbol_errors", Kind::symbol_error, 16, true},
     CounterRow{port, "link_downed", "link_downed", Kind::link_down, 8, true},
     CounterRow{port, "link_error_recovery", "link_recoveries", Kind::link_error, 8, true},
@@ -254,6 +255,13 @@ constexpr std::array kinds{
     KindRow{Kind::link_error, Measured::any, 0, Severity::bad, true, false, "link-errors", "link errors",
             "the cable, a transceiver or a port has errors that cannot be corrected, and frames are lost",
             look_at_cable, cable_confirm},
+    KindRow{
+        Kind::remote_error, Measured::any, 0, Severity::info, true, false, "errors-elsewhere",
+        "packets came that were marked as broken",
+        "another link of the path broke packets and marked them (end bad packet): this port and its cable "
+        "are not the cause",
+        "look for symbol and link errors at the other ports of the path",
+        "ibqueryerrors; perfquery -x of the switch ports between the two hosts"},
     KindRow{Kind::corrected, Measured::never, 0, Severity::info, false, false, "", "bits were corrected", "",
             "", ""},
     KindRow{Kind::transport_error, Measured::any, 0, Severity::info, false, true, "rdma-request-errors",

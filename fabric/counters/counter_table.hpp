@@ -33,6 +33,7 @@ enum class Kind {
   link_down,
   symbol_error,
   link_error,       ///< frames lost to a bad cable, transceiver or port
+  remote_error,     ///< packets that another link of the path had broken before
   corrected,        ///< by forward error correction, without loss
   transport_error,  ///< a request that the other end refused, or one that failed here
   flushed,          ///< work that was thrown away when a connection was taken down

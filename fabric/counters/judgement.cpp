@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include "core/units.hpp"
 #include "topology/model/host_names.hpp"
@@ -46,6 +47,15 @@ std::string amount_words(double amount) {
   return amount < largest_plain ? fmt::format("{:.0f}", amount) : format_number(amount);
 }
 
+/// Events of a rate are above what the limit lets one expect, and not by chance: Chernoff's bound on the tail
+/// of a Poisson distribution, at most one in ten thousand. A check is short, and one event in it says little.
+bool is_surely_above(double events, double expected) {
+  constexpr double chance = 1e-4;
+  if (events <= expected) return false;
+  if (expected <= 0) return true;
+  return std::exp(events - expected - events * std::log(events / expected)) <= chance;
+}
+
 /// Above the limit of its kind; `words` says how that was measured.
 bool is_above(const KindRow& kind, double amount, const PortChanges& port, std::string& words) {
   words = fmt::format(" in {} s", format_number(port.duration_s));
@@ -55,7 +65,7 @@ bool is_above(const KindRow& kind, double amount, const PortChanges& port, std::
     case Measured::any:
       return amount > kind.limit;
     case Measured::per_second:
-      return port.duration_s > 0 && amount / port.duration_s > kind.limit;
+      return port.duration_s > 0 && is_surely_above(amount, kind.limit * port.duration_s);
     case Measured::share_of_time: {
       constexpr double us = 1e6;
       const double share = port.duration_s > 0 ? amount / (us * port.duration_s) : 0;
@@ -66,11 +76,11 @@ bool is_above(const KindRow& kind, double amount, const PortChanges& port, std::
       break;
   }
   const double packets = amount_of(port, Kind::packets_sent);
-  if (packets <= 0) return port.duration_s > 0 && amount / port.duration_s > 1;
+  if (packets <= 0) return port.duration_s > 0 && is_surely_above(amount, port.duration_s);
   constexpr double million = 1e6;
   words += fmt::format(", {} in a million packets", format_number(million * amount / packets));
   const double limit = port.port.in_software ? std::max(kind.limit, repeats_in_software) : kind.limit;
-  return amount / packets > limit;
+  return is_surely_above(amount, limit * packets);
 }
 
 bool is_lossless(const PortIdentity& port, const std::optional<int>& priority) {
@@ -89,6 +99,16 @@ bool is_worth_telling(const KindRow& kind, bool above) {
   return above || (kind.measured != Measured::never && kind.measured != Measured::share_of_time);
 }
 
+/// Overtaking on several paths is no loss: out of order counts as one only beside what was sent again.
+bool was_anything_lost(const std::vector<PortChanges>& ports) {
+  return std::any_of(ports.begin(), ports.end(), [](const PortChanges& port) {
+    return std::any_of(port.changes.begin(), port.changes.end(), [](const Change& change) {
+      const auto found = row_of(change);
+      return found && found->row->kind != Kind::sequence_gap && kind_row(found->row->kind).is_loss;
+    });
+  });
+}
+
 void judge_port(const PortChanges& port, const CheckCircumstances& circumstances, CounterVerdict& verdict,
                 std::vector<std::string>& losses) {
   for (const Change& change : port.changes) {
@@ -105,7 +125,8 @@ void judge_port(const PortChanges& port, const CheckCircumstances& circumstances
         port.host,
         part_of(port.port),
         fmt::format("{} {}{}", amount_words(change.amount), topology::printable(change.name), measured),
-        circumstances.check_id};
+        circumstances.check_id,
+        excused};
     if (excused) trouble.what += "; the check was cut short, which explains it";
     if (kind.is_loss)
       losses.push_back(fmt::format("{} {} at {} of {}", amount_words(change.amount),
@@ -211,11 +232,34 @@ CounterVerdict judge(const std::vector<PortChanges>& ports, const CheckCircumsta
     for (const auto& [name, amount] : by_common_name(port)) verdict.moved[name] += amount;
     judge_port(port, circumstances, verdict, losses);
   }
+  if (!was_anything_lost(ports)) losses.clear();
   const std::size_t listed = std::min(losses.size(), most_listed);
   verdict.loss = fmt::format(
       "{}", fmt::join(losses.begin(), losses.begin() + static_cast<std::ptrdiff_t>(listed), ", "));
   if (losses.size() > listed) verdict.loss += fmt::format(" and {} more", losses.size() - listed);
   return verdict;
+}
+
+void judge_whole_run(const std::vector<PortChanges>& sums, std::vector<Trouble>& troubles) {
+  std::map<std::tuple<std::string, std::string, Kind>, std::string> above;
+  for (const PortChanges& port : sums)
+    for (const Change& change : port.changes) {
+      const auto found = row_of(change);
+      if (!found) continue;
+      const KindRow& kind = kind_of(*found, port.port);
+      if (kind.measured != Measured::per_packet && kind.measured != Measured::per_second) continue;
+      std::string words;
+      if (is_above(kind, change.amount, port, words))
+        above[{port.host, part_of(port.port), kind.kind}] =
+            fmt::format("; in all checks together {} {}{}", amount_words(change.amount),
+                        topology::printable(change.name), words);
+    }
+  for (Trouble& trouble : troubles) {
+    const auto found = above.find({trouble.host, trouble.part, trouble.kind->kind});
+    if (found == above.end() || trouble.excused || trouble.severity != Severity::info) continue;
+    trouble.severity = trouble.kind->severity;
+    trouble.what += found->second;
+  }
 }
 
 std::vector<Finding> findings_of(const std::vector<Trouble>& troubles) {

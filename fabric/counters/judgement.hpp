@@ -71,6 +71,7 @@ struct Trouble {
   std::string part;  ///< "mlx5_0", "mlx5_0 port 2"
   std::string what;  ///< "12 packet_seq_err in 3.2 s, 0.4 of a million packets"
   std::string check_id;
+  bool excused{};  ///< by the end of a peer
 };
 
 struct CounterVerdict {
@@ -80,6 +81,10 @@ struct CounterVerdict {
 };
 
 CounterVerdict judge(const std::vector<PortChanges>& ports, const CheckCircumstances& circumstances);
+
+/// A rate that no single check is long enough to show: `sums` is what moved on each port in all checks that
+/// were not cut short. Makes the troubles of a port as grave as the kind's limit over the whole run says.
+void judge_whole_run(const std::vector<PortChanges>& sums, std::vector<Trouble>& troubles);
 
 /// Troubles of a whole run: one finding for each severity and slug, parts and hosts folded, the gravest
 /// first.

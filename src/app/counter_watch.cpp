@@ -34,7 +34,29 @@ void add_to(std::vector<PortChanges>& sums, const PortChanges& more) {
   }
 }
 
+/// A pair has used one port of each of its hosts, and only they tell something of it.
+std::optional<std::vector<PortChanges>> of_pair(const std::vector<PortChanges>& ports,
+                                                const CheckRecord& record) {
+  if (!record.path || record.participants.size() != 2) return std::nullopt;
+  std::vector<PortChanges> used;
+  for (const auto& [key, host] :
+       {std::pair{"from_port", record.participants[0]}, {"to_port", record.participants[1]}}) {
+    const auto named = record.path->find(key);
+    const std::string* const name =
+        named == record.path->end() ? nullptr : std::get_if<std::string>(&named->second);
+    if (name == nullptr) return std::nullopt;
+    for (const PortChanges& port : ports)
+      if (port.host == host && *name == fmt::format("{} port {}", port.port.device, port.port.number) &&
+          std::none_of(used.begin(), used.end(), [&](const PortChanges& other) {
+            return other.host == port.host && is_same_port(other.port, port.port);
+          }))
+        used.push_back(port);
+  }
+  return used;
+}
+
 std::vector<PortChanges> of_participants(const std::vector<PortChanges>& ports, const CheckRecord& record) {
+  if (auto pair = of_pair(ports, record)) return std::move(*pair);
   std::vector<PortChanges> of_record;
   for (const PortChanges& port : ports)
     if (std::find(record.participants.begin(), record.participants.end(), port.host) !=
@@ -77,10 +99,14 @@ Finding not_known(const std::map<std::string, std::vector<std::string>>& sentenc
   finding.slug = "counters-not-known";
   finding.severity = Severity::info;
   finding.component = {"cluster", "", ""};
-  finding.meaning = "some counters of NICs could not be read, so what was lost there is not known";
+  finding.meaning =
+      "some counters of NICs could not be read or tell nothing, so what was lost there is not known";
   for (const auto& [sentence, hosts] : sentences)
     finding.evidence.push_back({"", 0, fmt::format("{}: {}", topology::fold_names(hosts), sentence)});
-  finding.advice = "give the container /sys of the host, or run outside of it";
+  finding.advice =
+      "give the container /sys of the host, or run outside of it; reset counters that stick at their largest "
+      "value "
+      "(perfquery -R)";
   finding.confirm = "grep . /sys/class/infiniband/*/ports/*/hw_counters/*";
   finding.confidence = "certain";
   return finding;
@@ -167,27 +193,42 @@ void CounterWatch::tell(std::size_t check, std::vector<CheckRecord>& records) {
   if (world_.rank() != 0) return;
   const std::scoped_lock lock(mutex_);
   Told told;
+  std::vector<PortChanges> all_ports;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     const std::string_view one = all[rank];
     const std::size_t end = std::min(one.find(part_end), one.size());
     try {
       for (PortChanges& port : counters::decode(std::string(one.substr(0, end))))
-        told.ports.push_back(std::move(port));
+        all_ports.push_back(std::move(port));
     } catch (const Error& error) {  // rank 0 must stay in step
       not_known_[one_line(error.what())].push_back(fmt::format("rank {}", rank));
     }
     take_not_known(one.substr(std::min(end + 1, one.size())), not_known_);
   }
+  take_notes(all_ports);
   for (CheckRecord& record : records) {
-    const auto ports = of_participants(told.ports, record);
+    const auto ports = of_participants(all_ports, record);
     const bool cut_short = record.verdict == fabricheck::Verdict::error;
     told.sets_class = record.id.starts_with("verbs.");
+    for (const PortChanges& port : ports) {
+      if (told.sets_class) add_to(told.ports, port);
+      if (!cut_short) add_to(told.whole, port);
+    }
     const auto judged = counters::judge(ports, {record.id, cut_short});
     record.counters.insert(judged.moved.begin(), judged.moved.end());
     say_loss(judged.loss, record);
     told.troubles.insert(told.troubles.end(), judged.troubles.begin(), judged.troubles.end());
   }
+  if (!told.sets_class) told.ports = std::move(all_ports);
   told_[check] = std::move(told);
+}
+
+void CounterWatch::take_notes(const std::vector<PortChanges>& ports) {
+  for (const PortChanges& port : ports)
+    for (const std::string& note : port.notes) {
+      std::vector<std::string>& hosts = not_known_[one_line(fmt::format("{}: {}", port.port.device, note))];
+      if (std::find(hosts.begin(), hosts.end(), port.host) == hosts.end()) hosts.push_back(port.host);
+    }
 }
 
 std::vector<Finding> CounterWatch::class_findings() const {
@@ -206,8 +247,12 @@ std::vector<Finding> CounterWatch::class_findings() const {
 std::vector<Finding> CounterWatch::findings() const {
   const std::scoped_lock lock(mutex_);
   std::vector<counters::Trouble> troubles;
-  for (const auto& [check, told] : told_)
+  std::vector<PortChanges> whole;
+  for (const auto& [check, told] : told_) {
     troubles.insert(troubles.end(), told.troubles.begin(), told.troubles.end());
+    for (const PortChanges& port : told.whole) add_to(whole, port);
+  }
+  counters::judge_whole_run(whole, troubles);
   std::vector<Finding> all = counters::findings_of(troubles);
   for (Finding& one : class_findings()) all.push_back(std::move(one));
   if (!not_known_.empty()) all.push_back(not_known(not_known_));

@@ -45,8 +45,10 @@ class CounterWatch {
   struct Told {
     bool sets_class{};  ///< a check that gives its packets the class itself
     std::vector<counters::Trouble> troubles;
-    std::vector<counters::PortChanges> ports;
+    std::vector<counters::PortChanges> ports;  ///< that the class is judged by
+    std::vector<counters::PortChanges> whole;  ///< of records that were not cut short
   };
+  void take_notes(const std::vector<counters::PortChanges>& ports);
   void take_unknown();
   void give_up(const std::exception& error);
   std::vector<Finding> class_findings() const;

@@ -40,14 +40,14 @@ Finding collision(const CheckRecord& check, const std::string& slow) {
   finding.slug = "ecmp-collision";
   finding.severity = Severity::bad;
   finding.component = {"path", fmt::format("{} to {}", from, to), ""};
+  const bool of_bond = from.find("bond") != std::string::npos || to.find("bond") != std::string::npos;
   finding.meaning = fmt::format(
       "Flows from {} to {} get {} to {} {}, depending on their UDP source port or flow label: some of them "
-      "share a link "
-      "of the network with other traffic (ECMP collision); the cables at both ports are not the cause, for "
-      "all flows use "
-      "them",
+      "share a link of the network with other traffic (ECMP collision){}",
       from, to, format_number(number_of(check, "slowest_flow")),
-      format_number(number_of(check, "fastest_flow")), check.unit);
+      format_number(number_of(check, "fastest_flow")), check.unit,
+      of_bond ? ", or the bond has spread them over a port of its own that is worse than the other"
+              : "; the cables at both ports are not the cause, for all flows use them");
   finding.evidence.push_back({"", 0, fmt::format("slow flows: {} of {}", slow, number_of(check, "flows"))});
   finding.advice =
       "Spread each connection over several flows (NCCL_IB_QPS_PER_CONNECTION=4 with "
@@ -55,7 +55,7 @@ Finding collision(const CheckRecord& check, const std::string& slow) {
       "the switches balance by load (adaptive routing, dynamic load balancing), or hash on the queue pair, "
       "too.";
   finding.confirm = "fabricheck run --only verbs.write.paths --pairs all";
-  finding.confidence = "likely";
+  finding.confidence = of_bond ? "possible" : "likely";
   finding.explains = {check.id};
   return finding;
 }
@@ -111,6 +111,12 @@ void note_flows(CheckRecord& record, const std::vector<double>& values_us, int f
     figures[i % figures.size()].push_back(measure.convert(values_us[i]));
   if (!record.path) record.path.emplace();
   Facts& facts = *record.path;
+  if (const auto type = facts.find("gid_type");
+      type != facts.end() && type->second == Parameter(std::string("IB/RoCE v1"))) {
+    facts["flows_not_compared"] =
+        std::string("only RoCE v2 has a UDP source port for each flow: these all take one path");
+    return;
+  }
   const auto spread = fabric::judge_flows(figures);
   if (!spread) {
     facts["flows_not_compared"] = fmt::format("{} samples of {} flows are too few: {} of each are needed",

@@ -73,6 +73,51 @@ TEST_F(Watch, ACheckThatPassedWhileLosingPacketsSaysSo) {
   EXPECT_THAT(findings[0].explains, ElementsAre("mpi.allreduce.latency"));
 }
 
+TEST_F(Watch, APairIsToldOfItsOwnPortsAlone) {
+  for (int rank : {0, 1}) count(rank, "rcvd_seq_err", 5);
+  CheckRecord other_rail = record(Verdict::pass, {"h0", "h1"});
+  other_rail.id = "verbs.write.latency";
+  other_rail.path = {{"from_port", std::string("rxe1 port 1")}, {"to_port", std::string("rxe1 port 1")}};
+  CheckRecord this_rail = other_rail;
+  this_rail.verdict = Verdict::error;
+  this_rail.path = {{"from_port", std::string("rxe0 port 1")}, {"to_port", std::string("rxe0 port 1")}};
+  std::vector<CheckRecord> records{other_rail, this_rail};
+  std::vector<Finding> findings;
+  run_ranks(2, [&](Communicator& world) {
+    CounterWatch watch(world, "h" + std::to_string(world.rank()), clock_, reader(world.rank()), false);
+    watch.begin();
+    if (world.rank() == 1) count(1, "rcvd_seq_err", 500);
+    watch.end(4);
+    std::vector<CheckRecord> mine = world.rank() == 0 ? records : std::vector<CheckRecord>{};
+    watch.tell(4, mine);
+    if (world.rank() != 0) return;
+    records = mine;
+    findings = watch.findings();
+  });
+  EXPECT_THAT(records[0].counters, IsEmpty());
+  EXPECT_EQ(records[0].reason, "");
+  EXPECT_THAT(records[1].counters, ElementsAre(Pair("retransmissions", 495)));
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].severity, Severity::info)
+      << "its check was cut short, and no other pair is accused for it";
+}
+
+TEST_F(Watch, ACounterThatSticksIsNotKnown) {
+  trees_[0].file("sys/class/infiniband/rxe0/ports/1/counters/link_downed", "255\n");
+  std::vector<Finding> findings;
+  run_ranks(1, [&](Communicator& world) {
+    CounterWatch watch(world, "h0", clock_, reader(0), false);
+    watch.begin();
+    watch.end(0);
+    std::vector<CheckRecord> records{record(Verdict::pass, {"h0"})};
+    watch.tell(0, records);
+    findings = watch.findings();
+  });
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].slug, "counters-not-known");
+  EXPECT_THAT(findings[0].evidence.at(0).text, HasSubstr("link_downed sticks at 255"));
+}
+
 TEST_F(Watch, WhatCannotBeReadIsAFindingOfItsOwn) {
   std::vector<Finding> findings;
   run_ranks(2, [&](Communicator& world) {

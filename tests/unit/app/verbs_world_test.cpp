@@ -185,6 +185,22 @@ TEST(VerbsFindings, ACollisionIsCalledOneAndNoBadCable) {
   EXPECT_THAT(findings[0].advice, HasSubstr("NCCL_IB_QPS_PER_CONNECTION"));
 }
 
+TEST(VerbsFindings, ABondsOwnPortsMayBeTheCause) {
+  CheckRecord check = bandwidth("a", "b", 40);
+  check.path = {{"from_port", std::string("mlx5_bond_0 port 1")}};
+  std::vector<double> times_us;
+  for (int i = 0; i < 80; ++i) times_us.push_back(i % 4 == 2 ? 50.0 : 25.0);
+  note_flows(check, times_us, 4, Measure::rate("GB/s", 1048.576));
+  const auto findings = verbs_findings(run_of({check}));
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].confidence, "possible");
+  EXPECT_THAT(findings[0].meaning, Not(HasSubstr("not the cause")));
+  check.path = {{"gid_type", std::string("IB/RoCE v1")}};
+  note_flows(check, times_us, 4, Measure::rate("GB/s", 1048.576));
+  EXPECT_TRUE(verbs_findings(run_of({check})).empty())
+      << "without a source port for each flow there is one path";
+}
+
 TEST(VerbsFindings, TooFewSamplesToCompareFlowsIsSaid) {
   CheckRecord check = bandwidth("a", "b", 40);
   note_flows(check, std::vector<double>(20, 25.0), 4, Measure::rate("GB/s", 1048.576));
