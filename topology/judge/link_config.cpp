@@ -57,6 +57,7 @@ std::set<std::string> not_told(const std::vector<Host>& kinds, bool& any_active)
         if (port.link_layer == "InfiniBand") {
           need(port.pkeys.has_value(), "partition keys");
           need(port.sm_lid.has_value(), "subnet manager");
+          need(port.max_rate_Gbps.has_value(), "the best rate of the links");
           continue;
         }
         const PortClasses classes = port.classes.value_or(PortClasses{});
