@@ -16,7 +16,7 @@ struct Row {
   const char* words;
   Transport transport;
   Opcode opcode;
-  bool streams{};  ///< has bandwidth and message rate
+  bool streams{};  ///< has bandwidth and message rate, one way and both ways
   bool quick{};    ///< part of suite quick
 };
 
@@ -30,6 +30,15 @@ constexpr Row table[] = {
     {"uc_send", "UC send", Transport::uc, Opcode::send},
     {"ud_send", "UD send", Transport::ud, Opcode::send},
 };
+
+/// Sends of which nothing is sent again: one way, with the receiver's answers.
+bool is_credited(const Row& row) { return row.transport != Transport::rc && row.opcode == Opcode::send; }
+
+/// How a row streams one way.
+std::unique_ptr<PairOperation> one_way(const Row& row, const Setup& with, const PairRequest& request) {
+  if (is_credited(row)) return make_credited_stream(with, request, row.transport);
+  return make_stream(with, request, row.transport, row.opcode, Direction::one_way);
+}
 
 bool is_atomic(Opcode opcode) { return opcode == Opcode::fetch_add || opcode == Opcode::compare_swap; }
 
@@ -84,11 +93,10 @@ CheckRow bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup) {
   check.better = Better::higher;
   check.sizes = {4 * KiB, 64 * KiB, MiB, 8 * MiB};
   check.quick_sizes = {64 * KiB, MiB};
+  if (row.transport == Transport::ud) check.sizes = check.quick_sizes = {KiB};
   check.both_orders = true;
   check.rate_times_us = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e3; };
-  check.make_pair = factory(row, setup, [](const Row& one, const Setup& with, const PairRequest& request) {
-    return make_stream(with, request, one.transport, one.opcode, Direction::one_way);
-  });
+  check.make_pair = factory(row, setup, one_way);
   return check;
 }
 
@@ -114,9 +122,7 @@ CheckRow message_rate(const Row& row, const std::shared_ptr<const Setup>& setup)
   check.in_quick = false;
   check.both_orders = true;
   check.rate_times_us = [](std::uint64_t) { return 1.0; };
-  check.make_pair = factory(row, setup, [](const Row& one, const Setup& with, const PairRequest& request) {
-    return make_stream(with, request, one.transport, one.opcode, Direction::one_way);
-  });
+  check.make_pair = factory(row, setup, one_way);
   return check;
 }
 
@@ -143,11 +149,11 @@ std::vector<CheckRow> catalog(const std::shared_ptr<const Setup>& setup) {
   std::vector<CheckRow> rows;
   for (const Row& row : table) rows.push_back(latency(row, setup));
   for (const Row& row : table)
-    if (row.streams) rows.push_back(bandwidth(row, setup));
+    if (row.streams || is_credited(row)) rows.push_back(bandwidth(row, setup));
   for (const Row& row : table)
     if (row.streams) rows.push_back(bidirectional(row, setup));
   for (const Row& row : table)
-    if (row.streams) rows.push_back(message_rate(row, setup));
+    if (row.streams || is_credited(row)) rows.push_back(message_rate(row, setup));
   rows.push_back(flow_sweep(setup));
   return rows;
 }

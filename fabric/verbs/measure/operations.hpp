@@ -34,6 +34,11 @@ enum class Direction {
 std::unique_ptr<PairOperation> make_stream(const Setup& setup, const PairRequest& request,
                                            Transport transport, Opcode opcode, Direction direction);
 
+/// A stream of sends over UC or UD, one way over one queue pair, each window answered by the receiver; what
+/// is lost is an error.
+std::unique_ptr<PairOperation> make_credited_stream(const Setup& setup, const PairRequest& request,
+                                                    Transport transport);
+
 /// One flow after the other, each with a queue pair and a flow label of its own: sample i is of flow i %
 /// flows.
 std::unique_ptr<PairOperation> make_flow_sweep(const Setup& setup, const PairRequest& request, int flows);

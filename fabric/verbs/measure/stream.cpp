@@ -61,6 +61,7 @@ class Stream : public PairOperation {
       if (left > 0) post_more();
       const std::uint64_t done = (left > 0 ? take_sends() : 0);
       left -= done;
+      if (done > 0) end_windows(done);
       if (done + take_receives() > 0) {
         endpoint_.moved();
         idle = 0;
@@ -133,19 +134,24 @@ class Stream : public PairOperation {
       state_[completions_[i].id & 0xffffffffU].completed += stands_for;
       messages += stands_for;
     }
-    if (messages > 0) end_windows(messages);
     return messages;
   }
 
   std::uint64_t take_receives() {
     if (receives_left_ == 0) return 0;
+    const std::uint64_t count = take_arrived();
+    receives_left_ -= count;
+    return count;
+  }
+
+  /// Messages that came, their receives posted again.
+  std::uint64_t take_arrived() {
     const std::size_t count = endpoint_.poll_receives(completions_);
     for (std::size_t i = 0; i < count; ++i) {
       const auto pair = static_cast<int>(completions_[i].id);
       // The next one in turn: as many are posted as there are slots, or a multiple.
       endpoint_.post_receive(pair, received_slot(pair));
     }
-    receives_left_ -= count;
     return count;
   }
 
@@ -171,6 +177,7 @@ class Stream : public PairOperation {
 
   bool is_inline() const { return opcode_ != Opcode::read && endpoint_.fits_inline(); }
 
+  static constexpr unsigned looks_every_ = 256;
   PairRequest request_;
   const Clock& clock_;
   Endpoint endpoint_;
@@ -201,7 +208,6 @@ class Stream : public PairOperation {
                                         std::to_integer<int>(wrong->got));
   }
 
-  static constexpr unsigned looks_every_ = 256;
   std::array<Completion, 16> completions_;
   std::vector<std::uint64_t> next_receive_;
   std::uint64_t receives_left_{};
@@ -234,9 +240,87 @@ class FlowSweep final : public Stream {
         post_pair(static_cast<int>(flow));
         const std::uint64_t done = take_sends();
         left -= done;
-        if (done > 0) endpoint_.moved();
+        if (done > 0) {
+          end_windows(done);
+          endpoint_.moved();
+        }
         if (done == 0 && idle % 256 == 0) endpoint_.look("a completion");
       }
+    }
+  }
+};
+
+/// Over transports that send nothing again and hold no sender back: the receiver answers each window with a
+/// message of its own, at most two windows are on their way, and a sample is the time between two answers. So
+/// it is what arrived that counts, and a message that was lost ends in an error instead of a figure.
+class CreditedStream final : public Stream {
+ public:
+  CreditedStream(const Setup& setup, const PairRequest& request, const ConnectionRequest& connection)
+      : Stream(setup, request, connection, Opcode::send, Direction::one_way) {
+    window_ =
+        std::clamp<std::uint64_t>(static_cast<std::uint64_t>(depth_) / most_windows_on_their_way, 1, window_);
+  }
+
+  void run(std::uint64_t, std::span<double> times_us) override {
+    PairState& state = state_.front();
+    state = {state.sent, state.sent, 0, 0, state.received};
+    if (initiates_) {
+      send_windows(times_us);
+    } else {
+      answer(times_us.size());
+    }
+    drain();
+  }
+
+ private:
+  static constexpr std::uint64_t most_windows_on_their_way = 2;
+
+  void send_windows(std::span<double> times_us) {
+    PairState& state = state_.front();
+    begin_windows(times_us);
+    std::uint64_t begun = 0, answered = 0;
+    for (unsigned idle = 1; answered < times_us.size(); ++idle) {
+      if (begun < times_us.size() && begun - answered < most_windows_on_their_way) {
+        state.left += window_;
+        ++begun;
+      }
+      post_pair(0);
+      take_sends();
+      const std::uint64_t answers = take_arrived();
+      answered += answers;
+      if (answers > 0) end_windows(answers * window_);
+      look_around(answers, "the answer to a window of messages", idle);
+    }
+  }
+
+  void answer(std::uint64_t windows) {
+    PairState& state = state_.front();
+    std::uint64_t arrived = 0, answered = 0;
+    for (unsigned idle = 1; answered < windows; ++idle) {
+      const std::uint64_t more = take_arrived();
+      arrived += more;
+      for (; answered < arrived / window_; ++answered) ++state.left;
+      post_pair(0);
+      take_sends();
+      look_around(more, "a message", idle);
+    }
+  }
+
+  /// Until all that was posted is out, so that the next batch begins with nothing on its way.
+  void drain() {
+    const PairState& state = state_.front();
+    for (unsigned idle = 1; state.left > 0 || state.completed < state.sent; ++idle) {
+      post_pair(0);
+      look_around(take_sends(), "a completion", idle);
+    }
+  }
+
+  void look_around(std::uint64_t moved, const char* waits_for, unsigned& idle) {
+    if (moved > 0) {
+      endpoint_.moved();
+      idle = 0;
+    } else if (idle % looks_every_ == 0) {
+      endpoint_.look(waits_for);
     }
   }
 };
@@ -266,6 +350,12 @@ std::unique_ptr<PairOperation> make_stream(const Setup& setup, const PairRequest
   return std::make_unique<Stream>(setup, request,
                                   stream_connection(setup, request, transport, opcode, setup.queue_pairs),
                                   opcode, direction);
+}
+
+std::unique_ptr<PairOperation> make_credited_stream(const Setup& setup, const PairRequest& request,
+                                                    Transport transport) {
+  return std::make_unique<CreditedStream>(setup, request,
+                                          stream_connection(setup, request, transport, Opcode::send, 1));
 }
 
 std::unique_ptr<PairOperation> make_flow_sweep(const Setup& setup, const PairRequest& request, int flows) {

@@ -149,6 +149,17 @@ def streams(test: Scenario) -> None:
                 saw(f"{check['id']} {check['parameters']['bytes']} B: {check['value']:.3g} {check['unit']}")
 
 
+def unreliable(test: Scenario) -> None:
+    """Streams over transports that send nothing again: what arrives is counted, and nothing is lost on a sound wire."""
+    result = test.measured("--suite", "full", "--only", "verbs.u?_send.bandwidth", "--only", "verbs.u?_send.message_rate",
+                           "--sizes", "1KiB", "--device", "rxe0", "--depth", "16", budget="6s")
+    for name in ("uc_send", "ud_send"):
+        for metric in ("bandwidth", "message_rate"):
+            for check in values(result, f"verbs.{name}.{metric}"):
+                judge_measured(check)
+                saw(f"{check['id']} {check['parameters']['bytes']} B: {check['value']:.3g} {check['unit']}")
+
+
 def flows(test: Scenario) -> None:
     """Flows of other source ports, each by itself. They share one wire, so none of them is an ECMP collision."""
     result = test.measured("--suite", "full", "--only", "verbs.write.paths", "--sizes", "4KiB", "--device", "rxe0", "--depth", "8",
@@ -331,6 +342,7 @@ SCENARIOS: dict[str, Callable[[Scenario], None]] = {
     "device_tests": device_tests,
     "latencies": latencies,
     "streams": streams,
+    "unreliable": unreliable,
     "flows": flows,
     "rails": rails,
     "delay": delay,

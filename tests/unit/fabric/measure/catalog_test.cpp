@@ -27,7 +27,8 @@ TEST(Catalog, IdsAreDistinctAndEveryRowCanBeMade) {
   for (const char* id : {"verbs.write.latency", "verbs.send.latency", "verbs.read.latency",
                          "verbs.fetch_add.latency", "verbs.compare_swap.latency", "verbs.uc_send.latency",
                          "verbs.uc_write.latency", "verbs.ud_send.latency", "verbs.write.bandwidth",
-                         "verbs.send.bidirectional", "verbs.send.message_rate", "verbs.write.paths"})
+                         "verbs.send.bidirectional", "verbs.send.message_rate", "verbs.write.paths",
+                         "verbs.uc_send.bandwidth", "verbs.ud_send.bandwidth", "verbs.ud_send.message_rate"})
     EXPECT_TRUE(ids.count(id)) << id;
 }
 

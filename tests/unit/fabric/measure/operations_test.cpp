@@ -166,6 +166,42 @@ TEST(Stream, AnErrorIsTheSenders) {
   EXPECT_THAT(*run.results[0].error, HasSubstr("IBV_WC_RETRY_EXC_ERR"));
 }
 
+MakePair credited(Transport transport) {
+  return [=](const Setup& setup, const PairRequest& request) {
+    return make_credited_stream(setup, request, transport);
+  };
+}
+
+TEST(CreditedStream, EverySizeAndDepthIsMeasuredAndCompared) {
+  for (const Transport transport : {Transport::uc, Transport::ud})
+    for (const std::uint64_t bytes : {8, 1024, 4096})
+      for (const int depth : {1, 8, 128}) {
+        SCOPED_TRACE(std::to_string(bytes) + " B, depth " + std::to_string(depth));
+        const PairRun run = measure_pair(credited(transport), bytes, 40, {}, std::chrono::seconds(20),
+                                         [&](PairSetup& setup, int) { setup.depth = depth; });
+        expect_sound(run, 40);
+        EXPECT_GT(run.results[0].samples.verified, 0U);
+      }
+}
+
+TEST(CreditedStream, ALostMessageIsAnErrorAndNoFigure) {
+  test::StubFaults faults;
+  faults.lose_at = 100;
+  const PairRun run = measure_pair(credited(Transport::ud), 1024, 100'000, {&faults, nullptr},
+                                   std::chrono::milliseconds(200));
+  ASSERT_TRUE(run.results[0].error);
+  EXPECT_THAT(*run.results[0].error,
+              AllOf(HasSubstr("waited"), HasSubstr("does not send a lost message again")));
+}
+
+TEST(CreditedStream, AFlippedBitIsFound) {
+  test::StubFaults faults;
+  faults.flip_at = 14;  // the last but one of the first batch: four windows of four
+  const PairRun run = measure_pair(credited(Transport::uc), 65536, 40, {&faults, nullptr});
+  ASSERT_TRUE(run.results[0].mismatch || run.results[0].error) << "nothing was noticed";
+  EXPECT_TRUE(run.results[0].mismatch) << *run.results[0].error;
+}
+
 TEST(FlowSweep, SamplesAreOfFlowsInTurn) {
   const PairRun run = measure_pair(
       [](const PairSetup& setup, const PairRequest& request) { return make_flow_sweep(setup, request, 4); },
