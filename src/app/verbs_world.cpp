@@ -48,6 +48,12 @@ plan::Pair planned(const fabric::EndPair& pair, const std::vector<RankPort>& por
   return one;
 }
 
+// EFA's says "Unspecified": it has its own transport, and none of those that are measured here.
+constexpr const char* other_layer = "its link layer is neither Ethernet nor InfiniBand";
+bool is_measurable(const RdmaPort& port) {
+  return port.link_layer == "Ethernet" || port.link_layer == "InfiniBand";
+}
+
 /// "no RDMA device on node[7-9]", each reason once with all its hosts.
 std::vector<std::string> reasons_of(const std::vector<RankPort>& ports, const ClusterTopology& topology) {
   std::map<std::string, std::vector<std::string>> hosts;
@@ -79,6 +85,14 @@ std::string none_because(const std::vector<std::string>& reasons, const std::vec
 }
 
 }  // namespace
+
+std::string no_port_because(const Host& host) {
+  for (const RdmaDevice& device : host.rdma_devices)
+    if (device.status == "answers" && !device.ports.empty() &&
+        std::none_of(device.ports.begin(), device.ports.end(), is_measurable))
+      return fmt::format("{}: {}", device.name, other_layer);
+  return "no RDMA device";
+}
 
 void tell_rate(const Host& host, const RdmaDevice& device, const RdmaPort& port, RankPort& told) {
   told.rate_Gbps = port.rate_Gbps;
@@ -143,12 +157,13 @@ verbs::Setup open_port(const std::string& line, const Host& host, const RunOptio
   std::istringstream words(line);
   if (!(words >> told.nic >> told.port >> told.rail) || told.nic == "-") {
     told = {};
-    return cannot("no RDMA device");
+    return cannot(no_port_because(host));
   }
   const auto device = std::find_if(host.rdma_devices.begin(), host.rdma_devices.end(),
                                    [&](const RdmaDevice& one) { return one.name == told.nic; });
   const auto port = std::find_if(device->ports.begin(), device->ports.end(),
                                  [&](const RdmaPort& one) { return one.number == told.port; });
+  if (!is_measurable(*port)) return cannot(fmt::format("{} port {}: {}", told.nic, told.port, other_layer));
   setup.port.place = {host.name, told.nic, *port};
   tell_rate(host, *device, *port, told);
   try {

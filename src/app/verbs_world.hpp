@@ -30,6 +30,9 @@ struct RankPort {
 /// trained as it can be. One that is not is a fault, and excuses nothing.
 void tell_rate(const Host& host, const RdmaDevice& device, const RdmaPort& port, RankPort& told);
 
+/// Why no port of this host could be chosen, a part of a sentence.
+std::string no_port_because(const Host& host);
+
 /// On one line, without line breaks and tabs in it but those between the fields.
 std::string rank_port_to_text(const RankPort& port);
 RankPort rank_port_from_text(const std::string& text);

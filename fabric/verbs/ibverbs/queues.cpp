@@ -7,6 +7,8 @@
 
 #include "core/error.hpp"
 #include "fabric/verbs/ibverbs/handles.hpp"
+#include "fabric/verbs/inline_size.hpp"
+#include "fabric/verbs/measure/failures.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -262,18 +264,13 @@ std::unique_ptr<QueuePair> open_queue_pair(ibv_pd* domain, const std::string& de
   attributes.cap.max_send_wr = static_cast<std::uint32_t>(request.send_depth);
   attributes.cap.max_recv_wr = static_cast<std::uint32_t>(request.receive_depth);
   attributes.cap.max_send_sge = attributes.cap.max_recv_sge = 1;
-  // No device tells beforehand how much it takes inline: ask for less until it agrees.
-  ibv_qp* pair = nullptr;
-  int wanted = request.inline_bytes;
-  for (;;) {
-    attributes.cap.max_inline_data = static_cast<std::uint32_t>(wanted);
-    pair = ibv_create_qp(domain, &attributes);
-    if (pair != nullptr || wanted == 0 || (errno != EINVAL && errno != ENOMEM)) break;
-    wanted = wanted > 32 ? wanted / 2 : 0;
-  }
+  ibv_qp* pair = with_most_inline(request.inline_bytes, [&](int inline_bytes) {
+    attributes.cap.max_inline_data = static_cast<std::uint32_t>(inline_bytes);
+    return ibv_create_qp(domain, &attributes);
+  });
   if (pair == nullptr)
-    throw Error(fmt::format("{}: ibv_create_qp ({}, {} work requests): {}", device,
-                            transport_name(request.transport), request.send_depth, error_text(errno)));
+    throw_no_queue_pair(device, request.transport, request.send_depth, errno,
+                        errno == 0 ? "the driver gives no reason" : error_text(errno));
   auto queues = std::make_unique<Queues>(pair, domain, device, request.transport,
                                          static_cast<int>(attributes.cap.max_inline_data));
   queues->initialise(port);

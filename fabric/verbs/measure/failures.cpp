@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/error.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::verbs {
@@ -103,6 +104,18 @@ std::string registration_error(const std::string& device, std::uint64_t bytes, i
         "PropagateResourceLimitsExcept=MEMLOCK",
         format_bytes(locked_limit_bytes), locked_limit_bytes / 1024);
   return words;
+}
+
+void throw_no_queue_pair(const std::string& device, Transport transport, int work_requests, int code,
+                         const std::string& text) {
+  const bool not_there = code == EOPNOTSUPP || code == ENOSYS;  // ENOTSUP is EOPNOTSUPP on Linux
+  // Drivers disagree on what they answer for a transport that they do not have; every one of them has RC but
+  // for those that say so.
+  const bool for_another_reason = code == ENOMEM || code == EACCES || code == EPERM;
+  if (not_there || (transport != Transport::rc && !for_another_reason))
+    throw Unavailable(fmt::format("{} cannot do {}: {}", device, transport_name(transport), text));
+  throw Error(fmt::format("{}: ibv_create_qp ({}, {} work requests): {}", device, transport_name(transport),
+                          work_requests, text));
 }
 
 AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal, int port) {

@@ -9,6 +9,7 @@
 
 #include "core/communicator.hpp"
 #include "core/error.hpp"
+#include "fabric/verbs/measure/failures.hpp"
 
 namespace fabricheck::test {
 namespace {
@@ -203,6 +204,9 @@ class Stub final : public Device {
   }
   std::unique_ptr<QueuePair> make_queue_pair(CompletionQueue& sends, CompletionQueue& receives,
                                              const QueuePairRequest& request, int) override {
+    if (description_.without == request.transport)
+      throw_no_queue_pair(description_.name, request.transport, request.send_depth,
+                          description_.without_error, "as the driver answers");
     return std::make_unique<StubQueues>(static_cast<StubCompletions&>(sends),
                                         static_cast<StubCompletions&>(receives), request, description_,
                                         requests_);

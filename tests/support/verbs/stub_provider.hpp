@@ -29,6 +29,8 @@ struct StubDevice {
   verbs::DeviceLimits limits{0x15b3, false, 1024, 16384, 1 << 20, 16, true};
   verbs::PortAttributes port{true, "ACTIVE", true, 4096, 0, std::uint64_t{1} << 30, 4};
   int inline_bytes{220};
+  std::optional<verbs::Transport> without;  ///< it makes no queue pair of this transport,
+  int without_error{};                      ///< and sets errno to this
   StubFaults* faults{};
 };
 

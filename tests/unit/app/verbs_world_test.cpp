@@ -44,6 +44,19 @@ TEST(RankPort, TravelsAsALine) {
   EXPECT_EQ(rank_port_from_text(rank_port_to_text(none())), none());
 }
 
+TEST(RankPort, ADeviceOfAnotherLinkLayerIsNotCalledNone) {
+  Host host;
+  EXPECT_EQ(no_port_because(host), "no RDMA device");
+  RdmaDevice efa;
+  efa.name = "rdmap0s6";
+  efa.ports.resize(1);
+  efa.ports[0].link_layer = "Unspecified";
+  host.rdma_devices = {efa};
+  EXPECT_EQ(no_port_because(host), "rdmap0s6: its link layer is neither Ethernet nor InfiniBand");
+  host.rdma_devices[0].status = "not answering";
+  EXPECT_EQ(no_port_because(host), "no RDMA device");
+}
+
 TEST(VerbsPairs, RailsMeetBetweenHosts) {
   const auto request = planned({port(0), port(1), port(0), port(1)}, test::cluster_of(2, 2), {});
   ASSERT_EQ(request.pairs.size(), 1U);

@@ -184,6 +184,18 @@ TEST(Endpoint, WhatOneCannotNeitherDoes) {
   EXPECT_NE(run.thrown[1], "");
 }
 
+TEST(Endpoint, ATransportThatOneEndCannotDoIsSkippedByBoth) {
+  const PairRun run = measure_pair(latency(Transport::uc, Opcode::write), 8, 10, {}, std::chrono::seconds(20),
+                                   [](PairSetup& setup, int rank) {
+                                     test::StubDevice device;
+                                     if (rank == 1) device.without = Transport::uc;
+                                     setup.port.device = test::make_stub_device(device);
+                                   });
+  EXPECT_TRUE(run.unavailable[1]);
+  EXPECT_EQ(run.thrown[1], "stub0 cannot do UC: as the driver answers");
+  EXPECT_THAT(run.thrown[0], AllOf(HasSubstr("the peer h1"), HasSubstr("stub0 cannot do UC")));
+}
+
 TEST(Endpoint, RegistrationThatFailsIsToldByTheRankThatFailed) {
   test::StubFaults faults;
   faults.registration_error = "stub0: no more memory may be locked";
