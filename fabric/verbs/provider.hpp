@@ -134,6 +134,8 @@ class MemoryRegion {
   virtual ~MemoryRegion() = default;
   virtual std::uint32_t local_key() const = 0;
   virtual std::uint32_t remote_key() const = 0;
+  /// What it was asked for and not refused: the NIC may write into it out of order.
+  virtual bool relaxed_ordering() const = 0;
 };
 
 class CompletionQueue {
@@ -162,8 +164,10 @@ class Device {
   virtual const DeviceLimits& limits() const = 0;
   virtual PortAttributes port(int number) = 0;
   virtual RawGid gid(int port, int index) = 0;
-  /// Throws Error; where the limit on locked memory is the reason, it says which line raises it.
-  virtual std::unique_ptr<MemoryRegion> register_memory(const device::Buffer& buffer) = 0;
+  /// With `relaxed_ordering` where the device takes it, else without. Throws Error; where the limit on locked
+  /// memory is the reason, it says which line raises it.
+  virtual std::unique_ptr<MemoryRegion> register_memory(const device::Buffer& buffer,
+                                                        bool relaxed_ordering) = 0;
   virtual std::unique_ptr<CompletionQueue> make_completion_queue(int entries) = 0;
   virtual std::unique_ptr<QueuePair> make_queue_pair(CompletionQueue& sends, CompletionQueue& receives,
                                                      const QueuePairRequest& request, int port) = 0;

@@ -147,7 +147,7 @@ void Endpoint::make_queues() {
                                   format_bytes(request_.memory_limit_bytes)));
   buffer_ = device::Buffer::in_host_memory(2 * region_bytes_);
   std::fill(buffer_.bytes().begin(), buffer_.bytes().end(), std::byte{});
-  region_ = local_.device->register_memory(buffer_);
+  region_ = local_.device->register_memory(buffer_, request_.relaxed_ordering);
   sends_ = local_.device->make_completion_queue(request_.queue_pairs * request_.send_depth);
   receives_ =
       local_.device->make_completion_queue(request_.queue_pairs * std::max(1, request_.receive_depth));
@@ -294,6 +294,7 @@ std::map<std::string, Parameter> Endpoint::path() const {
   facts["mtu_bytes"] = static_cast<std::int64_t>(mtu_bytes_);
   facts["queue_pairs"] = static_cast<std::int64_t>(request_.queue_pairs);
   facts["depth"] = static_cast<std::int64_t>(request_.send_depth);
+  facts["relaxed_ordering"] = std::string(region_->relaxed_ordering() ? "yes" : "no");
   facts["inline"] = std::string(fits_inline() ? "yes" : "no");
   facts["traffic_class"] = static_cast<std::int64_t>(request_.traffic_class.traffic_class.value_or(0));
   facts["service_level"] = static_cast<std::int64_t>(request_.traffic_class.service_level.value_or(0));

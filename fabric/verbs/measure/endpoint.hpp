@@ -37,6 +37,8 @@ struct ConnectionRequest {
   std::uint64_t message_bytes{};
   std::size_t slots{1};  ///< places for messages, of each queue pair and direction
   bool spread_flows{};   ///< each queue pair with a flow label of its own
+  /// As the job's bulk transfers do; not where the last byte is watched to know that a message is complete.
+  bool relaxed_ordering{};
   GidWish gid_wish;
   TrafficClass traffic_class;
   std::uint64_t memory_limit_bytes{};  ///< 0: not known

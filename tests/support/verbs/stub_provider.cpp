@@ -1,9 +1,12 @@
 #include "support/verbs/stub_provider.hpp"
 
+#include <chrono>
 #include <cstring>
 #include <deque>
+#include <future>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -50,8 +53,13 @@ class StubCompletions final : public CompletionQueue {
 
 class StubRegion final : public MemoryRegion {
  public:
+  explicit StubRegion(bool relaxed_ordering) : relaxed_ordering_(relaxed_ordering) {}
   std::uint32_t local_key() const override { return 1; }
   std::uint32_t remote_key() const override { return 2; }
+  bool relaxed_ordering() const override { return relaxed_ordering_; }
+
+ private:
+  bool relaxed_ordering_;
 };
 
 std::mutex& registry_mutex() {
@@ -107,6 +115,17 @@ class StubQueues final : public QueuePair {
       }
       if (number == faults_->lose_at) {
         if (request.signaled) sends_.push({request.id, CompletionStatus::success, 0, number_, 0});
+        return;
+      }
+      if (request.opcode == Opcode::write && number < faults_->late_writes) {
+        late_[request.remote] = Bytes(request.local, request.local + request.bytes);
+        if (number + 1 == faults_->late_writes)
+          arrival_ = std::async(std::launch::async, [late = std::move(late_)] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            for (const auto& [to, bytes] : late)
+              std::memcpy(reinterpret_cast<std::byte*>(to), bytes.data(), bytes.size());
+          });
+        if (request.signaled) sends_.push({request.id, CompletionStatus::success, 0, number_, request.bytes});
         return;
       }
       if (number == faults_->flip_at) {
@@ -182,6 +201,8 @@ class StubQueues final : public QueuePair {
   std::uint32_t number_{};
   StubQueues* remote_{};
   bool broken_{};
+  std::map<std::uint64_t, Bytes> late_;  ///< by their place
+  std::future<void> arrival_;
   std::mutex receive_mutex_;
   std::deque<ReceiveRequest> posted_;
   std::deque<Bytes> waiting_;
@@ -194,10 +215,10 @@ class Stub final : public Device {
   const DeviceLimits& limits() const override { return description_.limits; }
   PortAttributes port(int) override { return description_.port; }
   RawGid gid(int, int index) override { return RawGid{static_cast<std::uint8_t>(index)}; }
-  std::unique_ptr<MemoryRegion> register_memory(const device::Buffer&) override {
+  std::unique_ptr<MemoryRegion> register_memory(const device::Buffer&, bool relaxed_ordering) override {
     if (description_.faults != nullptr && description_.faults->registration_error)
       throw Error(*description_.faults->registration_error);
-    return std::make_unique<StubRegion>();
+    return std::make_unique<StubRegion>(relaxed_ordering && description_.relaxed_ordering);
   }
   std::unique_ptr<CompletionQueue> make_completion_queue(int entries) override {
     return std::make_unique<StubCompletions>(entries);

@@ -157,6 +157,31 @@ TEST(Stream, AFlippedBitIsFound) {
   }
 }
 
+TEST(Stream, AWriteThatIsLateInMemoryIsNotCalledWrong) {
+  test::StubFaults faults;
+  faults.late_writes = 4 * 16;  // the first batch: four windows of 16
+  expect_sound(measure_pair(stream(Opcode::write, Direction::one_way), 65536, 40, {&faults, nullptr}), 40);
+}
+
+TEST(Stream, RelaxedOrderingIsAskedForAndWhatWasGivenIsTold) {
+  const auto ordering = [](const MakePair& make, bool taken) {
+    const PairRun run =
+        measure_pair(make, 4096, 16, {}, std::chrono::seconds(20), [&](PairSetup& setup, int) {
+          test::StubDevice device;
+          device.relaxed_ordering = taken;
+          setup.port.device = test::make_stub_device(device);
+        });
+    return std::get<std::string>(run.path.at("relaxed_ordering"));
+  };
+  const MakePair sweep = [](const PairSetup& setup, const PairRequest& request) {
+    return make_flow_sweep(setup, request, 4);
+  };
+  EXPECT_EQ(ordering(stream(Opcode::write, Direction::one_way), true), "yes");
+  EXPECT_EQ(ordering(sweep, true), "yes");
+  EXPECT_EQ(ordering(stream(Opcode::write, Direction::one_way), false), "no") << "the device refused it";
+  EXPECT_EQ(ordering(latency(Transport::rc, Opcode::write), true), "no") << "it watches the last byte";
+}
+
 TEST(Stream, AnErrorIsTheSenders) {
   test::StubFaults faults;
   faults.fail_at = 300;
