@@ -92,6 +92,7 @@ struct PortAttributes {
   std::uint32_t lid{};
   std::uint64_t max_message_bytes{};
   int gid_entries{};
+  bool global_required{};  ///< the port wants a GRH on all that it sends
 };
 
 /// Where a queue pair can be reached.
@@ -112,7 +113,7 @@ struct PathRequest {
   int service_level{};
   /// 20 bits; on RoCE v2 the UDP source port follows from it where the NIC does so.
   std::uint32_t flow_label{};
-  int outstanding_reads{1};
+  int outstanding_reads{1};  ///< reads and atomics, in either direction
   /// How long the NIC waits for an acknowledgement before it sends again: 4.096 us * 2^ack_timeout.
   int ack_timeout{14};
 };
@@ -122,6 +123,8 @@ struct QueuePairRequest {
   int send_depth{1};
   int receive_depth{1};
   int inline_bytes{};  ///< wanted; what is given is told by QueuePair::inline_bytes()
+  bool atomics{};      ///< the peer may do them; not to be asked of a device that cannot
+  int pkey_index{};    ///< InfiniBand's partition, by its place in the port's table
 };
 
 struct AsyncEvent {

@@ -144,7 +144,9 @@ verbs::Setup open_port(const std::string& line, const Host& host, const RunOptio
   setup.queue_pairs = options.queue_pairs;
   setup.depth = options.depth;
   setup.gid_wish.gid_index = run.links.gid_index;
-  setup.gid_wish.nccl_gid_index = job_network(run.links, environment).gid_index;
+  const topology::JobNetwork job = job_network(run.links, environment);
+  setup.gid_wish.nccl_gid_index = job.gid_index;
+  setup.pkey_index = job.pkey_index.value_or(0);
   setup.traffic_class =
       verbs::choose_traffic_class(run.links.traffic_class, run.links.service_level, environment);
   const auto cannot = [&](std::string reason) {

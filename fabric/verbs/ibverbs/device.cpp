@@ -101,6 +101,7 @@ class OpenDevice final : public Device {
     port.lid = attributes.lid;
     port.max_message_bytes = attributes.max_msg_sz;
     port.gid_entries = attributes.gid_tbl_len;
+    port.global_required = (attributes.flags & IBV_QPF_GRH_REQUIRED) != 0;
     return port;
   }
 

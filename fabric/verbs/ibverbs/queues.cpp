@@ -111,8 +111,9 @@ class Queues final : public QueuePair {
   std::uint32_t number() const override { return pair_->qp_num; }
   int inline_bytes() const override { return inline_bytes_; }
 
-  void initialise(int port) {
+  void initialise(int port, const QueuePairRequest& request) {
     ibv_qp_attr to{};
+    to.pkey_index = static_cast<std::uint16_t>(request.pkey_index);
     to.qp_state = IBV_QPS_INIT;
     to.port_num = static_cast<std::uint8_t>(port);
     int mask = IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT;
@@ -121,11 +122,13 @@ class Queues final : public QueuePair {
       mask |= IBV_QP_QKEY;
     } else {
       to.qp_access_flags = IBV_ACCESS_REMOTE_WRITE;
-      if (transport_ == Transport::rc)
-        to.qp_access_flags |= IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
+      if (transport_ == Transport::rc) to.qp_access_flags |= IBV_ACCESS_REMOTE_READ;
+      if (transport_ == Transport::rc && request.atomics) to.qp_access_flags |= IBV_ACCESS_REMOTE_ATOMIC;
       mask |= IBV_QP_ACCESS_FLAGS;
     }
-    modify(to, mask, "INIT");
+    modify(to, mask,
+           request.pkey_index == 0 ? "INIT"
+                                   : fmt::format("INIT with the P_Key at index {}", request.pkey_index));
   }
 
   void connect(const PathRequest& path, const RemoteAddress& remote, std::uint32_t packet_number) override {
@@ -225,7 +228,7 @@ class Queues final : public QueuePair {
   }
 
  private:
-  void modify(ibv_qp_attr& attributes, int mask, const char* state) {
+  void modify(ibv_qp_attr& attributes, int mask, const std::string& state) {
     if (const int status = ibv_modify_qp(pair_.get(), &attributes, mask))
       throw Error(fmt::format(
           "{} queue pair {}: it cannot go to {}: {}{}", device_, number(), state, error_text(status),
@@ -273,7 +276,7 @@ std::unique_ptr<QueuePair> open_queue_pair(ibv_pd* domain, const std::string& de
                         errno == 0 ? "the driver gives no reason" : error_text(errno));
   auto queues = std::make_unique<Queues>(pair, domain, device, request.transport,
                                          static_cast<int>(attributes.cap.max_inline_data));
-  queues->initialise(port);
+  queues->initialise(port, request);
   return queues;
 }
 

@@ -80,6 +80,7 @@ class StubQueues final : public QueuePair {
         transport_(request.transport),
         inline_(std::min(request.inline_bytes, device.inline_bytes)),
         faults_(device.faults),
+        paths_(device.paths),
         requests_(requests) {
     const std::lock_guard lock(registry_mutex());
     static std::uint32_t next = 17;
@@ -95,7 +96,8 @@ class StubQueues final : public QueuePair {
 
   std::uint32_t number() const override { return number_; }
   int inline_bytes() const override { return inline_; }
-  void connect(const PathRequest&, const RemoteAddress& remote, std::uint32_t) override {
+  void connect(const PathRequest& path, const RemoteAddress& remote, std::uint32_t) override {
+    if (paths_ != nullptr) paths_->push_back(path);
     const std::lock_guard lock(registry_mutex());
     remote_ = registry().at(remote.queue_pair);
   }
@@ -139,6 +141,7 @@ class StubQueues final : public QueuePair {
   }
 
   void post_receive(const ReceiveRequest& request) override {
+    if (faults_ != nullptr && faults_->refuses_receives) throw Error("stub0: ibv_post_recv: as told");
     const std::lock_guard lock(receive_mutex_);
     posted_.push_back(request);
     while (!waiting_.empty() && !posted_.empty()) {
@@ -197,6 +200,7 @@ class StubQueues final : public QueuePair {
   Transport transport_;
   int inline_;
   StubFaults* faults_;
+  std::vector<PathRequest>* paths_;
   std::atomic<std::uint64_t>& requests_;
   std::uint32_t number_{};
   StubQueues* remote_{};
@@ -214,7 +218,9 @@ class Stub final : public Device {
   const std::string& name() const override { return description_.name; }
   const DeviceLimits& limits() const override { return description_.limits; }
   PortAttributes port(int) override { return description_.port; }
-  RawGid gid(int, int index) override { return RawGid{static_cast<std::uint8_t>(index)}; }
+  RawGid gid(int, int index) override {
+    return description_.gid.value_or(RawGid{static_cast<std::uint8_t>(index)});
+  }
   std::unique_ptr<MemoryRegion> register_memory(const device::Buffer&, bool relaxed_ordering) override {
     if (description_.faults != nullptr && description_.faults->registration_error)
       throw Error(*description_.faults->registration_error);
@@ -225,6 +231,7 @@ class Stub final : public Device {
   }
   std::unique_ptr<QueuePair> make_queue_pair(CompletionQueue& sends, CompletionQueue& receives,
                                              const QueuePairRequest& request, int) override {
+    if (description_.queue_requests != nullptr) description_.queue_requests->push_back(request);
     if (description_.without == request.transport)
       throw_no_queue_pair(description_.name, request.transport, request.send_depth,
                           description_.without_error, "as the driver answers");

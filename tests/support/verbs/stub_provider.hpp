@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/topology_record.hpp"
 #include "fabric/verbs/provider.hpp"
@@ -24,6 +25,7 @@ struct StubFaults {
   /// a moment later: as on a bus that is behind.
   std::uint64_t late_writes{};
   std::optional<std::string> registration_error;
+  bool refuses_receives{};
   std::atomic<bool> port_down{};  ///< the device reports it once
 };
 
@@ -32,9 +34,12 @@ struct StubDevice {
   verbs::DeviceLimits limits{0x15b3, false, 1024, 16384, 1 << 20, 16, true};
   verbs::PortAttributes port{true, "ACTIVE", true, 4096, 0, std::uint64_t{1} << 30, 4};
   int inline_bytes{220};
-  bool relaxed_ordering{true};              ///< it takes it
-  std::optional<verbs::Transport> without;  ///< it makes no queue pair of this transport,
-  int without_error{};                      ///< and sets errno to this
+  bool relaxed_ordering{true};  ///< it takes it
+  std::optional<verbs::RawGid> gid;
+  std::vector<verbs::PathRequest>* paths{};                ///< what its queue pairs were connected with,
+  std::vector<verbs::QueuePairRequest>* queue_requests{};  ///< and asked for
+  std::optional<verbs::Transport> without;                 ///< it makes no queue pair of this transport,
+  int without_error{};                                     ///< and sets errno to this
   StubFaults* faults{};
 };
 
