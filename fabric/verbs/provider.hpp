@@ -128,8 +128,12 @@ struct QueuePairRequest {
 };
 
 struct AsyncEvent {
+  /// What it tells of. Queues are those of the device, of connections before this one, too.
+  enum class About { queue, port, device };
   std::string text;  ///< "the port went down"
   bool fatal{};      ///< for what is being measured
+  About about{About::queue};
+  int port{};  ///< where it is about one
 };
 
 class MemoryRegion {

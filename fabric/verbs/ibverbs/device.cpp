@@ -150,8 +150,9 @@ class OpenDevice final : public Device {
     pollfd watched{context_->async_fd, POLLIN, 0};
     ibv_async_event event{};
     if (::poll(&watched, 1, 0) != 1 || ibv_get_async_event(context_.get(), &event) != 0) return std::nullopt;
-    const AsyncEvent told = describe_event(name_, ibv_event_type_str(event.event_type),
-                                           is_fatal(event.event_type), event.element.port_num);
+    const AsyncEvent told =
+        describe_event(name_, ibv_event_type_str(event.event_type), is_fatal(event.event_type),
+                       about(event.event_type), event.element.port_num);
     ibv_ack_async_event(&event);
     return told;
   }
@@ -165,6 +166,23 @@ class OpenDevice final : public Device {
                       "container",
                       name_));
     throw Error(fmt::format("{}: ibv_open_device: {}", name_, error_text(code)));
+  }
+
+  static AsyncEvent::About about(ibv_event_type type) {
+    switch (type) {
+      case IBV_EVENT_PORT_ACTIVE:
+      case IBV_EVENT_PORT_ERR:
+      case IBV_EVENT_LID_CHANGE:
+      case IBV_EVENT_PKEY_CHANGE:
+      case IBV_EVENT_SM_CHANGE:
+      case IBV_EVENT_CLIENT_REREGISTER:
+      case IBV_EVENT_GID_CHANGE:
+        return AsyncEvent::About::port;
+      case IBV_EVENT_DEVICE_FATAL:
+        return AsyncEvent::About::device;
+      default:
+        return AsyncEvent::About::queue;
+    }
   }
 
   static bool is_fatal(ibv_event_type type) {

@@ -80,6 +80,7 @@ Endpoint::Endpoint(const LocalPort& local, Communicator& pair, ConnectionRequest
       side_(pair.rank()),
       spins_between_looks_(request_.yield ? 32 : 1024) {
   const std::string peer_text = exchange([&] {
+    forget_old_events();
     attributes_ = local_.device->port(local_.place.port.number);
     check_limits();
     return fmt::format("{} {} {}\n{}", attributes_.active_mtu_bytes, own_outstanding_reads(),
@@ -288,9 +289,22 @@ void Endpoint::look(const char* for_what) {
 }
 
 void Endpoint::check_events() {
+  while (const auto event = local_.device->next_event()) {
+    const bool of_another_port =
+        event->about == AsyncEvent::About::port && event->port != local_.place.port.number;
+    if (event->fatal && !of_another_port) throw_event(*event);
+  }
+}
+
+// What happened to the port before is not this connection's: whether it is up now is asked for next, and
+// queues of its own it has none yet. Only a device that failed stays failed.
+void Endpoint::forget_old_events() {
   while (const auto event = local_.device->next_event())
-    if (event->fatal)
-      throw Error(fmt::format("{} on {}: {}", request_.operation, local_.place.host, event->text));
+    if (event->fatal && event->about == AsyncEvent::About::device) throw_event(*event);
+}
+
+void Endpoint::throw_event(const AsyncEvent& event) const {
+  throw Error(fmt::format("{} on {}: {}", request_.operation, local_.place.host, event.text));
 }
 
 void Endpoint::throw_failed(const Completion& completion) const {

@@ -111,6 +111,8 @@ class Endpoint {
   std::string exchange(Work&& work);
 
   void check_limits() const;
+  void forget_old_events();
+  [[noreturn]] void throw_event(const AsyncEvent& event) const;
   int own_outstanding_reads() const;
   int pkey_index() const { return attributes_.ethernet ? 0 : request_.pkey_index; }
   void choose_path(const std::string& peer_text);

@@ -118,13 +118,14 @@ void throw_no_queue_pair(const std::string& device, Transport transport, int wor
                           work_requests, text));
 }
 
-AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal, int port) {
-  const bool about_port = name.find("port") != std::string::npos;
+AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal,
+                          AsyncEvent::About about, int port) {
+  const bool about_port = about == AsyncEvent::About::port;
   return {fmt::format("{}{} reported \"{}\"{}", device, about_port ? fmt::format(" port {}", port) : "", name,
                       fatal && about_port
                           ? ": the link went down; look at the cable, the transceiver and the switch port"
                           : ""),
-          fatal};
+          fatal, about, about_port ? port : 0};
 }
 
 }  // namespace fabricheck::verbs

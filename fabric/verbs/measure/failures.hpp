@@ -32,6 +32,7 @@ std::string registration_error(const std::string& device, std::uint64_t bytes, i
 [[noreturn]] void throw_no_queue_pair(const std::string& device, Transport transport, int work_requests,
                                       int code, const std::string& text);
 
-AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal, int port);
+AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal,
+                          AsyncEvent::About about, int port);
 
 }  // namespace fabricheck::verbs

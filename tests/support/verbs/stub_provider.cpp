@@ -1,5 +1,6 @@
 #include "support/verbs/stub_provider.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <deque>
@@ -240,14 +241,19 @@ class Stub final : public Device {
                                         requests_);
   }
   std::optional<AsyncEvent> next_event() override {
-    if (description_.faults == nullptr || !description_.faults->port_down.exchange(false))
-      return std::nullopt;
-    return AsyncEvent{"stub0 port 1 reported \"port error\"", true};
+    StubFaults* const faults = description_.faults;
+    if (faults == nullptr) return std::nullopt;
+    if (told_ < faults->old_events.size()) return faults->old_events[told_++];
+    if (told_all_ || requests_.load() < faults->event_at) return std::nullopt;
+    told_all_ = true;
+    return faults->event;
   }
 
  private:
   StubDevice description_;
   std::atomic<std::uint64_t> requests_{};
+  std::size_t told_{};
+  bool told_all_{};
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 // tests of what is measured with them, and for a benchmark of what that costs.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,7 +25,11 @@ struct StubFaults {
   std::uint64_t late_writes{};
   std::optional<std::string> registration_error;
   bool refuses_receives{};
-  std::atomic<bool> port_down{};  ///< the device reports it once
+  /// The device reports it when it was given so many work requests.
+  std::uint64_t event_at{~0ULL};
+  verbs::AsyncEvent event;
+  /// And these before anything.
+  std::vector<verbs::AsyncEvent> old_events;
 };
 
 struct StubDevice {

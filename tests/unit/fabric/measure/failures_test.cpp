@@ -57,10 +57,14 @@ TEST(Registration, OtherReasonsAreNotCalledMemlock) {
 }
 
 TEST(Events, APortThatWentDownIsSaid) {
-  const AsyncEvent event = describe_event("mlx5_0", "port error", true, 1);
+  const AsyncEvent event = describe_event("mlx5_0", "port error", true, AsyncEvent::About::port, 1);
   EXPECT_TRUE(event.fatal);
   EXPECT_THAT(event.text, AllOf(HasSubstr("mlx5_0 port 1"), HasSubstr("link went down"), HasSubstr("cable")));
-  EXPECT_FALSE(describe_event("mlx5_0", "GID table change", false, 1).fatal);
+  EXPECT_EQ(event.port, 1);
+  EXPECT_FALSE(describe_event("mlx5_0", "GID table change", false, AsyncEvent::About::port, 1).fatal);
+  // The port of an event that is about none is whatever was in that place.
+  const AsyncEvent device = describe_event("mlx5_0", "fatal error", true, AsyncEvent::About::device, 7);
+  EXPECT_EQ(device.text, "mlx5_0 reported \"fatal error\"");
 }
 
 TEST(QueuePairs, LessIsAskedForInlineWhateverErrnoSays) {

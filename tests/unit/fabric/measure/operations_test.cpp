@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
+#include "fabric/verbs/measure/failures.hpp"
 #include "pairs_over_stub.hpp"
 
 namespace fabricheck::verbs {
@@ -114,10 +115,37 @@ TEST(Latency, ALostMessageEndsAtTheDeadlineAndSaysThatUnreliableTransportsLose) 
               AllOf(HasSubstr("waited"), HasSubstr("does not send a lost message again")));
 }
 
+AsyncEvent port_error(int port) {
+  return describe_event("stub0", "port error", true, AsyncEvent::About::port, port);
+}
+
+TEST(Latency, AnEventOfAnotherPortIsNotOurs) {
+  test::StubFaults faults;
+  faults.event_at = 40;
+  faults.event = port_error(2);
+  expect_sound(measure_pair(latency(Transport::rc, Opcode::send), 8, 200, {nullptr, &faults}), 200);
+}
+
+TEST(Latency, WhatHappenedBeforeIsForgotten) {
+  test::StubFaults faults;
+  faults.old_events = {port_error(1),
+                       describe_event("stub0", "port active", false, AsyncEvent::About::port, 1),
+                       describe_event("stub0", "local QP access error", true, AsyncEvent::About::queue, 0)};
+  expect_sound(measure_pair(latency(Transport::rc, Opcode::send), 8, 200, {nullptr, &faults}), 200);
+}
+
+TEST(Latency, ADeviceThatFailedBeforeStaysFailed) {
+  test::StubFaults faults;
+  faults.old_events = {describe_event("stub0", "fatal error", true, AsyncEvent::About::device, 0)};
+  const PairRun run = measure_pair(latency(Transport::rc, Opcode::send), 8, 200, {nullptr, &faults});
+  EXPECT_THAT(run.thrown[1], AllOf(HasSubstr("on h1"), HasSubstr("stub0 reported \"fatal error\"")));
+}
+
 TEST(Latency, AnEventOfThePortEndsTheWait) {
   test::StubFaults faults;
   faults.lose_at = 40;
-  faults.port_down = true;
+  faults.event_at = 40;
+  faults.event = port_error(1);
   const PairRun run = measure_pair(latency(Transport::rc, Opcode::send), 8, 100'000, {nullptr, &faults},
                                    std::chrono::milliseconds(200));
   ASSERT_TRUE(run.results[0].error);
