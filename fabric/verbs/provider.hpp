@@ -92,6 +92,7 @@ struct PortAttributes {
   std::uint32_t lid{};
   std::uint64_t max_message_bytes{};
   int gid_entries{};
+  bool global_required{};  ///< the port wants a GRH on all that it sends
 };
 
 /// Where a queue pair can be reached.
@@ -112,7 +113,7 @@ struct PathRequest {
   int service_level{};
   /// 20 bits; on RoCE v2 the UDP source port follows from it where the NIC does so.
   std::uint32_t flow_label{};
-  int outstanding_reads{1};
+  int outstanding_reads{1};  ///< reads and atomics, in either direction
   /// How long the NIC waits for an acknowledgement before it sends again: 4.096 us * 2^ack_timeout.
   int ack_timeout{14};
 };
@@ -122,11 +123,17 @@ struct QueuePairRequest {
   int send_depth{1};
   int receive_depth{1};
   int inline_bytes{};  ///< wanted; what is given is told by QueuePair::inline_bytes()
+  bool atomics{};      ///< the peer may do them; not to be asked of a device that cannot
+  int pkey_index{};    ///< InfiniBand's partition, by its place in the port's table
 };
 
 struct AsyncEvent {
+  /// What it tells of. Queues are those of the device, of connections before this one, too.
+  enum class About { queue, port, device };
   std::string text;  ///< "the port went down"
   bool fatal{};      ///< for what is being measured
+  About about{About::queue};
+  int port{};  ///< where it is about one
 };
 
 class MemoryRegion {
@@ -134,6 +141,8 @@ class MemoryRegion {
   virtual ~MemoryRegion() = default;
   virtual std::uint32_t local_key() const = 0;
   virtual std::uint32_t remote_key() const = 0;
+  /// What it was asked for and not refused: the NIC may write into it out of order.
+  virtual bool relaxed_ordering() const = 0;
 };
 
 class CompletionQueue {
@@ -162,8 +171,10 @@ class Device {
   virtual const DeviceLimits& limits() const = 0;
   virtual PortAttributes port(int number) = 0;
   virtual RawGid gid(int port, int index) = 0;
-  /// Throws Error; where the limit on locked memory is the reason, it says which line raises it.
-  virtual std::unique_ptr<MemoryRegion> register_memory(const device::Buffer& buffer) = 0;
+  /// With `relaxed_ordering` where the device takes it, else without. Throws Error; where the limit on locked
+  /// memory is the reason, it says which line raises it.
+  virtual std::unique_ptr<MemoryRegion> register_memory(const device::Buffer& buffer,
+                                                        bool relaxed_ordering) = 0;
   virtual std::unique_ptr<CompletionQueue> make_completion_queue(int entries) = 0;
   virtual std::unique_ptr<QueuePair> make_queue_pair(CompletionQueue& sends, CompletionQueue& receives,
                                                      const QueuePairRequest& request, int port) = 0;

@@ -22,13 +22,20 @@ struct RankPort {
   std::optional<double> rate_Gbps;  ///< of the port, or what its PCIe link carries where that is less
   bool behind_pcie{};               ///< it is the latter
   bool in_software{};
+  /// Domain, bus and slot, "0000:01:00": what has the same shares a PCIe link. Empty: not known.
+  std::string card;
+  std::optional<double> link_Gbps;  ///< what that link carries, where it is trained as it can be
+  bool virtual_function{};
   std::string unavailable;  ///< why it cannot be measured with, "no RDMA device on node7"; empty: it can
   bool operator==(const RankPort&) const = default;
 };
 
 /// What a port can send and receive: its rate, or less where its PCIe link carries less although it is
-/// trained as it can be. One that is not is a fault, and excuses nothing.
+/// trained as it can be. One that is not is a fault, and excuses nothing. Tells the card, too.
 void tell_rate(const Host& host, const RdmaDevice& device, const RdmaPort& port, RankPort& told);
+
+/// Why no port of this host could be chosen, a part of a sentence.
+std::string no_port_because(const Host& host);
 
 /// On one line, without line breaks and tabs in it but those between the fields.
 std::string rank_port_to_text(const RankPort& port);

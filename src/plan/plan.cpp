@@ -194,7 +194,7 @@ class Planner {
     const bool is_bandwidth = row.rate_times_us && row.metric == "bandwidth" && row.flows == 0;
     if (!is_bandwidth || bytes < port_rate_from_bytes || pair.in_software || !pair.port_rate_GBps)
       return std::nullopt;
-    Target target = port_rate_target(*pair.port_rate_GBps, pair.behind_pcie);
+    Target target = port_rate_target(*pair.port_rate_GBps, pair.behind_pcie, pair.shared_by);
     target.check = row.id;
     target.bytes = bytes;
     return target;

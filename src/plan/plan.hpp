@@ -23,6 +23,7 @@ struct Pair {
   /// software.
   std::optional<double> port_rate_GBps;
   bool behind_pcie{};  ///< that is what its PCIe link carries, by design less than the port
+  int shared_by{1};    ///< so many measure over that link, or that port, at the same time: it is one's share
   bool in_software{};  ///< targets for real NICs do not apply
   bool operator==(const Pair&) const = default;
 };

@@ -37,13 +37,21 @@ std::string seen_of_ports(double port_rate_Gbps) {
   return fmt::format("good ones reach {:g} Gb/s ({})", seen->seen_Gbps, seen->where);
 }
 
-Target port_rate_target(double rate_GBps, bool behind_pcie) {
+Target port_rate_target(double rate_GBps, bool behind_pcie, int shared_by) {
   Target target;
   target.comparison = Comparison::at_least;
   target.value = port_rate_share * rate_GBps;
   target.unit = "GB/s";
   target.origin = "built in";
   const double rate_Gbps = bits_per_byte * rate_GBps;
+  if (shared_by > 1) {
+    target.source = fmt::format(
+        "{:.0f} % of {:.4g} Gb/s, this port's share of what {} while {} measure over it at the same time",
+        100.0 * port_rate_share, rate_Gbps,
+        behind_pcie ? "the NIC's PCIe link carries" : "the physical port behind several functions gives",
+        shared_by);
+    return target;
+  }
   if (behind_pcie) {
     target.source = fmt::format(
         "{:.0f} % of the {:.4g} Gb/s that the NIC's PCIe link carries, which is slower than its port",

@@ -24,7 +24,7 @@ constexpr int rounds = 51;
 class BareLoop {
  public:
   BareLoop() : device_(test::make_stub_device()), memory_(device::Buffer::in_host_memory(4096)) {
-    region_ = device_->register_memory(memory_);
+    region_ = device_->register_memory(memory_, false);
     for (int i = 0; i < 2; ++i) {
       completions_[i] = device_->make_completion_queue(64);
       pairs_[i] = device_->make_queue_pair(*completions_[i], *completions_[i], {}, 1);

@@ -53,12 +53,14 @@ constexpr std::uint32_t rxe_vendor = 0xffffff, siw_vendor = 0x626d74;
 
 class Registered final : public MemoryRegion {
  public:
-  explicit Registered(ibv_mr* region) : region_(region) {}
+  Registered(ibv_mr* region, bool relaxed_ordering) : region_(region), relaxed_ordering_(relaxed_ordering) {}
   std::uint32_t local_key() const override { return region_->lkey; }
   std::uint32_t remote_key() const override { return region_->rkey; }
+  bool relaxed_ordering() const override { return relaxed_ordering_; }
 
  private:
   Handle<ibv_mr, ibv_dereg_mr> region_;
+  bool relaxed_ordering_;
 };
 
 class OpenDevice final : public Device {
@@ -99,6 +101,7 @@ class OpenDevice final : public Device {
     port.lid = attributes.lid;
     port.max_message_bytes = attributes.max_msg_sz;
     port.gid_entries = attributes.gid_tbl_len;
+    port.global_required = (attributes.flags & IBV_QPF_GRH_REQUIRED) != 0;
     return port;
   }
 
@@ -112,18 +115,26 @@ class OpenDevice final : public Device {
     return raw;
   }
 
-  std::unique_ptr<MemoryRegion> register_memory(const device::Buffer& buffer) override {
+  std::unique_ptr<MemoryRegion> register_memory(const device::Buffer& buffer,
+                                                bool relaxed_ordering) override {
     constexpr int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ;
     const int with_atomics = limits_.atomics ? access | IBV_ACCESS_REMOTE_ATOMIC : access;
     const std::span<std::byte> bytes = buffer.bytes();
     const auto& dmabuf = buffer.dmabuf();
-    ibv_mr* region = dmabuf ? ibv_reg_dmabuf_mr(domain_.get(), dmabuf->offset, bytes.size(),
-                                                reinterpret_cast<std::uint64_t>(bytes.data()),
-                                                dmabuf->descriptor, with_atomics)
-                            : ibv_reg_mr(domain_.get(), bytes.data(), bytes.size(), with_atomics);
+    const auto registered = [&](int flags) {
+      return dmabuf
+                 ? ibv_reg_dmabuf_mr(domain_.get(), dmabuf->offset, bytes.size(),
+                                     reinterpret_cast<std::uint64_t>(bytes.data()), dmabuf->descriptor, flags)
+                 : ibv_reg_mr(domain_.get(), bytes.data(), bytes.size(), flags);
+    };
+    ibv_mr* region = registered(relaxed_ordering ? with_atomics | IBV_ACCESS_RELAXED_ORDERING : with_atomics);
+    if (region == nullptr && relaxed_ordering && (errno == EINVAL || errno == EOPNOTSUPP)) {
+      relaxed_ordering = false;
+      region = registered(with_atomics);
+    }
     if (region == nullptr)
       throw Error(registration_error(name_, bytes.size(), errno, error_text(errno), locked_memory_limit()));
-    return std::make_unique<Registered>(region);
+    return std::make_unique<Registered>(region, relaxed_ordering);
   }
 
   std::unique_ptr<CompletionQueue> make_completion_queue(int entries) override {
@@ -139,8 +150,9 @@ class OpenDevice final : public Device {
     pollfd watched{context_->async_fd, POLLIN, 0};
     ibv_async_event event{};
     if (::poll(&watched, 1, 0) != 1 || ibv_get_async_event(context_.get(), &event) != 0) return std::nullopt;
-    const AsyncEvent told = describe_event(name_, ibv_event_type_str(event.event_type),
-                                           is_fatal(event.event_type), event.element.port_num);
+    const AsyncEvent told =
+        describe_event(name_, ibv_event_type_str(event.event_type), is_fatal(event.event_type),
+                       about(event.event_type), event.element.port_num);
     ibv_ack_async_event(&event);
     return told;
   }
@@ -154,6 +166,23 @@ class OpenDevice final : public Device {
                       "container",
                       name_));
     throw Error(fmt::format("{}: ibv_open_device: {}", name_, error_text(code)));
+  }
+
+  static AsyncEvent::About about(ibv_event_type type) {
+    switch (type) {
+      case IBV_EVENT_PORT_ACTIVE:
+      case IBV_EVENT_PORT_ERR:
+      case IBV_EVENT_LID_CHANGE:
+      case IBV_EVENT_PKEY_CHANGE:
+      case IBV_EVENT_SM_CHANGE:
+      case IBV_EVENT_CLIENT_REREGISTER:
+      case IBV_EVENT_GID_CHANGE:
+        return AsyncEvent::About::port;
+      case IBV_EVENT_DEVICE_FATAL:
+        return AsyncEvent::About::device;
+      default:
+        return AsyncEvent::About::queue;
+    }
   }
 
   static bool is_fatal(ibv_event_type type) {

@@ -7,6 +7,8 @@
 
 #include "core/error.hpp"
 #include "fabric/verbs/ibverbs/handles.hpp"
+#include "fabric/verbs/inline_size.hpp"
+#include "fabric/verbs/measure/failures.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -109,8 +111,9 @@ class Queues final : public QueuePair {
   std::uint32_t number() const override { return pair_->qp_num; }
   int inline_bytes() const override { return inline_bytes_; }
 
-  void initialise(int port) {
+  void initialise(int port, const QueuePairRequest& request) {
     ibv_qp_attr to{};
+    to.pkey_index = static_cast<std::uint16_t>(request.pkey_index);
     to.qp_state = IBV_QPS_INIT;
     to.port_num = static_cast<std::uint8_t>(port);
     int mask = IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT;
@@ -119,11 +122,13 @@ class Queues final : public QueuePair {
       mask |= IBV_QP_QKEY;
     } else {
       to.qp_access_flags = IBV_ACCESS_REMOTE_WRITE;
-      if (transport_ == Transport::rc)
-        to.qp_access_flags |= IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
+      if (transport_ == Transport::rc) to.qp_access_flags |= IBV_ACCESS_REMOTE_READ;
+      if (transport_ == Transport::rc && request.atomics) to.qp_access_flags |= IBV_ACCESS_REMOTE_ATOMIC;
       mask |= IBV_QP_ACCESS_FLAGS;
     }
-    modify(to, mask, "INIT");
+    modify(to, mask,
+           request.pkey_index == 0 ? "INIT"
+                                   : fmt::format("INIT with the P_Key at index {}", request.pkey_index));
   }
 
   void connect(const PathRequest& path, const RemoteAddress& remote, std::uint32_t packet_number) override {
@@ -223,7 +228,7 @@ class Queues final : public QueuePair {
   }
 
  private:
-  void modify(ibv_qp_attr& attributes, int mask, const char* state) {
+  void modify(ibv_qp_attr& attributes, int mask, const std::string& state) {
     if (const int status = ibv_modify_qp(pair_.get(), &attributes, mask))
       throw Error(fmt::format(
           "{} queue pair {}: it cannot go to {}: {}{}", device_, number(), state, error_text(status),
@@ -262,21 +267,16 @@ std::unique_ptr<QueuePair> open_queue_pair(ibv_pd* domain, const std::string& de
   attributes.cap.max_send_wr = static_cast<std::uint32_t>(request.send_depth);
   attributes.cap.max_recv_wr = static_cast<std::uint32_t>(request.receive_depth);
   attributes.cap.max_send_sge = attributes.cap.max_recv_sge = 1;
-  // No device tells beforehand how much it takes inline: ask for less until it agrees.
-  ibv_qp* pair = nullptr;
-  int wanted = request.inline_bytes;
-  for (;;) {
-    attributes.cap.max_inline_data = static_cast<std::uint32_t>(wanted);
-    pair = ibv_create_qp(domain, &attributes);
-    if (pair != nullptr || wanted == 0 || (errno != EINVAL && errno != ENOMEM)) break;
-    wanted = wanted > 32 ? wanted / 2 : 0;
-  }
+  ibv_qp* pair = with_most_inline(request.inline_bytes, [&](int inline_bytes) {
+    attributes.cap.max_inline_data = static_cast<std::uint32_t>(inline_bytes);
+    return ibv_create_qp(domain, &attributes);
+  });
   if (pair == nullptr)
-    throw Error(fmt::format("{}: ibv_create_qp ({}, {} work requests): {}", device,
-                            transport_name(request.transport), request.send_depth, error_text(errno)));
+    throw_no_queue_pair(device, request.transport, request.send_depth, errno,
+                        errno == 0 ? "the driver gives no reason" : error_text(errno));
   auto queues = std::make_unique<Queues>(pair, domain, device, request.transport,
                                          static_cast<int>(attributes.cap.max_inline_data));
-  queues->initialise(port);
+  queues->initialise(port, request);
   return queues;
 }
 

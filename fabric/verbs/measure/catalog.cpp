@@ -48,8 +48,6 @@ PairOperationFactory factory(const Row& row, const std::shared_ptr<const Setup>&
   return [&row, setup, make](const PairRequest& request) {
     if (!setup || !setup->unavailable.empty())
       throw Unavailable(setup ? setup->unavailable : "no port was chosen");
-    if (is_atomic(row.opcode) && !setup->port.device->limits().atomics)
-      throw Unavailable(setup->port.place.device + " cannot do atomic operations");
     return make(row, *setup, request);
   };
 }

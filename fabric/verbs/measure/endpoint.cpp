@@ -48,6 +48,9 @@ RawGid gid_of(const std::string& hex) {
   return gid;
 }
 
+/// The upper 8 bytes are InfiniBand's subnet prefix.
+bool same_subnet(const RawGid& a, const RawGid& b) { return std::equal(a.begin(), a.begin() + 8, b.begin()); }
+
 }  // namespace
 
 template <typename Work>
@@ -77,9 +80,11 @@ Endpoint::Endpoint(const LocalPort& local, Communicator& pair, ConnectionRequest
       side_(pair.rank()),
       spins_between_looks_(request_.yield ? 32 : 1024) {
   const std::string peer_text = exchange([&] {
+    forget_old_events();
     attributes_ = local_.device->port(local_.place.port.number);
     check_limits();
-    return fmt::format("{}\n{}", attributes_.active_mtu_bytes, port_to_text(local_.place));
+    return fmt::format("{} {} {}\n{}", attributes_.active_mtu_bytes, own_outstanding_reads(),
+                       attributes_.global_required ? 1 : 0, port_to_text(local_.place));
   });
   const std::string peer_addresses = exchange([&] {
     choose_path(peer_text);
@@ -91,15 +96,19 @@ Endpoint::Endpoint(const LocalPort& local, Communicator& pair, ConnectionRequest
     return std::string();
   });
   // Receives are there before the peer's first send.
-  for (int i = 0; i < queue_pairs(); ++i)
-    for (int r = 0; r < request_.receive_depth; ++r)
-      post_receive(i, static_cast<std::size_t>(r) % request_.slots);
-  exchange([] { return std::string(); });
+  exchange([&] {
+    for (int i = 0; i < queue_pairs(); ++i)
+      for (int r = 0; r < request_.receive_depth; ++r)
+        post_receive(i, static_cast<std::size_t>(r) % request_.slots);
+    return std::string();
+  });
 }
 
 void Endpoint::check_limits() const {
   const DeviceLimits& limits = local_.device->limits();
   const std::string name = port_name(local_.place);
+  if (request_.atomics && !limits.atomics)
+    throw Unavailable(local_.place.device + " cannot do atomic operations");
   if (request_.message_bytes > attributes_.max_message_bytes)
     throw Unavailable(fmt::format("a message of {} is more than the {} that {} can send at once",
                                   format_bytes(request_.message_bytes),
@@ -116,9 +125,20 @@ void Endpoint::check_limits() const {
                                   limits.max_work_requests, local_.place.device));
 }
 
+int Endpoint::own_outstanding_reads() const {
+  return std::clamp(local_.device->limits().max_outstanding_reads, 1, most_outstanding_reads);
+}
+
 void Endpoint::choose_path(const std::string& peer_text) {
   const std::size_t line = peer_text.find('\n');
-  peer_mtu_bytes_ = std::stoi(peer_text.substr(0, line));
+  std::istringstream facts(peer_text.substr(0, line));
+  int peer_reads = 1;
+  bool peer_global_required = false;
+  facts >> peer_mtu_bytes_ >> peer_reads >> peer_global_required;
+  // More than the responder has room for is refused by it.
+  outstanding_reads_ = std::min(own_outstanding_reads(), peer_reads);
+  global_ = attributes_.ethernet || request_.gid_wish.gid_index.has_value() || attributes_.global_required ||
+            peer_global_required;
   peer_ = port_from_text(std::string_view(peer_text).substr(line + 1));
   try {
     gids_ = choose_gids(local_.place.port, peer_.port, request_.gid_wish);
@@ -147,7 +167,7 @@ void Endpoint::make_queues() {
                                   format_bytes(request_.memory_limit_bytes)));
   buffer_ = device::Buffer::in_host_memory(2 * region_bytes_);
   std::fill(buffer_.bytes().begin(), buffer_.bytes().end(), std::byte{});
-  region_ = local_.device->register_memory(buffer_);
+  region_ = local_.device->register_memory(buffer_, request_.relaxed_ordering);
   sends_ = local_.device->make_completion_queue(request_.queue_pairs * request_.send_depth);
   receives_ =
       local_.device->make_completion_queue(request_.queue_pairs * std::max(1, request_.receive_depth));
@@ -156,15 +176,17 @@ void Endpoint::make_queues() {
   wanted.send_depth = request_.send_depth;
   wanted.receive_depth = std::max(1, request_.receive_depth);
   wanted.inline_bytes = request_.inline_bytes;
+  wanted.atomics = local_.device->limits().atomics;
+  wanted.pkey_index = pkey_index();
   for (int i = 0; i < request_.queue_pairs; ++i)
     pairs_.push_back(local_.device->make_queue_pair(*sends_, *receives_, wanted, local_.place.port.number));
   inline_bytes_ = pairs_.front()->inline_bytes();
 }
 
 std::string Endpoint::addresses() {
-  const RawGid gid = local_.device->gid(local_.place.port.number, gids_.mine.index);
+  gid_ = local_.device->gid(local_.place.port.number, gids_.mine.index);
   std::string text = fmt::format("{} {} {} {}", reinterpret_cast<std::uint64_t>(buffer_.bytes().data()),
-                                 region_->remote_key(), hex_of(gid), attributes_.lid);
+                                 region_->remote_key(), hex_of(gid_), attributes_.lid);
   for (const auto& one : pairs_) text += fmt::format(" {}", one->number());
   return text;
 }
@@ -178,16 +200,17 @@ void Endpoint::read_addresses(const std::string& text) {
   if (remote_.pairs.size() != pairs_.size())
     throw Error(fmt::format("{} made {} queue pairs and {} made {}", local_.place.host, pairs_.size(),
                             peer_.host, remote_.pairs.size()));
+  // LIDs route within a subnet only.
+  global_ = global_ || !same_subnet(gid_, gid_of(gid));
   PathRequest path;
   path.port = local_.place.port.number;
   path.gid_index = gids_.mine.index;
-  path.global = attributes_.ethernet || request_.gid_wish.gid_index.has_value();
+  path.global = global_;
   path.mtu_bytes = mtu_bytes_;
   path.traffic_class = request_.traffic_class.traffic_class.value_or(0);
   path.service_level = request_.traffic_class.service_level.value_or(0);
   path.ack_timeout = local_.device->limits().software ? ack_timeout_in_software : ack_timeout;
-  path.outstanding_reads =
-      std::clamp(local_.device->limits().max_outstanding_reads, 1, most_outstanding_reads);
+  path.outstanding_reads = outstanding_reads_;
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
     if (request_.spread_flows) path.flow_label = flow_label(static_cast<int>(i));
     pairs_[i]->connect(path, remote_.pairs[i], first_packet_of(pairs_[i]->number()));
@@ -266,9 +289,22 @@ void Endpoint::look(const char* for_what) {
 }
 
 void Endpoint::check_events() {
+  while (const auto event = local_.device->next_event()) {
+    const bool of_another_port =
+        event->about == AsyncEvent::About::port && event->port != local_.place.port.number;
+    if (event->fatal && !of_another_port) throw_event(*event);
+  }
+}
+
+// What happened to the port before is not this connection's: whether it is up now is asked for next, and
+// queues of its own it has none yet. Only a device that failed stays failed.
+void Endpoint::forget_old_events() {
   while (const auto event = local_.device->next_event())
-    if (event->fatal)
-      throw Error(fmt::format("{} on {}: {}", request_.operation, local_.place.host, event->text));
+    if (event->fatal && event->about == AsyncEvent::About::device) throw_event(*event);
+}
+
+void Endpoint::throw_event(const AsyncEvent& event) const {
+  throw Error(fmt::format("{} on {}: {}", request_.operation, local_.place.host, event.text));
 }
 
 void Endpoint::throw_failed(const Completion& completion) const {
@@ -294,9 +330,16 @@ std::map<std::string, Parameter> Endpoint::path() const {
   facts["mtu_bytes"] = static_cast<std::int64_t>(mtu_bytes_);
   facts["queue_pairs"] = static_cast<std::int64_t>(request_.queue_pairs);
   facts["depth"] = static_cast<std::int64_t>(request_.send_depth);
+  facts["relaxed_ordering"] = std::string(region_->relaxed_ordering() ? "yes" : "no");
   facts["inline"] = std::string(fits_inline() ? "yes" : "no");
   facts["traffic_class"] = static_cast<std::int64_t>(request_.traffic_class.traffic_class.value_or(0));
   facts["service_level"] = static_cast<std::int64_t>(request_.traffic_class.service_level.value_or(0));
+  if (!attributes_.ethernet) {
+    facts["pkey_index"] = static_cast<std::int64_t>(pkey_index());
+    facts["global_route_header"] = std::string(global_ ? "yes" : "no");
+  }
+  if (request_.transport == Transport::rc)
+    facts["outstanding_reads"] = static_cast<std::int64_t>(outstanding_reads_);
   if (!request_.traffic_class.source.empty()) facts["class_source"] = request_.traffic_class.source;
   return facts;
 }

@@ -37,7 +37,11 @@ struct ConnectionRequest {
   std::uint64_t message_bytes{};
   std::size_t slots{1};  ///< places for messages, of each queue pair and direction
   bool spread_flows{};   ///< each queue pair with a flow label of its own
+  /// As the job's bulk transfers do; not where the last byte is watched to know that a message is complete.
+  bool relaxed_ordering{};
+  bool atomics{};  ///< the messages are atomic operations
   GidWish gid_wish;
+  int pkey_index{};  ///< on InfiniBand
   TrafficClass traffic_class;
   std::uint64_t memory_limit_bytes{};  ///< 0: not known
   std::string operation;               ///< for errors, "RC write of 8 B"
@@ -107,6 +111,10 @@ class Endpoint {
   std::string exchange(Work&& work);
 
   void check_limits() const;
+  void forget_old_events();
+  [[noreturn]] void throw_event(const AsyncEvent& event) const;
+  int own_outstanding_reads() const;
+  int pkey_index() const { return attributes_.ethernet ? 0 : request_.pkey_index; }
   void choose_path(const std::string& peer_text);
   void make_queues();
   std::string addresses();
@@ -128,6 +136,9 @@ class Endpoint {
   PortAttributes attributes_;
   int mtu_bytes_{};
   int peer_mtu_bytes_{};
+  int outstanding_reads_{};
+  bool global_{};
+  RawGid gid_{};
   int inline_bytes_{};
   std::size_t stride_{};
   std::uint64_t region_bytes_{};

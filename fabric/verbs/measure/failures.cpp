@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/error.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::verbs {
@@ -105,13 +106,26 @@ std::string registration_error(const std::string& device, std::uint64_t bytes, i
   return words;
 }
 
-AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal, int port) {
-  const bool about_port = name.find("port") != std::string::npos;
+void throw_no_queue_pair(const std::string& device, Transport transport, int work_requests, int code,
+                         const std::string& text) {
+  const bool not_there = code == EOPNOTSUPP || code == ENOSYS;  // ENOTSUP is EOPNOTSUPP on Linux
+  // Drivers disagree on what they answer for a transport that they do not have; every one of them has RC but
+  // for those that say so.
+  const bool for_another_reason = code == ENOMEM || code == EACCES || code == EPERM;
+  if (not_there || (transport != Transport::rc && !for_another_reason))
+    throw Unavailable(fmt::format("{} cannot do {}: {}", device, transport_name(transport), text));
+  throw Error(fmt::format("{}: ibv_create_qp ({}, {} work requests): {}", device, transport_name(transport),
+                          work_requests, text));
+}
+
+AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal,
+                          AsyncEvent::About about, int port) {
+  const bool about_port = about == AsyncEvent::About::port;
   return {fmt::format("{}{} reported \"{}\"{}", device, about_port ? fmt::format(" port {}", port) : "", name,
                       fatal && about_port
                           ? ": the link went down; look at the cable, the transceiver and the switch port"
                           : ""),
-          fatal};
+          fatal, about, about_port ? port : 0};
 }
 
 }  // namespace fabricheck::verbs

@@ -27,6 +27,12 @@ std::string completion_error(const Completion& completion, const Origin& origin)
 std::string registration_error(const std::string& device, std::uint64_t bytes, int code,
                                const std::string& text, std::uint64_t locked_limit_bytes);
 
-AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal, int port);
+/// Throws Unavailable where the device cannot do the transport ("mlx5_0 cannot do UC: ..."), Error where it
+/// failed. `code` is errno of the queue pair that could not be made, 0 where the driver set none.
+[[noreturn]] void throw_no_queue_pair(const std::string& device, Transport transport, int work_requests,
+                                      int code, const std::string& text);
+
+AsyncEvent describe_event(const std::string& device, const std::string& name, bool fatal,
+                          AsyncEvent::About about, int port);
 
 }  // namespace fabricheck::verbs

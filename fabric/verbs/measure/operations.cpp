@@ -36,6 +36,8 @@ ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, 
   connection.transport = transport;
   connection.message_bytes = request.bytes;
   connection.gid_wish = setup.gid_wish;
+  connection.atomics = opcode == Opcode::fetch_add || opcode == Opcode::compare_swap;
+  connection.pkey_index = setup.pkey_index;
   connection.traffic_class = setup.traffic_class;
   connection.memory_limit_bytes = request.memory_limit_bytes;
   connection.operation = operation_words(transport, opcode, request.bytes);

@@ -17,6 +17,7 @@ struct Setup {
   int queue_pairs{1};  ///< of bandwidth and message rate
   int depth{128};      ///< messages on their way, of each queue pair
   GidWish gid_wish;
+  int pkey_index{};  ///< on InfiniBand: the job's partition, NCCL_IB_PKEY
   TrafficClass traffic_class;
   std::chrono::nanoseconds patience{std::chrono::seconds(10)};
 };

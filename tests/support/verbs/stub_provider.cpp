@@ -1,14 +1,19 @@
 #include "support/verbs/stub_provider.hpp"
 
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <deque>
+#include <future>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include "core/communicator.hpp"
 #include "core/error.hpp"
+#include "fabric/verbs/measure/failures.hpp"
 
 namespace fabricheck::test {
 namespace {
@@ -49,8 +54,13 @@ class StubCompletions final : public CompletionQueue {
 
 class StubRegion final : public MemoryRegion {
  public:
+  explicit StubRegion(bool relaxed_ordering) : relaxed_ordering_(relaxed_ordering) {}
   std::uint32_t local_key() const override { return 1; }
   std::uint32_t remote_key() const override { return 2; }
+  bool relaxed_ordering() const override { return relaxed_ordering_; }
+
+ private:
+  bool relaxed_ordering_;
 };
 
 std::mutex& registry_mutex() {
@@ -71,6 +81,7 @@ class StubQueues final : public QueuePair {
         transport_(request.transport),
         inline_(std::min(request.inline_bytes, device.inline_bytes)),
         faults_(device.faults),
+        paths_(device.paths),
         requests_(requests) {
     const std::lock_guard lock(registry_mutex());
     static std::uint32_t next = 17;
@@ -86,7 +97,8 @@ class StubQueues final : public QueuePair {
 
   std::uint32_t number() const override { return number_; }
   int inline_bytes() const override { return inline_; }
-  void connect(const PathRequest&, const RemoteAddress& remote, std::uint32_t) override {
+  void connect(const PathRequest& path, const RemoteAddress& remote, std::uint32_t) override {
+    if (paths_ != nullptr) paths_->push_back(path);
     const std::lock_guard lock(registry_mutex());
     remote_ = registry().at(remote.queue_pair);
   }
@@ -108,6 +120,17 @@ class StubQueues final : public QueuePair {
         if (request.signaled) sends_.push({request.id, CompletionStatus::success, 0, number_, 0});
         return;
       }
+      if (request.opcode == Opcode::write && number < faults_->late_writes) {
+        late_[request.remote] = Bytes(request.local, request.local + request.bytes);
+        if (number + 1 == faults_->late_writes)
+          arrival_ = std::async(std::launch::async, [late = std::move(late_)] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            for (const auto& [to, bytes] : late)
+              std::memcpy(reinterpret_cast<std::byte*>(to), bytes.data(), bytes.size());
+          });
+        if (request.signaled) sends_.push({request.id, CompletionStatus::success, 0, number_, request.bytes});
+        return;
+      }
       if (number == faults_->flip_at) {
         spoilt = *request.local;
         *request.local ^= std::byte{0x10};
@@ -119,6 +142,7 @@ class StubQueues final : public QueuePair {
   }
 
   void post_receive(const ReceiveRequest& request) override {
+    if (faults_ != nullptr && faults_->refuses_receives) throw Error("stub0: ibv_post_recv: as told");
     const std::lock_guard lock(receive_mutex_);
     posted_.push_back(request);
     while (!waiting_.empty() && !posted_.empty()) {
@@ -177,10 +201,13 @@ class StubQueues final : public QueuePair {
   Transport transport_;
   int inline_;
   StubFaults* faults_;
+  std::vector<PathRequest>* paths_;
   std::atomic<std::uint64_t>& requests_;
   std::uint32_t number_{};
   StubQueues* remote_{};
   bool broken_{};
+  std::map<std::uint64_t, Bytes> late_;  ///< by their place
+  std::future<void> arrival_;
   std::mutex receive_mutex_;
   std::deque<ReceiveRequest> posted_;
   std::deque<Bytes> waiting_;
@@ -192,30 +219,41 @@ class Stub final : public Device {
   const std::string& name() const override { return description_.name; }
   const DeviceLimits& limits() const override { return description_.limits; }
   PortAttributes port(int) override { return description_.port; }
-  RawGid gid(int, int index) override { return RawGid{static_cast<std::uint8_t>(index)}; }
-  std::unique_ptr<MemoryRegion> register_memory(const device::Buffer&) override {
+  RawGid gid(int, int index) override {
+    return description_.gid.value_or(RawGid{static_cast<std::uint8_t>(index)});
+  }
+  std::unique_ptr<MemoryRegion> register_memory(const device::Buffer&, bool relaxed_ordering) override {
     if (description_.faults != nullptr && description_.faults->registration_error)
       throw Error(*description_.faults->registration_error);
-    return std::make_unique<StubRegion>();
+    return std::make_unique<StubRegion>(relaxed_ordering && description_.relaxed_ordering);
   }
   std::unique_ptr<CompletionQueue> make_completion_queue(int entries) override {
     return std::make_unique<StubCompletions>(entries);
   }
   std::unique_ptr<QueuePair> make_queue_pair(CompletionQueue& sends, CompletionQueue& receives,
                                              const QueuePairRequest& request, int) override {
+    if (description_.queue_requests != nullptr) description_.queue_requests->push_back(request);
+    if (description_.without == request.transport)
+      throw_no_queue_pair(description_.name, request.transport, request.send_depth,
+                          description_.without_error, "as the driver answers");
     return std::make_unique<StubQueues>(static_cast<StubCompletions&>(sends),
                                         static_cast<StubCompletions&>(receives), request, description_,
                                         requests_);
   }
   std::optional<AsyncEvent> next_event() override {
-    if (description_.faults == nullptr || !description_.faults->port_down.exchange(false))
-      return std::nullopt;
-    return AsyncEvent{"stub0 port 1 reported \"port error\"", true};
+    StubFaults* const faults = description_.faults;
+    if (faults == nullptr) return std::nullopt;
+    if (told_ < faults->old_events.size()) return faults->old_events[told_++];
+    if (told_all_ || requests_.load() < faults->event_at) return std::nullopt;
+    told_all_ = true;
+    return faults->event;
   }
 
  private:
   StubDevice description_;
   std::atomic<std::uint64_t> requests_{};
+  std::size_t told_{};
+  bool told_all_{};
 };
 
 }  // namespace

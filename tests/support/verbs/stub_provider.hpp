@@ -2,12 +2,12 @@
 // tests of what is measured with them, and for a benchmark of what that costs.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/topology_record.hpp"
 #include "fabric/verbs/provider.hpp"
@@ -20,8 +20,16 @@ struct StubFaults {
   verbs::CompletionStatus status{verbs::CompletionStatus::retry_exceeded};
   std::uint64_t lose_at{~0ULL};  ///< this one never arrives, and its sender does not learn of it
   std::uint64_t flip_at{~0ULL};  ///< of this one's payload a bit is flipped on the way
+  /// Of so many writes, the first ones, the data comes into memory only when all of them have completed, and
+  /// a moment later: as on a bus that is behind.
+  std::uint64_t late_writes{};
   std::optional<std::string> registration_error;
-  std::atomic<bool> port_down{};  ///< the device reports it once
+  bool refuses_receives{};
+  /// The device reports it when it was given so many work requests.
+  std::uint64_t event_at{~0ULL};
+  verbs::AsyncEvent event;
+  /// And these before anything.
+  std::vector<verbs::AsyncEvent> old_events;
 };
 
 struct StubDevice {
@@ -29,6 +37,12 @@ struct StubDevice {
   verbs::DeviceLimits limits{0x15b3, false, 1024, 16384, 1 << 20, 16, true};
   verbs::PortAttributes port{true, "ACTIVE", true, 4096, 0, std::uint64_t{1} << 30, 4};
   int inline_bytes{220};
+  bool relaxed_ordering{true};  ///< it takes it
+  std::optional<verbs::RawGid> gid;
+  std::vector<verbs::PathRequest>* paths{};                ///< what its queue pairs were connected with,
+  std::vector<verbs::QueuePairRequest>* queue_requests{};  ///< and asked for
+  std::optional<verbs::Transport> without;                 ///< it makes no queue pair of this transport,
+  int without_error{};                                     ///< and sets errno to this
   StubFaults* faults{};
 };
 

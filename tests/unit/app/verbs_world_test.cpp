@@ -44,6 +44,19 @@ TEST(RankPort, TravelsAsALine) {
   EXPECT_EQ(rank_port_from_text(rank_port_to_text(none())), none());
 }
 
+TEST(RankPort, ADeviceOfAnotherLinkLayerIsNotCalledNone) {
+  Host host;
+  EXPECT_EQ(no_port_because(host), "no RDMA device");
+  RdmaDevice efa;
+  efa.name = "rdmap0s6";
+  efa.ports.resize(1);
+  efa.ports[0].link_layer = "Unspecified";
+  host.rdma_devices = {efa};
+  EXPECT_EQ(no_port_because(host), "rdmap0s6: its link layer is neither Ethernet nor InfiniBand");
+  host.rdma_devices[0].status = "not answering";
+  EXPECT_EQ(no_port_because(host), "no RDMA device");
+}
+
 TEST(VerbsPairs, RailsMeetBetweenHosts) {
   const auto request = planned({port(0), port(1), port(0), port(1)}, test::cluster_of(2, 2), {});
   ASSERT_EQ(request.pairs.size(), 1U);
@@ -93,6 +106,82 @@ TEST(RankPort, ASlowPciLinkLimitsThePortOnlyWhereItIsMadeSo) {
   EXPECT_EQ(told_of(host).rate_Gbps, 200.0);
   host.pci.clear();
   EXPECT_EQ(told_of(host).rate_Gbps, 200.0) << "not known";
+}
+
+/// Two ports of one card with 16 lanes of PCIe 4.0, by its functions.
+Host dual_port_card(double rate_Gbps) {
+  Host host;
+  for (const char* function : {"0", "1"}) {
+    RdmaDevice nic;
+    nic.name = std::string("mlx5_") + function;
+    nic.pci_address = std::string("0000:01:00.") + function;
+    nic.virtual_function = false;
+    nic.ports.resize(1);
+    nic.ports[0].rate_Gbps = rate_Gbps;
+    host.rdma_devices.push_back(nic);
+    PciNode node;
+    node.address = nic.pci_address;
+    node.link = {16.0, 16, 16.0, 16};
+    host.pci.push_back(node);
+  }
+  return host;
+}
+
+/// The port of device `index`, as rank `rail` of its host has it.
+RankPort port_of(const Host& host, std::size_t index, int rail) {
+  RankPort told;
+  told.nic = host.rdma_devices[index].name;
+  told.port = 1;
+  told.rail = rail;
+  tell_rate(host, host.rdma_devices[index], host.rdma_devices[index].ports[0], told);
+  EXPECT_EQ(rank_port_from_text(rank_port_to_text(told)), told);
+  return told;
+}
+
+TEST(VerbsPairs, PortsOfOneCardShareWhatItsLinkCarries) {
+  const Host host = dual_port_card(200.0);
+  const RankPort first = port_of(host, 0, 0), second = port_of(host, 1, 1);
+  EXPECT_EQ(first.rate_Gbps, 200.0) << "alone it is not limited";
+  const auto both = planned({first, second, first, second}, test::cluster_of(2, 2), {});
+  ASSERT_EQ(both.pairs[0].size(), 2U);
+  for (const plan::Pair& pair : both.pairs[0]) {
+    EXPECT_NEAR(*pair.port_rate_GBps, 31.5 * 0.88 / 2, 0.1);
+    EXPECT_TRUE(pair.behind_pcie);
+    EXPECT_EQ(pair.shared_by, 2);
+  }
+  const auto one = planned({first, first}, test::cluster_of(2, 1), {});
+  EXPECT_EQ(one.pairs[0][0].port_rate_GBps, 25.0);
+  EXPECT_EQ(one.pairs[0][0].shared_by, 1);
+  // The card of one end is enough.
+  const auto mixed = planned({port(0), port(1), first, second}, test::cluster_of(2, 2), {});
+  EXPECT_EQ(mixed.pairs[0][0].shared_by, 2);
+}
+
+TEST(VerbsPairs, ALinkThatCarriesBothPortsIsNoLimit) {
+  const Host host = dual_port_card(100.0);
+  const auto request =
+      planned({port_of(host, 0, 0), port_of(host, 1, 1), port_of(host, 0, 0), port_of(host, 1, 1)},
+              test::cluster_of(2, 2), {});
+  EXPECT_EQ(request.pairs[0][0].port_rate_GBps, 12.5);
+  EXPECT_EQ(request.pairs[0][0].shared_by, 1);
+}
+
+TEST(VerbsPairs, VirtualFunctionsOfOneCardShareItsPort) {
+  Host host = dual_port_card(100.0);
+  host.rdma_devices.erase(host.rdma_devices.begin() + 1);
+  for (const char* address : {"0000:01:00.2", "0000:01:01.1"}) {
+    RdmaDevice function = host.rdma_devices[0];
+    function.name = address;
+    function.pci_address = address;
+    function.virtual_function = true;
+    host.rdma_devices.push_back(function);
+  }
+  const RankPort first = port_of(host, 1, 0), second = port_of(host, 2, 1);
+  const auto both = planned({first, second, first, second}, test::cluster_of(2, 2), {});
+  EXPECT_EQ(both.pairs[0][0].port_rate_GBps, 6.25);
+  EXPECT_EQ(both.pairs[0][0].shared_by, 2);
+  EXPECT_FALSE(both.pairs[0][0].behind_pcie);
+  EXPECT_EQ(planned({first, first}, test::cluster_of(2, 1), {}).pairs[0][0].port_rate_GBps, 12.5);
 }
 
 TEST(VerbsPairs, TheSlowerEndSaysWhatBothCarry) {

@@ -34,5 +34,14 @@ TEST(PortRate, ThePciLinkIsNamedWhereItIsTheLimit) {
               AllOf(HasSubstr("PCIe link"), HasSubstr("111.2 Gb/s"), Not(HasSubstr("good ones"))));
 }
 
+TEST(PortRate, AShareIsSaidToBeOne) {
+  const Target link = port_rate_target(27.7, true, 2);
+  EXPECT_DOUBLE_EQ(link.value, 0.9 * 27.7);
+  EXPECT_THAT(link.source, AllOf(HasSubstr("221.6 Gb/s"), HasSubstr("share"), HasSubstr("PCIe link"),
+                                 HasSubstr("2 measure"), Not(HasSubstr("good ones"))));
+  EXPECT_THAT(port_rate_target(25.0, false, 2).source,
+              AllOf(HasSubstr("200 Gb/s"), HasSubstr("share"), HasSubstr("physical port")));
+}
+
 }  // namespace
 }  // namespace fabricheck::plan

@@ -5,6 +5,10 @@
 
 #include <cerrno>
 #include <set>
+#include <vector>
+
+#include "core/error.hpp"
+#include "fabric/verbs/inline_size.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -53,10 +57,62 @@ TEST(Registration, OtherReasonsAreNotCalledMemlock) {
 }
 
 TEST(Events, APortThatWentDownIsSaid) {
-  const AsyncEvent event = describe_event("mlx5_0", "port error", true, 1);
+  const AsyncEvent event = describe_event("mlx5_0", "port error", true, AsyncEvent::About::port, 1);
   EXPECT_TRUE(event.fatal);
   EXPECT_THAT(event.text, AllOf(HasSubstr("mlx5_0 port 1"), HasSubstr("link went down"), HasSubstr("cable")));
-  EXPECT_FALSE(describe_event("mlx5_0", "GID table change", false, 1).fatal);
+  EXPECT_EQ(event.port, 1);
+  EXPECT_FALSE(describe_event("mlx5_0", "GID table change", false, AsyncEvent::About::port, 1).fatal);
+  // The port of an event that is about none is whatever was in that place.
+  const AsyncEvent device = describe_event("mlx5_0", "fatal error", true, AsyncEvent::About::device, 7);
+  EXPECT_EQ(device.text, "mlx5_0 reported \"fatal error\"");
+}
+
+TEST(QueuePairs, LessIsAskedForInlineWhateverErrnoSays) {
+  for (const int code : {0, EINVAL, ENOMEM, EOPNOTSUPP}) {
+    std::vector<int> asked;
+    int made = 0;
+    const int* pair = with_most_inline(220, [&](int bytes) {
+      asked.push_back(bytes);
+      EXPECT_EQ(errno, 0) << "what an earlier call left is no answer";
+      errno = code;
+      return bytes <= 64 ? &made : nullptr;
+    });
+    EXPECT_EQ(pair, &made) << code;
+    EXPECT_EQ(asked, (std::vector<int>{220, 110, 55})) << code;
+  }
+}
+
+TEST(QueuePairs, NoneAtAllIsGivenUpWithTheLastReason) {
+  int last = -1;
+  EXPECT_EQ(with_most_inline(64,
+                             [&](int bytes) -> int* {
+                               last = bytes;
+                               errno = bytes == 0 ? EPERM : EINVAL;
+                               return nullptr;
+                             }),
+            nullptr);
+  EXPECT_EQ(errno, EPERM);
+  EXPECT_EQ(last, 0);
+}
+
+TEST(QueuePairs, ATransportThatIsMissingIsNoFault) {
+  const auto thrown = [](Transport transport, int code) {
+    try {
+      throw_no_queue_pair("irdma0", transport, 16, code, "as told");
+    } catch (const Unavailable& reason) {
+      return std::string("SKIPPED ") + reason.what();
+    } catch (const Error& error) {
+      return std::string("ERROR ") + error.what();
+    }
+  };
+  EXPECT_EQ(thrown(Transport::uc, EOPNOTSUPP), "SKIPPED irdma0 cannot do UC: as told");
+  EXPECT_EQ(thrown(Transport::uc, 0), "SKIPPED irdma0 cannot do UC: as told");
+  EXPECT_EQ(thrown(Transport::ud, EINVAL), "SKIPPED irdma0 cannot do UD: as told");
+  EXPECT_EQ(thrown(Transport::rc, EOPNOTSUPP), "SKIPPED irdma0 cannot do RC: as told");
+  EXPECT_EQ(thrown(Transport::rc, ENOSYS), "SKIPPED irdma0 cannot do RC: as told");
+  for (const int code : {0, EINVAL, ENOMEM})
+    EXPECT_THAT(thrown(Transport::rc, code), AllOf(HasSubstr("ERROR irdma0"), HasSubstr("16 work requests")));
+  for (const int code : {ENOMEM, EACCES, EPERM}) EXPECT_THAT(thrown(Transport::uc, code), HasSubstr("ERROR"));
 }
 
 }  // namespace

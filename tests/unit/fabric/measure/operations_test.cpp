@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
+#include "fabric/verbs/measure/failures.hpp"
 #include "pairs_over_stub.hpp"
 
 namespace fabricheck::verbs {
@@ -114,10 +115,37 @@ TEST(Latency, ALostMessageEndsAtTheDeadlineAndSaysThatUnreliableTransportsLose) 
               AllOf(HasSubstr("waited"), HasSubstr("does not send a lost message again")));
 }
 
+AsyncEvent port_error(int port) {
+  return describe_event("stub0", "port error", true, AsyncEvent::About::port, port);
+}
+
+TEST(Latency, AnEventOfAnotherPortIsNotOurs) {
+  test::StubFaults faults;
+  faults.event_at = 40;
+  faults.event = port_error(2);
+  expect_sound(measure_pair(latency(Transport::rc, Opcode::send), 8, 200, {nullptr, &faults}), 200);
+}
+
+TEST(Latency, WhatHappenedBeforeIsForgotten) {
+  test::StubFaults faults;
+  faults.old_events = {port_error(1),
+                       describe_event("stub0", "port active", false, AsyncEvent::About::port, 1),
+                       describe_event("stub0", "local QP access error", true, AsyncEvent::About::queue, 0)};
+  expect_sound(measure_pair(latency(Transport::rc, Opcode::send), 8, 200, {nullptr, &faults}), 200);
+}
+
+TEST(Latency, ADeviceThatFailedBeforeStaysFailed) {
+  test::StubFaults faults;
+  faults.old_events = {describe_event("stub0", "fatal error", true, AsyncEvent::About::device, 0)};
+  const PairRun run = measure_pair(latency(Transport::rc, Opcode::send), 8, 200, {nullptr, &faults});
+  EXPECT_THAT(run.thrown[1], AllOf(HasSubstr("on h1"), HasSubstr("stub0 reported \"fatal error\"")));
+}
+
 TEST(Latency, AnEventOfThePortEndsTheWait) {
   test::StubFaults faults;
   faults.lose_at = 40;
-  faults.port_down = true;
+  faults.event_at = 40;
+  faults.event = port_error(1);
   const PairRun run = measure_pair(latency(Transport::rc, Opcode::send), 8, 100'000, {nullptr, &faults},
                                    std::chrono::milliseconds(200));
   ASSERT_TRUE(run.results[0].error);
@@ -155,6 +183,31 @@ TEST(Stream, AFlippedBitIsFound) {
     ASSERT_TRUE(run.results[0].mismatch || run.results[0].error) << "nothing was noticed";
     EXPECT_TRUE(run.results[0].mismatch) << *run.results[0].error;
   }
+}
+
+TEST(Stream, AWriteThatIsLateInMemoryIsNotCalledWrong) {
+  test::StubFaults faults;
+  faults.late_writes = 4 * 16;  // the first batch: four windows of 16
+  expect_sound(measure_pair(stream(Opcode::write, Direction::one_way), 65536, 40, {&faults, nullptr}), 40);
+}
+
+TEST(Stream, RelaxedOrderingIsAskedForAndWhatWasGivenIsTold) {
+  const auto ordering = [](const MakePair& make, bool taken) {
+    const PairRun run =
+        measure_pair(make, 4096, 16, {}, std::chrono::seconds(20), [&](PairSetup& setup, int) {
+          test::StubDevice device;
+          device.relaxed_ordering = taken;
+          setup.port.device = test::make_stub_device(device);
+        });
+    return std::get<std::string>(run.path.at("relaxed_ordering"));
+  };
+  const MakePair sweep = [](const PairSetup& setup, const PairRequest& request) {
+    return make_flow_sweep(setup, request, 4);
+  };
+  EXPECT_EQ(ordering(stream(Opcode::write, Direction::one_way), true), "yes");
+  EXPECT_EQ(ordering(sweep, true), "yes");
+  EXPECT_EQ(ordering(stream(Opcode::write, Direction::one_way), false), "no") << "the device refused it";
+  EXPECT_EQ(ordering(latency(Transport::rc, Opcode::write), true), "no") << "it watches the last byte";
 }
 
 TEST(Stream, AnErrorIsTheSenders) {
@@ -218,6 +271,119 @@ TEST(Endpoint, WhatOneCannotNeitherDoes) {
   EXPECT_THAT(run.thrown[0], Not(HasSubstr("waited")));
   EXPECT_NE(run.thrown[0], "");
   EXPECT_NE(run.thrown[1], "");
+}
+
+TEST(Endpoint, ATransportThatOneEndCannotDoIsSkippedByBoth) {
+  const PairRun run = measure_pair(latency(Transport::uc, Opcode::write), 8, 10, {}, std::chrono::seconds(20),
+                                   [](PairSetup& setup, int rank) {
+                                     test::StubDevice device;
+                                     if (rank == 1) device.without = Transport::uc;
+                                     setup.port.device = test::make_stub_device(device);
+                                   });
+  EXPECT_TRUE(run.unavailable[1]);
+  EXPECT_EQ(run.thrown[1], "stub0 cannot do UC: as the driver answers");
+  EXPECT_THAT(run.thrown[0], AllOf(HasSubstr("the peer h1"), HasSubstr("stub0 cannot do UC")));
+}
+
+TEST(Endpoint, AtomicsThatOneEndCannotDoAreSkippedByBothAndNotAskedFor) {
+  std::array<std::vector<QueuePairRequest>, 2> asked;
+  const auto with = [&](PairSetup& setup, int rank) {
+    test::StubDevice device;
+    device.limits.atomics = rank == 0;
+    device.queue_requests = &asked.at(static_cast<std::size_t>(rank));
+    setup.port.device = test::make_stub_device(device);
+  };
+  const PairRun atomic =
+      measure_pair(latency(Transport::rc, Opcode::fetch_add), 8, 10, {}, std::chrono::seconds(20), with);
+  EXPECT_TRUE(atomic.unavailable[1]);
+  EXPECT_EQ(atomic.thrown[1], "stub0 cannot do atomic operations");
+  EXPECT_THAT(atomic.thrown[0], AllOf(HasSubstr("the peer could not go on"), HasSubstr("cannot do atomic")));
+  expect_sound(measure_pair(latency(Transport::rc, Opcode::write), 8, 10, {}, std::chrono::seconds(20), with),
+               10);
+  EXPECT_TRUE(asked[0].back().atomics);
+  EXPECT_FALSE(asked[1].back().atomics);
+}
+
+TEST(Endpoint, AReceiveThatIsRefusedIsHeardOfByThePeer) {
+  test::StubFaults faults;
+  faults.refuses_receives = true;
+  const PairRun run = measure_pair(latency(Transport::rc, Opcode::send), 8, 10, {nullptr, &faults});
+  EXPECT_EQ(run.thrown[1], "stub0: ibv_post_recv: as told");
+  EXPECT_THAT(run.thrown[0], AllOf(HasSubstr("the peer h1"), HasSubstr("ibv_post_recv")));
+}
+
+TEST(Endpoint, NoMoreReadsAreOutstandingThanBothEndsTake) {
+  for (const int few : {0, 1}) {
+    std::array<std::vector<PathRequest>, 2> paths;
+    const PairRun run = measure_pair(latency(Transport::rc, Opcode::read), 8, 10, {},
+                                     std::chrono::seconds(20), [&](PairSetup& setup, int rank) {
+                                       test::StubDevice device;
+                                       device.limits.max_outstanding_reads = rank == few ? 4 : 128;
+                                       device.paths = &paths.at(static_cast<std::size_t>(rank));
+                                       setup.port.device = test::make_stub_device(device);
+                                     });
+    for (const auto& path : paths) EXPECT_EQ(path.at(0).outstanding_reads, 4);
+    EXPECT_EQ(run.path.at("outstanding_reads"), Parameter(std::int64_t{4}));
+  }
+}
+
+/// What both ends connected with and asked for, on InfiniBand; `change` is made to each end.
+struct OnInfiniband {
+  std::array<std::vector<PathRequest>, 2> paths;
+  std::array<std::vector<QueuePairRequest>, 2> asked;
+  PairRun run;
+  explicit OnInfiniband(const std::function<void(test::StubDevice&, PairSetup&, int)>& change = {}) {
+    run = measure_pair(
+        latency(Transport::rc, Opcode::write), 8, 10, {}, std::chrono::seconds(20),
+        [&](PairSetup& setup, int rank) {
+          test::StubDevice device;
+          device.port.ethernet = false;
+          device.port.lid = 7;
+          RawGid gid{0xfe, 0x80};
+          gid.back() = static_cast<std::uint8_t>(rank + 1);
+          device.gid = gid;
+          device.paths = &paths.at(static_cast<std::size_t>(rank));
+          device.queue_requests = &asked.at(static_cast<std::size_t>(rank));
+          setup.port.place.port.link_layer = "InfiniBand";
+          setup.port.place.port.gids = {{0, "fe80:0000:0000:0000:0000:0000:0000:0001", "IB/RoCE v1", ""}};
+          if (change) change(device, setup, rank);
+          setup.port.device = test::make_stub_device(device);
+        });
+  }
+  bool global(std::size_t rank) const { return paths.at(rank).at(0).global; }
+};
+
+TEST(Infiniband, TheJobsPartitionIsUsedAndTold) {
+  const OnInfiniband plain;
+  EXPECT_EQ(plain.run.thrown[0], "");
+  EXPECT_EQ(plain.asked[0].at(0).pkey_index, 0);
+  const OnInfiniband job([](test::StubDevice&, PairSetup& setup, int) { setup.pkey_index = 3; });
+  for (const auto& one : job.asked) EXPECT_EQ(one.at(0).pkey_index, 3);
+  EXPECT_EQ(job.run.path.at("pkey_index"), Parameter(std::int64_t{3}));
+  const OnInfiniband ethernet([](test::StubDevice& device, PairSetup& setup, int rank) {
+    setup.pkey_index = 3;
+    device.port.ethernet = true;
+    setup.port.place.port = test::stub_port(rank + 1);
+  });
+  EXPECT_EQ(ethernet.asked[0].at(0).pkey_index, 0) << "RoCE has the default one only";
+}
+
+TEST(Infiniband, TheGlobalHeaderIsSentWhereEitherEndOrTheWayNeedsIt) {
+  const OnInfiniband plain;
+  EXPECT_FALSE(plain.global(0) || plain.global(1));
+  EXPECT_EQ(plain.run.path.at("global_route_header"), Parameter(std::string("no")));
+  for (const int needy : {0, 1}) {
+    const OnInfiniband one(
+        [&](test::StubDevice& device, PairSetup&, int rank) { device.port.global_required = rank == needy; });
+    EXPECT_TRUE(one.global(0) && one.global(1)) << needy;
+    EXPECT_EQ(one.run.path.at("global_route_header"), Parameter(std::string("yes")));
+  }
+  const OnInfiniband routed([](test::StubDevice& device, PairSetup&, int rank) {
+    RawGid gid{0xfe, 0x80};
+    gid[7] = static_cast<std::uint8_t>(rank);
+    device.gid = gid;
+  });
+  EXPECT_TRUE(routed.global(0) && routed.global(1)) << "two subnets";
 }
 
 TEST(Endpoint, RegistrationThatFailsIsToldByTheRankThatFailed) {

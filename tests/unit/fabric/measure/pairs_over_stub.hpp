@@ -1,10 +1,12 @@
 // Two ranks as threads, each with an endpoint over the stand-in.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "core/error.hpp"
 #include "core/pair_sampler.hpp"
 #include "core/thread_communicator.hpp"
 #include "fabric/verbs/measure/operations.hpp"
@@ -29,6 +31,7 @@ inline Setup stub_setup(int rank, test::StubFaults* faults, std::chrono::nanosec
 struct PairRun {
   std::vector<SamplingResult> results{2};
   std::vector<std::string> thrown{2};  ///< by the making of the operation
+  std::array<bool, 2> unavailable{};   ///< that was Unavailable
   std::map<std::string, Parameter> path;
 };
 
@@ -56,6 +59,7 @@ inline PairRun measure_pair(const MakePair& make, std::uint64_t bytes, std::uint
       operation = make(setup, request);
     } catch (const std::exception& error) {
       run.thrown[rank] = error.what();
+      run.unavailable.at(rank) = dynamic_cast<const Unavailable*>(&error) != nullptr;
     }
     if (!operation) return;
     if (rank == 0) run.path = operation->path();
