@@ -70,7 +70,9 @@ std::vector<LoopbackEnd> loop_ports(const Host& host, const OpenDevice& open, co
   std::vector<verbs::PortPlace> places;
   for (const RdmaDevice& device : host.rdma_devices)
     for (const RdmaPort& port : device.ports)
-      if (device.status == "answers" && port.state == "ACTIVE")
+      // Others, as EFA's, cannot do RC.
+      if (device.status == "answers" && port.state == "ACTIVE" &&
+          (port.link_layer == "Ethernet" || port.link_layer == "InfiniBand"))
         places.push_back({host.name, device.name, port});
   std::vector<LoopbackEnd> ends;
   ends.reserve(places.size());
