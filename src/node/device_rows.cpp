@@ -110,6 +110,19 @@ bool nvml_was_never_reached(const Host& host) {
   });
 }
 
+bool did_not_return(const Gpu& gpu) { return gpu.problem.find("did not return") != std::string::npos; }
+
+/// Without the persistence daemon the driver, and each GPU, is started by the first who asks, which takes
+/// seconds: until then slowness is no silence.
+bool may_be_starting(const Gpu& gpu) {
+  return gpu.status == "not answering" && did_not_return(gpu) &&
+         (gpu.problem.find("nvmlInit") != std::string::npos ||
+          gpu.problem.find("nvmlDeviceGetHandleByIndex") != std::string::npos);
+}
+
+constexpr const char* kSlowToStart =
+    "; start nvidia-persistenced, or give a budget of a minute to tell slow from dead";
+
 }  // namespace
 
 std::vector<std::string> device_slugs() {
@@ -129,16 +142,26 @@ Outcome judge_gpus(const NodeFacts& facts, const NodeConfig&) {
     return failed({fault});
   }
   if (auto none = no_gpus(facts)) return *none;
-  // Without the persistence daemon the driver is started by the first who asks, which takes seconds for each
-  // GPU: until then slowness is no silence.
   constexpr double kSurelyHung_s = 20;
-  if (nvml_was_never_reached(*facts.host) && facts.nvml_deadline_s < kSurelyHung_s)
-    return unclear(
-        fmt::format("{}; start nvidia-persistenced, or give a budget of a minute to tell slow from dead",
-                    facts.host->gpus.front().problem));
+  const bool is_long_enough = facts.nvml_deadline_s >= kSurelyHung_s;
+  const auto& gpus = facts.host->gpus;
+  if (nvml_was_never_reached(*facts.host) && !is_long_enough)
+    return unclear(gpus.front().problem + (did_not_return(gpus.front()) ? kSlowToStart : ""));
   auto faults = faults_of(facts, kGpuSlugs, true);
-  if (!faults.empty()) return failed(std::move(faults));
-  return {};
+  bool any_starting = false;
+  for (Fault& fault : faults) {
+    const std::vector<int> of = gpus_of(fault.part);
+    const bool starting = std::any_of(gpus.begin(), gpus.end(), [&](const Gpu& gpu) {
+      return may_be_starting(gpu) && std::find(of.begin(), of.end(), gpu.index) != of.end();
+    });
+    if (!starting || is_long_enough) continue;
+    any_starting = true;
+    fault.deterministic = false;
+  }
+  if (faults.empty()) return {};
+  Outcome outcome = failed(std::move(faults));
+  if (any_starting && outcome.verdict == Verdict::inconclusive) outcome.reason += kSlowToStart;
+  return outcome;
 }
 
 Outcome judge_driver(const NodeFacts& facts, const NodeConfig&) {

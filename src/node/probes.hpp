@@ -25,8 +25,9 @@ ClockFact look_at_clock(const std::string& sysroot);
 /// /dev/kmsg, or else var/log/kern.log below `sysroot`, from `position` on.
 KernelLogFact read_kernel_log(const std::string& sysroot, const std::optional<LogPosition>& position);
 
-/// The XID or SXid of a line of the kernel log; nothing: it has none.
-std::optional<KernelEvent> parse_kernel_event(std::string_view line);
+/// The XID or SXid that a message of the kernel begins with, "[TIME] " before it aside; nothing: it has none.
+/// Messages that merely hold such words may be quoting a process, whose name is its user's to choose.
+std::optional<KernelEvent> parse_kernel_event(std::string_view text);
 
 /// Counters of the NICs by sysfs, and of the GPUs as the host has them.
 std::vector<CounterFact> read_counters(const std::string& sysroot, const Host& host);

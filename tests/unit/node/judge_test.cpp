@@ -13,9 +13,11 @@ namespace fabricheck::node {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
@@ -149,6 +151,38 @@ TEST(NodeJudge, AGpuThatDoesNotAnswerIsEvidenceAndASlowDriverIsNot) {
   EXPECT_EQ(verdict(facts, "node.gpus"), Verdict::fail);
 }
 
+TEST(NodeJudge, AGpuThatIsSlowToStartIsNoEvidence) {
+  Host host = h100();
+  for (std::size_t i = 2; i < host.gpus.size(); ++i) {
+    host.gpus[i].status = "not answering";
+    host.gpus[i].problem = i == 2 ? "NVML did not return within 1.25 s (nvmlDeviceGetHandleByIndex_v2)"
+                                  : "not reached: NVML did not return within 1.25 s "
+                                    "(nvmlDeviceGetHandleByIndex_v2 for GPU 2)";
+  }
+  NodeFacts facts = facts_of(host);
+  const CheckRecord slow = check(judged(facts), "node.gpus");
+  EXPECT_EQ(slow.verdict, Verdict::inconclusive);
+  EXPECT_THAT(slow.reason, HasSubstr("start nvidia-persistenced"));
+  facts.nvml_deadline_s = 25;
+  EXPECT_EQ(verdict(facts, "node.gpus"), Verdict::fail);
+  // An answer is an answer, however soon it comes.
+  host.gpus[2].problem = "nvmlDeviceGetHandleByIndex_v2: GPU is lost (15)";
+  EXPECT_EQ(verdict(facts_of(host), "node.gpus"), Verdict::fail);
+  for (Gpu& gpu : host.gpus) {
+    gpu.status = "not answering";
+    gpu.problem = "nvmlInit_v2: Unknown Error (999)";
+  }
+  EXPECT_THAT(check(judged(facts_of(host)), "node.gpus").reason, Not(HasSubstr("nvidia-persistenced")));
+}
+
+TEST(NodePart, NamesOfGpusAreSplit) {
+  EXPECT_THAT(gpus_of("GPU3"), ElementsAre(3));
+  EXPECT_THAT(gpus_of("GPU[1,4-6]"), ElementsAre(1, 4, 5, 6));
+  EXPECT_THAT(gpus_of("GPU3, GPU5"), ElementsAre(3, 5));
+  for (const char* const other : {"", "GPU", "GPU[1", "GPU[]", "mlx5_0", "GPU3, mlx5_0", "GPU3x", "GPU-1"})
+    EXPECT_THAT(gpus_of(other), IsEmpty()) << other;
+}
+
 TEST(NodeJudge, NvmlThatCannotBeAskedAgainIsEvidence) {
   Host host = h100();
   for (Gpu& gpu : host.gpus) gpu.status = "not asked";
@@ -211,6 +245,8 @@ TEST(NodeJudge, OnlyXidsOfTheHardwareSinceTheLastVisitDrain) {
   const Judgement judgement = judged(facts);
   ASSERT_THAT(judgement.faults, SizeIs(1));
   EXPECT_EQ(judgement.faults[0].text, "GPU3 Xid 79 since the last visit");
+  facts.kernel_log.events = {{"Xid", 79, "0000:f8:00", ""}, {"Xid", 79, "0000:4", ""}};
+  EXPECT_EQ(verdict(facts, "node.kernel_log"), Verdict::inconclusive);  // no GPU of this node
   facts.kernel_log.first_visit = true;
   EXPECT_EQ(verdict(facts, "node.kernel_log"), Verdict::unchecked);
   facts.kernel_log.events.reset();

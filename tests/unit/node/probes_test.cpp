@@ -94,8 +94,31 @@ TEST(KernelEvent, OnlyTheDriversOwnPartIsRead) {
   ASSERT_TRUE(sxid);
   EXPECT_EQ(sxid->kind, "SXid");
   EXPECT_EQ(sxid->code, 12028);
-  for (const char* const line : {"", "NVRM: Xid", "Xid (PCI:", "Xid (PCI:0): x", "Xid (PCI:0000:18:00) 79"})
+  for (const char* const line :
+       {"", "NVRM: Xid", "NVRM: Xid (PCI:", "NVRM: Xid (PCI:0): 79", "NVRM: Xid (PCI:): 79",
+        "NVRM: Xid (PCI:0000:18:00) 79", "NVRM: Xid (PCI:0000:18:0x): 79", "NVRM: Xid (PCI:0000:18:00): x",
+        "nvidia-nvswitch: SXid (PCI:0000:07:00.0): 1", "nvidia-nvswitch0: Xid (PCI:0000:07:00.0): 1"})
     EXPECT_FALSE(parse_kernel_event(line)) << line;
+}
+
+TEST(KernelEvent, TheNameOfAProcessIsNone) {
+  for (const char* const line :
+       {"Xid (PCI:0000:18:00): 79[123]: segfault at 0 ip 0 sp 0 error 4",
+        "oom-kill: task=NVRM: Xid (PCI:0000:18:00): 79,pid=7", "[  5.1] x: NVRM: Xid (PCI:0000:18:00): 79",
+        "[x] NVRM: Xid (PCI:0000:18:00): 79", "x kernel: NVRM: Xid (PCI:0000:18:00): 79"})
+    EXPECT_FALSE(parse_kernel_event(line)) << line;
+}
+
+TEST(KernelLog, InAFileOnlyTheFirstWordsOfTheKernelCount) {
+  const SysTree tree;
+  tree.file("var/log/kern.log", "");
+  const auto first = read_kernel_log(tree.root(), std::nullopt);
+  tree.file("var/log/kern.log",
+            "Nov 27 00:40:00 node7 kernel: [ 5.1] NVRM: Xid (PCI:0000:18:00): 48, pid=1\n"
+            "Nov 27 00:40:00 node7 kernel: [ 5.2] a kernel: NVRM: Xid (PCI:0000:28:00): 79[9]: segfault\n");
+  const auto second = read_kernel_log(tree.root(), first.position);
+  ASSERT_THAT(*second.events, SizeIs(1));
+  EXPECT_EQ(second.events->front().code, 48);
 }
 
 TEST(KernelLog, IsReadFromWhereTheLastVisitEnded) {
