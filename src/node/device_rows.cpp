@@ -120,6 +120,15 @@ bool may_be_starting(const Gpu& gpu) {
           gpu.problem.find("nvmlDeviceGetHandleByIndex") != std::string::npos);
 }
 
+/// Whether GPUs that do not answer may do so in a moment. Twice as long as a driver needs is long enough.
+bool may_be_starting(const NodeFacts& facts) {
+  constexpr double kSurelyHung_s = 20;
+  return facts.host && !facts.host->gpus.empty() && facts.nvml_deadline_s < kSurelyHung_s &&
+         (nvml_was_never_reached(*facts.host) ||
+          std::any_of(facts.host->gpus.begin(), facts.host->gpus.end(),
+                      [](const Gpu& gpu) { return may_be_starting(gpu); }));
+}
+
 constexpr const char* kSlowToStart =
     "; start nvidia-persistenced, or give a budget of a minute to tell slow from dead";
 
@@ -142,10 +151,9 @@ Outcome judge_gpus(const NodeFacts& facts, const NodeConfig&) {
     return failed({fault});
   }
   if (auto none = no_gpus(facts)) return *none;
-  constexpr double kSurelyHung_s = 20;
-  const bool is_long_enough = facts.nvml_deadline_s >= kSurelyHung_s;
+  const bool some_may_start = may_be_starting(facts);
   const auto& gpus = facts.host->gpus;
-  if (nvml_was_never_reached(*facts.host) && !is_long_enough)
+  if (some_may_start && nvml_was_never_reached(*facts.host))
     return unclear(gpus.front().problem + (did_not_return(gpus.front()) ? kSlowToStart : ""));
   auto faults = faults_of(facts, kGpuSlugs, true);
   bool any_starting = false;
@@ -154,7 +162,7 @@ Outcome judge_gpus(const NodeFacts& facts, const NodeConfig&) {
     const bool starting = std::any_of(gpus.begin(), gpus.end(), [&](const Gpu& gpu) {
       return may_be_starting(gpu) && std::find(of.begin(), of.end(), gpu.index) != of.end();
     });
-    if (!starting || is_long_enough) continue;
+    if (!starting || !some_may_start) continue;
     any_starting = true;
     fault.deterministic = false;
   }
@@ -302,7 +310,8 @@ Outcome by_topology_check(const NodeFacts& facts, const char* id) {
   if (!facts.host) return unclear(facts.host_unknown);
   for (const CheckRecord& check : facts.topology_checks) {
     if (check.id != id) continue;
-    auto faults = faults_of(facts, {}, true, id);
+    // What GPUs that are only slow to start seem to lack is not known.
+    auto faults = faults_of(facts, {}, !may_be_starting(facts), id);
     if (check.verdict == Verdict::fail && !faults.empty()) return failed(std::move(faults));
     if (facts.gpus_skipped && check.verdict != Verdict::pass)
       return skipped("the job has no GPUs, so that they were not asked");

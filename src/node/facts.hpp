@@ -22,7 +22,7 @@ struct FileSystemFact {
   std::optional<std::uint64_t> free_bytes;
   std::string write_problem;  ///< why no file could be made there; empty: it could, or it was not tried
   std::string unknown;        ///< why nothing is known, a part of a sentence
-  bool hung{};
+  bool stuck{};               ///< a child that looked at it, now or earlier, cannot be killed
 };
 
 struct SharedMemoryFact {

@@ -160,7 +160,7 @@ Outcome judge_file_systems(const NodeFacts& facts, const NodeConfig& config) {
     const FileSystemRule& rule = config.file_systems[i];
     if (fact.mounted && !*fact.mounted) {
       faults.push_back(certain(fact.path, fact.path + " is not mounted", "not-mounted"));
-    } else if (fact.hung) {
+    } else if (fact.stuck) {
       faults.push_back(certain(fact.path, fmt::format("{} hangs", fact.path), "hangs"));
     } else if (!fact.unknown.empty()) {
       open.push_back(fmt::format("{}: {}", fact.path, fact.unknown));

@@ -175,6 +175,26 @@ TEST(NodeJudge, AGpuThatIsSlowToStartIsNoEvidence) {
   EXPECT_THAT(check(judged(facts_of(host)), "node.gpus").reason, Not(HasSubstr("nvidia-persistenced")));
 }
 
+TEST(NodeJudge, WhatIsExpectedOfGpusThatAreSlowToStartIsNoEvidence) {
+  Host host = h100();
+  for (Gpu& gpu : host.gpus) {
+    gpu.status = "not answering";
+    gpu.problem = "not reached: NVML did not return within 1.25 s (nvmlInit_v2)";
+  }
+  NodeFacts facts = facts_of(host);
+  Expectation expected;
+  expected.gpus = 8;
+  ClusterTopology cluster = topology::merge_hosts({host});
+  topology::Judged judged_topology = topology::judge_expectation(cluster, expected);
+  facts.topology_checks.push_back(judged_topology.check);
+  for (const Finding& finding : judged_topology.findings) facts.topology_findings.push_back(finding);
+  ASSERT_EQ(judged_topology.check.verdict, Verdict::fail);
+  EXPECT_EQ(verdict(facts, "topology.expectation"), Verdict::inconclusive);
+  for (const Fault& fault : judged(facts).faults) EXPECT_FALSE(fault.deterministic) << fault.text;
+  facts.nvml_deadline_s = 25;
+  EXPECT_EQ(verdict(facts, "topology.expectation"), Verdict::fail);
+}
+
 TEST(NodePart, NamesOfGpusAreSplit) {
   EXPECT_THAT(gpus_of("GPU3"), ElementsAre(3));
   EXPECT_THAT(gpus_of("GPU[1,4-6]"), ElementsAre(1, 4, 5, 6));
@@ -292,8 +312,11 @@ TEST(NodeJudge, FileSystems) {
   fact.free_bytes = 5;
   EXPECT_EQ(with(fact), Verdict::fail);
   fact = good;
-  fact.hung = true;
+  fact.stuck = true;
   EXPECT_EQ(with(fact), Verdict::fail);
+  fact = good;
+  fact.unknown = "did not answer within 1000 ms";  // a server under load does not, either
+  EXPECT_EQ(with(fact), Verdict::inconclusive);
   fact = good;
   fact.free_bytes.reset();
   EXPECT_EQ(with(fact), Verdict::inconclusive);

@@ -50,6 +50,14 @@ TEST(Isolation, AHangIsKilledAndSaid) {
   EXPECT_THAT(isolation.stuck(), IsEmpty());
 }
 
+TEST(Isolation, WhatTheBudgetCutShortIsNoHang) {
+  Isolation isolation({}, 1000, Deadline(200ms));
+  const auto answer = isolation.run("probe", 60s, [](int) { ::pause(); });
+  EXPECT_FALSE(answer.hung);
+  EXPECT_FALSE(answer.text);
+  EXPECT_THAT(answer.problem, HasSubstr("all that the budget left"));
+}
+
 TEST(Isolation, ACrashIsSaid) {
   Isolation isolation = fresh();
   EXPECT_THAT(isolation.run("probe", 10s, [](int) { ::abort(); }).problem, HasSubstr("signal 6"));
@@ -68,7 +76,7 @@ TEST(Isolation, WhatIsStuckIsNotRunAgainUntilItIsGone) {
   Isolation isolation({mine}, 1000, Deadline(20s));
   const auto answer = isolation.run("nvml", 10s, [&](int) { ran = true; });
   EXPECT_FALSE(ran);
-  EXPECT_TRUE(answer.hung);
+  EXPECT_TRUE(answer.stuck);
   EXPECT_THAT(answer.problem, HasSubstr("since 100 s"));
   EXPECT_EQ(isolation.stuck_since("nvml"), 900);
   // Of another start it is another process: the one that was stuck is gone.
@@ -169,6 +177,40 @@ TEST(FileSystems, LooksWithoutLeavingAnything) {
   EXPECT_EQ(facts[0].mounted, true);
   EXPECT_TRUE(facts[0].free_bytes);
   EXPECT_EQ(facts[1].mounted, false);
+}
+
+TEST(FileSystems, ALinkIntoAFileSystemAndSlashesAtTheEndAreNoFault) {
+  const SysTree tree;
+  tree.link("scratch", "/proc/self");
+  tree.folder("plain");
+  tree.link("to_plain", "plain");
+  Isolation isolation = fresh();
+  const auto facts = look_at_file_systems("/",
+                                          {{"/proc///", false, {}},
+                                           {tree.at("scratch").string() + "/", false, {}},
+                                           {tree.at("plain").string(), false, {}},
+                                           {tree.at("to_plain").string(), false, {}},
+                                           {tree.at("plain/gone").string(), false, {}}},
+                                          isolation);
+  ASSERT_THAT(facts, SizeIs(5));
+  EXPECT_EQ(facts[0].path, "/proc");
+  EXPECT_EQ(facts[0].mounted, true);
+  EXPECT_EQ(facts[1].mounted, true);
+  EXPECT_TRUE(facts[1].free_bytes);
+  for (std::size_t i = 2; i < facts.size(); ++i) EXPECT_EQ(facts[i].mounted, false) << facts[i].path;
+}
+
+TEST(FileSystems, WhatALongTableMayHaveHiddenIsNotSaidToBeAbsent) {
+  const SysTree tree;
+  std::string table(std::size_t{100} << 10U, 'x');
+  tree.file("proc/self/mounts", table + "\nsrv:/s /scratch nfs rw 0 0\n");
+  Isolation isolation = fresh();
+  EXPECT_EQ(look_at_file_systems(tree.root(), {{"/scratch", false, {}}}, isolation)[0].mounted, true);
+  table.resize(std::size_t{5} << 20U, 'x');
+  tree.file("proc/self/mounts", table + "\nsrv:/s /scratch nfs rw 0 0\n");
+  const auto facts = look_at_file_systems(tree.root(), {{"/scratch", false, {}}}, isolation);
+  EXPECT_FALSE(facts[0].mounted);
+  EXPECT_THAT(facts[0].unknown, HasSubstr("4 MiB"));
 }
 
 TEST(DeviceUsers, TellsWhoHasAGpuOpenAndLeavesDaemonsOut) {
