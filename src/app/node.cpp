@@ -121,17 +121,22 @@ class Visit {
 
   void read_last_state() {
     boot_ = node::boot_id(options_.sysroot);
-    node::StateText state = node::read_state(config_.state_folder);
-    if (!state.problem.empty()) notes_.push_back(state.problem);
-    if (!state.text) return;
+    last_ = state_on_disk(notes_);
+  }
+
+  NodeState state_on_disk(std::vector<std::string>& notes) const {
+    node::StateText text = node::read_state(config_.state_folder);
+    if (!text.problem.empty()) notes.push_back(text.problem);
+    if (!text.text) return {};
+    NodeState state;
     try {
-      last_ = report::node_state_from_json(*state.text, config_.state_folder + "/node.json");
+      state = report::node_state_from_json(*text.text, config_.state_folder + "/node.json");
     } catch (const Error& error) {
-      notes_.emplace_back(error.what());
-      return;
+      notes.emplace_back(error.what());
+      return {};
     }
     // After a boot counters begin anew, and no process is the same.
-    if (boot_.empty() || last_.boot_id != boot_) last_ = {};
+    return boot_.empty() || state.boot_id != boot_ ? NodeState{} : state;
   }
 
   void look(node::Isolation& isolation) {
@@ -301,12 +306,32 @@ class Visit {
     record_.findings.push_back(std::move(finding));
   }
 
+  /// Whether an XID was seen that drained nobody, nor would have drained one that is out already.
+  bool keeps_events() const {
+    using node::DrainAction;
+    const DrainAction action = decision_.action;
+    if (action == DrainAction::drain || action == DrainAction::already || action == DrainAction::left_alone)
+      return false;
+    return std::any_of(judgement_.faults.begin(), judgement_.faults.end(),
+                       [](const node::Fault& fault) { return fault.topic == "xid" && fault.deterministic; });
+  }
+
   void save_state(const node::Isolation& isolation) {
+    // By hand only a child that cannot be killed is anything to remember.
+    if (!options_.slurm && isolation.stuck() == last_.stuck) return;
+    const node::StateLock lock(config_.state_folder);
+    VisitEnd end;
+    std::vector<std::string> said_before;
+    end.last = last_;
+    end.now = state_on_disk(said_before);
+    end.boot = boot_;
+    end.unix_s = began_unix_s_;
+    end.is_by_hand = !options_.slurm;
+    end.keeps_events = keeps_events();
     // Where the old one is kept by somebody else, or the folder cannot be written, the next visit says so
     // again.
     const std::string problem = node::write_state(
-        config_.state_folder,
-        report::node_state_to_json(state_after(facts_, last_, isolation, boot_, began_unix_s_)));
+        config_.state_folder, report::node_state_to_json(state_after(facts_, end, isolation)));
     if (!problem.empty()) notes_.push_back(problem);
   }
 

@@ -126,16 +126,24 @@ node::NodeFacts look_at_node(const LookOptions& options, const NodeConfig& confi
   return facts;
 }
 
-NodeState state_after(const node::NodeFacts& facts, const NodeState& last, const node::Isolation& isolation,
-                      const std::string& boot, double now_unix_s) {
-  NodeState state;
-  state.boot_id = boot;
-  state.visited_unix_s = now_unix_s;
-  state.kernel_log = facts.kernel_log.position ? facts.kernel_log.position : last.kernel_log;
-  // What could not be read now is compared with the older value next time.
-  state.counters = last.counters;
-  for (const node::CounterFact& counter : facts.counters) state.counters[counter.name] = counter.value;
+NodeState state_after(const node::NodeFacts& facts, const VisitEnd& end, const node::Isolation& isolation) {
+  NodeState state = end.now;
+  state.boot_id = end.boot;
   state.stuck = isolation.stuck();
+  // Of what is there now, those that are gone are forgotten, too.
+  const node::Isolation others(end.now.stuck, end.unix_s, Deadline(milliseconds{0}));
+  for (const StuckProbe& other : others.stuck())
+    if (std::find(state.stuck.begin(), state.stuck.end(), other) == state.stuck.end())
+      state.stuck.push_back(other);
+  if (end.is_by_hand) return state;
+  state.visited_unix_s = end.unix_s;
+  // What could not be read now is compared with the older value next time.
+  node::move_bases(state.counters, facts.counters, end.unix_s);
+  const auto& mine = facts.kernel_log.position;
+  const auto& theirs = end.now.kernel_log;
+  const bool others_went_on = theirs != end.last.kernel_log && theirs && mine && theirs->file == mine->file &&
+                              theirs->next > mine->next;
+  if (mine && !end.keeps_events && !others_went_on) state.kernel_log = mine;
   return state;
 }
 

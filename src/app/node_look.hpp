@@ -23,8 +23,16 @@ struct LookOptions {
 node::NodeFacts look_at_node(const LookOptions& options, const NodeConfig& config, const TopologyWords& words,
                              const NodeState& last, node::Isolation& isolation);
 
+struct VisitEnd {
+  NodeState last;  ///< what this visit began with
+  NodeState now;   ///< what is there at its end: another visit may have come in between
+  std::string boot;
+  double unix_s{};
+  bool is_by_hand{};    ///< the visits around jobs are to see what it saw, too
+  bool keeps_events{};  ///< an XID was seen and nothing came of it: the next visit is to see it again
+};
+
 /// What the next visit has to know.
-NodeState state_after(const node::NodeFacts& facts, const NodeState& last, const node::Isolation& isolation,
-                      const std::string& boot, double now_unix_s);
+NodeState state_after(const node::NodeFacts& facts, const VisitEnd& end, const node::Isolation& isolation);
 
 }  // namespace fabricheck::app

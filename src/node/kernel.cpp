@@ -23,6 +23,19 @@ namespace {
 std::string reason_of(int error) { return std::generic_category().message(error); }
 
 constexpr std::size_t kMostEvents = 256;
+constexpr double kHour_s = 3600;
+
+/// Nothing where the count of a link is not known: the sum would rise by all of it once it is. A link that
+/// has no entry has counted nothing.
+std::optional<double> sum_over_links(const Gpu& gpu, std::optional<std::uint64_t> NvLinkErrors::*count) {
+  if (gpu.nvlinks.empty()) return std::nullopt;
+  double sum = 0;
+  for (const NvLinkErrors& errors : gpu.health->nvlink_errors) {
+    if (!(errors.*count)) return std::nullopt;
+    sum += static_cast<double>(*(errors.*count));
+  }
+  return sum;
+}
 
 bool is_hex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
@@ -228,16 +241,10 @@ std::vector<CounterFact> read_counters(const std::string& sysroot, const Host& h
     const GpuHealth& health = *gpu.health;
     if (health.pcie_replays) add(part, "pcie_replays", static_cast<double>(*health.pcie_replays));
     if (health.ecc_corrected) add(part, "ecc_corrected", static_cast<double>(*health.ecc_corrected));
-    double replays = 0;
-    double recoveries = 0;
-    for (const NvLinkErrors& errors : health.nvlink_errors) {
-      replays += static_cast<double>(errors.replay.value_or(0));
-      recoveries += static_cast<double>(errors.recovery.value_or(0));
-    }
-    if (!gpu.nvlinks.empty()) {
-      add(part, "nvlink_replays", replays);
-      add(part, "nvlink_recoveries", recoveries);
-    }
+    if (const auto replays = sum_over_links(gpu, &NvLinkErrors::replay))
+      add(part, "nvlink_replays", *replays);
+    if (const auto recoveries = sum_over_links(gpu, &NvLinkErrors::recovery))
+      add(part, "nvlink_recoveries", *recoveries);
   }
   for (const RdmaDevice& nic : host.rdma_devices) {
     for (const RdmaPort& port : nic.ports) {
@@ -254,14 +261,24 @@ std::vector<CounterFact> read_counters(const std::string& sysroot, const Host& h
 
 void add_rates(std::vector<CounterFact>& counters, const NodeState& last, double now_unix_s) {
   constexpr double kShortest_s = 1;
-  constexpr double kHour_s = 3600;
-  const double seconds = now_unix_s - last.visited_unix_s;
-  if (last.visited_unix_s <= 0 || seconds < kShortest_s) return;
   for (CounterFact& counter : counters) {
-    const auto before = last.counters.find(counter.name);
-    if (before == last.counters.end() || before->second > counter.value) continue;
+    const auto base = last.counters.find(counter.name);
+    if (base == last.counters.end() || base->second.value > counter.value) continue;
+    const double seconds = now_unix_s - base->second.unix_s;
+    if (seconds < kShortest_s) continue;
     // Shorter than an hour is counted as an hour: one error a minute after the last visit is no storm.
-    counter.per_hour = (counter.value - before->second) / std::max(seconds / kHour_s, 1.0);
+    counter.per_hour = (counter.value - base->second.value) / std::max(seconds / kHour_s, 1.0);
+  }
+}
+
+void move_bases(std::map<std::string, CounterBase>& bases, const std::vector<CounterFact>& counters,
+                double now_unix_s) {
+  for (const CounterFact& counter : counters) {
+    const auto [base, is_new] = bases.try_emplace(counter.name, CounterBase{counter.value, now_unix_s});
+    const double seconds = now_unix_s - base->second.unix_s;
+    // Visits that follow each other closely are to see the whole of an hour.
+    if (!is_new && (counter.value < base->second.value || seconds >= kHour_s || seconds < 0))
+      base->second = {counter.value, now_unix_s};
   }
 }
 

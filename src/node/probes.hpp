@@ -1,6 +1,7 @@
 // What is looked at on a node beside its devices. Every probe takes a root folder.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ std::vector<CounterFact> read_counters(const std::string& sysroot, const Host& h
 
 /// Sets per_hour from what the last visit saw. A counter that became smaller was reset.
 void add_rates(std::vector<CounterFact>& counters, const NodeState& last, double now_unix_s);
+
+/// What the next visit compares with: new where the old is an hour old, or more than there is now.
+void move_bases(std::map<std::string, CounterBase>& bases, const std::vector<CounterFact>& counters,
+                double now_unix_s);
 
 /// Of this boot; empty: not known.
 std::string boot_id(const std::string& sysroot);

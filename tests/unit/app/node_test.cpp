@@ -1,10 +1,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <fstream>
 #include <map>
+#include <sstream>
 
 #include "app/command_line.hpp"
 #include "app/node_environment.hpp"
+#include "app/node_look.hpp"
 #include "core/error.hpp"
 
 namespace fabricheck::app {
@@ -82,6 +87,62 @@ TEST(SlurmWords, AnythingElseIsNotTaken) {
   }
   variables.clear();
   EXPECT_EQ(slurm_words(lookup).node, "");
+}
+
+class StateAfter : public ::testing::Test {
+ protected:
+  StateAfter() {
+    end_.last.kernel_log = LogPosition{"/dev/kmsg", 10};
+    end_.last.counters = {{"a x", {1, 100}}};
+    end_.now = end_.last;
+    end_.boot = "b";
+    end_.unix_s = 200;
+    facts_.kernel_log.position = LogPosition{"/dev/kmsg", 20};
+    facts_.counters = {{"a x", "x", 5, {}}, {"b x", "x", 7, {}}};
+  }
+  NodeState after() const { return state_after(facts_, end_, isolation_); }
+  std::uint64_t position() const { return after().kernel_log.value_or(LogPosition{}).next; }
+  node::NodeFacts facts_;
+  VisitEnd end_;
+  node::Isolation isolation_{{}, 200, Deadline(std::chrono::seconds(1))};
+};
+
+TEST_F(StateAfter, TheNextVisitGoesOnWhereThisOneEnded) {
+  EXPECT_EQ(position(), 20);
+  EXPECT_EQ(after().counters.at("b x"), (CounterBase{7, 200}));
+  EXPECT_EQ(after().counters.at("a x"), (CounterBase{1, 100}));
+  EXPECT_EQ(after().visited_unix_s, 200);
+}
+
+TEST_F(StateAfter, AVisitByHandTakesNothingFromThoseAroundJobs) {
+  end_.is_by_hand = true;
+  isolation_.add_stuck("nvml", {1, 2});
+  EXPECT_EQ(position(), 10);
+  EXPECT_EQ(after().counters, end_.last.counters);
+  EXPECT_EQ(after().visited_unix_s, 0);
+  EXPECT_EQ(after().stuck.size(), 1U);
+}
+
+TEST_F(StateAfter, AnXidOfWhichNothingCameIsSeenAgain) {
+  end_.keeps_events = true;
+  EXPECT_EQ(position(), 10);
+}
+
+TEST_F(StateAfter, WhatAnotherVisitLeftInBetweenIsNotLost) {
+  end_.now.kernel_log->next = 30;
+  end_.now.counters["c x"] = {3, 150};
+  EXPECT_EQ(position(), 30);
+  EXPECT_EQ(after().counters.count("c x"), 1U);
+  // This process stands for a child of the other visit that cannot be killed.
+  std::ifstream stat("/proc/self/stat");
+  std::string text;
+  std::getline(stat, text);
+  std::istringstream rest(text.substr(text.rfind(')') + 2));
+  std::string field;
+  for (int i = 3; i <= 22; ++i) rest >> field;
+  end_.now.stuck = {{"nvml", ::getpid(), std::stoull(field), 150}, {"gone", ::getpid(), 1, 150}};
+  ASSERT_EQ(after().stuck.size(), 1U);
+  EXPECT_EQ(after().stuck[0].probe, "nvml");
 }
 
 TEST(SlurmWords, ListsOfGpus) {

@@ -7,6 +7,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <thread>
 
 #include "core/error.hpp"
 #include "node/active.hpp"
@@ -149,8 +151,7 @@ TEST(KernelLog, IsReadFromWhereTheLastVisitEnded) {
 TEST(Counters, RatesNeedAnEarlierVisitAndAHourIsTheShortest) {
   std::vector<CounterFact> counters{{"a x", "x", 150, {}}, {"b x", "x", 10, {}}, {"c x", "x", 5, {}}};
   NodeState last;
-  last.visited_unix_s = 1000;
-  last.counters = {{"a x", 100}, {"b x", 50}};
+  last.counters = {{"a x", {100, 1000}}, {"b x", {50, 1000}}};
   add_rates(counters, last, 1060);
   EXPECT_EQ(counters[0].per_hour, 50);
   EXPECT_FALSE(counters[1].per_hour);  // reset
@@ -159,6 +160,34 @@ TEST(Counters, RatesNeedAnEarlierVisitAndAHourIsTheShortest) {
   EXPECT_EQ(counters[0].per_hour, 25);
   add_rates(counters, {}, 5000);
   EXPECT_FALSE(counters[1].per_hour);
+}
+
+TEST(Counters, ManyVisitsInAnHourSeeTheWholeHour) {
+  NodeState state;
+  std::vector<CounterFact> counters{{"a x", "x", 0, {}}};
+  for (int minute = 0; minute <= 60; ++minute) {
+    counters[0].value = 10.0 * minute;
+    counters[0].per_hour.reset();
+    add_rates(counters, state, 1000 + 60.0 * minute);
+    move_bases(state.counters, counters, 1000 + 60.0 * minute);
+  }
+  EXPECT_EQ(counters[0].per_hour, 600);
+  EXPECT_EQ(state.counters["a x"], (CounterBase{600, 4600}));
+  counters[0].value = 5;  // fell
+  move_bases(state.counters, counters, 4700);
+  EXPECT_EQ(state.counters["a x"], (CounterBase{5, 4700}));
+}
+
+TEST(Counters, ASumWithALinkThatIsNotKnownIsNone) {
+  Host host;
+  Gpu& gpu = host.gpus.emplace_back();
+  gpu.health.emplace();
+  gpu.nvlinks = {{0, true, 4, 26.5, "", ""}, {1, true, 4, 26.5, "", ""}, {2, false, 4, 26.5, "", ""}};
+  gpu.health->nvlink_errors = {{0, 5, 1, {}, {}}, {1, 7, std::nullopt, {}, {}}};
+  const auto counters = read_counters("/nonexistent", host);
+  ASSERT_THAT(counters, SizeIs(1));
+  EXPECT_EQ(counters[0].name, "GPU0 nvlink_replays");
+  EXPECT_EQ(counters[0].value, 12);
 }
 
 TEST(Mounts, PathsWithBlanksAndReadOnly) {
@@ -259,6 +288,16 @@ TEST_F(StateFile, ComesBackAsItWasAndIsRootsOwn) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder()), {}), 1);
 }
 
+TEST_F(StateFile, IsOneVisitsAtATime) {
+  const auto first = std::make_unique<StateLock>(folder());
+  EXPECT_TRUE(first->is_held());
+  EXPECT_FALSE(StateLock(folder()).is_held());  // and does not wait for ever
+  std::thread other([&] { EXPECT_TRUE(StateLock(tree_.at("another").string()).is_held()); });
+  other.join();
+  auto released = std::make_unique<StateLock>(tree_.at("another").string());
+  EXPECT_TRUE(released->is_held());
+}
+
 TEST_F(StateFile, FollowsNoLink) {
   tree_.file("victim", "precious");
   ASSERT_EQ(write_state(folder(), "one"), "");
@@ -302,7 +341,7 @@ TEST(NodeState, ThroughJson) {
   state.boot_id = "boot \"1\"\xff";
   state.visited_unix_s = 1.5e9;
   state.kernel_log = LogPosition{"/dev/kmsg", 12345};
-  state.counters = {{"mlx5_0/1 symbol_error", 7}};
+  state.counters = {{"mlx5_0/1 symbol_error", {7, 1.25e9}}};
   state.stuck = {{"nvml", 12, 99, 5}};
   NodeState same = report::node_state_from_json(report::node_state_to_json(state), "f");
   same.boot_id = state.boot_id;  // what is no UTF-8 is replaced
@@ -319,13 +358,14 @@ TEST(NodeState, WhatIsBrokenOrFromTheFutureIsRefusedInASentence) {
     return "accepted";
   };
   EXPECT_THAT(problem(""), HasSubstr("node.json: is no state of a node"));
-  EXPECT_THAT(problem("{\"fabricheck_node_state\": 1}"), HasSubstr("is no state of a node"));
+  EXPECT_THAT(problem("{\"fabricheck_node_state\": 2}"), HasSubstr("is no state of a node"));
   EXPECT_THAT(problem("{\"fabricheck_node_state\": 99}"),
-              HasSubstr("is of version 99, and this fabricheck knows 1"));
+              HasSubstr("is of version 99, and this fabricheck knows 2"));
+  EXPECT_THAT(problem("{\"fabricheck_node_state\": 1}"), HasSubstr("is of version 1, and this"));
   EXPECT_THAT(problem("[[[["), HasSubstr("begun anew"));
   EXPECT_THAT(
       problem(
-          R"({"fabricheck_node_state":1,"boot_id":"","visited_unix_s":1,"kernel_log":null,"counters":{"a":"b"},
+          R"({"fabricheck_node_state":2,"boot_id":"","visited_unix_s":1,"kernel_log":null,"counters":{"a":"b"},
                           "stuck":[]})"),
       HasSubstr("is no state"));
 }
