@@ -91,7 +91,8 @@ class Visit {
         config_(std::move(config)),
         slurm_(std::move(slurm)),
         budget_(options.budget.value_or(config_.budget.value_or(default_budget(options.profile)))),
-        whole_(budget_) {
+        whole_(budget_),
+        slurm_until_(budget_ + kGrace) {
     TopologySources sources;
     sources.expect_file = config_.expect_file;
     sources.platform = config_.platform;
@@ -142,7 +143,7 @@ class Visit {
   void look(node::Isolation& isolation) {
     LookOptions options;
     options.sysroot = options_.sysroot;
-    options.skip_gpus = options_.slurm && !slurm_.job.empty() && !slurm_.gpus;
+    options.skip_gpus = options_.slurm && !slurm_.job.empty() && slurm_.gpus && slurm_.gpus->empty();
     // Two looks, and what is left for Slurm.
     constexpr double kShare = 0.4;
     options.patience = milliseconds(static_cast<std::int64_t>(
@@ -219,6 +220,8 @@ class Visit {
     question.now_unix_s = began_unix_s_;
     if (!slurm_.job.empty()) question.job_gpus = slurm_.gpus;
     const bool any_wrong = !judgement_.faults.empty() || !judgement_.unclear.empty();
+    for (const CheckRecord& check : judgement_.checks)
+      if (check.verdict == Verdict::pass) question.passed_topics.emplace_back(node::topic_of_check(check.id));
     question.may_resume = options_.profile == node::Profile::health && config_.resume && !any_wrong;
     if (!options_.slurm) {
       // Whoever looks by hand is told, and Slurm is not.
@@ -228,47 +231,24 @@ class Visit {
       return;
     }
     // Slurm is asked only where something may come of it.
-    const bool may_act = config_.mode == DrainMode::drain &&
-                         (question.may_resume || !node::wanted_reason(question, config_).empty());
+    const bool may_drain = !node::wanted_reason(question, config_).empty();
+    const bool may_act = config_.mode == DrainMode::drain ? question.may_resume || may_drain
+                                                          : may_drain && !config_.partitions.empty();
     if (!may_act) {
       decision_ = node::decide(question, config_);
       return;
     }
-    constexpr milliseconds kGrace{700};
     node::Scontrol slurm(config_.scontrol, config_.slurm_conf.empty() ? slurm_.conf : config_.slurm_conf,
-                         Deadline(whole_.left() + kGrace));
+                         slurm_until_);
     ask(slurm, question);
     decision_ = node::decide(question, config_);
-    act(slurm, question);
+    decision_ = node::carry_out(slurm, question, decision_, config_);
   }
 
   static void ask(node::SlurmControl& slurm, node::DrainQuestion& question) {
     node::SlurmControl::Nodes answer = slurm.nodes();
     question.nodes = std::move(answer.nodes);
     question.slurm_problem = std::move(answer.problem);
-  }
-
-  void act(node::SlurmControl& slurm, node::DrainQuestion& question) {
-    std::string problem;
-    if (decision_.action == node::DrainAction::resume) problem = slurm.resume(question.node);
-    if (decision_.action == node::DrainAction::drain) problem = slurm.drain(question.node, decision_.reason);
-    if (!problem.empty()) {
-      decision_.action = node::DrainAction::unknown;
-      decision_.refuses_job = false;
-      decision_.log = fmt::format("COULD NOT do it ({}): {}", problem, decision_.log);
-      return;
-    }
-    if (decision_.action != node::DrainAction::drain) return;
-    // Others may have drained themselves in the same moment: see is_over_limit().
-    ask(slurm, question);
-    if (!question.slurm_problem.empty() || !node::is_over_limit(question, config_)) return;
-    problem = slurm.resume(question.node);
-    decision_.log = fmt::format(
-        "CIRCUIT BREAKER: NOT draining {}: others were drained at the same moment{}{}; it would be "
-        "for '{}'",
-        question.node, problem.empty() ? "" : ", and taking it back failed: ", problem, decision_.reason);
-    decision_.action = node::DrainAction::held_back;
-    decision_.refuses_job = false;
   }
 
   void conclude() {
@@ -386,7 +366,9 @@ class Visit {
   NodeConfig config_;
   SlurmWords slurm_;
   nanoseconds budget_;
+  static constexpr milliseconds kGrace{700};
   Deadline whole_;
+  Deadline slurm_until_;
   TopologyWords words_;
   std::string host_name_{"this node"};
   std::string boot_;

@@ -134,6 +134,11 @@ const char* profile_name(Profile profile) {
 
 std::span<const NodeRow> catalog() { return rows; }
 
+std::string_view topic_of_check(std::string_view id) {
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const NodeRow& one) { return id == one.id; });
+  return row == rows.end() ? std::string_view{} : row->topic;
+}
+
 std::vector<PlannedRow> plan(Profile profile, std::chrono::nanoseconds budget,
                              const std::vector<std::string>& skip) {
   std::vector<PlannedRow> planned;

@@ -53,6 +53,9 @@ struct NodeRow {
 
 std::span<const NodeRow> catalog();
 
+/// The first word of the drain reasons of a check; empty: it is none of a node.
+std::string_view topic_of_check(std::string_view id);
+
 struct PlannedRow {
   const NodeRow* row{};
   std::string left_out;  ///< why it is not done; empty: it is

@@ -17,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Optional;
 
 NodeOptions parse(std::vector<std::string> words) {
@@ -83,10 +84,11 @@ TEST(SlurmWords, AnythingElseIsNotTaken) {
                  {"SLURM_JOB_GPUS", evil}};
     const SlurmWords words = slurm_words(lookup);
     EXPECT_EQ(words.node + words.job + words.partition + words.conf, "") << evil;
-    EXPECT_FALSE(words.gpus) << evil;
+    EXPECT_EQ(words.gpus.has_value(), *evil == '\0') << evil;
   }
   variables.clear();
   EXPECT_EQ(slurm_words(lookup).node, "");
+  EXPECT_THAT(slurm_words(lookup).gpus, Optional(IsEmpty()));  // Slurm tells of those that the job has
 }
 
 class StateAfter : public ::testing::Test {
