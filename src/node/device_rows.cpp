@@ -145,9 +145,11 @@ std::vector<std::string> device_slugs() {
 Outcome judge_gpus(const NodeFacts& facts, const NodeConfig&) {
   if (!facts.nvml_stuck.empty() && facts.host && !facts.host->gpus.empty()) {
     Fault fault;
-    fault.text = "GPUs do not answer: " + facts.nvml_stuck;
+    fault.part = facts.nvml_stuck_part;
+    fault.text = fmt::format("{} not answer: {}", fault.part.empty() ? "GPUs do" : fault.part + " does",
+                             facts.nvml_stuck);
     fault.kind = kGpuSlugs.front();
-    fault.deterministic = true;
+    fault.deterministic = facts.is_nvml_surely_stuck;
     return failed({fault});
   }
   if (auto none = no_gpus(facts)) return *none;
@@ -257,7 +259,7 @@ Outcome judge_nics(const NodeFacts& facts, const NodeConfig&) {
     fault.part = facts.hung_device;
     fault.text = fault.part + " does not answer: reading its state hung";
     fault.kind = "nic-not-answering";
-    fault.deterministic = true;
+    fault.deterministic = facts.is_surely_hung;
     return failed({fault});
   }
   if (!facts.host) return unclear(facts.host_unknown);

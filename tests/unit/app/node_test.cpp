@@ -147,6 +147,25 @@ TEST_F(StateAfter, WhatAnotherVisitLeftInBetweenIsNotLost) {
   EXPECT_EQ(after().stuck[0].probe, "nvml");
 }
 
+TEST(DeviceAnswer, TellsWhereItHangsAndSinceWhen) {
+  const DeviceAnswer hung = device_answer("asking 12 99\nat 500 mlx5_0\nat 700 mlx5_1\n");
+  EXPECT_EQ(hung.at, "mlx5_1");
+  EXPECT_EQ(hung.at_since_ns, 700);
+  EXPECT_EQ(hung.asking, (process::ProcessId{12, 99}));
+  EXPECT_FALSE(hung.left);
+  const DeviceAnswer done =
+      device_answer("asking 12 99\nleft 12 99\nat 7 mlx5_0\nat 9 \ncounter 3.5 mlx5_0/1 symbol_error\n{}");
+  EXPECT_EQ(done.at, "");
+  EXPECT_EQ(done.left, (process::ProcessId{12, 99}));
+  ASSERT_EQ(done.counters.size(), 1U);
+  EXPECT_EQ(done.counters[0].name, "mlx5_0/1 symbol_error");
+  EXPECT_EQ(done.counters[0].kind, "symbol_error");
+  EXPECT_EQ(done.counters[0].value, 3.5);
+  EXPECT_EQ(done.json, "{}");
+  for (const char* const odd : {"", "at", "at \n", "left\n", "left x y\n", "counter\n", "counter x\n", "x"})
+    EXPECT_EQ(device_answer(odd).json, "") << odd;
+}
+
 TEST(SlurmWords, ListsOfGpus) {
   EXPECT_THAT(parse_gpu_list("5"), Optional(ElementsAre(5)));
   for (const char* const wrong : {",", "1,", "3-1", "1-", "-1", "0-99999999", "x", "1 2"})

@@ -208,7 +208,15 @@ TEST(NodeJudge, NvmlThatCannotBeAskedAgainIsEvidence) {
   for (Gpu& gpu : host.gpus) gpu.status = "not asked";
   NodeFacts facts = facts_of(host);
   facts.nvml_stuck = "a process that asked NVML cannot be killed";
+  EXPECT_EQ(verdict(facts, "node.gpus"), Verdict::inconclusive);  // a driver that is slow to start, yet
+  facts.is_nvml_surely_stuck = true;
+  facts.nvml_stuck_part = "GPU3";
   EXPECT_EQ(verdict(facts, "node.gpus"), Verdict::fail);
+  // Part and kind are those of the look that saw it hang.
+  Host seen = h100();
+  seen.gpus[3].status = "not answering";
+  seen.gpus[3].problem = "NVML did not return within 1.25 s (nvmlDeviceGetTotalEccErrors)";
+  EXPECT_THAT(seen_twice(judged(facts_of(seen)).faults, judged(facts).faults), SizeIs(1));
 }
 
 TEST(NodeJudge, ThrottlingAndTheSpeedOfAGpuAtRestDoNotDrain) {
@@ -235,6 +243,8 @@ TEST(NodeJudge, ADeviceAtWhichTheProbeHungIsNamed) {
   NodeFacts facts;
   facts.host_unknown = "did not answer within 2000 ms";
   facts.hung_device = "mlx5_3";
+  EXPECT_EQ(verdict(facts, "node.nics"), Verdict::inconclusive);  // it may be those before it that took long
+  facts.is_surely_hung = true;
   facts.kernel_log.events.emplace();
   const Judgement judgement = judged(facts);
   ASSERT_THAT(judgement.faults, SizeIs(1));
