@@ -174,7 +174,13 @@ class Visit {
     judgement_ = node::judge(plan, facts_, config_, host_name_);
     take_active(plan, isolation);
     confirmed_ = node::seen_twice(first.faults, judgement_.faults);
-    if (!first.unclear.empty() && !judgement_.unclear.empty()) unclear_ = judgement_.unclear.front();
+    // The same row twice: its words may differ.
+    const auto row_of = [](const std::string& sentence) { return sentence.substr(0, sentence.find(": ")); };
+    for (const std::string& now : judgement_.unclear) {
+      const bool before = std::any_of(first.unclear.begin(), first.unclear.end(),
+                                      [&](const std::string& other) { return row_of(other) == row_of(now); });
+      if (before && unclear_.empty()) unclear_ = now;
+    }
     for (CheckRecord& check : judgement_.checks) {
       const bool is_confirmed =
           std::any_of(confirmed_.begin(), confirmed_.end(),

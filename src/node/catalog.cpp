@@ -63,7 +63,7 @@ constexpr std::array<NodeRow, 22> rows{{
      nullptr},
     {"node.gpu_bandwidth", "HBM and copies between host and GPU", "gpu-bandwidth", kActive, kNotInHealth,
      milliseconds{1500}, 20, nullptr},
-    {"node.verbs_loopback", "RDMA writes between two ports of the node", "verbs", kActive, kNotInHealth,
+    {"node.verbs_loopback", "RDMA writes from each active port to itself", "verbs", kActive, kNotInHealth,
      milliseconds{1000}, 21, nullptr},
 }};
 

@@ -264,6 +264,13 @@ TEST(NodeJudge, ASilentNicIsEvidenceOnlyWhereOthersSpeak) {
   other.ports.emplace_back().state = "ACTIVE";
   host.rdma_devices.push_back(other);
   EXPECT_EQ(verdict(facts_of(host), "node.nics"), Verdict::fail);
+  // A port that is down may have no cable: it is named, and no PASS.
+  host.rdma_devices = {other};
+  EXPECT_EQ(verdict(facts_of(host), "node.nics"), Verdict::pass);
+  host.rdma_devices[0].ports[0].state = "DOWN";
+  const CheckRecord down = check(judged(facts_of(host)), "node.nics");
+  EXPECT_EQ(down.verdict, Verdict::unchecked);
+  EXPECT_THAT(down.reason, HasSubstr("mlx5_0 port"));
 }
 
 TEST(NodeJudge, OnlyXidsOfTheHardwareSinceTheLastVisitDrain) {
