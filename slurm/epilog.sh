@@ -18,7 +18,7 @@ fi
 status=$?
 case $status in
   0) exit 0 ;;
-  2) ;; # a wrong option or file: fabricheck has logged the sentence itself
+  2) log "fabricheck refused its options or configuration (status 2): fabricheck node --profile epilog --config $config says why" ;;
   *) log "fabricheck ended with status $status" ;;
 esac
 exit 0

@@ -14,7 +14,8 @@ fi
   "$fabricheck" node --profile health --slurm --config "$config" >/dev/null
 status=$?
 case $status in
-  0 | 2) ;; # 2: a wrong option or file, which fabricheck has logged itself
+  0) ;;
+  2) log "fabricheck refused its options or configuration (status 2): fabricheck node --profile health --config $config says why" ;;
   *) log "fabricheck ended with status $status" ;;
 esac
 exit 0

@@ -19,7 +19,7 @@ status=$?
 case $status in
   0) exit 0 ;;
   1) exit 1 ;;
-  2) ;; # a wrong option or file: fabricheck has logged the sentence itself
+  2) log "fabricheck refused its options or configuration (status 2): fabricheck node --profile prolog --config $config says why" ;;
   *) log "fabricheck ended with status $status" ;;
 esac
 exit 0

@@ -200,7 +200,7 @@ const std::array<CommandRow, 8>& rows() {
        "Whether its devices answer and are whole, and what jobs need is there; no MPI is started. In slurm/ "
        "are a "
        "prolog,\n"
-       "an epilog and a health check that call it with --slurm.",
+       "an epilog and a health check that call it with --slurm. No check of this version uses a GPU.",
        node_options, node_examples, true},
       {"topology", "", "show what this machine has",
        "Hosts, NUMA nodes, PCI switches, GPUs, NVLink, RDMA devices and how they are joined; with --expect, "

@@ -91,7 +91,8 @@ class Visit {
         config_(std::move(config)),
         slurm_(std::move(slurm)),
         budget_(options.budget.value_or(config_.budget.value_or(default_budget(options.profile)))),
-        whole_(budget_) {
+        whole_(budget_),
+        slurm_until_(budget_ + kGrace) {
     TopologySources sources;
     sources.expect_file = config_.expect_file;
     sources.platform = config_.platform;
@@ -121,23 +122,28 @@ class Visit {
 
   void read_last_state() {
     boot_ = node::boot_id(options_.sysroot);
-    node::StateText state = node::read_state(config_.state_folder);
-    if (!state.problem.empty()) notes_.push_back(state.problem);
-    if (!state.text) return;
+    last_ = state_on_disk(notes_);
+  }
+
+  NodeState state_on_disk(std::vector<std::string>& notes) const {
+    node::StateText text = node::read_state(config_.state_folder);
+    if (!text.problem.empty()) notes.push_back(text.problem);
+    if (!text.text) return {};
+    NodeState state;
     try {
-      last_ = report::node_state_from_json(*state.text, config_.state_folder + "/node.json");
+      state = report::node_state_from_json(*text.text, config_.state_folder + "/node.json");
     } catch (const Error& error) {
-      notes_.emplace_back(error.what());
-      return;
+      notes.emplace_back(error.what());
+      return {};
     }
     // After a boot counters begin anew, and no process is the same.
-    if (boot_.empty() || last_.boot_id != boot_) last_ = {};
+    return boot_.empty() || state.boot_id != boot_ ? NodeState{} : state;
   }
 
   void look(node::Isolation& isolation) {
     LookOptions options;
     options.sysroot = options_.sysroot;
-    options.skip_gpus = options_.slurm && !slurm_.job.empty() && !slurm_.gpus;
+    options.skip_gpus = options_.slurm && !slurm_.job.empty() && slurm_.gpus && slurm_.gpus->empty();
     // Two looks, and what is left for Slurm.
     constexpr double kShare = 0.4;
     options.patience = milliseconds(static_cast<std::int64_t>(
@@ -168,7 +174,13 @@ class Visit {
     judgement_ = node::judge(plan, facts_, config_, host_name_);
     take_active(plan, isolation);
     confirmed_ = node::seen_twice(first.faults, judgement_.faults);
-    if (!first.unclear.empty() && !judgement_.unclear.empty()) unclear_ = judgement_.unclear.front();
+    // The same row twice: its words may differ.
+    const auto row_of = [](const std::string& sentence) { return sentence.substr(0, sentence.find(": ")); };
+    for (const std::string& now : judgement_.unclear) {
+      const bool before = std::any_of(first.unclear.begin(), first.unclear.end(),
+                                      [&](const std::string& other) { return row_of(other) == row_of(now); });
+      if (before && unclear_.empty()) unclear_ = now;
+    }
     for (CheckRecord& check : judgement_.checks) {
       const bool is_confirmed =
           std::any_of(confirmed_.begin(), confirmed_.end(),
@@ -214,6 +226,8 @@ class Visit {
     question.now_unix_s = began_unix_s_;
     if (!slurm_.job.empty()) question.job_gpus = slurm_.gpus;
     const bool any_wrong = !judgement_.faults.empty() || !judgement_.unclear.empty();
+    for (const CheckRecord& check : judgement_.checks)
+      if (check.verdict == Verdict::pass) question.passed_topics.emplace_back(node::topic_of_check(check.id));
     question.may_resume = options_.profile == node::Profile::health && config_.resume && !any_wrong;
     if (!options_.slurm) {
       // Whoever looks by hand is told, and Slurm is not.
@@ -223,47 +237,24 @@ class Visit {
       return;
     }
     // Slurm is asked only where something may come of it.
-    const bool may_act = config_.mode == DrainMode::drain &&
-                         (question.may_resume || !node::wanted_reason(question, config_).empty());
+    const bool may_drain = !node::wanted_reason(question, config_).empty();
+    const bool may_act = config_.mode == DrainMode::drain ? question.may_resume || may_drain
+                                                          : may_drain && !config_.partitions.empty();
     if (!may_act) {
       decision_ = node::decide(question, config_);
       return;
     }
-    constexpr milliseconds kGrace{700};
     node::Scontrol slurm(config_.scontrol, config_.slurm_conf.empty() ? slurm_.conf : config_.slurm_conf,
-                         Deadline(whole_.left() + kGrace));
+                         slurm_until_);
     ask(slurm, question);
     decision_ = node::decide(question, config_);
-    act(slurm, question);
+    decision_ = node::carry_out(slurm, question, decision_, config_);
   }
 
   static void ask(node::SlurmControl& slurm, node::DrainQuestion& question) {
     node::SlurmControl::Nodes answer = slurm.nodes();
     question.nodes = std::move(answer.nodes);
     question.slurm_problem = std::move(answer.problem);
-  }
-
-  void act(node::SlurmControl& slurm, node::DrainQuestion& question) {
-    std::string problem;
-    if (decision_.action == node::DrainAction::resume) problem = slurm.resume(question.node);
-    if (decision_.action == node::DrainAction::drain) problem = slurm.drain(question.node, decision_.reason);
-    if (!problem.empty()) {
-      decision_.action = node::DrainAction::unknown;
-      decision_.refuses_job = false;
-      decision_.log = fmt::format("COULD NOT do it ({}): {}", problem, decision_.log);
-      return;
-    }
-    if (decision_.action != node::DrainAction::drain) return;
-    // Others may have drained themselves in the same moment: see is_over_limit().
-    ask(slurm, question);
-    if (!question.slurm_problem.empty() || !node::is_over_limit(question, config_)) return;
-    problem = slurm.resume(question.node);
-    decision_.log = fmt::format(
-        "CIRCUIT BREAKER: NOT draining {}: others were drained at the same moment{}{}; it would be "
-        "for '{}'",
-        question.node, problem.empty() ? "" : ", and taking it back failed: ", problem, decision_.reason);
-    decision_.action = node::DrainAction::held_back;
-    decision_.refuses_job = false;
   }
 
   void conclude() {
@@ -301,12 +292,32 @@ class Visit {
     record_.findings.push_back(std::move(finding));
   }
 
+  /// Whether an XID was seen that drained nobody, nor would have drained one that is out already.
+  bool keeps_events() const {
+    using node::DrainAction;
+    const DrainAction action = decision_.action;
+    if (action == DrainAction::drain || action == DrainAction::already || action == DrainAction::left_alone)
+      return false;
+    return std::any_of(judgement_.faults.begin(), judgement_.faults.end(),
+                       [](const node::Fault& fault) { return fault.topic == "xid" && fault.deterministic; });
+  }
+
   void save_state(const node::Isolation& isolation) {
+    // By hand only a child that cannot be killed is anything to remember.
+    if (!options_.slurm && isolation.stuck() == last_.stuck) return;
+    const node::StateLock lock(config_.state_folder);
+    VisitEnd end;
+    std::vector<std::string> said_before;
+    end.last = last_;
+    end.now = state_on_disk(said_before);
+    end.boot = boot_;
+    end.unix_s = began_unix_s_;
+    end.is_by_hand = !options_.slurm;
+    end.keeps_events = keeps_events();
     // Where the old one is kept by somebody else, or the folder cannot be written, the next visit says so
     // again.
     const std::string problem = node::write_state(
-        config_.state_folder,
-        report::node_state_to_json(state_after(facts_, last_, isolation, boot_, began_unix_s_)));
+        config_.state_folder, report::node_state_to_json(state_after(facts_, end, isolation)));
     if (!problem.empty()) notes_.push_back(problem);
   }
 
@@ -361,7 +372,9 @@ class Visit {
   NodeConfig config_;
   SlurmWords slurm_;
   nanoseconds budget_;
+  static constexpr milliseconds kGrace{700};
   Deadline whole_;
+  Deadline slurm_until_;
   TopologyWords words_;
   std::string host_name_{"this node"};
   std::string boot_;

@@ -63,7 +63,7 @@ SlurmWords slurm_words(const char* (*variable)(const char* name)) {
       conf != nullptr && *conf == '/' && std::string_view(conf).size() <= kLongest)
     words.conf = conf;
   if (const char* const gpus = variable("SLURM_JOB_GPUS"); gpus != nullptr && *gpus != '\0')
-    words.gpus = parse_gpu_list(gpus);
+    words.gpus = parse_gpu_list(gpus);  // malformed: unknown
   return words;
 }
 

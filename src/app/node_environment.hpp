@@ -3,16 +3,18 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fabricheck::app {
 
 struct SlurmWords {
-  std::string node;                      ///< SLURMD_NODENAME; empty: not told
-  std::string job;                       ///< SLURM_JOB_ID; empty: not around a job
-  std::string partition;                 ///< SLURM_JOB_PARTITION
-  std::string conf;                      ///< SLURM_CONF, an absolute path
-  std::optional<std::vector<int>> gpus;  ///< SLURM_JOB_GPUS, indices on this node; none: not told
+  std::string node;       ///< SLURMD_NODENAME; empty: not told
+  std::string job;        ///< SLURM_JOB_ID; empty: not around a job
+  std::string partition;  ///< SLURM_JOB_PARTITION
+  std::string conf;       ///< SLURM_CONF, an absolute path
+  /// SLURM_JOB_GPUS, indices on this node; empty: the job has none; nothing: what is there is no such list.
+  std::optional<std::vector<int>> gpus{std::in_place};
 };
 
 /// Pure, but for looking variables up. What does not look as Slurm writes it is not taken.

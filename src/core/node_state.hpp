@@ -25,12 +25,19 @@ struct LogPosition {
   bool operator==(const LogPosition&) const = default;
 };
 
+/// What a counter was, and when.
+struct CounterBase {
+  double value{};
+  double unix_s{};
+  bool operator==(const CounterBase&) const = default;
+};
+
 struct NodeState {
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
   std::string boot_id;  ///< counters and processes of another boot are no longer there
   double visited_unix_s{};
   std::optional<LogPosition> kernel_log;
-  std::map<std::string, double> counters;  ///< "GPU3 pcie_replays"
+  std::map<std::string, CounterBase> counters;  ///< "GPU3 pcie_replays"
   std::vector<StuckProbe> stuck;
   bool operator==(const NodeState&) const = default;
 };

@@ -77,6 +77,13 @@ std::string why_not(const NodeRow& row, const std::optional<Host>& host, const s
   const bool is_gpu = id == "node.nccl" || id == "node.gpu_bandwidth";
   if (is_gpu && (!host || host->gpus.empty())) return "no GPU on this node";
   if (!is_gpu && (!host || host->rdma_devices.empty())) return "no RDMA device on this node";
+  const auto has_active_port = [](const RdmaDevice& nic) {
+    return nic.status == "answers" &&
+           std::any_of(nic.ports.begin(), nic.ports.end(),
+                       [](const RdmaPort& port) { return port.state == "ACTIVE"; });
+  };
+  if (!is_gpu && std::none_of(host->rdma_devices.begin(), host->rdma_devices.end(), has_active_port))
+    return "no active RDMA port";
   const std::string_view device = is_gpu ? "/dev/nvidia" : "/dev/infiniband";
   for (const DeviceUser& user : users)
     if (std::string_view(user.device).starts_with(device))

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "core/glob.hpp"
 #include "node/active.hpp"
@@ -62,11 +63,44 @@ constexpr std::array<NodeRow, 22> rows{{
      nullptr},
     {"node.gpu_bandwidth", "HBM and copies between host and GPU", "gpu-bandwidth", kActive, kNotInHealth,
      milliseconds{1500}, 20, nullptr},
-    {"node.verbs_loopback", "RDMA writes between two ports of the node", "verbs", kActive, kNotInHealth,
+    {"node.verbs_loopback", "RDMA writes from each active port to itself", "verbs", kActive, kNotInHealth,
      milliseconds{1000}, 21, nullptr},
 }};
 
 }  // namespace
+
+std::vector<int> gpus_of(std::string_view part) {
+  constexpr std::string_view kHead = "GPU";
+  constexpr int kMost = 4096;
+  std::vector<int> gpus;
+  const auto take_number = [&](int& number) {
+    const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+    part.remove_prefix(static_cast<std::size_t>(stop - part.data()));
+    return error == std::errc{} && number >= 0 && number < kMost;
+  };
+  const auto take_word = [&](std::string_view word) {
+    if (!part.starts_with(word)) return false;
+    part.remove_prefix(word.size());
+    return true;
+  };
+  const auto take_range = [&] {
+    int first = 0;
+    if (!take_number(first)) return false;
+    int last = first;
+    if (take_word("-") && (!take_number(last) || last < first)) return false;
+    for (int gpu = first; gpu <= last; ++gpu) gpus.push_back(gpu);
+    return true;
+  };
+  do {
+    if (!take_word(kHead)) return {};
+    const bool folded = take_word("[");
+    do {
+      if (!take_range()) return {};
+    } while (folded && take_word(","));
+    if (folded && !take_word("]")) return {};
+  } while (take_word(", "));
+  return part.empty() ? gpus : std::vector<int>{};
+}
 
 CheckRecord record_of(const NodeRow& row, const Outcome& outcome, const std::string& host) {
   CheckRecord check;
@@ -99,6 +133,11 @@ const char* profile_name(Profile profile) {
 }
 
 std::span<const NodeRow> catalog() { return rows; }
+
+std::string_view topic_of_check(std::string_view id) {
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const NodeRow& one) { return id == one.id; });
+  return row == rows.end() ? std::string_view{} : row->topic;
+}
 
 std::vector<PlannedRow> plan(Profile profile, std::chrono::nanoseconds budget,
                              const std::vector<std::string>& skip) {

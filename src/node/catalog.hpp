@@ -4,6 +4,7 @@
 #include <chrono>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "node/facts.hpp"
@@ -24,6 +25,10 @@ struct Fault {
   bool deterministic{};
   bool operator==(const Fault&) const = default;
 };
+
+/// The GPUs that a part's name is of, "GPU3" or, folded, "GPU[1,4-5]", also several of these; nothing where
+/// anything else is in it.
+std::vector<int> gpus_of(std::string_view part);
 
 struct Outcome {
   Verdict verdict{Verdict::pass};
@@ -47,6 +52,9 @@ struct NodeRow {
 };
 
 std::span<const NodeRow> catalog();
+
+/// The first word of the drain reasons of a check; empty: it is none of a node.
+std::string_view topic_of_check(std::string_view id);
 
 struct PlannedRow {
   const NodeRow* row{};

@@ -110,6 +110,28 @@ bool nvml_was_never_reached(const Host& host) {
   });
 }
 
+bool did_not_return(const Gpu& gpu) { return gpu.problem.find("did not return") != std::string::npos; }
+
+/// Without the persistence daemon the driver, and each GPU, is started by the first who asks, which takes
+/// seconds: until then slowness is no silence.
+bool may_be_starting(const Gpu& gpu) {
+  return gpu.status == "not answering" && did_not_return(gpu) &&
+         (gpu.problem.find("nvmlInit") != std::string::npos ||
+          gpu.problem.find("nvmlDeviceGetHandleByIndex") != std::string::npos);
+}
+
+/// Whether GPUs that do not answer may do so in a moment. Twice as long as a driver needs is long enough.
+bool may_be_starting(const NodeFacts& facts) {
+  constexpr double kSurelyHung_s = 20;
+  return facts.host && !facts.host->gpus.empty() && facts.nvml_deadline_s < kSurelyHung_s &&
+         (nvml_was_never_reached(*facts.host) ||
+          std::any_of(facts.host->gpus.begin(), facts.host->gpus.end(),
+                      [](const Gpu& gpu) { return may_be_starting(gpu); }));
+}
+
+constexpr const char* kSlowToStart =
+    "; start nvidia-persistenced, or give a budget of a minute to tell slow from dead";
+
 }  // namespace
 
 std::vector<std::string> device_slugs() {
@@ -123,22 +145,33 @@ std::vector<std::string> device_slugs() {
 Outcome judge_gpus(const NodeFacts& facts, const NodeConfig&) {
   if (!facts.nvml_stuck.empty() && facts.host && !facts.host->gpus.empty()) {
     Fault fault;
-    fault.text = "GPUs do not answer: " + facts.nvml_stuck;
+    fault.part = facts.nvml_stuck_part;
+    fault.text = fmt::format("{} not answer: {}", fault.part.empty() ? "GPUs do" : fault.part + " does",
+                             facts.nvml_stuck);
     fault.kind = kGpuSlugs.front();
-    fault.deterministic = true;
+    fault.deterministic = facts.is_nvml_surely_stuck;
     return failed({fault});
   }
   if (auto none = no_gpus(facts)) return *none;
-  // Without the persistence daemon the driver is started by the first who asks, which takes seconds for each
-  // GPU: until then slowness is no silence.
-  constexpr double kSurelyHung_s = 20;
-  if (nvml_was_never_reached(*facts.host) && facts.nvml_deadline_s < kSurelyHung_s)
-    return unclear(
-        fmt::format("{}; start nvidia-persistenced, or give a budget of a minute to tell slow from dead",
-                    facts.host->gpus.front().problem));
+  const bool some_may_start = may_be_starting(facts);
+  const auto& gpus = facts.host->gpus;
+  if (some_may_start && nvml_was_never_reached(*facts.host))
+    return unclear(gpus.front().problem + (did_not_return(gpus.front()) ? kSlowToStart : ""));
   auto faults = faults_of(facts, kGpuSlugs, true);
-  if (!faults.empty()) return failed(std::move(faults));
-  return {};
+  bool any_starting = false;
+  for (Fault& fault : faults) {
+    const std::vector<int> of = gpus_of(fault.part);
+    const bool starting = std::any_of(gpus.begin(), gpus.end(), [&](const Gpu& gpu) {
+      return may_be_starting(gpu) && std::find(of.begin(), of.end(), gpu.index) != of.end();
+    });
+    if (!starting || !some_may_start) continue;
+    any_starting = true;
+    fault.deterministic = false;
+  }
+  if (faults.empty()) return {};
+  Outcome outcome = failed(std::move(faults));
+  if (any_starting && outcome.verdict == Verdict::inconclusive) outcome.reason += kSlowToStart;
+  return outcome;
 }
 
 Outcome judge_driver(const NodeFacts& facts, const NodeConfig&) {
@@ -226,7 +259,7 @@ Outcome judge_nics(const NodeFacts& facts, const NodeConfig&) {
     fault.part = facts.hung_device;
     fault.text = fault.part + " does not answer: reading its state hung";
     fault.kind = "nic-not-answering";
-    fault.deterministic = true;
+    fault.deterministic = facts.is_surely_hung;
     return failed({fault});
   }
   if (!facts.host) return unclear(facts.host_unknown);
@@ -242,7 +275,7 @@ Outcome judge_nics(const NodeFacts& facts, const NodeConfig&) {
       if (!port.state.empty() && port.state != "ACTIVE")
         down.push_back(fmt::format("{} port {} is {}", nic.name, port.number, port.state));
   if (down.empty()) return {};
-  return {Verdict::pass,
+  return {Verdict::unchecked,
           topology::printable(
               fmt::format("{}; whether it should be up is for --expect to say", fmt::join(down, ", "))),
           {},
@@ -279,7 +312,8 @@ Outcome by_topology_check(const NodeFacts& facts, const char* id) {
   if (!facts.host) return unclear(facts.host_unknown);
   for (const CheckRecord& check : facts.topology_checks) {
     if (check.id != id) continue;
-    auto faults = faults_of(facts, {}, true, id);
+    // What GPUs that are only slow to start seem to lack is not known.
+    auto faults = faults_of(facts, {}, !may_be_starting(facts), id);
     if (check.verdict == Verdict::fail && !faults.empty()) return failed(std::move(faults));
     if (facts.gpus_skipped && check.verdict != Verdict::pass)
       return skipped("the job has no GPUs, so that they were not asked");

@@ -138,13 +138,15 @@ std::string breaker(const DrainQuestion& question, const SlurmNode& node, const 
   return {};
 }
 
-/// Whether the fault is one of a GPU that the job was not given.
+/// Whether the fault is one of GPUs that the job was not given. One that does not answer hangs whoever asks
+/// the driver, whichever GPU that is for.
 bool is_of_others(const Fault& fault, const std::optional<std::vector<int>>& job_gpus) {
-  if (!job_gpus || !fault.part.starts_with("GPU")) return false;
-  int index = 0;
-  const char* const end = fault.part.data() + fault.part.size();
-  if (std::from_chars(fault.part.data() + 3, end, index).ptr != end) return false;
-  return std::find(job_gpus->begin(), job_gpus->end(), index) == job_gpus->end();
+  if (!job_gpus || fault.kind == "gpu-not-answering") return false;
+  if (job_gpus->empty() && fault.topic == "xid") return true;
+  const std::vector<int> gpus = gpus_of(fault.part);
+  return !gpus.empty() && std::none_of(gpus.begin(), gpus.end(), [&](int gpu) {
+    return std::find(job_gpus->begin(), job_gpus->end(), gpu) != job_gpus->end();
+  });
 }
 
 bool concerns_job(const DrainQuestion& question) {
@@ -157,8 +159,26 @@ Decision loud(DrainAction action, std::string reason, std::string log) {
   return {action, std::move(reason), std::move(log), true, false};
 }
 
+/// The first word of one of our own reasons: "nvlink" of "fabricheck: nvlink: GPU3 17 of 18 links up".
+std::string_view topic_of(std::string_view reason) {
+  reason.remove_prefix(std::min(reason.size(), kReasonHead.size()));
+  return reason.substr(0, reason.find(": "));
+}
+
+/// Whether this visit saw that what the node was drained for is well. What the kernel log told once, it does
+/// not tell again, and what many nodes measured one does not see.
+bool is_mended(const DrainQuestion& question, std::string_view reason) {
+  const std::string_view topic = topic_of(reason);
+  const auto& passed = question.passed_topics;
+  return topic != "xid" && topic != "acceptance" &&
+         std::find(passed.begin(), passed.end(), topic) != passed.end();
+}
+
 Decision decide_to_resume(const DrainQuestion& question, const SlurmNode* node) {
   if (node == nullptr || !has_word(node->state, "DRAIN") || !is_own_reason(node->reason)) return {};
+  for (const char* const word : {"DOWN", "FAIL", "FAILING"})
+    if (has_word(node->state, word)) return {};
+  if (!is_mended(question, node->reason)) return {};
   Decision decision = loud(DrainAction::resume, "",
                            fmt::format("resuming {}: nothing is wrong any more; it was drained for '{}'",
                                        question.node, node->reason));
@@ -239,6 +259,13 @@ std::string wanted_reason(const DrainQuestion& question, const NodeConfig& confi
 Decision decide(const DrainQuestion& question, const NodeConfig& config) {
   const std::string reason = wanted_reason(question, config);
   const SlurmNode* const node = find_node(question);
+  if (node != nullptr && !config.partitions.empty() && !shares_partition(*node, config.partitions)) {
+    if (reason.empty()) return {};
+    return {DrainAction::nothing, "",
+            fmt::format("{} is in none of the configured `partitions` and left as it is; it has '{}'",
+                        question.node, reason),
+            false, false};
+  }
   if (reason.empty()) {
     if (question.may_resume && config.mode == DrainMode::drain) return decide_to_resume(question, node);
     if (question.unclear.empty()) return {};
@@ -270,6 +297,11 @@ Decision decide(const DrainQuestion& question, const NodeConfig& config) {
   Decision decision = loud(DrainAction::drain, reason, fmt::format("draining {}: {}", question.node, reason));
   decision.refuses_job = concerns_job(question);
   return decision;
+}
+
+bool has_own_drain(const DrainQuestion& question) {
+  const SlurmNode* const node = find_node(question);
+  return node != nullptr && has_word(node->state, "DRAIN") && is_own_reason(node->reason);
 }
 
 bool is_over_limit(const DrainQuestion& question, const NodeConfig& config) {

@@ -64,7 +64,8 @@ struct DrainQuestion {
   std::vector<Fault> faults;  ///< deterministic and seen twice
   std::string unclear;        ///< what could not be judged, twice; empty: all was
   bool may_resume{};          ///< profile health, nothing is wrong, and the configuration wants it
-  std::optional<std::vector<int>> job_gpus;  ///< none: not known, so all concern the job
+  std::vector<std::string> passed_topics;    ///< of the rows that this visit judged PASS
+  std::optional<std::vector<int>> job_gpus;  ///< empty: it has none; none: not known, so all concern the job
   std::vector<SlurmNode> nodes;              ///< the cluster as it is before
   std::string slurm_problem;                 ///< why `nodes` is empty
   double now_unix_s{};
@@ -74,6 +75,9 @@ struct DrainQuestion {
 std::string wanted_reason(const DrainQuestion& question, const NodeConfig& config);
 
 Decision decide(const DrainQuestion& question, const NodeConfig& config);
+
+/// Whether the node is drained in words of our own: else its drain is not ours to take back.
+bool has_own_drain(const DrainQuestion& question);
 
 /// Whether, now that this node is drained, more nodes are than may be: then this drain is to be taken back.
 /// Of nodes that drain themselves at the same moment each sees all that were before it, so that those that

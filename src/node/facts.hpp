@@ -22,7 +22,7 @@ struct FileSystemFact {
   std::optional<std::uint64_t> free_bytes;
   std::string write_problem;  ///< why no file could be made there; empty: it could, or it was not tried
   std::string unknown;        ///< why nothing is known, a part of a sentence
-  bool hung{};
+  bool stuck{};               ///< a child that looked at it, now or earlier, cannot be killed
 };
 
 struct SharedMemoryFact {
@@ -60,11 +60,14 @@ struct CounterFact {
 };
 
 struct NodeFacts {
-  std::optional<Host> host;  ///< none: it could not be probed
-  std::string host_unknown;  ///< why
-  std::string hung_device;   ///< "mlx5_3", where the probe hung at one
-  std::string nvml_stuck;    ///< why NVML was not asked again: a process that did cannot be killed
-  bool gpus_skipped{};       ///< the job has none
+  std::optional<Host> host;     ///< none: it could not be probed
+  std::string host_unknown;     ///< why
+  std::string hung_device;      ///< "mlx5_3", where the probe hung at one
+  bool is_surely_hung{};        ///< it was itself waited for long enough, or its child cannot be killed
+  std::string nvml_stuck;       ///< why NVML was not asked again: a process that did cannot be killed
+  std::string nvml_stuck_part;  ///< "GPU3", where it is known at which one that process hangs
+  bool is_nvml_surely_stuck{};  ///< for longer than a driver needs to start, or this visit saw at which GPU
+  bool gpus_skipped{};          ///< the job has none
   std::vector<CheckRecord> topology_checks;
   std::vector<NotTested> topology_not_tested;
   std::vector<Finding> topology_findings;

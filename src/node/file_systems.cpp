@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -37,19 +38,45 @@ std::string try_to_write(const std::string& folder) {
   return problem;
 }
 
-/// What the child does: "free N" or "error REASON", "read-only", "write-problem REASON".
-void look(const FileSystemRule& rule, int descriptor) {
-  struct statvfs numbers {};
-  if (::statvfs(rule.path.c_str(), &numbers) != 0) {
+/// The configured path as the mount table has it: without slashes at its end.
+std::string without_slashes(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+/// Of a path that the mount table does not have: a link into a file system, or one that was mounted just now
+/// because somebody looked. It is on another device than what holds it, or than what holds the link.
+void tell_mounted(const std::string& path, int descriptor) {
+  const std::string parent = path.substr(0, std::max<std::size_t>(path.rfind('/') + 1, 1));
+  struct stat own {};
+  struct stat above {};
+  struct stat beside {};
+  if (::stat((path + "/.").c_str(), &own) != 0 || ::stat((path + "/..").c_str(), &above) != 0 ||
+      ::stat(parent.c_str(), &beside) != 0) {
     process::write_all(descriptor, "error " + reason_of(errno) + "\n");
     return;
   }
+  const bool is_mounted = own.st_dev != above.st_dev || own.st_dev != beside.st_dev;
+  process::write_all(descriptor, is_mounted ? "mounted\n" : "not-mounted\n");
+}
+
+/// What the child does: "mounted" or "not-mounted" where `in_table` is false, "free N" or "error REASON",
+/// "read-only", "write-problem REASON".
+void look(const FileSystemRule& rule, const std::string& path, bool in_table, int descriptor) {
+  struct statvfs numbers {};
+  if (::statvfs(path.c_str(), &numbers) != 0) {  // which mounts what is mounted on demand
+    const int error = errno;
+    process::write_all(descriptor,
+                       !in_table && error == ENOENT ? "not-mounted\n" : "error " + reason_of(error) + "\n");
+    return;
+  }
+  if (!in_table) tell_mounted(path, descriptor);
   process::write_all(descriptor,
                      fmt::format("free {}\n", std::uint64_t{numbers.f_bavail} * numbers.f_frsize));
   if ((numbers.f_flag & ST_RDONLY) != 0) {
     process::write_all(descriptor, "read-only\n");
   } else if (rule.writable) {
-    const std::string problem = try_to_write(rule.path);
+    const std::string problem = try_to_write(path);
     if (!problem.empty()) process::write_all(descriptor, "write-problem " + problem + "\n");
   }
 }
@@ -65,6 +92,8 @@ void take(const std::string& text, FileSystemFact& fact) {
       std::uint64_t bytes = 0;
       if (std::from_chars(rest.data(), rest.data() + rest.size(), bytes).ec == std::errc{})
         fact.free_bytes = bytes;
+    } else if (kind == "mounted" || kind == "not-mounted") {
+      fact.mounted = kind == "mounted";
     } else if (kind == "read-only") {
       fact.read_only = true;
     } else if (kind == "write-problem") {
@@ -115,29 +144,43 @@ std::vector<FileSystemFact> look_at_file_systems(const std::string& sysroot,
   std::vector<FileSystemFact> facts;
   if (rules.empty()) return facts;
   std::string why;
-  const auto table = read_below(sysroot, "proc/self/mounts", why);
+  constexpr std::size_t kMostBytes = std::size_t{4} << 20;
+  constexpr const char* kCut = "not in the first 4 MiB of proc/self/mounts";
+  const auto table = read_below(sysroot, "proc/self/mounts", why, kMostBytes);
+  const bool is_whole = table && table->size() < kMostBytes;
   const auto mounts = parse_mounts(table.value_or(""));
+  facts.reserve(rules.size());
   for (const FileSystemRule& rule : rules) {
     FileSystemFact& fact = facts.emplace_back();
-    fact.path = rule.path;
+    fact.path = without_slashes(rule.path);
     // The last one mounted there is what one sees.
     const auto mount = std::find_if(mounts.rbegin(), mounts.rend(),
-                                    [&](const MountEntry& entry) { return entry.path == rule.path; });
+                                    [&](const MountEntry& entry) { return entry.path == fact.path; });
+    const bool in_table = mount != mounts.rend();
     if (!table) {
       fact.unknown = fmt::format("proc/self/mounts: {}", why);
       continue;
     }
-    fact.mounted = mount != mounts.rend();
-    if (!*fact.mounted) continue;
-    fact.read_only = mount->read_only;
-    if (sysroot != "/") continue;
-    const IsolatedAnswer answer =
-        isolation.run("file system " + rule.path, kPatience, [&](int descriptor) { look(rule, descriptor); });
-    fact.hung = answer.hung;
-    if (answer.text) {
-      take(*answer.text, fact);
-    } else {
+    if (in_table) fact.read_only = mount->read_only;
+    if (sysroot != "/") {
+      if (in_table || is_whole) fact.mounted = in_table;
+      if (!fact.mounted) fact.unknown = kCut;
+      continue;
+    }
+    if (in_table) fact.mounted = true;
+    const IsolatedAnswer answer = isolation.run("file system " + fact.path, kPatience, [&](int descriptor) {
+      look(rule, fact.path, in_table, descriptor);
+    });
+    fact.stuck = answer.stuck;
+    if (!answer.text) {
       fact.unknown = answer.problem;
+      continue;
+    }
+    take(*answer.text, fact);
+    // The same file system may be mounted on itself, which only the table tells.
+    if (!is_whole && fact.mounted == false) {
+      fact.mounted.reset();
+      fact.unknown = kCut;
     }
   }
   return facts;

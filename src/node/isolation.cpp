@@ -37,6 +37,7 @@ IsolatedAnswer Isolation::run(const std::string& probe, std::chrono::millisecond
   IsolatedAnswer answer;
   if (const auto since = stuck_since(probe)) {
     answer.hung = true;
+    answer.stuck = true;
     const double seconds = std::max(0.0, now_unix_s_ - *since);
     answer.problem =
         seconds < 1 ? std::string("a process that cannot be killed still waits for it")
@@ -52,12 +53,17 @@ IsolatedAnswer Isolation::run(const std::string& probe, std::chrono::millisecond
     answer.so_far.append(bytes.substr(0, kMostText - std::min(kMostText, answer.so_far.size())));
     return true;
   });
-  if (end.left_behind) add_stuck(probe, *end.left_behind);
+  if (end.left_behind) {
+    add_stuck(probe, *end.left_behind);
+    answer.stuck = true;
+  }
   if (!end.failure.empty()) {
     answer.problem = end.failure;
   } else if (!end.in_time) {
-    answer.hung = true;
-    answer.problem = fmt::format("did not answer within {} ms", limit.count());
+    // What was left of the budget says nothing of who was asked.
+    answer.hung = limit == deadline;
+    answer.problem = fmt::format("did not answer within {} ms{}", limit.count(),
+                                 answer.hung ? "" : ", which was all that the budget left");
   } else if (end.status != 0) {
     answer.problem = "its probe " + process::how_it_ended(end.status);
   } else {

@@ -17,7 +17,8 @@ struct IsolatedAnswer {
   std::optional<std::string> text;  ///< all that the work wrote, where it came to its end
   std::string so_far;               ///< what it wrote before it hung or broke
   std::string problem;              ///< why there is no text, a part of a sentence
-  bool hung{};                      ///< now or since an earlier visit
+  bool hung{};                      ///< it was given all of `deadline`, or hangs since an earlier visit
+  bool stuck{};                     ///< now or since an earlier visit: the child cannot be killed
 };
 
 class Isolation {

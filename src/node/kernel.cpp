@@ -23,10 +23,73 @@ namespace {
 std::string reason_of(int error) { return std::generic_category().message(error); }
 
 constexpr std::size_t kMostEvents = 256;
+constexpr double kHour_s = 3600;
 
-void take_line(std::string_view line, std::vector<KernelEvent>& events) {
+/// Nothing where the count of a link is not known: the sum would rise by all of it once it is. A link that
+/// has no entry has counted nothing.
+std::optional<double> sum_over_links(const Gpu& gpu, std::optional<std::uint64_t> NvLinkErrors::*count) {
+  if (gpu.nvlinks.empty()) return std::nullopt;
+  double sum = 0;
+  for (const NvLinkErrors& errors : gpu.health->nvlink_errors) {
+    if (!(errors.*count)) return std::nullopt;
+    sum += static_cast<double>(*(errors.*count));
+  }
+  return sum;
+}
+
+bool is_hex(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  });
+}
+
+/// "0000:18:00" or "0000:18:00.0", as the driver writes it.
+bool is_pci_address(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon < 4 || colon > 8 || !is_hex(text.substr(0, colon)))
+    return false;
+  const std::string_view place = text.substr(colon + 1);
+  if (place.size() != 5 && place.size() != 7) return false;
+  if (!is_hex(place.substr(0, 2)) || place[2] != ':' || !is_hex(place.substr(3, 2))) return false;
+  return place.size() == 5 || (place[5] == '.' && place[6] >= '0' && place[6] <= '7');
+}
+
+/// What stands behind "Nov 27 00:40:00 node7 kernel: " in a line of a log file: the first of these words is
+/// the log's, and later ones are anybody's.
+std::string_view message_of(std::string_view line) {
+  constexpr std::string_view kKernel = " kernel: ";
+  const std::size_t at = line.find(kKernel);
+  return at == std::string_view::npos ? line : line.substr(at + kKernel.size());
+}
+
+/// Takes "[    5.123456] " off, which printk.time puts in front.
+std::string_view without_time(std::string_view text) {
+  if (!text.starts_with('[')) return text;
+  const std::size_t end = text.find_first_not_of(" 0123456789.", 1);
+  return end != std::string_view::npos && text.substr(end).starts_with("] ") ? text.substr(end + 2) : text;
+}
+
+/// Takes the driver's own words off the text's beginning: its kind of event, "Xid" or "SXid". Nothing: it
+/// begins otherwise, as whatever quotes the name of somebody's process does.
+std::optional<std::string_view> take_head(std::string_view& text) {
+  constexpr std::string_view kGpu = "NVRM: Xid (PCI:";
+  constexpr std::string_view kSwitch = "nvidia-nvswitch";
+  constexpr std::string_view kSwitchXid = ": SXid (PCI:";
+  if (text.starts_with(kGpu)) {
+    text.remove_prefix(kGpu.size());
+    return "Xid";
+  }
+  if (!text.starts_with(kSwitch)) return std::nullopt;
+  const std::size_t end = text.find_first_not_of("0123456789", kSwitch.size());
+  if (end == std::string_view::npos || end == kSwitch.size() || !text.substr(end).starts_with(kSwitchXid))
+    return std::nullopt;
+  text.remove_prefix(end + kSwitchXid.size());
+  return "SXid";
+}
+
+void take_line(std::string_view text, std::vector<KernelEvent>& events) {
   if (events.size() >= kMostEvents) return;
-  if (auto event = parse_kernel_event(line)) events.push_back(std::move(*event));
+  if (auto event = parse_kernel_event(text)) events.push_back(std::move(*event));
 }
 
 /// "6,1234,5678,-;text": its sequence number; the text stays in `record`.
@@ -84,7 +147,7 @@ bool read_log_file(int descriptor, const std::string& file, std::uint64_t size, 
   std::string_view rest = text;
   while (!rest.empty() && !fact.first_visit) {
     const std::size_t end = rest.find('\n');
-    take_line(rest.substr(0, end), events);
+    take_line(message_of(rest.substr(0, end)), events);
     rest.remove_prefix(end + 1);
   }
   fact.position = LogPosition{file, begin + text.size()};
@@ -94,25 +157,24 @@ bool read_log_file(int descriptor, const std::string& file, std::uint64_t size, 
 
 }  // namespace
 
-std::optional<KernelEvent> parse_kernel_event(std::string_view line) {
-  for (const std::string_view kind : {std::string_view("SXid"), std::string_view("Xid")}) {
-    const std::string head = fmt::format("{} (PCI:", kind);
-    const std::size_t at = line.find(head);
-    if (at == std::string_view::npos) continue;
-    // What follows is partly the user's: the name of the process. Only the driver's own part is read.
-    const std::string_view rest = line.substr(at + head.size());
-    const std::size_t close = rest.find("): ");
-    if (close == std::string_view::npos || close > 32) return std::nullopt;
-    KernelEvent event;
-    event.kind = kind;
-    event.pci_address = topology::printable(rest.substr(0, close));
-    const std::string_view number = rest.substr(close + 3);
-    if (std::from_chars(number.begin(), number.end(), event.code).ec != std::errc{}) return std::nullopt;
-    constexpr std::size_t kLongest = 200;
-    event.text = topology::printable(line.substr(at, kLongest));
-    return event;
-  }
-  return std::nullopt;
+std::optional<KernelEvent> parse_kernel_event(std::string_view text) {
+  text = without_time(text);
+  const std::string_view whole = text;
+  const auto kind = take_head(text);
+  if (!kind) return std::nullopt;
+  const std::size_t close = text.find("): ");
+  if (close == std::string_view::npos || !is_pci_address(text.substr(0, close))) return std::nullopt;
+  KernelEvent event;
+  event.kind = *kind;
+  event.pci_address = text.substr(0, close);
+  std::transform(event.pci_address.begin(), event.pci_address.end(), event.pci_address.begin(),
+                 [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
+  // What follows the number is partly the user's: the name of the process.
+  const std::string_view number = text.substr(close + 3);
+  if (std::from_chars(number.begin(), number.end(), event.code).ec != std::errc{}) return std::nullopt;
+  constexpr std::size_t kLongest = 200;
+  event.text = topology::printable(whole.substr(0, kLongest));
+  return event;
 }
 
 KernelLogFact read_kernel_log(const std::string& sysroot, const std::optional<LogPosition>& position) {
@@ -179,16 +241,10 @@ std::vector<CounterFact> read_counters(const std::string& sysroot, const Host& h
     const GpuHealth& health = *gpu.health;
     if (health.pcie_replays) add(part, "pcie_replays", static_cast<double>(*health.pcie_replays));
     if (health.ecc_corrected) add(part, "ecc_corrected", static_cast<double>(*health.ecc_corrected));
-    double replays = 0;
-    double recoveries = 0;
-    for (const NvLinkErrors& errors : health.nvlink_errors) {
-      replays += static_cast<double>(errors.replay.value_or(0));
-      recoveries += static_cast<double>(errors.recovery.value_or(0));
-    }
-    if (!gpu.nvlinks.empty()) {
-      add(part, "nvlink_replays", replays);
-      add(part, "nvlink_recoveries", recoveries);
-    }
+    if (const auto replays = sum_over_links(gpu, &NvLinkErrors::replay))
+      add(part, "nvlink_replays", *replays);
+    if (const auto recoveries = sum_over_links(gpu, &NvLinkErrors::recovery))
+      add(part, "nvlink_recoveries", *recoveries);
   }
   for (const RdmaDevice& nic : host.rdma_devices) {
     for (const RdmaPort& port : nic.ports) {
@@ -205,14 +261,24 @@ std::vector<CounterFact> read_counters(const std::string& sysroot, const Host& h
 
 void add_rates(std::vector<CounterFact>& counters, const NodeState& last, double now_unix_s) {
   constexpr double kShortest_s = 1;
-  constexpr double kHour_s = 3600;
-  const double seconds = now_unix_s - last.visited_unix_s;
-  if (last.visited_unix_s <= 0 || seconds < kShortest_s) return;
   for (CounterFact& counter : counters) {
-    const auto before = last.counters.find(counter.name);
-    if (before == last.counters.end() || before->second > counter.value) continue;
+    const auto base = last.counters.find(counter.name);
+    if (base == last.counters.end() || base->second.value > counter.value) continue;
+    const double seconds = now_unix_s - base->second.unix_s;
+    if (seconds < kShortest_s) continue;
     // Shorter than an hour is counted as an hour: one error a minute after the last visit is no storm.
-    counter.per_hour = (counter.value - before->second) / std::max(seconds / kHour_s, 1.0);
+    counter.per_hour = (counter.value - base->second.value) / std::max(seconds / kHour_s, 1.0);
+  }
+}
+
+void move_bases(std::map<std::string, CounterBase>& bases, const std::vector<CounterFact>& counters,
+                double now_unix_s) {
+  for (const CounterFact& counter : counters) {
+    const auto [base, is_new] = bases.try_emplace(counter.name, CounterBase{counter.value, now_unix_s});
+    const double seconds = now_unix_s - base->second.unix_s;
+    // Visits that follow each other closely are to see the whole of an hour.
+    if (!is_new && (counter.value < base->second.value || seconds >= kHour_s || seconds < 0))
+      base->second = {counter.value, now_unix_s};
   }
 }
 

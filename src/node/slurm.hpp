@@ -23,6 +23,7 @@ class SlurmControl {
     std::string problem;
   };
   virtual Nodes nodes() = 0;
+  virtual Nodes node(const std::string& name) = 0;
   virtual std::string drain(const std::string& node, const std::string& reason) = 0;
   virtual std::string resume(const std::string& node) = 0;
 };
@@ -35,15 +36,21 @@ class Scontrol final : public SlurmControl {
   Scontrol(std::string program, const std::string& slurm_conf, const Deadline& until);
 
   Nodes nodes() override;
+  Nodes node(const std::string& name) override;
   std::string drain(const std::string& node, const std::string& reason) override;
   std::string resume(const std::string& node) override;
 
  private:
+  Nodes show(const std::vector<std::string>& what);
   std::string update(const std::string& node, const std::vector<std::string>& words);
   std::string program_;
   std::vector<std::string> environment_;
   Deadline until_;
 };
+
+/// Does what was decided, and takes a drain back where others drained too many nodes in the same moment, or
+/// where that cannot be told; what came of it.
+Decision carry_out(SlurmControl& slurm, DrainQuestion question, Decision decision, const NodeConfig& config);
 
 /// Whether it can be the name of a node: letters, digits, '.', '_' and '-'. Anything else may be a range of
 /// nodes to scontrol.

@@ -2,12 +2,17 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <system_error>
+#include <thread>
+
+#include "core/deadline.hpp"
 
 namespace fabricheck::node {
 namespace {
@@ -48,6 +53,20 @@ Descriptor open_folder(const std::string& folder) {
 }
 
 }  // namespace
+
+StateLock::StateLock(const std::string& folder) {
+  constexpr std::chrono::milliseconds kPatience{300};
+  ::mkdir(folder.c_str(), S_IRWXU);
+  descriptor_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (descriptor_ < 0) return;
+  const Deadline until(kPatience);
+  while (!(is_held_ = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) && !until.over())
+    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+}
+
+StateLock::~StateLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 StateText read_state(const std::string& folder) {
   StateText state;

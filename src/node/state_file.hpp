@@ -11,6 +11,22 @@ struct StateText {
   std::string problem;              ///< why it is not; a sentence, empty: nothing is wrong
 };
 
+/// Keeps other visits from the state while one reads it, adds to it and writes it. Waits for them for a
+/// moment only: a lock that is not to be had is better than a visit that hangs.
+class StateLock {
+ public:
+  /// Makes the folder with mode 0700 where it lacks.
+  explicit StateLock(const std::string& folder);
+  ~StateLock();
+  StateLock(const StateLock&) = delete;
+  StateLock& operator=(const StateLock&) = delete;
+  bool is_held() const { return is_held_; }
+
+ private:
+  int descriptor_{-1};
+  bool is_held_{};
+};
+
 /// Reads FOLDER/node.json. Follows no link in the last two parts of the path, and trusts neither a folder nor
 /// a file that another user owns or others may write.
 StateText read_state(const std::string& folder);

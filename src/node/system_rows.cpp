@@ -13,18 +13,25 @@ namespace {
 
 Outcome outcome_of(Verdict verdict, std::string reason) { return {verdict, std::move(reason), {}, {}, {}}; }
 
-Fault certain(std::string part, std::string text, std::string kind) {
+Fault uncertain(std::string part, std::string text, std::string kind) {
   Fault fault;
   fault.part = std::move(part);
   fault.text = std::move(text);
   fault.kind = std::move(kind);
+  return fault;
+}
+
+Fault certain(std::string part, std::string text, std::string kind) {
+  Fault fault = uncertain(std::move(part), std::move(text), std::move(kind));
   fault.deterministic = true;
   return fault;
 }
 
 Outcome failed(std::vector<Fault> faults) {
   Outcome outcome;
-  outcome.verdict = Verdict::fail;
+  const bool any_certain =
+      std::any_of(faults.begin(), faults.end(), [](const Fault& fault) { return fault.deterministic; });
+  outcome.verdict = any_certain ? Verdict::fail : Verdict::inconclusive;
   std::vector<std::string> texts;
   texts.reserve(faults.size());
   for (const Fault& fault : faults) texts.push_back(fault.text);
@@ -38,12 +45,14 @@ std::string size_text(std::uint64_t bytes) {
                                                                                        : format_bytes(bytes);
 }
 
-/// Which GPU a PCI address of the kernel log is of, or the address.
-std::string part_of(const NodeFacts& facts, const std::string& address) {
-  if (facts.host && !address.empty())
-    for (const Gpu& gpu : facts.host->gpus)
-      if (gpu.pci_address.starts_with(address)) return fmt::format("GPU{}", gpu.index);
-  return address;
+/// Which GPU a PCI address of the kernel log is of; nothing: none of this node's.
+std::optional<std::string> gpu_at(const Host& host, const std::string& address) {
+  for (const Gpu& gpu : host.gpus) {
+    const std::string& own = gpu.pci_address;
+    if (own == address || (own.starts_with(address) && own[address.size()] == '.'))
+      return fmt::format("GPU{}", gpu.index);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -59,9 +68,13 @@ Outcome judge_kernel_log(const NodeFacts& facts, const NodeConfig& config) {
   for (const KernelEvent& event : *log.events) {
     const bool fatal = event.kind == "Xid" && std::find(config.fatal_xids.begin(), config.fatal_xids.end(),
                                                         event.code) != config.fatal_xids.end();
-    const std::string part = part_of(facts, event.pci_address);
+    const auto gpu = facts.host ? gpu_at(*facts.host, event.pci_address) : std::nullopt;
+    const std::string part = gpu.value_or(event.pci_address);
     const std::string text = fmt::format("{} {} {} since the last visit", part, event.kind, event.code);
-    if (fatal) {
+    if (fatal && facts.host && !gpu) {
+      faults.push_back(
+          uncertain(part, text + ", which is no GPU of this node", fmt::format("xid-{}", event.code)));
+    } else if (fatal) {
       faults.push_back(certain(part, text, fmt::format("xid-{}", event.code)));
     } else if (others.size() < 4) {
       others.push_back(fmt::format("{} {} of {}", event.kind, event.code, part));
@@ -147,7 +160,7 @@ Outcome judge_file_systems(const NodeFacts& facts, const NodeConfig& config) {
     const FileSystemRule& rule = config.file_systems[i];
     if (fact.mounted && !*fact.mounted) {
       faults.push_back(certain(fact.path, fact.path + " is not mounted", "not-mounted"));
-    } else if (fact.hung) {
+    } else if (fact.stuck) {
       faults.push_back(certain(fact.path, fmt::format("{} hangs", fact.path), "hangs"));
     } else if (!fact.unknown.empty()) {
       open.push_back(fmt::format("{}: {}", fact.path, fact.unknown));

@@ -116,7 +116,8 @@ std::optional<std::uint64_t> start_of(pid_t process) {
 bool is_running(const ProcessId& process) { return start_of(process.pid) == process.start_ticks; }
 
 ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::milliseconds deadline,
-                      const std::function<bool(std::string_view)>& take) {
+                      const std::function<bool(std::string_view)>& take,
+                      const std::function<void(const ProcessId&)>& started) {
   ChildEnd end;
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -134,6 +135,8 @@ ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::millise
     end.failure = "fork: " + std::generic_category().message(fork_error);
     return end;
   }
+  if (started)
+    if (const auto start = start_of(child_id)) started({child_id, *start});
   end.in_time = read_until(until, ends[0], take);
   ::close(ends[0]);
   if (end.in_time) end.status = reap(child_id);

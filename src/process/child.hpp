@@ -33,8 +33,10 @@ struct ChildEnd {
 /// Runs `work` with the writing end of a pipe in a child and gives what it writes to `take`, until `take`
 /// returns false (all is there), the child ends, or the deadline. Never waits much longer than that, also for
 /// a child that cannot be killed. The child has no other descriptor of this process, and leaves no core file.
+/// `started` is told of the child before it is waited for.
 ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::milliseconds deadline,
-                      const std::function<bool(std::string_view)>& take);
+                      const std::function<bool(std::string_view)>& take,
+                      const std::function<void(const ProcessId&)>& started = {});
 
 /// What a child says: all of `text`, or as much of it as somebody reads.
 void write_all(int descriptor, std::string_view text);

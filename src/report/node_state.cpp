@@ -23,7 +23,7 @@ NodeState read(const Json& json) {
     state.kernel_log = LogPosition{log.at("file").get<std::string>(), log.at("next").get<std::uint64_t>()};
   for (const auto& [name, value] : json.at("counters").items()) {
     if (state.counters.size() >= kMostCounters) break;
-    state.counters[name] = value.get<double>();
+    state.counters[name] = {value.at("value").get<double>(), value.at("unix_s").get<double>()};
   }
   for (const Json& one : json.at("stuck")) {
     if (state.stuck.size() >= kMostStuck) break;
@@ -44,7 +44,8 @@ std::string node_state_to_json(const NodeState& state) {
             {"stuck", Json::array()}};
   if (state.kernel_log)
     json["kernel_log"] = {{"file", state.kernel_log->file}, {"next", state.kernel_log->next}};
-  for (const auto& [name, value] : state.counters) json["counters"][name] = value;
+  for (const auto& [name, base] : state.counters)
+    json["counters"][name] = {{"value", base.value}, {"unix_s", base.unix_s}};
   for (const StuckProbe& one : state.stuck) {
     json["stuck"].push_back({{"probe", one.probe},
                              {"pid", one.pid},

@@ -172,8 +172,11 @@ void add_gpus(const ProbeOptions& options, const std::vector<PciDevice>& pci, Ho
     return;  // no GPU, and no child for it
   } else {
     const Deadline deadline(options.nvml_deadline);
-    NvmlAnswer answer = ask_nvml(options.nvml_library, options.nvml_deadline,
-                                 options.brief ? NvmlDetail::brief : NvmlDetail::full);
+    NvmlAnswer answer =
+        ask_nvml(options.nvml_library, options.nvml_deadline,
+                 options.brief ? NvmlDetail::brief : NvmlDetail::full, [&](const process::ProcessId& child) {
+                   if (options.asking) options.asking(child.pid, child.start_ticks);
+                 });
     if (answer.left_behind && options.left_behind)
       options.left_behind(answer.left_behind->pid, answer.left_behind->start_ticks);
     host.gpu_driver = answer.driver;

@@ -77,6 +77,7 @@ Host probe_host(const ProbeOptions& options) {
   host.pci = pci_nodes(options.sysroot, pci, host.unknown);
   host.environment = probe_environment(options.sysroot, host.unknown);
   host.rdma_devices = probe_rdma(options.sysroot, host.unknown, options.at);
+  if (options.at) options.at("");  // what follows is of no one device
   const auto queries = is_live(options.sysroot) ? live_link_queries() : nullptr;
   add_link_settings(options.sysroot, queries.get(), host.rdma_devices, host.unknown);
   add_unanswered_nics(options.sysroot, pci, host);

@@ -9,7 +9,8 @@
 
 namespace fabricheck::topology {
 
-NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline, NvmlDetail detail) {
+NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline, NvmlDetail detail,
+                    const std::function<void(const process::ProcessId&)>& started) {
   using Outcome = NvmlAnswer::Outcome;
   NvmlReader reader;
   const process::ChildEnd end = process::run_in_child(
@@ -17,7 +18,8 @@ NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadli
       [&](std::string_view bytes) {
         reader.take(bytes);
         return !reader.complete();
-      });
+      },
+      started);
   if (!end.failure.empty()) {
     NvmlAnswer answer;
     answer.reason = end.failure;

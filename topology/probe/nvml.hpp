@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,7 +40,8 @@ bool nvml_library_exists(const std::string& library);
 
 /// Opens the library in a forked child, asks it, and comes back at the deadline whatever happens.
 NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline,
-                    NvmlDetail detail = NvmlDetail::full);
+                    NvmlDetail detail = NvmlDetail::full,
+                    const std::function<void(const process::ProcessId&)>& started = {});
 
 /// What the records of one child say. Any text will do: what is no record is passed over.
 NvmlAnswer parse_nvml_records(std::string_view text);

@@ -269,7 +269,8 @@ bool write_links_briefly(Calls& calls, Records& records, Device device, unsigned
     const auto replay = fields.get(kFieldReplay, link);
     auto recovery = fields.get(kFieldRecovery, link);
     if (!recovery) recovery = fields.get(kFieldRecoveryEvents, link);
-    if (replay.value_or(0) > 0 || recovery.value_or(0) > 0)
+    // What is not known is no zero.
+    if (replay.value_or(1) > 0 || recovery.value_or(1) > 0)
       records.add({"errors", gpu, number, text_of(replay), text_of(recovery), "-", "-"});
   }
   return true;

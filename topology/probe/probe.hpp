@@ -20,9 +20,13 @@ struct ProbeOptions {
   std::chrono::milliseconds nvml_deadline{10'000};  ///< after it NVML counts as not answering
   /// Ask NVML only whether each GPU works and is whole: for those who have no time.
   bool brief{};
-  /// Called with the name of each RDMA device before it is read: a dead one may never come back.
+  /// Called with the name of each RDMA device before it is read, and with none after the last: a dead one may
+  /// never come back.
   std::function<void(const std::string&)> at;
-  /// Called with the process (id and start, as in process::ProcessId) that asks NVML and outlived SIGKILL.
+  /// Called with the process (id and start, as in process::ProcessId) that asks NVML, before its answer is
+  /// waited for.
+  std::function<void(std::int64_t, std::uint64_t)> asking;
+  /// Called with it where it outlived SIGKILL.
   std::function<void(std::int64_t, std::uint64_t)> left_behind;
 };
 

@@ -296,13 +296,17 @@ def acceptance_drains(slurm: SlurmLab) -> None:
                 named("node1; touch pwned", "x"), named("node1", "$(touch pwned)")]
     (slurm.folder / "named.json").write_text(json.dumps({"findings": findings}), encoding="utf-8")
 
-    def accept(status: int, *options: str) -> str:
+    runs = 0
+
+    def accept(status: int, *options: str, before: str = "") -> str:
         slurm.program(f"case $1 in run) mkdir -p $3; cp {slurm.folder}/named.json $3/result.json; [ $SLURM_PROCID = 0 ] || exit 0; "
-                      f"exit {status} ;; node) exit 0 ;; esac\n")
+                      f"{before} exit {status} ;; node) exit 0 ;; esac\n")
         script = slurm.script("acceptance.sbatch")
         text = script.read_text(encoding="utf-8").replace(slurm.programs.fabricheck, f"{slurm.folder}/bin/fabricheck")
         script.write_text(text, encoding="utf-8")
-        output = slurm.folder / f"accept-{status}-{len(options)}.txt"
+        nonlocal runs
+        runs += 1
+        output = slurm.folder / f"accept-{runs}.txt"
         done = slurm.client(["sbatch", "--wait", "-N4", "--ntasks-per-node=1", f"--output={output}", f"--chdir={slurm.folder}",
                              str(script), *options], timeout_s=60)
         expect(output.exists(), f"no output ({done.status}): {done.out}\n{slurm.logs()}")
@@ -316,6 +320,25 @@ def acceptance_drains(slurm: SlurmLab) -> None:
     saw([line for line in text.splitlines() if line.startswith("draining")])
     expect(slurm.drained() == ["node3"], f"drained: {slurm.drained()}\n{text}\n{slurm.logs()}")
     expect(slurm.node("node3")["Reason"] == "fabricheck: acceptance: nvlink-inactive", f"{slurm.node('node3')}")
+    slurm.client(["scontrol", "update", "NodeName=node3", "State=UNDRAIN"])
+
+    # All four named: as many as may be, and none that somebody else takes out while the job runs.
+    theirs = "memory is being changed by Ada"
+    bad = [named(node, "nvlink-inactive") for node in slurm.nodes]
+    (slurm.folder / "named.json").write_text(json.dumps({"findings": bad}), encoding="utf-8")
+    text = accept(1, "--drain")
+    expect(slurm.drained() == ["node1"], f"drained: {slurm.drained()}\n{text}")
+    expect("left alone: node2 (nvlink-inactive): at most 1 may be drained" in text, text)
+    slurm.client(["scontrol", "update", "NodeName=node1", "State=UNDRAIN"])
+    more = f'scontrol update NodeName=node2 State=DRAIN Reason="{theirs}";'
+    text = accept(1, "--drain", "--drain-at-most", "2", before=more)
+    expect(slurm.drained() == ["node1", "node2", "node3"], f"drained: {slurm.drained()}\n{text}")
+    expect(slurm.node("node2")["Reason"] == theirs, f"another's reason was changed: {slurm.node('node2')}")
+    expect("left alone: node2" in text and "left alone: node4" in text, text)
+    saw([line for line in text.splitlines() if line.startswith("left alone")])
+    for wrong in (["--drain-at-most", "x"], ["--drain-at-most"], ["--drain", "--drain-at-most=8x"]):
+        done = slurm.client([str(slurm.folder / "acceptance.sbatch"), *wrong])
+        expect(done.status == 2 and "needs a number of nodes" in done.out, f"{wrong}: {done.status} {done.out}")
     expect(not list(slurm.folder.glob("**/pwned")), "a word of the result was run")
 
 

@@ -1,10 +1,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <fstream>
 #include <map>
+#include <sstream>
 
 #include "app/command_line.hpp"
 #include "app/node_environment.hpp"
+#include "app/node_look.hpp"
 #include "core/error.hpp"
 
 namespace fabricheck::app {
@@ -12,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Optional;
 
 NodeOptions parse(std::vector<std::string> words) {
@@ -78,10 +84,86 @@ TEST(SlurmWords, AnythingElseIsNotTaken) {
                  {"SLURM_JOB_GPUS", evil}};
     const SlurmWords words = slurm_words(lookup);
     EXPECT_EQ(words.node + words.job + words.partition + words.conf, "") << evil;
-    EXPECT_FALSE(words.gpus) << evil;
+    EXPECT_EQ(words.gpus.has_value(), *evil == '\0') << evil;
   }
   variables.clear();
   EXPECT_EQ(slurm_words(lookup).node, "");
+  EXPECT_THAT(slurm_words(lookup).gpus, Optional(IsEmpty()));  // Slurm tells of those that the job has
+}
+
+class StateAfter : public ::testing::Test {
+ protected:
+  StateAfter() {
+    end_.last.kernel_log = LogPosition{"/dev/kmsg", 10};
+    end_.last.counters = {{"a x", {1, 100}}};
+    end_.now = end_.last;
+    end_.boot = "b";
+    end_.unix_s = 200;
+    facts_.kernel_log.position = LogPosition{"/dev/kmsg", 20};
+    facts_.counters = {{"a x", "x", 5, {}}, {"b x", "x", 7, {}}};
+  }
+  NodeState after() const { return state_after(facts_, end_, isolation_); }
+  std::uint64_t position() const { return after().kernel_log.value_or(LogPosition{}).next; }
+  node::NodeFacts facts_;
+  VisitEnd end_;
+  node::Isolation isolation_{{}, 200, Deadline(std::chrono::seconds(1))};
+};
+
+TEST_F(StateAfter, TheNextVisitGoesOnWhereThisOneEnded) {
+  EXPECT_EQ(position(), 20);
+  EXPECT_EQ(after().counters.at("b x"), (CounterBase{7, 200}));
+  EXPECT_EQ(after().counters.at("a x"), (CounterBase{1, 100}));
+  EXPECT_EQ(after().visited_unix_s, 200);
+}
+
+TEST_F(StateAfter, AVisitByHandTakesNothingFromThoseAroundJobs) {
+  end_.is_by_hand = true;
+  isolation_.add_stuck("nvml", {1, 2});
+  EXPECT_EQ(position(), 10);
+  EXPECT_EQ(after().counters, end_.last.counters);
+  EXPECT_EQ(after().visited_unix_s, 0);
+  EXPECT_EQ(after().stuck.size(), 1U);
+}
+
+TEST_F(StateAfter, AnXidOfWhichNothingCameIsSeenAgain) {
+  end_.keeps_events = true;
+  EXPECT_EQ(position(), 10);
+}
+
+TEST_F(StateAfter, WhatAnotherVisitLeftInBetweenIsNotLost) {
+  end_.now.kernel_log->next = 30;
+  end_.now.counters["c x"] = {3, 150};
+  EXPECT_EQ(position(), 30);
+  EXPECT_EQ(after().counters.count("c x"), 1U);
+  // This process stands for a child of the other visit that cannot be killed.
+  std::ifstream stat("/proc/self/stat");
+  std::string text;
+  std::getline(stat, text);
+  std::istringstream rest(text.substr(text.rfind(')') + 2));
+  std::string field;
+  for (int i = 3; i <= 22; ++i) rest >> field;
+  end_.now.stuck = {{"nvml", ::getpid(), std::stoull(field), 150}, {"gone", ::getpid(), 1, 150}};
+  ASSERT_EQ(after().stuck.size(), 1U);
+  EXPECT_EQ(after().stuck[0].probe, "nvml");
+}
+
+TEST(DeviceAnswer, TellsWhereItHangsAndSinceWhen) {
+  const DeviceAnswer hung = device_answer("asking 12 99\nat 500 mlx5_0\nat 700 mlx5_1\n");
+  EXPECT_EQ(hung.at, "mlx5_1");
+  EXPECT_EQ(hung.at_since_ns, 700);
+  EXPECT_EQ(hung.asking, (process::ProcessId{12, 99}));
+  EXPECT_FALSE(hung.left);
+  const DeviceAnswer done =
+      device_answer("asking 12 99\nleft 12 99\nat 7 mlx5_0\nat 9 \ncounter 3.5 mlx5_0/1 symbol_error\n{}");
+  EXPECT_EQ(done.at, "");
+  EXPECT_EQ(done.left, (process::ProcessId{12, 99}));
+  ASSERT_EQ(done.counters.size(), 1U);
+  EXPECT_EQ(done.counters[0].name, "mlx5_0/1 symbol_error");
+  EXPECT_EQ(done.counters[0].kind, "symbol_error");
+  EXPECT_EQ(done.counters[0].value, 3.5);
+  EXPECT_EQ(done.json, "{}");
+  for (const char* const odd : {"", "at", "at \n", "left\n", "left x y\n", "counter\n", "counter x\n", "x"})
+    EXPECT_EQ(device_answer(odd).json, "") << odd;
 }
 
 TEST(SlurmWords, ListsOfGpus) {

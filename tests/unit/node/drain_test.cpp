@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "node/slurm.hpp"
 
 namespace fabricheck::node {
@@ -158,6 +160,7 @@ TEST_F(Drain, AnothersDrainIsLeftAlone) {
 TEST_F(Drain, OnlyOurOwnDrainIsTakenBackAndOnlyWhereTheSiteWantsIt) {
   question_.faults.clear();
   question_.may_resume = true;
+  question_.passed_topics = {"gpu"};
   question_.nodes.at(2) = node("node3", "IDLE+DRAIN", "fabricheck: gpu: GPU1 does not answer");
   EXPECT_EQ(decide(question_, config_).action, DrainAction::resume);
   question_.nodes.at(2) = node("node3", "IDLE+DRAIN", "not fabricheck: mine");
@@ -167,6 +170,41 @@ TEST_F(Drain, OnlyOurOwnDrainIsTakenBackAndOnlyWhereTheSiteWantsIt) {
   question_.nodes.at(2) = node("node3", "IDLE+DRAIN", "fabricheck: gpu: GPU1 does not answer");
   question_.may_resume = false;
   EXPECT_EQ(decide(question_, config_).action, DrainAction::nothing);
+}
+
+TEST_F(Drain, OnlyWhatThisVisitSawWellIsTakenBack) {
+  question_.faults.clear();
+  question_.may_resume = true;
+  question_.passed_topics = {"gpu", "xid", "filesystem"};
+  const auto action = [&](const std::string& state, const std::string& reason) {
+    question_.nodes.at(2) = node("node3", state, reason);
+    return decide(question_, config_).action;
+  };
+  EXPECT_EQ(action("IDLE+DRAIN", "fabricheck: filesystem: /scratch is full"), DrainAction::resume);
+  for (const char* const reason :
+       {"fabricheck: nvlink: GPU3 17 of 18 links up", "fabricheck: xid: GPU3 Xid 79 since the last visit",
+        "fabricheck: acceptance: nvlink-inactive", "fabricheck: not judged: node.gpus: NVML is odd",
+        "fabricheck: gpu"})
+    EXPECT_EQ(action("IDLE+DRAIN", reason),
+              std::string(reason) == "fabricheck: gpu" ? DrainAction::resume : DrainAction::nothing)
+        << reason;
+  for (const char* const state : {"DOWN+DRAIN", "DOWN*+DRAIN", "FAIL+DRAIN", "FAILING+DRAIN", "DOWN"})
+    EXPECT_EQ(action(state, "fabricheck: gpu: GPU1 does not answer"), DrainAction::nothing) << state;
+}
+
+TEST_F(Drain, ANodeInNoneOfThePartitionsIsLeftAsItIs) {
+  config_.partitions = {"h100"};
+  const Decision decision = decide(question_, config_);
+  EXPECT_EQ(decision.action, DrainAction::nothing);
+  EXPECT_FALSE(decision.refuses_job);
+  EXPECT_THAT(decision.log, HasSubstr("none of the configured `partitions`"));
+  question_.faults.clear();
+  question_.may_resume = true;
+  question_.passed_topics = {"gpu"};
+  question_.nodes.at(2) = node("node3", "IDLE+DRAIN", "fabricheck: gpu: GPU1 does not answer");
+  EXPECT_EQ(decide(question_, config_).action, DrainAction::nothing);
+  config_.partitions = {"h100", "main"};
+  EXPECT_EQ(decide(question_, config_).action, DrainAction::resume);
 }
 
 TEST_F(Drain, WhereSlurmDoesNotAnswerTheJobRuns) {
@@ -192,6 +230,96 @@ TEST_F(Drain, AFaultOfAGpuThatTheJobWasNotGivenLetsItRun) {
   question_.faults.push_back(
       {"node.nics", "nic", "mlx5_2", "mlx5_2 does not answer", "nic-not-answering", true});
   EXPECT_TRUE(decide(question_, config_).refuses_job);
+}
+
+TEST_F(Drain, PartsThatAreFoldedAreSplitAndWhatHangsTheDriverConcernsAll) {
+  const auto refuses = [&](const Fault& fault, std::optional<std::vector<int>> gpus) {
+    question_.faults = {fault};
+    question_.job_gpus = std::move(gpus);
+    return decide(question_, config_).refuses_job;
+  };
+  EXPECT_TRUE(refuses(nvlink("GPU[1,3-5]"), std::vector<int>{4}));
+  EXPECT_FALSE(refuses(nvlink("GPU[1,3-5]"), std::vector<int>{0, 2}));
+  EXPECT_TRUE(refuses(nvlink("GPU[1,3-5]"), std::nullopt));
+  const Fault silent{"node.gpus", "gpu", "GPU3", "GPU3 does not answer", "gpu-not-answering", true};
+  EXPECT_TRUE(refuses(silent, std::vector<int>{0}));
+  const Fault xid{"node.kernel_log", "xid", "0000:48:00", "0000:48:00 Xid 79", "xid-79", true};
+  EXPECT_FALSE(refuses(xid, std::vector<int>{}));
+  EXPECT_TRUE(refuses(xid, std::vector<int>{0}));
+}
+
+/// A Slurm of one list of nodes.
+class FakeSlurm final : public SlurmControl {
+ public:
+  Nodes nodes() override { return listing_problem.empty() ? Nodes{all, ""} : Nodes{{}, listing_problem}; }
+  Nodes node(const std::string& name) override {
+    if (!node_problem.empty()) return {{}, node_problem};
+    for (const SlurmNode& one : all)
+      if (one.name == name) return {{one}, ""};
+    return {};
+  }
+  std::string drain(const std::string& name, const std::string& reason) override {
+    for (SlurmNode& one : all)
+      if (one.name == name) one = {name, "IDLE+DRAIN", reason, kNow, one.partitions};
+    if (after_drain) after_drain(*this);
+    return "";
+  }
+  std::string resume(const std::string& name) override {
+    resumed.push_back(name);
+    return "";
+  }
+  std::vector<SlurmNode> all;
+  std::string listing_problem;
+  std::string node_problem;
+  std::function<void(FakeSlurm&)> after_drain;
+  std::vector<std::string> resumed;
+};
+
+class CarryOut : public Drain {
+ protected:
+  CarryOut() { slurm_.all = question_.nodes; }
+  Decision end() { return carry_out(slurm_, question_, decide(question_, config_), config_); }
+  FakeSlurm slurm_;
+};
+
+TEST_F(CarryOut, ADrainWithinTheLimitStays) {
+  const Decision decision = end();
+  EXPECT_EQ(decision.action, DrainAction::drain);
+  EXPECT_TRUE(decision.refuses_job);
+  EXPECT_THAT(slurm_.resumed, IsEmpty());
+}
+
+TEST_F(CarryOut, WhereTheOthersCannotBeCountedItIsTakenBack) {
+  slurm_.listing_problem = "scontrol did not end within 700 ms";
+  const Decision decision = end();
+  EXPECT_THAT(slurm_.resumed, ElementsAre("node3"));
+  EXPECT_EQ(decision.action, DrainAction::held_back);
+  EXPECT_FALSE(decision.refuses_job);
+  EXPECT_THAT(decision.log, HasSubstr("cannot be told (scontrol did not end within 700 ms)"));
+}
+
+TEST_F(CarryOut, WhereNothingCanBeAskedItStaysAndIsSaid) {
+  slurm_.listing_problem = "scontrol show nodes: no answer";
+  slurm_.node_problem = "scontrol show node: no answer";
+  const Decision decision = end();
+  EXPECT_THAT(slurm_.resumed, IsEmpty());
+  EXPECT_THAT(decision.log, HasSubstr("taking it back failed: scontrol show node: no answer"));
+  EXPECT_TRUE(decision.is_loud);
+}
+
+TEST_F(CarryOut, AReasonThatSomebodyWroteInBetweenIsNotTakenBack) {
+  slurm_.after_drain = [](FakeSlurm& slurm) {
+    slurm.all.at(2).reason = "Ada is at it";
+    for (std::size_t i = 10; i < 15; ++i)
+      slurm.all.at(i) = node(slurm.all.at(i).name, "IDLE+DRAIN", "fabricheck: gpu: GPU0 does not answer");
+  };
+  const Decision decision = end();
+  EXPECT_THAT(slurm_.resumed, IsEmpty());
+  EXPECT_THAT(decision.log, HasSubstr("no longer fabricheck's"));
+  slurm_.listing_problem = "no answer";
+  question_.nodes.at(2).reason.clear();
+  end();
+  EXPECT_THAT(slurm_.resumed, IsEmpty());
 }
 
 TEST(DrainReason, IsOneSafeLineOfAtMost128Characters) {

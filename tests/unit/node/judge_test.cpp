@@ -13,9 +13,11 @@ namespace fabricheck::node {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
@@ -149,12 +151,72 @@ TEST(NodeJudge, AGpuThatDoesNotAnswerIsEvidenceAndASlowDriverIsNot) {
   EXPECT_EQ(verdict(facts, "node.gpus"), Verdict::fail);
 }
 
+TEST(NodeJudge, AGpuThatIsSlowToStartIsNoEvidence) {
+  Host host = h100();
+  for (std::size_t i = 2; i < host.gpus.size(); ++i) {
+    host.gpus[i].status = "not answering";
+    host.gpus[i].problem = i == 2 ? "NVML did not return within 1.25 s (nvmlDeviceGetHandleByIndex_v2)"
+                                  : "not reached: NVML did not return within 1.25 s "
+                                    "(nvmlDeviceGetHandleByIndex_v2 for GPU 2)";
+  }
+  NodeFacts facts = facts_of(host);
+  const CheckRecord slow = check(judged(facts), "node.gpus");
+  EXPECT_EQ(slow.verdict, Verdict::inconclusive);
+  EXPECT_THAT(slow.reason, HasSubstr("start nvidia-persistenced"));
+  facts.nvml_deadline_s = 25;
+  EXPECT_EQ(verdict(facts, "node.gpus"), Verdict::fail);
+  // An answer is an answer, however soon it comes.
+  host.gpus[2].problem = "nvmlDeviceGetHandleByIndex_v2: GPU is lost (15)";
+  EXPECT_EQ(verdict(facts_of(host), "node.gpus"), Verdict::fail);
+  for (Gpu& gpu : host.gpus) {
+    gpu.status = "not answering";
+    gpu.problem = "nvmlInit_v2: Unknown Error (999)";
+  }
+  EXPECT_THAT(check(judged(facts_of(host)), "node.gpus").reason, Not(HasSubstr("nvidia-persistenced")));
+}
+
+TEST(NodeJudge, WhatIsExpectedOfGpusThatAreSlowToStartIsNoEvidence) {
+  Host host = h100();
+  for (Gpu& gpu : host.gpus) {
+    gpu.status = "not answering";
+    gpu.problem = "not reached: NVML did not return within 1.25 s (nvmlInit_v2)";
+  }
+  NodeFacts facts = facts_of(host);
+  Expectation expected;
+  expected.gpus = 8;
+  ClusterTopology cluster = topology::merge_hosts({host});
+  topology::Judged judged_topology = topology::judge_expectation(cluster, expected);
+  facts.topology_checks.push_back(judged_topology.check);
+  for (const Finding& finding : judged_topology.findings) facts.topology_findings.push_back(finding);
+  ASSERT_EQ(judged_topology.check.verdict, Verdict::fail);
+  EXPECT_EQ(verdict(facts, "topology.expectation"), Verdict::inconclusive);
+  for (const Fault& fault : judged(facts).faults) EXPECT_FALSE(fault.deterministic) << fault.text;
+  facts.nvml_deadline_s = 25;
+  EXPECT_EQ(verdict(facts, "topology.expectation"), Verdict::fail);
+}
+
+TEST(NodePart, NamesOfGpusAreSplit) {
+  EXPECT_THAT(gpus_of("GPU3"), ElementsAre(3));
+  EXPECT_THAT(gpus_of("GPU[1,4-6]"), ElementsAre(1, 4, 5, 6));
+  EXPECT_THAT(gpus_of("GPU3, GPU5"), ElementsAre(3, 5));
+  for (const char* const other : {"", "GPU", "GPU[1", "GPU[]", "mlx5_0", "GPU3, mlx5_0", "GPU3x", "GPU-1"})
+    EXPECT_THAT(gpus_of(other), IsEmpty()) << other;
+}
+
 TEST(NodeJudge, NvmlThatCannotBeAskedAgainIsEvidence) {
   Host host = h100();
   for (Gpu& gpu : host.gpus) gpu.status = "not asked";
   NodeFacts facts = facts_of(host);
   facts.nvml_stuck = "a process that asked NVML cannot be killed";
+  EXPECT_EQ(verdict(facts, "node.gpus"), Verdict::inconclusive);  // a driver that is slow to start, yet
+  facts.is_nvml_surely_stuck = true;
+  facts.nvml_stuck_part = "GPU3";
   EXPECT_EQ(verdict(facts, "node.gpus"), Verdict::fail);
+  // Part and kind are those of the look that saw it hang.
+  Host seen = h100();
+  seen.gpus[3].status = "not answering";
+  seen.gpus[3].problem = "NVML did not return within 1.25 s (nvmlDeviceGetTotalEccErrors)";
+  EXPECT_THAT(seen_twice(judged(facts_of(seen)).faults, judged(facts).faults), SizeIs(1));
 }
 
 TEST(NodeJudge, ThrottlingAndTheSpeedOfAGpuAtRestDoNotDrain) {
@@ -181,6 +243,8 @@ TEST(NodeJudge, ADeviceAtWhichTheProbeHungIsNamed) {
   NodeFacts facts;
   facts.host_unknown = "did not answer within 2000 ms";
   facts.hung_device = "mlx5_3";
+  EXPECT_EQ(verdict(facts, "node.nics"), Verdict::inconclusive);  // it may be those before it that took long
+  facts.is_surely_hung = true;
   facts.kernel_log.events.emplace();
   const Judgement judgement = judged(facts);
   ASSERT_THAT(judgement.faults, SizeIs(1));
@@ -200,6 +264,13 @@ TEST(NodeJudge, ASilentNicIsEvidenceOnlyWhereOthersSpeak) {
   other.ports.emplace_back().state = "ACTIVE";
   host.rdma_devices.push_back(other);
   EXPECT_EQ(verdict(facts_of(host), "node.nics"), Verdict::fail);
+  // A port that is down may have no cable: it is named, and no PASS.
+  host.rdma_devices = {other};
+  EXPECT_EQ(verdict(facts_of(host), "node.nics"), Verdict::pass);
+  host.rdma_devices[0].ports[0].state = "DOWN";
+  const CheckRecord down = check(judged(facts_of(host)), "node.nics");
+  EXPECT_EQ(down.verdict, Verdict::unchecked);
+  EXPECT_THAT(down.reason, HasSubstr("mlx5_0 port"));
 }
 
 TEST(NodeJudge, OnlyXidsOfTheHardwareSinceTheLastVisitDrain) {
@@ -211,6 +282,8 @@ TEST(NodeJudge, OnlyXidsOfTheHardwareSinceTheLastVisitDrain) {
   const Judgement judgement = judged(facts);
   ASSERT_THAT(judgement.faults, SizeIs(1));
   EXPECT_EQ(judgement.faults[0].text, "GPU3 Xid 79 since the last visit");
+  facts.kernel_log.events = {{"Xid", 79, "0000:f8:00", ""}, {"Xid", 79, "0000:4", ""}};
+  EXPECT_EQ(verdict(facts, "node.kernel_log"), Verdict::inconclusive);  // no GPU of this node
   facts.kernel_log.first_visit = true;
   EXPECT_EQ(verdict(facts, "node.kernel_log"), Verdict::unchecked);
   facts.kernel_log.events.reset();
@@ -256,8 +329,11 @@ TEST(NodeJudge, FileSystems) {
   fact.free_bytes = 5;
   EXPECT_EQ(with(fact), Verdict::fail);
   fact = good;
-  fact.hung = true;
+  fact.stuck = true;
   EXPECT_EQ(with(fact), Verdict::fail);
+  fact = good;
+  fact.unknown = "did not answer within 1000 ms";  // a server under load does not, either
+  EXPECT_EQ(with(fact), Verdict::inconclusive);
   fact = good;
   fact.free_bytes.reset();
   EXPECT_EQ(with(fact), Verdict::inconclusive);

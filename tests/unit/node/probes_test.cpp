@@ -7,6 +7,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <thread>
 
 #include "core/error.hpp"
 #include "node/active.hpp"
@@ -50,6 +52,14 @@ TEST(Isolation, AHangIsKilledAndSaid) {
   EXPECT_THAT(isolation.stuck(), IsEmpty());
 }
 
+TEST(Isolation, WhatTheBudgetCutShortIsNoHang) {
+  Isolation isolation({}, 1000, Deadline(200ms));
+  const auto answer = isolation.run("probe", 60s, [](int) { ::pause(); });
+  EXPECT_FALSE(answer.hung);
+  EXPECT_FALSE(answer.text);
+  EXPECT_THAT(answer.problem, HasSubstr("all that the budget left"));
+}
+
 TEST(Isolation, ACrashIsSaid) {
   Isolation isolation = fresh();
   EXPECT_THAT(isolation.run("probe", 10s, [](int) { ::abort(); }).problem, HasSubstr("signal 6"));
@@ -68,7 +78,7 @@ TEST(Isolation, WhatIsStuckIsNotRunAgainUntilItIsGone) {
   Isolation isolation({mine}, 1000, Deadline(20s));
   const auto answer = isolation.run("nvml", 10s, [&](int) { ran = true; });
   EXPECT_FALSE(ran);
-  EXPECT_TRUE(answer.hung);
+  EXPECT_TRUE(answer.stuck);
   EXPECT_THAT(answer.problem, HasSubstr("since 100 s"));
   EXPECT_EQ(isolation.stuck_since("nvml"), 900);
   // Of another start it is another process: the one that was stuck is gone.
@@ -94,8 +104,31 @@ TEST(KernelEvent, OnlyTheDriversOwnPartIsRead) {
   ASSERT_TRUE(sxid);
   EXPECT_EQ(sxid->kind, "SXid");
   EXPECT_EQ(sxid->code, 12028);
-  for (const char* const line : {"", "NVRM: Xid", "Xid (PCI:", "Xid (PCI:0): x", "Xid (PCI:0000:18:00) 79"})
+  for (const char* const line :
+       {"", "NVRM: Xid", "NVRM: Xid (PCI:", "NVRM: Xid (PCI:0): 79", "NVRM: Xid (PCI:): 79",
+        "NVRM: Xid (PCI:0000:18:00) 79", "NVRM: Xid (PCI:0000:18:0x): 79", "NVRM: Xid (PCI:0000:18:00): x",
+        "nvidia-nvswitch: SXid (PCI:0000:07:00.0): 1", "nvidia-nvswitch0: Xid (PCI:0000:07:00.0): 1"})
     EXPECT_FALSE(parse_kernel_event(line)) << line;
+}
+
+TEST(KernelEvent, TheNameOfAProcessIsNone) {
+  for (const char* const line :
+       {"Xid (PCI:0000:18:00): 79[123]: segfault at 0 ip 0 sp 0 error 4",
+        "oom-kill: task=NVRM: Xid (PCI:0000:18:00): 79,pid=7", "[  5.1] x: NVRM: Xid (PCI:0000:18:00): 79",
+        "[x] NVRM: Xid (PCI:0000:18:00): 79", "x kernel: NVRM: Xid (PCI:0000:18:00): 79"})
+    EXPECT_FALSE(parse_kernel_event(line)) << line;
+}
+
+TEST(KernelLog, InAFileOnlyTheFirstWordsOfTheKernelCount) {
+  const SysTree tree;
+  tree.file("var/log/kern.log", "");
+  const auto first = read_kernel_log(tree.root(), std::nullopt);
+  tree.file("var/log/kern.log",
+            "Nov 27 00:40:00 node7 kernel: [ 5.1] NVRM: Xid (PCI:0000:18:00): 48, pid=1\n"
+            "Nov 27 00:40:00 node7 kernel: [ 5.2] a kernel: NVRM: Xid (PCI:0000:28:00): 79[9]: segfault\n");
+  const auto second = read_kernel_log(tree.root(), first.position);
+  ASSERT_THAT(*second.events, SizeIs(1));
+  EXPECT_EQ(second.events->front().code, 48);
 }
 
 TEST(KernelLog, IsReadFromWhereTheLastVisitEnded) {
@@ -118,8 +151,7 @@ TEST(KernelLog, IsReadFromWhereTheLastVisitEnded) {
 TEST(Counters, RatesNeedAnEarlierVisitAndAHourIsTheShortest) {
   std::vector<CounterFact> counters{{"a x", "x", 150, {}}, {"b x", "x", 10, {}}, {"c x", "x", 5, {}}};
   NodeState last;
-  last.visited_unix_s = 1000;
-  last.counters = {{"a x", 100}, {"b x", 50}};
+  last.counters = {{"a x", {100, 1000}}, {"b x", {50, 1000}}};
   add_rates(counters, last, 1060);
   EXPECT_EQ(counters[0].per_hour, 50);
   EXPECT_FALSE(counters[1].per_hour);  // reset
@@ -128,6 +160,34 @@ TEST(Counters, RatesNeedAnEarlierVisitAndAHourIsTheShortest) {
   EXPECT_EQ(counters[0].per_hour, 25);
   add_rates(counters, {}, 5000);
   EXPECT_FALSE(counters[1].per_hour);
+}
+
+TEST(Counters, ManyVisitsInAnHourSeeTheWholeHour) {
+  NodeState state;
+  std::vector<CounterFact> counters{{"a x", "x", 0, {}}};
+  for (int minute = 0; minute <= 60; ++minute) {
+    counters[0].value = 10.0 * minute;
+    counters[0].per_hour.reset();
+    add_rates(counters, state, 1000 + 60.0 * minute);
+    move_bases(state.counters, counters, 1000 + 60.0 * minute);
+  }
+  EXPECT_EQ(counters[0].per_hour, 600);
+  EXPECT_EQ(state.counters["a x"], (CounterBase{600, 4600}));
+  counters[0].value = 5;  // fell
+  move_bases(state.counters, counters, 4700);
+  EXPECT_EQ(state.counters["a x"], (CounterBase{5, 4700}));
+}
+
+TEST(Counters, ASumWithALinkThatIsNotKnownIsNone) {
+  Host host;
+  Gpu& gpu = host.gpus.emplace_back();
+  gpu.health.emplace();
+  gpu.nvlinks = {{0, true, 4, 26.5, "", ""}, {1, true, 4, 26.5, "", ""}, {2, false, 4, 26.5, "", ""}};
+  gpu.health->nvlink_errors = {{0, 5, 1, {}, {}}, {1, 7, std::nullopt, {}, {}}};
+  const auto counters = read_counters("/nonexistent", host);
+  ASSERT_THAT(counters, SizeIs(1));
+  EXPECT_EQ(counters[0].name, "GPU0 nvlink_replays");
+  EXPECT_EQ(counters[0].value, 12);
 }
 
 TEST(Mounts, PathsWithBlanksAndReadOnly) {
@@ -146,6 +206,40 @@ TEST(FileSystems, LooksWithoutLeavingAnything) {
   EXPECT_EQ(facts[0].mounted, true);
   EXPECT_TRUE(facts[0].free_bytes);
   EXPECT_EQ(facts[1].mounted, false);
+}
+
+TEST(FileSystems, ALinkIntoAFileSystemAndSlashesAtTheEndAreNoFault) {
+  const SysTree tree;
+  tree.link("scratch", "/proc/self");
+  tree.folder("plain");
+  tree.link("to_plain", "plain");
+  Isolation isolation = fresh();
+  const auto facts = look_at_file_systems("/",
+                                          {{"/proc///", false, {}},
+                                           {tree.at("scratch").string() + "/", false, {}},
+                                           {tree.at("plain").string(), false, {}},
+                                           {tree.at("to_plain").string(), false, {}},
+                                           {tree.at("plain/gone").string(), false, {}}},
+                                          isolation);
+  ASSERT_THAT(facts, SizeIs(5));
+  EXPECT_EQ(facts[0].path, "/proc");
+  EXPECT_EQ(facts[0].mounted, true);
+  EXPECT_EQ(facts[1].mounted, true);
+  EXPECT_TRUE(facts[1].free_bytes);
+  for (std::size_t i = 2; i < facts.size(); ++i) EXPECT_EQ(facts[i].mounted, false) << facts[i].path;
+}
+
+TEST(FileSystems, WhatALongTableMayHaveHiddenIsNotSaidToBeAbsent) {
+  const SysTree tree;
+  std::string table(std::size_t{100} << 10U, 'x');
+  tree.file("proc/self/mounts", table + "\nsrv:/s /scratch nfs rw 0 0\n");
+  Isolation isolation = fresh();
+  EXPECT_EQ(look_at_file_systems(tree.root(), {{"/scratch", false, {}}}, isolation)[0].mounted, true);
+  table.resize(std::size_t{5} << 20U, 'x');
+  tree.file("proc/self/mounts", table + "\nsrv:/s /scratch nfs rw 0 0\n");
+  const auto facts = look_at_file_systems(tree.root(), {{"/scratch", false, {}}}, isolation);
+  EXPECT_FALSE(facts[0].mounted);
+  EXPECT_THAT(facts[0].unknown, HasSubstr("4 MiB"));
 }
 
 TEST(DeviceUsers, TellsWhoHasAGpuOpenAndLeavesDaemonsOut) {
@@ -194,6 +288,16 @@ TEST_F(StateFile, ComesBackAsItWasAndIsRootsOwn) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder()), {}), 1);
 }
 
+TEST_F(StateFile, IsOneVisitsAtATime) {
+  const auto first = std::make_unique<StateLock>(folder());
+  EXPECT_TRUE(first->is_held());
+  EXPECT_FALSE(StateLock(folder()).is_held());  // and does not wait for ever
+  std::thread other([&] { EXPECT_TRUE(StateLock(tree_.at("another").string()).is_held()); });
+  other.join();
+  auto released = std::make_unique<StateLock>(tree_.at("another").string());
+  EXPECT_TRUE(released->is_held());
+}
+
 TEST_F(StateFile, FollowsNoLink) {
   tree_.file("victim", "precious");
   ASSERT_EQ(write_state(folder(), "one"), "");
@@ -237,7 +341,7 @@ TEST(NodeState, ThroughJson) {
   state.boot_id = "boot \"1\"\xff";
   state.visited_unix_s = 1.5e9;
   state.kernel_log = LogPosition{"/dev/kmsg", 12345};
-  state.counters = {{"mlx5_0/1 symbol_error", 7}};
+  state.counters = {{"mlx5_0/1 symbol_error", {7, 1.25e9}}};
   state.stuck = {{"nvml", 12, 99, 5}};
   NodeState same = report::node_state_from_json(report::node_state_to_json(state), "f");
   same.boot_id = state.boot_id;  // what is no UTF-8 is replaced
@@ -254,13 +358,14 @@ TEST(NodeState, WhatIsBrokenOrFromTheFutureIsRefusedInASentence) {
     return "accepted";
   };
   EXPECT_THAT(problem(""), HasSubstr("node.json: is no state of a node"));
-  EXPECT_THAT(problem("{\"fabricheck_node_state\": 1}"), HasSubstr("is no state of a node"));
+  EXPECT_THAT(problem("{\"fabricheck_node_state\": 2}"), HasSubstr("is no state of a node"));
   EXPECT_THAT(problem("{\"fabricheck_node_state\": 99}"),
-              HasSubstr("is of version 99, and this fabricheck knows 1"));
+              HasSubstr("is of version 99, and this fabricheck knows 2"));
+  EXPECT_THAT(problem("{\"fabricheck_node_state\": 1}"), HasSubstr("is of version 1, and this"));
   EXPECT_THAT(problem("[[[["), HasSubstr("begun anew"));
   EXPECT_THAT(
       problem(
-          R"({"fabricheck_node_state":1,"boot_id":"","visited_unix_s":1,"kernel_log":null,"counters":{"a":"b"},
+          R"({"fabricheck_node_state":2,"boot_id":"","visited_unix_s":1,"kernel_log":null,"counters":{"a":"b"},
                           "stuck":[]})"),
       HasSubstr("is no state"));
 }
