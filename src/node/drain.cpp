@@ -301,7 +301,10 @@ Decision decide(const DrainQuestion& question, const NodeConfig& config) {
 
 bool has_own_drain(const DrainQuestion& question) {
   const SlurmNode* const node = find_node(question);
-  return node != nullptr && has_word(node->state, "DRAIN") && is_own_reason(node->reason);
+  return node != nullptr && is_own_reason(node->reason) && !has_word(node->state, "DOWN") &&
+         !has_word(node->state, "FAIL") &&
+         (has_word(node->state, "DRAIN") || has_word(node->state, "DRAINING") ||
+          has_word(node->state, "DRAINED"));
 }
 
 bool is_over_limit(const DrainQuestion& question, const NodeConfig& config) {

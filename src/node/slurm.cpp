@@ -74,6 +74,9 @@ std::string Scontrol::drain(const std::string& node, const std::string& reason) 
 // RESUME would also bring up a node that went down in the meantime.
 std::string Scontrol::resume(const std::string& node) { return update(node, {"State=UNDRAIN"}); }
 
+// After UNDRAIN the job that waits for the prolog waits for ever, three times of four (Slurm 22.05).
+std::string Scontrol::take_back(const std::string& node) { return update(node, {"State=RESUME"}); }
+
 namespace {
 
 /// Why the drain of a moment ago stays; empty: it was taken back.
@@ -83,8 +86,8 @@ std::string take_back(SlurmControl& slurm, DrainQuestion& question) {
     if (!answer.problem.empty()) return answer.problem;
     question.nodes = std::move(answer.nodes);
   }
-  if (!has_own_drain(question)) return "its reason is no longer fabricheck's";
-  return slurm.resume(question.node);
+  if (!has_own_drain(question)) return "its reason is no longer fabricheck's, or it is down";
+  return slurm.take_back(question.node);
 }
 
 }  // namespace

@@ -26,6 +26,8 @@ class SlurmControl {
   virtual Nodes node(const std::string& name) = 0;
   virtual std::string drain(const std::string& node, const std::string& reason) = 0;
   virtual std::string resume(const std::string& node) = 0;
+  /// Puts back, while its prolog still runs, a node that was drained a moment ago.
+  virtual std::string take_back(const std::string& node) = 0;
 };
 
 /// By scontrol, started without a shell and with an environment of its own.
@@ -39,6 +41,7 @@ class Scontrol final : public SlurmControl {
   Nodes node(const std::string& name) override;
   std::string drain(const std::string& node, const std::string& reason) override;
   std::string resume(const std::string& node) override;
+  std::string take_back(const std::string& node) override;
 
  private:
   Nodes show(const std::vector<std::string>& what);

@@ -299,7 +299,9 @@ def acceptance_drains(slurm: SlurmLab) -> None:
     runs = 0
 
     def accept(status: int, *options: str, before: str = "") -> str:
-        slurm.program(f"case $1 in run) mkdir -p $3; cp {slurm.folder}/named.json $3/result.json; [ $SLURM_PROCID = 0 ] || exit 0; "
+        named_nodes = json.loads((slurm.folder / "named.json").read_text(encoding="utf-8"))
+        (slurm.folder / "judged.json").write_text(json.dumps({**named_nodes, "exit_status": status}), encoding="utf-8")
+        slurm.program(f"case $1 in run) [ $SLURM_PROCID = 0 ] || exit 0; mkdir -p $3; cp {slurm.folder}/judged.json $3/result.json; "
                       f"{before} exit {status} ;; node) exit 0 ;; esac\n")
         script = slurm.script("acceptance.sbatch")
         text = script.read_text(encoding="utf-8").replace(slurm.programs.fabricheck, f"{slurm.folder}/bin/fabricheck")

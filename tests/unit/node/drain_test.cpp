@@ -264,6 +264,7 @@ class FakeSlurm final : public SlurmControl {
     if (after_drain) after_drain(*this);
     return "";
   }
+  std::string take_back(const std::string& name) override { return resume(name); }
   std::string resume(const std::string& name) override {
     resumed.push_back(name);
     return "";
