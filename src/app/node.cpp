@@ -248,6 +248,11 @@ class Visit {
                          slurm_until_);
     ask(slurm, question);
     decision_ = node::decide(question, config_);
+    if (decision_.action == node::DrainAction::drain) {
+      std::this_thread::sleep_for(std::min(node::turn_of(question), whole_.left() / 2));
+      ask(slurm, question);
+      decision_ = node::decide(question, config_);
+    }
     decision_ = node::carry_out(slurm, question, decision_, config_);
   }
 

@@ -299,6 +299,14 @@ Decision decide(const DrainQuestion& question, const NodeConfig& config) {
   return decision;
 }
 
+std::chrono::milliseconds turn_of(const DrainQuestion& question) {
+  constexpr std::ptrdiff_t kTurns = 10;
+  constexpr std::chrono::milliseconds kTurn{60};
+  const auto place = std::find_if(question.nodes.begin(), question.nodes.end(),
+                                  [&](const SlurmNode& node) { return node.name == question.node; });
+  return kTurn * ((place - question.nodes.begin()) % kTurns);
+}
+
 bool has_own_drain(const DrainQuestion& question) {
   const SlurmNode* const node = find_node(question);
   return node != nullptr && is_own_reason(node->reason) && !has_word(node->state, "DOWN") &&

@@ -1,6 +1,7 @@
 // Whether a node is drained, and in which words. Pure.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -75,6 +76,11 @@ struct DrainQuestion {
 std::string wanted_reason(const DrainQuestion& question, const NodeConfig& config);
 
 Decision decide(const DrainQuestion& question, const NodeConfig& config);
+
+/// How long a node waits before it looks again and drains itself, by its place among all nodes: of those that
+/// are to drain at the same moment the later ones then see the earlier, and stop at the limit by themselves.
+/// Taking a drain back while its prolog runs can leave the job waiting for ever (Slurm 22.05).
+std::chrono::milliseconds turn_of(const DrainQuestion& question);
 
 /// Whether the node is drained in words of our own: else its drain is not ours to take back.
 bool has_own_drain(const DrainQuestion& question);

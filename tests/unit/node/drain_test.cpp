@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include <functional>
 
 #include "node/slurm.hpp"
@@ -321,6 +323,16 @@ TEST_F(CarryOut, AReasonThatSomebodyWroteInBetweenIsNotTakenBack) {
   question_.nodes.at(2).reason.clear();
   end();
   EXPECT_THAT(slurm_.resumed, IsEmpty());
+}
+
+TEST_F(Drain, NeighboursTakeTurns) {
+  std::set<std::chrono::milliseconds> turns;
+  for (std::size_t i = 0; i < 4; ++i) {
+    question_.node = question_.nodes.at(i).name;
+    turns.insert(turn_of(question_));
+  }
+  EXPECT_EQ(turns.size(), 4U);
+  EXPECT_LT(*turns.rbegin(), std::chrono::seconds(1));
 }
 
 TEST(DrainReason, IsOneSafeLineOfAtMost128Characters) {
