@@ -162,7 +162,7 @@ def unreliable(test: Scenario) -> None:
 
 def flows(test: Scenario) -> None:
     """Flows of other source ports, each by itself. They share one wire, so none of them is an ECMP collision."""
-    result = test.measured("--suite", "full", "--only", "verbs.write.paths", "--sizes", "4KiB", "--device", "rxe0", "--depth", "8",
+    result = test.measured("--suite", "full", "--only", "verbs.write.paths", "--sizes", "1KiB", "--device", "rxe0", "--depth", "8",
                            budget="20s")
     for check in values(result, "verbs.write.paths"):
         judge_measured(check)
