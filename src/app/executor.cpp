@@ -449,19 +449,19 @@ std::vector<CheckRecord> Executor::repeat(const plan::PlannedCheck& check, Ongoi
 std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, Ongoing& ongoing,
                                                Party& party) {
   if (!party.group || ongoing.broken) return {};
-  std::unique_ptr<PairOperation> operation;
+  std::unique_ptr<TimedOperation> operation;
   const auto failed = control::together(
       *party.group, world_.host,
       [&] {
-        PairRequest request;
-        request.pair = party.group.get();
+        TimedRequest request;
+        request.group = party.group.get();
         request.clock = world_.clock;
         request.bytes = check.bytes;
         request.memory_limit_bytes = memory_share();
         request.world_rank = world_.world->rank();
         request.host = world_.host;
         request.yield = world_.yield;
-        operation = check.row->make_pair(request);
+        operation = check.row->make_timed(request);
       },
       world_.world->rank());
   const bool root = party.group->rank() == 0;
@@ -474,7 +474,7 @@ std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, 
     records = measure(
         check, ongoing, party,
         [&](const SamplingPlan& plan, const SamplingWorld& world, const EnoughSamples& enough) {
-          return run_pair_sampler(*operation, plan, world, enough);
+          return run_timed_sampler(*operation, plan, world, enough);
         },
         ongoing.compute_us);
   }

@@ -15,7 +15,7 @@
 #include "core/clock.hpp"
 #include "core/communicator.hpp"
 #include "core/judge.hpp"
-#include "core/pair_sampler.hpp"
+#include "core/timed_sampler.hpp"
 #include "core/progress.hpp"
 #include "core/sampler.hpp"
 #include "plan/plan.hpp"

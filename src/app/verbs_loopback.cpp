@@ -28,8 +28,8 @@ void measure(const OpenDevice& open, const verbs::PortPlace& place, const Clock&
     setup.port = {open(place.device), place};
     setup.depth = loopback_depth;
     setup.patience = std::chrono::seconds(1);
-    PairRequest request;
-    request.pair = &pair;
+    TimedRequest request;
+    request.group = &pair;
     request.clock = &clock;
     request.bytes = message_bytes;
     request.world_rank = pair.rank();

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/operation.hpp"
-#include "core/pair_operation.hpp"
+#include "core/timed_operation.hpp"
 
 namespace fabricheck {
 
@@ -20,6 +20,10 @@ enum class Scope {
   inside_node,          ///< the ranks of each node, all nodes at once
   pair,                 ///< two ranks of two nodes, as the rounds of pairs say; many pairs at once
   loopback,             ///< the same within one node: no network is tested
+  gpu,                  ///< one rank and its GPU: the first rank of every node at once, then the second, …
+  every_gpu,            ///< one rank and its GPU, all ranks at the same time
+  gpu_pair,             ///< two ranks of one node and their GPUs, as rounds of pairs
+  rail,                 ///< between nodes, the ranks with the same place on their nodes; all rails at once
 };
 
 inline const char* scope_name(Scope scope) {
@@ -36,6 +40,14 @@ inline const char* scope_name(Scope scope) {
       return "between nodes, pair";
     case Scope::loopback:
       return "loopback, pair";
+    case Scope::gpu:
+      return "GPU";
+    case Scope::every_gpu:
+      return "GPU, all at once";
+    case Scope::gpu_pair:
+      return "inside node, GPU pair";
+    case Scope::rail:
+      return "between nodes, rail";
   }
   return "?";
 }
@@ -52,20 +64,23 @@ struct CheckRow {
   std::string unavailable_reason;  ///< empty when the back end is built in; else "built without NCCL"
   std::vector<Scope> scopes;
   std::vector<std::uint64_t>
-      sizes;               ///< bytes measured by default, ascending; empty: the operation has no payload
-  bool in_gate{};          ///< part of the sub-5 us target: measured in groups at its first size
-  bool in_quick{true};     ///< part of suite quick
-  bool typed{};            ///< has an element type
-  bool reduces{};          ///< has a reduction
-  bool can_be_in_place{};  ///< MPI_IN_PLACE means something
+      sizes;            ///< bytes measured by default, ascending; empty: the operation has no payload
+  bool in_gate{};       ///< part of the sub-5 us target: measured in groups at its first size
+  bool in_quick{true};  ///< part of suite quick
+  bool typed{};         ///< has an element type
+  bool reduces{};       ///< has a reduction
+  /// Which of them, the default first.
+  std::vector<DataType> types{all_types.begin(), all_types.end()};
+  std::vector<Reduction> reductions{all_reductions.begin(), all_reductions.end()};
+  bool can_be_in_place{};         ///< MPI_IN_PLACE means something
   std::uint64_t variant_bytes{};  ///< at which size other variants than the default are measured
   /// Bytes of the payload by the definition of its bandwidth, when `bytes` were asked of `ranks` ranks with
   /// elements of `element_bytes`: the largest whole share that every rank can have; 0 where there is none.
   /// Empty: whole elements.
   std::function<std::uint64_t(std::uint64_t bytes, int ranks, std::size_t element_bytes)> payload_bytes;
   OperationFactory make;
-  /// Of a check between pairs, in place of `make`.
-  PairOperationFactory make_pair;
+  /// Of a check that times itself, in place of `make`: pairs, and all that runs on a GPU.
+  TimedOperationFactory make_timed;
   bool both_orders{};  ///< of a pair: measured from either rank to the other, for they are different paths
   int flows{};         ///< of a pair: sample i is of flow i % flows; 0: there is one
   std::vector<std::uint64_t> quick_sizes;  ///< with few sizes, in place of three of `sizes`

@@ -95,10 +95,10 @@ class Planner {
     if (world_.by_node.size() == 1)
       plan_.not_tested.push_back({"network", "all ranks are on one node, so no network was tested"});
     for (const CheckRow& row : catalogue_)
-      if (!row.unavailable_reason.empty() && selected(row.id, request_) && !row.make_pair)
+      if (!row.unavailable_reason.empty() && selected(row.id, request_) && !row.make_timed)
         plan_.not_tested.push_back({row.id, row.unavailable_reason});
     const auto measures_pairs = [&](const CheckRow& row) {
-      return row.make_pair && selected(row.id, request_);
+      return row.make_timed && selected(row.id, request_);
     };
     const auto pair_row = std::find_if(catalogue_.begin(), catalogue_.end(), measures_pairs);
     if (pair_row != catalogue_.end() && (!pair_row->unavailable_reason.empty() || !request_.no_pairs.empty()))
@@ -110,7 +110,7 @@ class Planner {
 
  private:
   void add_row(const CheckRow& row, bool gate) {
-    if (!row.derived_from.empty() || !row.unavailable_reason.empty() || row.make_pair) return;
+    if (!row.derived_from.empty() || !row.unavailable_reason.empty() || row.make_timed) return;
     std::vector<const CheckRow*> derived;
     for (const CheckRow& other : catalogue_)
       if (other.derived_from == row.id && selected(other.id, request_)) derived.push_back(&other);
@@ -142,7 +142,7 @@ class Planner {
   }
 
   void add_pairs(const CheckRow& row) {
-    if (!row.make_pair || !selected(row.id, request_)) return;
+    if (!row.make_timed || !selected(row.id, request_)) return;
     if (request_.few_sizes && !row.in_quick && request_.only.empty()) return;
     const std::string& reason = row.unavailable_reason.empty() ? request_.no_pairs : row.unavailable_reason;
     if (!reason.empty() || request_.pairs.empty()) {

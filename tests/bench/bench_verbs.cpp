@@ -62,7 +62,7 @@ class BareLoop {
   std::array<std::unique_ptr<verbs::QueuePair>, 2> pairs_;
 };
 
-double measured_ns(PairOperation& operation, std::uint64_t first) {
+double measured_ns(TimedOperation& operation, std::uint64_t first) {
   std::vector<double> times_us(batch);
   operation.run(first, times_us);
   return 1000.0 * *describe(times_us).median;
@@ -75,8 +75,8 @@ int compare() {
     verbs::Setup setup;
     setup.port = {test::make_stub_device(),
                   {"h" + std::to_string(world.rank()), "stub0", test::stub_port(world.rank() + 1)}};
-    PairRequest request;
-    request.pair = &world;
+    TimedRequest request;
+    request.group = &world;
     request.clock = &clock;
     request.bytes = 8;
     const auto operation = verbs::make_latency(setup, request, verbs::Transport::rc, verbs::Opcode::read);

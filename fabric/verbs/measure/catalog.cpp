@@ -35,17 +35,17 @@ constexpr Row table[] = {
 bool is_credited(const Row& row) { return row.transport != Transport::rc && row.opcode == Opcode::send; }
 
 /// How a row streams one way.
-std::unique_ptr<PairOperation> one_way(const Row& row, const Setup& with, const PairRequest& request) {
+std::unique_ptr<TimedOperation> one_way(const Row& row, const Setup& with, const TimedRequest& request) {
   if (is_credited(row)) return make_credited_stream(with, request, row.transport);
   return make_stream(with, request, row.transport, row.opcode, Direction::one_way);
 }
 
 bool is_atomic(Opcode opcode) { return opcode == Opcode::fetch_add || opcode == Opcode::compare_swap; }
 
-using Make = std::unique_ptr<PairOperation> (*)(const Row&, const Setup&, const PairRequest&);
+using Make = std::unique_ptr<TimedOperation> (*)(const Row&, const Setup&, const TimedRequest&);
 
-PairOperationFactory factory(const Row& row, const std::shared_ptr<const Setup>& setup, Make make) {
-  return [&row, setup, make](const PairRequest& request) {
+TimedOperationFactory factory(const Row& row, const std::shared_ptr<const Setup>& setup, Make make) {
+  return [&row, setup, make](const TimedRequest& request) {
     if (!setup || !setup->unavailable.empty())
       throw Unavailable(setup ? setup->unavailable : "no port was chosen");
     return make(row, *setup, request);
@@ -78,7 +78,7 @@ CheckRow latency(const Row& row, const std::shared_ptr<const Setup>& setup) {
     check.sizes = {atomic_bytes};
     check.sizes_are_fixed = true;
   }
-  check.make_pair = factory(row, setup, [](const Row& one, const Setup& with, const PairRequest& request) {
+  check.make_timed = factory(row, setup, [](const Row& one, const Setup& with, const TimedRequest& request) {
     return make_latency(with, request, one.transport, one.opcode);
   });
   return check;
@@ -94,7 +94,7 @@ CheckRow bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup) {
   if (row.transport == Transport::ud) check.sizes = check.quick_sizes = {KiB};
   check.both_orders = true;
   check.rate_times_us = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e3; };
-  check.make_pair = factory(row, setup, one_way);
+  check.make_timed = factory(row, setup, one_way);
   return check;
 }
 
@@ -105,7 +105,7 @@ CheckRow bidirectional(const Row& row, const std::shared_ptr<const Setup>& setup
   check.sizes = {64 * KiB, MiB};
   check.in_quick = false;
   check.rate_times_us = [](std::uint64_t bytes) { return 2.0 * static_cast<double>(bytes) / 1e3; };
-  check.make_pair = factory(row, setup, [](const Row& one, const Setup& with, const PairRequest& request) {
+  check.make_timed = factory(row, setup, [](const Row& one, const Setup& with, const TimedRequest& request) {
     return make_stream(with, request, one.transport, one.opcode, Direction::both);
   });
   return check;
@@ -120,7 +120,7 @@ CheckRow message_rate(const Row& row, const std::shared_ptr<const Setup>& setup)
   check.in_quick = false;
   check.both_orders = true;
   check.rate_times_us = [](std::uint64_t) { return 1.0; };
-  check.make_pair = factory(row, setup, one_way);
+  check.make_timed = factory(row, setup, one_way);
   return check;
 }
 
@@ -135,7 +135,7 @@ CheckRow flow_sweep(const std::shared_ptr<const Setup>& setup) {
   check.both_orders = true;
   check.flows = swept_flows;
   check.rate_times_us = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e3; };
-  check.make_pair = factory(table[0], setup, [](const Row&, const Setup& with, const PairRequest& request) {
+  check.make_timed = factory(table[0], setup, [](const Row&, const Setup& with, const TimedRequest& request) {
     return make_flow_sweep(with, request, swept_flows);
   });
   return check;

@@ -25,10 +25,10 @@ constexpr double ns_per_us = 1000.0;
 /// Differs between two messages into the same of two slots.
 std::byte stamp_of(std::uint64_t iteration) { return std::byte(1 + (iteration / 2) % 251); }
 
-class Latency : public PairOperation {
+class Latency : public TimedOperation {
  public:
-  Latency(const Setup& setup, const PairRequest& request, const ConnectionRequest& connection)
-      : request_(request), clock_(*request.clock), endpoint_(setup.port, *request.pair, connection) {}
+  Latency(const Setup& setup, const TimedRequest& request, const ConnectionRequest& connection)
+      : request_(request), clock_(*request.clock), endpoint_(setup.port, *request.group, connection) {}
 
   Verified verify(std::uint64_t, std::size_t) override {
     endpoint_.check_events();
@@ -59,7 +59,7 @@ class Latency : public PairOperation {
           wrong_message(request_, iteration, 0, static_cast<double>(expected), static_cast<double>(got));
   }
 
-  PairRequest request_;
+  TimedRequest request_;
   const Clock& clock_;
   Endpoint endpoint_;
   std::uint64_t messages_{};
@@ -185,7 +185,7 @@ class Read final : public Latency {
 /// Both ends know every operand, so they know each value that is brought back, and the last one.
 class Atomic final : public Latency {
  public:
-  Atomic(const Setup& setup, const PairRequest& request, const ConnectionRequest& connection, Opcode opcode)
+  Atomic(const Setup& setup, const TimedRequest& request, const ConnectionRequest& connection, Opcode opcode)
       : Latency(setup, request, connection), opcode_(opcode) {}
 
   void run(std::uint64_t first, std::span<double> times_us) override {
@@ -224,8 +224,8 @@ class Atomic final : public Latency {
 
 }  // namespace
 
-std::unique_ptr<PairOperation> make_latency(const Setup& setup, const PairRequest& request,
-                                            Transport transport, Opcode opcode) {
+std::unique_ptr<TimedOperation> make_latency(const Setup& setup, const TimedRequest& request,
+                                             Transport transport, Opcode opcode) {
   ConnectionRequest connection = connection_of(setup, request, transport, opcode);
   connection.send_depth = latency_depth;
   connection.slots = 2;

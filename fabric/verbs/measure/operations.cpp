@@ -30,7 +30,7 @@ std::string operation_words(Transport transport, Opcode opcode, std::uint64_t by
   return fmt::format("{} {} of {}", transport_name(transport), opcode_name(opcode), format_bytes(bytes));
 }
 
-ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, Transport transport,
+ConnectionRequest connection_of(const Setup& setup, const TimedRequest& request, Transport transport,
                                 Opcode opcode) {
   ConnectionRequest connection;
   connection.transport = transport;
@@ -46,7 +46,7 @@ ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, 
   return connection;
 }
 
-Mismatch wrong_message(const PairRequest& request, std::uint64_t iteration, std::uint64_t index,
+Mismatch wrong_message(const TimedRequest& request, std::uint64_t iteration, std::uint64_t index,
                        double expected, double got) {
   return {request.world_rank, request.host, iteration, index, expected, got};
 }

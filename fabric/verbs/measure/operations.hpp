@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "core/pair_operation.hpp"
+#include "core/timed_operation.hpp"
 #include "fabric/verbs/measure/endpoint.hpp"
 
 namespace fabricheck::verbs {
@@ -23,7 +23,7 @@ struct Setup {
 };
 
 /// Two messages at a time: half round trip of send and write, the full one of read and atomics.
-std::unique_ptr<PairOperation> make_latency(const Setup& setup, const PairRequest& request,
+std::unique_ptr<TimedOperation> make_latency(const Setup& setup, const TimedRequest& request,
                                             Transport transport, Opcode opcode);
 
 enum class Direction {
@@ -32,26 +32,26 @@ enum class Direction {
 };
 
 /// A stream of messages; the samples are microseconds per message.
-std::unique_ptr<PairOperation> make_stream(const Setup& setup, const PairRequest& request,
+std::unique_ptr<TimedOperation> make_stream(const Setup& setup, const TimedRequest& request,
                                            Transport transport, Opcode opcode, Direction direction);
 
 /// A stream of sends over UC or UD, one way over one queue pair, each window answered by the receiver; what
 /// is lost is an error.
-std::unique_ptr<PairOperation> make_credited_stream(const Setup& setup, const PairRequest& request,
+std::unique_ptr<TimedOperation> make_credited_stream(const Setup& setup, const TimedRequest& request,
                                                     Transport transport);
 
 /// One flow after the other, each with a queue pair and a flow label of its own: sample i is of flow i %
 /// flows.
-std::unique_ptr<PairOperation> make_flow_sweep(const Setup& setup, const PairRequest& request, int flows);
+std::unique_ptr<TimedOperation> make_flow_sweep(const Setup& setup, const TimedRequest& request, int flows);
 
 /// "RC write of 8 B".
 std::string operation_words(Transport transport, Opcode opcode, std::uint64_t bytes);
 /// What all connections of a setup have in common.
-ConnectionRequest connection_of(const Setup& setup, const PairRequest& request, Transport transport,
+ConnectionRequest connection_of(const Setup& setup, const TimedRequest& request, Transport transport,
                                 Opcode opcode);
 
 /// The sentence of a wrong byte as the sampler wants it.
-Mismatch wrong_message(const PairRequest& request, std::uint64_t iteration, std::uint64_t index,
+Mismatch wrong_message(const TimedRequest& request, std::uint64_t iteration, std::uint64_t index,
                        double expected, double got);
 
 }  // namespace fabricheck::verbs

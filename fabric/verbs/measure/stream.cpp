@@ -29,13 +29,13 @@ std::uint64_t window_of(std::uint64_t bytes, int pairs) {
 }
 
 /// Messages go from outgoing to incoming slots in turn, in every queue pair by itself.
-class Stream : public PairOperation {
+class Stream : public TimedOperation {
  public:
-  Stream(const Setup& setup, const PairRequest& request, const ConnectionRequest& connection, Opcode opcode,
+  Stream(const Setup& setup, const TimedRequest& request, const ConnectionRequest& connection, Opcode opcode,
          Direction direction)
       : request_(request),
         clock_(*request.clock),
-        endpoint_(setup.port, *request.pair, connection),
+        endpoint_(setup.port, *request.group, connection),
         opcode_(opcode),
         initiates_(endpoint_.side() == 0 || direction == Direction::both),
         peer_initiates_(endpoint_.side() == 1 || direction == Direction::both),
@@ -180,7 +180,7 @@ class Stream : public PairOperation {
   bool is_inline() const { return opcode_ != Opcode::read && endpoint_.fits_inline(); }
 
   static constexpr unsigned looks_every_ = 256;
-  PairRequest request_;
+  TimedRequest request_;
   const Clock& clock_;
   Endpoint endpoint_;
   Opcode opcode_;
@@ -240,7 +240,7 @@ class Stream : public PairOperation {
 /// One queue pair at a time, from empty to empty, so that each flow's figure is its own.
 class FlowSweep final : public Stream {
  public:
-  FlowSweep(const Setup& setup, const PairRequest& request, const ConnectionRequest& connection)
+  FlowSweep(const Setup& setup, const TimedRequest& request, const ConnectionRequest& connection)
       : Stream(setup, request, connection, Opcode::write, Direction::one_way) {
     // Filling and draining the path must not count.
     window_ = std::max<std::uint64_t>(window_, 2 * static_cast<std::uint64_t>(depth_));
@@ -275,7 +275,7 @@ class FlowSweep final : public Stream {
 /// it is what arrived that counts, and a message that was lost ends in an error instead of a figure.
 class CreditedStream final : public Stream {
  public:
-  CreditedStream(const Setup& setup, const PairRequest& request, const ConnectionRequest& connection)
+  CreditedStream(const Setup& setup, const TimedRequest& request, const ConnectionRequest& connection)
       : Stream(setup, request, connection, Opcode::send, Direction::one_way) {
     window_ =
         std::clamp<std::uint64_t>(static_cast<std::uint64_t>(depth_) / most_windows_on_their_way, 1, window_);
@@ -345,7 +345,7 @@ class CreditedStream final : public Stream {
   }
 };
 
-ConnectionRequest stream_connection(const Setup& setup, const PairRequest& request, Transport transport,
+ConnectionRequest stream_connection(const Setup& setup, const TimedRequest& request, Transport transport,
                                     Opcode opcode, int pairs) {
   ConnectionRequest connection = connection_of(setup, request, transport, opcode);
   connection.queue_pairs = pairs;
@@ -366,20 +366,20 @@ ConnectionRequest stream_connection(const Setup& setup, const PairRequest& reque
 
 }  // namespace
 
-std::unique_ptr<PairOperation> make_stream(const Setup& setup, const PairRequest& request,
-                                           Transport transport, Opcode opcode, Direction direction) {
+std::unique_ptr<TimedOperation> make_stream(const Setup& setup, const TimedRequest& request,
+                                            Transport transport, Opcode opcode, Direction direction) {
   return std::make_unique<Stream>(setup, request,
                                   stream_connection(setup, request, transport, opcode, setup.queue_pairs),
                                   opcode, direction);
 }
 
-std::unique_ptr<PairOperation> make_credited_stream(const Setup& setup, const PairRequest& request,
-                                                    Transport transport) {
+std::unique_ptr<TimedOperation> make_credited_stream(const Setup& setup, const TimedRequest& request,
+                                                     Transport transport) {
   return std::make_unique<CreditedStream>(setup, request,
                                           stream_connection(setup, request, transport, Opcode::send, 1));
 }
 
-std::unique_ptr<PairOperation> make_flow_sweep(const Setup& setup, const PairRequest& request, int flows) {
+std::unique_ptr<TimedOperation> make_flow_sweep(const Setup& setup, const TimedRequest& request, int flows) {
   ConnectionRequest connection = stream_connection(setup, request, Transport::rc, Opcode::write, flows);
   connection.spread_flows = true;
   return std::make_unique<FlowSweep>(setup, request, connection);

@@ -18,10 +18,9 @@ using test::TickingClock;
 using ::testing::HasSubstr;
 
 /// Takes `usual_ns`, and `rare_ns` in one iteration of `every`.
-class TimedOperation final : public Operation {
+class TakesTime final : public Operation {
  public:
-  TimedOperation(TickingClock& clock, std::int64_t usual_ns, std::int64_t rare_ns = 0,
-                 std::uint64_t every = 0)
+  TakesTime(TickingClock& clock, std::int64_t usual_ns, std::int64_t rare_ns = 0, std::uint64_t every = 0)
       : clock_(clock), usual_ns_(usual_ns), rare_ns_(rare_ns), every_(every) {}
   void execute(std::uint64_t iteration) override {
     clock_.advance(every_ != 0 && iteration % every_ == 0 ? rare_ns_ : usual_ns_);
@@ -61,7 +60,7 @@ EnoughSamples until(std::uint64_t n) {
 
 TEST(Sampler, MeasuresFromTheCommonStartToTheEnd) {
   Alone alone;
-  TimedOperation operation(alone.clock, 3000);
+  TakesTime operation(alone.clock, 3000);
   const auto result = run_sampler(operation, plan_of(1000), alone.world(), until(1000));
   EXPECT_GE(result.samples.values_us.size(), 1000u);
   EXPECT_NEAR(*describe(result.samples.values_us).median, 3.0, 0.1);
@@ -71,7 +70,7 @@ TEST(Sampler, MeasuresFromTheCommonStartToTheEnd) {
 
 TEST(Sampler, OneLongIterationIsOneLongSample) {
   Alone alone;
-  TimedOperation operation(alone.clock, 3000, 500'000, 300);
+  TakesTime operation(alone.clock, 3000, 500'000, 300);
   const auto result = run_sampler(operation, plan_of(3000), alone.world(), until(3000));
   const auto long_ones = std::count_if(result.samples.values_us.begin(), result.samples.values_us.end(),
                                        [](double us) { return us > 100.0; });
@@ -82,7 +81,7 @@ TEST(Sampler, OneLongIterationIsOneLongSample) {
 
 TEST(Sampler, StopsAtItsBudgetWithWhatItHas) {
   Alone alone;
-  TimedOperation operation(alone.clock, 20'000'000);
+  TakesTime operation(alone.clock, 20'000'000);
   SamplingPlan plan = plan_of(1'000'000);
   plan.budget_ns = 1'000'000'000;
   const auto result = run_sampler(operation, plan, alone.world(), until(1'000'000));
@@ -92,7 +91,7 @@ TEST(Sampler, StopsAtItsBudgetWithWhatItHas) {
 
 TEST(Sampler, AtLeastMinSamplesEvenWithoutBudget) {
   Alone alone;
-  TimedOperation operation(alone.clock, 1000);
+  TakesTime operation(alone.clock, 1000);
   SamplingPlan plan = plan_of(1000);
   plan.budget_ns = 0;
   EXPECT_GE(run_sampler(operation, plan, alone.world(), until(1000)).samples.values_us.size(),
@@ -148,7 +147,7 @@ TEST(Sampler, HuntsForRareCorruptionBesideTheMeasurement) {
 
 TEST(Sampler, ARepeatGoesOnWithOtherInputs) {
   Alone alone;
-  TimedOperation operation(alone.clock, 3000);
+  TakesTime operation(alone.clock, 3000);
   SamplingPlan plan = plan_of(200);
   const auto first = run_sampler(operation, plan, alone.world(), until(200));
   plan.first_iteration = first.next_iteration;

@@ -32,7 +32,7 @@ std::vector<CheckRow> rows() {
   latency.sizes = {2, 8, MiB};
   latency.quick_sizes = {8};
   latency.scopes = {Scope::pair, Scope::loopback};
-  latency.make_pair = [](const PairRequest&) { return std::unique_ptr<PairOperation>(); };
+  latency.make_timed = [](const TimedRequest&) { return std::unique_ptr<TimedOperation>(); };
   CheckRow bandwidth = latency;
   bandwidth.id = "verbs.write.bandwidth";
   bandwidth.metric = "bandwidth";

@@ -19,7 +19,7 @@ TEST(Catalog, IdsAreDistinctAndEveryRowCanBeMade) {
   for (const CheckRow& row : catalog()) {
     EXPECT_TRUE(ids.insert(row.id).second) << row.id;
     EXPECT_THAT(row.id, ::testing::StartsWith("verbs."));
-    EXPECT_TRUE(row.make_pair) << row.id;
+    EXPECT_TRUE(row.make_timed) << row.id;
     EXPECT_FALSE(row.make) << row.id;
     EXPECT_FALSE(row.description.empty()) << row.id;
     EXPECT_TRUE(std::is_sorted(row.sizes.begin(), row.sizes.end())) << row.id;
@@ -37,8 +37,8 @@ TEST(Catalog, EveryRowMeasuresAtItsSmallestSize) {
   for (std::size_t i = 0; i < rows; ++i) {
     SCOPED_TRACE(catalog()[i].id);
     const PairRun run = measure_pair(
-        [&](const PairSetup& setup, const PairRequest& request) {
-          return catalog(std::make_shared<PairSetup>(setup))[i].make_pair(request);
+        [&](const PairSetup& setup, const TimedRequest& request) {
+          return catalog(std::make_shared<PairSetup>(setup))[i].make_timed(request);
         },
         catalog()[i].sizes.front(), 16);
     EXPECT_EQ(run.thrown[0], "");
@@ -54,16 +54,16 @@ TEST(Catalog, ADeviceThatCannotIsSkippedWithTheReason) {
   setup.unavailable = "no RDMA device on node7";
   const auto rows = catalog(std::make_shared<PairSetup>(setup));
   try {
-    rows.front().make_pair({});
+    rows.front().make_timed({});
     FAIL() << "it was made";
   } catch (const Unavailable& reason) {
     EXPECT_STREQ(reason.what(), "no RDMA device on node7");
   }
   const PairRun run = measure_pair(
-      [&](const PairSetup& with, const PairRequest& request) {
+      [&](const PairSetup& with, const TimedRequest& request) {
         for (const CheckRow& row : catalog(std::make_shared<PairSetup>(with)))
-          if (row.id == "verbs.fetch_add.latency") return row.make_pair(request);
-        return std::unique_ptr<PairOperation>();
+          if (row.id == "verbs.fetch_add.latency") return row.make_timed(request);
+        return std::unique_ptr<TimedOperation>();
       },
       8, 10, {}, std::chrono::seconds(1),
       [](PairSetup& with, int) {

@@ -34,8 +34,8 @@ class Native : public ::testing::Test {
 
   PairRun measure(std::size_t row, std::uint64_t bytes, std::uint64_t wanted) {
     return measure_pair(
-        [&](const PairSetup& setup, const PairRequest& request) {
-          return catalog(std::make_shared<PairSetup>(setup))[row].make_pair(request);
+        [&](const PairSetup& setup, const TimedRequest& request) {
+          return catalog(std::make_shared<PairSetup>(setup))[row].make_timed(request);
         },
         bytes, wanted, {}, std::chrono::seconds(20),
         [&](PairSetup& setup, int rank) {
@@ -73,8 +73,8 @@ TEST_F(Native, EveryCheckBetweenTwoPortsOfThisHost) {
 
 TEST_F(Native, AGidIndexThatIsNotThereIsRefusedByName) {
   const PairRun run = measure_pair(
-      [&](const PairSetup& setup, const PairRequest& request) {
-        return catalog(std::make_shared<PairSetup>(setup)).front().make_pair(request);
+      [&](const PairSetup& setup, const TimedRequest& request) {
+        return catalog(std::make_shared<PairSetup>(setup)).front().make_timed(request);
       },
       8, 10, {}, std::chrono::seconds(20),
       [&](PairSetup& setup, int rank) {

@@ -15,12 +15,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 MakePair latency(Transport transport, Opcode opcode) {
-  return [=](const Setup& setup, const PairRequest& request) {
+  return [=](const Setup& setup, const TimedRequest& request) {
     return make_latency(setup, request, transport, opcode);
   };
 }
 MakePair stream(Opcode opcode, Direction direction) {
-  return [=](const Setup& setup, const PairRequest& request) {
+  return [=](const Setup& setup, const TimedRequest& request) {
     return make_stream(setup, request, Transport::rc, opcode, direction);
   };
 }
@@ -201,7 +201,7 @@ TEST(Stream, RelaxedOrderingIsAskedForAndWhatWasGivenIsTold) {
         });
     return std::get<std::string>(run.path.at("relaxed_ordering"));
   };
-  const MakePair sweep = [](const PairSetup& setup, const PairRequest& request) {
+  const MakePair sweep = [](const PairSetup& setup, const TimedRequest& request) {
     return make_flow_sweep(setup, request, 4);
   };
   EXPECT_EQ(ordering(stream(Opcode::write, Direction::one_way), true), "yes");
@@ -220,7 +220,7 @@ TEST(Stream, AnErrorIsTheSenders) {
 }
 
 MakePair credited(Transport transport) {
-  return [=](const Setup& setup, const PairRequest& request) {
+  return [=](const Setup& setup, const TimedRequest& request) {
     return make_credited_stream(setup, request, transport);
   };
 }
@@ -257,7 +257,7 @@ TEST(CreditedStream, AFlippedBitIsFound) {
 
 TEST(FlowSweep, SamplesAreOfFlowsInTurn) {
   const PairRun run = measure_pair(
-      [](const PairSetup& setup, const PairRequest& request) { return make_flow_sweep(setup, request, 4); },
+      [](const PairSetup& setup, const TimedRequest& request) { return make_flow_sweep(setup, request, 4); },
       4096, 40);
   expect_sound(run, 40);
   EXPECT_EQ(run.results[0].samples.values_us.size() % 4, 0U);

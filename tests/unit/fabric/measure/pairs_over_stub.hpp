@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "core/pair_sampler.hpp"
+#include "core/timed_sampler.hpp"
 #include "core/thread_communicator.hpp"
 #include "fabric/verbs/measure/operations.hpp"
 #include "support/verbs/stub_provider.hpp"
@@ -15,7 +15,7 @@
 namespace fabricheck::verbs {
 
 using PairSetup = Setup;  ///< in a test's body Setup is GoogleTest's
-using MakePair = std::function<std::unique_ptr<PairOperation>(const Setup&, const PairRequest&)>;
+using MakePair = std::function<std::unique_ptr<TimedOperation>(const Setup&, const TimedRequest&)>;
 
 inline Setup stub_setup(int rank, test::StubFaults* faults, std::chrono::nanoseconds patience) {
   test::StubDevice device;
@@ -47,14 +47,14 @@ inline PairRun measure_pair(const MakePair& make, std::uint64_t bytes, std::uint
     Progress progress;
     Setup setup = stub_setup(world.rank(), faults[rank], patience);
     if (change) change(setup, world.rank());
-    PairRequest request;
-    request.pair = &world;
+    TimedRequest request;
+    request.group = &world;
     request.clock = &clock;
     request.bytes = bytes;
     request.world_rank = world.rank();
     request.host = setup.port.place.host;
     request.yield = true;
-    std::unique_ptr<PairOperation> operation;
+    std::unique_ptr<TimedOperation> operation;
     try {
       operation = make(setup, request);
     } catch (const std::exception& error) {
@@ -73,7 +73,7 @@ inline PairRun measure_pair(const MakePair& make, std::uint64_t bytes, std::uint
     sampling.progress = &progress;
     sampling.world_rank = world.rank();
     sampling.host = request.host;
-    run.results[rank] = run_pair_sampler(*operation, plan, sampling, [&](const SampleSet& samples) {
+    run.results[rank] = run_timed_sampler(*operation, plan, sampling, [&](const SampleSet& samples) {
       return samples.values_us.size() >= wanted;
     });
     world.barrier();

@@ -1,4 +1,4 @@
-#include "core/pair_sampler.hpp"
+#include "core/timed_sampler.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,7 +18,7 @@ constexpr std::uint64_t warm_up_batch = 16;
 
 class Run {
  public:
-  Run(PairOperation& operation, const SamplingPlan& plan, const SamplingWorld& world)
+  Run(TimedOperation& operation, const SamplingPlan& plan, const SamplingWorld& world)
       : operation_(operation),
         plan_(plan),
         world_(world),
@@ -178,7 +178,7 @@ class Run {
     }
   }
 
-  PairOperation& operation_;
+  TimedOperation& operation_;
   const SamplingPlan& plan_;
   const SamplingWorld& world_;
   const bool root_;
@@ -195,7 +195,7 @@ class Run {
 
 }  // namespace
 
-SamplingResult run_pair_sampler(PairOperation& operation, const SamplingPlan& plan,
+SamplingResult run_timed_sampler(TimedOperation& operation, const SamplingPlan& plan,
                                 const SamplingWorld& world, const EnoughSamples& enough) {
   return Run(operation, plan, world).go(enough);
 }
