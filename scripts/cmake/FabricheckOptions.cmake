@@ -11,6 +11,8 @@ target_link_options(fabricheck_options INTERFACE -Wl,--build-id=sha1)
 # src for core/…, the top for topology/…, collectives/… and fabric/…
 target_include_directories(fabricheck_options INTERFACE
   ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+target_compile_options(fabricheck_options INTERFACE
+  "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;-Xcompiler=-Wall,-Wextra,-Werror;-Werror=all-warnings>")
 find_package(Threads REQUIRED)
 target_link_libraries(fabricheck_options INTERFACE Threads::Threads)
 # Its sanitizers hide from it what is initialised, also inside std::regex (GCC's manual says so under -fsanitize).
@@ -21,8 +23,8 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(fabricheck_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wreserved-identifier>)
 endif()
 if(FABRICHECK_SANITIZE)
-  target_compile_options(fabricheck_options INTERFACE -fsanitize=${FABRICHECK_SANITIZE} -fno-omit-frame-pointer
-    -fno-sanitize-recover=all)
+  target_compile_options(fabricheck_options INTERFACE
+    $<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-fsanitize=${FABRICHECK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all>)
   target_link_options(fabricheck_options INTERFACE -fsanitize=${FABRICHECK_SANITIZE})
 endif()
 
