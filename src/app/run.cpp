@@ -396,6 +396,7 @@ class Job {
           if (needs_gpus())
             gpu_ = open_gpu(cuda_runtime(), host, places_.local_rank, node->size(), busy_from_text(busy),
                             options_.gpu, options_.deadline.count() / gpu_deadlines_in_one);
+          setup_->gpu = gpu_;
         }))
       return failed;
     if (needs_gpus())

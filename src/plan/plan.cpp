@@ -124,7 +124,7 @@ class Planner {
  private:
   void note_missing_pairs() {
     const auto measures_pairs = [&](const CheckRow& row) {
-      return has_scope(row, Scope::pair) && selected(row.id, request_);
+      return has_scope(row, Scope::pair) && !row.needs_gpu && selected(row.id, request_);
     };
     const auto pair_row = std::find_if(catalogue_.begin(), catalogue_.end(), measures_pairs);
     if (pair_row != catalogue_.end() && (!pair_row->unavailable_reason.empty() || !request_.no_pairs.empty()))
@@ -188,6 +188,7 @@ class Planner {
   void add_pairs(const CheckRow& row) {
     if (!has_scope(row, Scope::pair) || !selected(row.id, request_) || world_.all.size() < 2) return;
     if (request_.few_sizes && !row.in_quick && request_.only.empty()) return;
+    if (row.needs_gpu && !missing_gpu(row).empty()) return;  // see note_missing_gpus()
     const std::string& reason = row.unavailable_reason.empty() ? request_.no_pairs : row.unavailable_reason;
     if (!reason.empty() || request_.pairs.empty()) {
       if (!request_.only.empty())
