@@ -461,6 +461,8 @@ std::vector<CheckRecord> Executor::repeat_timed(const plan::PlannedCheck& check,
         request.host = world_.host;
         request.yield = world_.yield;
         operation = check.row->make_timed(request);
+        if (world_.hooks->wrap_timed)
+          operation = world_.hooks->wrap_timed(std::move(operation), check.row->id, request.world_rank);
       },
       world_.world->rank());
   const bool root = party.group->rank() == 0;

@@ -29,6 +29,9 @@ struct Hooks {
   std::function<std::unique_ptr<Operation>(std::unique_ptr<Operation>, const std::string& check_id,
                                            int world_rank)>
       wrap;
+  std::function<std::unique_ptr<TimedOperation>(std::unique_ptr<TimedOperation>, const std::string& check_id,
+                                                int world_rank)>
+      wrap_timed;
   const Clock* clock{};
   std::function<std::unique_ptr<cuda::Runtime>(const std::string& host)> cuda_runtime;
 };

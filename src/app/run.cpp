@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -31,6 +32,7 @@
 #include "app/verbs_world.hpp"
 #include "app/world_check.hpp"
 #include "collectives/mpi/catalog.hpp"
+#include "collectives/nccl/catalog.hpp"
 #include "config/platform_file.hpp"
 #include "config/targets_file.hpp"
 #include "control/agreement.hpp"
@@ -60,6 +62,7 @@ constexpr double finish_deadline_s = 30.0;
 constexpr std::chrono::seconds log_patience{5};
 /// Work on a GPU is given up well before the watchdog calls its rank hung, so that the run goes on.
 constexpr int gpu_deadlines_in_one = 3;
+constexpr std::int64_t nccl_end_ns = 5'000'000'000;
 
 std::optional<std::string> environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -195,6 +198,8 @@ class Job {
     if (watchdog_) watchdog_->goodbye();
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
+      collectives::nccl::release_communicators(*clock_, nccl_end_ns);
+      keep_nccl_log();
       collectives::mpi::release_communicators();
       session_->finish();
     }
@@ -231,7 +236,7 @@ class Job {
 
     progress_.enter_phase();
     const double overhead_ns = sampling_overhead_p50_ns(*clock_);
-    const std::vector<CheckRow> rows = catalogue({setup_, gpu_});
+    const std::vector<CheckRow> rows = catalogue({setup_, gpu_, nccl_});
     plan::Request request;
     request.budget_ns = options_.budget.count();
     request.only = options_.only;
@@ -347,6 +352,31 @@ class Job {
     });
   }
 
+  /// Before NCCL is opened: it reads these variables once.
+  void prepare_nccl(int local_rank) {
+    auto settings = std::make_shared<collectives::nccl::Settings>();
+    settings->library = options_.gpu.nccl_library;
+    settings->cuda_graph = options_.gpu.cuda_graph;
+    settings->register_buffers = options_.gpu.register_buffers;
+    settings->gpu = gpu_;
+    settings->log_file = collectives::nccl::capture_log(std::filesystem::temp_directory_path().string(),
+                                                        session_->host(), options_.gpu.cuda_graph);
+    // NCCL refuses two ranks of one host on one GPU; as ranks of different hosts they talk over sockets.
+    if (gpu_->ranks_per_gpu > 1)
+      ::setenv("NCCL_HOSTID", fmt::format("{}-{}", session_->host(), local_rank).c_str(), 0);
+    nccl_ = std::move(settings);
+  }
+
+  /// What NCCL said on rank 0 stays beside the result.
+  void keep_nccl_log() {
+    if (!nccl_ || nccl_->log_file.empty()) return;
+    std::error_code ignored;
+    if (rank_ == 0)
+      std::filesystem::copy_file(nccl_->log_file, std::filesystem::path(options_.out_directory) / "nccl.log",
+                                 std::filesystem::copy_options::overwrite_existing, ignored);
+    std::filesystem::remove(nccl_->log_file, ignored);
+  }
+
   std::shared_ptr<cuda::Runtime> cuda_runtime() const {
     return hooks_.cuda_runtime ? hooks_.cuda_runtime(session_->host()) : cuda::open_runtime(session_->host());
   }
@@ -396,7 +426,10 @@ class Job {
           if (needs_gpus())
             gpu_ = open_gpu(cuda_runtime(), host, places_.local_rank, node->size(), busy_from_text(busy),
                             options_.gpu, options_.deadline.count() / gpu_deadlines_in_one);
-          setup_->gpu = gpu_;
+          if (gpu_) {
+            setup_->gpu = gpu_;
+            prepare_nccl(node->rank());
+          }
         }))
       return failed;
     if (needs_gpus())
@@ -599,8 +632,9 @@ class Job {
   std::shared_ptr<verbs::Setup> setup_;  ///< this rank's port
   std::vector<RankPort> ports_;          ///< of every rank, on every rank
   std::shared_ptr<cuda::Setup> gpu_;     ///< this rank's GPU
-  std::vector<RankGpu> gpus_;            ///< of every rank, on every rank
-  const Platform* platform_{};           ///< of the GPUs, where all are of one
+  std::shared_ptr<collectives::nccl::Settings> nccl_;
+  std::vector<RankGpu> gpus_;   ///< of every rank, on every rank
+  const Platform* platform_{};  ///< of the GPUs, where all are of one
   bool whole_platform_{};
   std::vector<NotTested> not_paired_;
   std::optional<Baseline> baseline_;  ///< rank 0 only
@@ -613,6 +647,7 @@ class Job {
 std::vector<CheckRow> catalogue(const Backends& backends) {
   std::vector<CheckRow> rows = collectives::mpi::catalog();
   for (CheckRow& row : verbs::catalog(backends.verbs)) rows.push_back(std::move(row));
+  for (CheckRow& row : collectives::nccl::catalog(backends.nccl)) rows.push_back(std::move(row));
   return rows;
 }
 

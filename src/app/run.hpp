@@ -7,6 +7,7 @@
 
 #include "app/executor.hpp"
 #include "app/options.hpp"
+#include "collectives/nccl/settings.hpp"
 #include "device/cuda/setup.hpp"
 #include "fabric/verbs/measure/operations.hpp"
 
@@ -21,6 +22,7 @@ int run(const RunOptions& options, const std::vector<std::string>& command, int 
 struct Backends {
   std::shared_ptr<const verbs::Setup> verbs;  ///< this rank's port
   std::shared_ptr<const cuda::Setup> gpu;     ///< this rank's GPU
+  std::shared_ptr<const collectives::nccl::Settings> nccl;
 };
 
 /// Every check of this build, from all rooms.
