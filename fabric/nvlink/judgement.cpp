@@ -52,7 +52,8 @@ std::optional<double> figure_of(const Platform* platform, const char* key, const
 std::optional<int> links_of(const Platform* platform) {
   if (!platform) return std::nullopt;
   if (platform->expected.nvlinks_per_gpu) return platform->expected.nvlinks_per_gpu;
-  if (const auto links = figure_of(platform, "nvlink.links", "datasheet")) return static_cast<int>(*links);
+  for (const char* kind : {"datasheet", "published"})
+    if (const auto links = figure_of(platform, "nvlink.links", kind)) return static_cast<int>(*links);
   return std::nullopt;
 }
 
@@ -62,7 +63,28 @@ bool has_switches(const Host& host, const Platform* platform) {
                      [](const Gpu& gpu) { return links_to_switches(gpu) > 0; });
 }
 
+/// GPUs of one machine can be split into partitions that the switches do not join.
+bool is_one_partition(const Gpu& a, const Gpu& b) {
+  if (!a.fabric || !b.fabric) return true;
+  if (a.fabric->cluster_uuid != b.fabric->cluster_uuid) return false;
+  return !a.fabric->clique_id || !b.fabric->clique_id || a.fabric->clique_id == b.fabric->clique_id;
+}
+
+/// Whether NVML told the state of all links of the GPU, so that what is not up is down.
+bool tells_links(const Gpu& gpu) {
+  return !gpu.nvlinks.empty() && std::all_of(gpu.nvlinks.begin(), gpu.nvlinks.end(),
+                                             [](const NvLink& link) { return link.active.has_value(); });
+}
+
+std::optional<int> links_up(const Host& host, const Gpu& from, const Gpu& to, topology::Path path) {
+  if (!host.given_paths && !(tells_links(from) && tells_links(to))) return std::nullopt;
+  if (path.type == topology::PathType::nvlink) return path.nvlinks;
+  if (path.type == topology::PathType::unknown && host.given_paths) return std::nullopt;
+  return 0;
+}
+
 std::optional<int> links_there(const Host& host, const Gpu& from, const Gpu& to, const Platform* platform) {
+  if (!is_one_partition(from, to)) return 0;
   if (!has_switches(host, platform)) {
     if (from.nvlinks.empty() && to.nvlinks.empty()) return std::nullopt;
     return std::max(listed_links(from, to), listed_links(to, from));
@@ -182,11 +204,7 @@ PairExpectation expect_pair(const Host& host, std::size_t from, std::size_t to, 
   expected.to = name_of(b);
   const topology::Path path = topology::paths_of(host).at(from, to);  // GPUs come first, in the host's order
   expected.path = topology::path_name(path);
-  if (path.type == topology::PathType::nvlink) {
-    expected.links_up = path.nvlinks;
-  } else if (!a.nvlinks.empty() || !b.nvlinks.empty() || host.given_paths) {
-    expected.links_up = 0;
-  }
+  expected.links_up = links_up(host, a, b, path);
   expected.links_there = links_there(host, a, b, platform);
   if (expected.links_up && expected.links_there)
     expected.links_there = std::max(*expected.links_there, *expected.links_up);

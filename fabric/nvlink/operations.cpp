@@ -23,7 +23,7 @@ using cuda::Verifier;
 constexpr std::uint64_t alignment = 16;
 constexpr std::uint64_t least_bytes = std::uint64_t{64} << 10;
 
-/// Far more than a GPU's L2 holds would be needed to leave it; a ring of this size is read line after line.
+/// 8 MiB: the L2 of the GPU that owns it holds them, so that the way there counts and not its HBM.
 constexpr std::uint64_t ring_words = std::uint64_t{1} << 20;
 /// Not in one line of 128 bytes or one after the other; odd, so that the ring meets every word.
 constexpr std::uint64_t ring_stride = 8 * 1024 + 17;
