@@ -152,8 +152,7 @@ CheckRow burn_rate(const SharedSetup& setup, const SharedSettings& shared, const
 
 std::vector<CheckRow> catalog(const std::shared_ptr<const cuda::Setup>& setup,
                               const std::shared_ptr<const Settings>& settings) {
-  const Settings defaults;
-  const Settings& with = settings ? *settings : defaults;
+  const Settings& with = settings_or_default(settings);
   std::vector<CheckRow> rows;
   for (const MemoryRow& one : memory_rows) rows.push_back(memory_rate(one, setup, with));
   for (const HostMemory memory : {HostMemory::near, HostMemory::far})

@@ -231,39 +231,56 @@ Finding unclear_digests(const Votes& votes, const std::string& id) {
   return finding;
 }
 
+/// What the bits of a product depend on: check (and so precision), model, library, algorithm, size.
+using Computed = std::tuple<std::string, std::string, std::string, std::string, double>;
+
+std::map<Computed, Votes> votes_on(std::span<const CheckRecord> checks, const char* digest_name,
+                                   const char* algorithm_name) {
+  std::map<Computed, Votes> groups;
+  for (const CheckRecord& check : checks) {
+    const auto gpu = gpu_of(check);
+    const std::string digest = text_of(check, digest_name);
+    if (!gpu || digest.empty()) continue;
+    auto& voters = groups[{check.id, text_of(check, "gpu_name"), text_of(check, "library"),
+                           text_of(check, algorithm_name), number_of(check, "size").value_or(0.0)}][digest];
+    if (std::find(voters.begin(), voters.end(), *gpu) == voters.end()) voters.push_back(*gpu);
+  }
+  return groups;
+}
+
+std::vector<Finding> findings_of(const std::string& id, const Votes& votes) {
+  if (votes.size() < 2) return {};
+  std::size_t all = 0;
+  auto best = votes.begin();
+  for (auto vote = votes.begin(); vote != votes.end(); ++vote) {
+    all += vote->second.size();
+    if (vote->second.size() > best->second.size()) best = vote;
+  }
+  if (all < 3 || best->second.size() * 2 <= all) return {unclear_digests(votes, id)};
+  std::vector<Finding> findings;
+  for (const auto& [digest, gpus] : votes) {
+    if (digest == best->first) continue;
+    for (const GpuName& gpu : gpus)
+      findings.push_back(wrong_digest(gpu, id, digest, best->first, best->second.size(), all));
+  }
+  return findings;
+}
+
 }  // namespace
 
 std::vector<Finding> differing_digests(std::span<const CheckRecord> checks) {
-  // Model, library, algorithm, size: what the bits depend on. Precision is in the id.
-  std::map<std::tuple<std::string, std::string, std::string, std::string, double>, Votes> groups;
-  for (const CheckRecord& check : checks) {
-    const auto gpu = gpu_of(check);
-    const std::string digest = text_of(check, "digest");
-    if (!gpu || digest.empty()) continue;
-    auto& voters = groups[{check.id, text_of(check, "gpu_name"), text_of(check, "library"),
-                           text_of(check, "algorithm"), number_of(check, "size").value_or(0.0)}][digest];
-    if (std::find(voters.begin(), voters.end(), *gpu) == voters.end()) voters.push_back(*gpu);
-  }
   std::vector<Finding> findings;
-  for (const auto& [group, votes] : groups) {
-    if (votes.size() < 2) continue;
-    const std::string& id = std::get<0>(group);
-    std::size_t all = 0;
-    auto best = votes.begin();
-    for (auto vote = votes.begin(); vote != votes.end(); ++vote) {
-      all += vote->second.size();
-      if (vote->second.size() > best->second.size()) best = vote;
-    }
-    if (all < 3 || best->second.size() * 2 <= all) {
-      findings.push_back(unclear_digests(votes, id));
-      continue;
-    }
-    for (const auto& [digest, gpus] : votes) {
-      if (digest == best->first) continue;
-      for (const GpuName& gpu : gpus)
-        findings.push_back(wrong_digest(gpu, id, digest, best->first, best->second.size(), all));
-    }
-  }
+  // A GPU that is wrong by both is told of once for each check.
+  const auto is_told = [&findings](const Finding& finding) {
+    return std::any_of(findings.begin(), findings.end(), [&](const Finding& one) {
+      return one.component == finding.component && one.explains == finding.explains;
+    });
+  };
+  for (const auto& [digest, algorithm] :
+       {std::pair("common_digest", "common_algorithm"), std::pair("digest", "algorithm")})
+    for (const auto& [computed, votes] : votes_on(checks, digest, algorithm))
+      for (Finding& finding : findings_of(std::get<0>(computed), votes))
+        if (!is_told(finding)) findings.push_back(std::move(finding));
   return findings;
 }
 

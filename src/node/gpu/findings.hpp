@@ -31,7 +31,8 @@ std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks);
 
 /// GPUs of one model that multiplied the same numbers by the same algorithm of the same library and got other
 /// bits: "gpu-wrong-digest" names each GPU that is not with the majority; of two, or without a majority, the
-/// finding says that they differ and accuses none.
+/// finding says that they differ and accuses none. Compared is the result by the library's first choice,
+/// which all equal GPUs have in common, and that by the way that each found fastest.
 std::vector<Finding> differing_digests(std::span<const CheckRecord> checks);
 
 /// All of these.

@@ -44,6 +44,7 @@ class Gemm {
  private:
   void take_memory(std::uint64_t workspace_bytes);
   void choose();
+  void multiply_as_all_do();
   void multiply(std::size_t way);
   std::uint64_t result_bytes() const;
   Mismatch locate(std::uint64_t iteration);
@@ -62,7 +63,9 @@ class Gemm {
   std::vector<std::string> ways_;
   std::size_t way_{};
   double once_us_{};
-  std::optional<std::uint64_t> digest_;  ///< of the first result
+  std::optional<std::uint64_t> digest_;  ///< of the first result by `way_`
+  std::size_t common_way_{};             ///< the library's first choice that works: alike on all equal GPUs
+  std::uint64_t common_digest_{};        ///< of the result by that one
 };
 
 }  // namespace fabricheck::node::gpu

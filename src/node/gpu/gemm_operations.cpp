@@ -10,11 +10,6 @@ namespace {
 
 constexpr std::int64_t look_ns = 100'000'000;
 
-const Settings& settings_of(const SharedSettings& settings) {
-  static const Settings defaults;
-  return settings ? *settings : defaults;
-}
-
 std::unique_ptr<GpuMonitor> open_monitor(const Settings& settings, const cuda::Device& device) {
   return settings.open_monitor ? settings.open_monitor(device.facts().pci_address) : nullptr;
 }
@@ -91,22 +86,14 @@ class Burn final : public GemmOperation {
 
 }  // namespace
 
-std::int64_t burn_interval_ns(const Settings& settings) {
-  return std::clamp<std::int64_t>(settings.burn_ns / 100, 50'000'000, 1'000'000'000);
-}
-
-std::uint64_t burn_samples(const Settings& settings) {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(1, settings.burn_ns / burn_interval_ns(settings)));
-}
-
 std::unique_ptr<TimedOperation> make_gemm(const SharedSetup& setup, const SharedSettings& settings,
                                           const TimedRequest& request, Precision precision) {
-  return std::make_unique<GemmRate>(setup, settings_of(settings), request, precision);
+  return std::make_unique<GemmRate>(setup, settings_or_default(settings), request, precision);
 }
 
 std::unique_ptr<TimedOperation> make_burn(const SharedSetup& setup, const SharedSettings& settings,
                                           const TimedRequest& request, Precision precision) {
-  return std::make_unique<Burn>(setup, settings_of(settings), request, precision);
+  return std::make_unique<Burn>(setup, settings_or_default(settings), request, precision);
 }
 
 }  // namespace fabricheck::node::gpu

@@ -172,23 +172,18 @@ class HostCopy final : public TimedOperation {
   cuda::GraphHandle graph_;
 };
 
-const Settings& settings_of(const SharedSettings& settings) {
-  static const Settings defaults;
-  return settings ? *settings : defaults;
-}
-
 }  // namespace
 
 std::unique_ptr<TimedOperation> make_host_copy(const SharedSetup& setup, const SharedSettings& settings,
                                                const TimedRequest& request, HostDirection direction,
                                                HostMemory memory) {
-  return std::make_unique<HostCopy>(setup, settings_of(settings), request, direction, memory, 1);
+  return std::make_unique<HostCopy>(setup, settings_or_default(settings), request, direction, memory, 1);
 }
 
 std::unique_ptr<TimedOperation> make_host_latency(const SharedSetup& setup, const SharedSettings& settings,
                                                   const TimedRequest& request, HostDirection direction,
                                                   HostMemory memory) {
-  return std::make_unique<HostCopy>(setup, settings_of(settings), request, direction, memory,
+  return std::make_unique<HostCopy>(setup, settings_or_default(settings), request, direction, memory,
                                     copies_per_sample);
 }
 

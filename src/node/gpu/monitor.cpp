@@ -70,6 +70,10 @@ void sum_up_reasons(std::span<const GpuSample> samples, MonitorSummary& summary)
 
 }  // namespace
 
+GpuSample sample_of(const GpuHealth& health) {
+  return {health.sm_clock_MHz, health.power_W, health.temperature_C, health.throttle_reasons};
+}
+
 MonitorSummary summarise(std::span<const GpuSample> samples, std::span<const double> rates) {
   MonitorSummary summary;
   summary.samples = samples.size();

@@ -23,6 +23,9 @@ struct GpuSample {
   std::optional<std::vector<std::string>> throttle_reasons;  ///< words as in GpuHealth::throttle_reasons
 };
 
+/// The part of NVML's answer that counts here.
+GpuSample sample_of(const GpuHealth& health);
+
 /// Tells how one GPU is now. sample() is called between looks at the GPU's work, several times a second, so
 /// it must come back within milliseconds: what asks NVML asks it in another process or thread, and answers
 /// with what it last heard. Nothing: nothing new, or it does not answer.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "core/topology_record.hpp"
 #include "node/gpu/monitor.hpp"
 #include "node/gpu/multiplier.hpp"
 
@@ -19,6 +20,9 @@ struct NumaPlaces {
   std::string far_cpus;  ///< of one NUMA node that is not the GPU's
 };
 
+/// The GPU's NUMA node and the one that is farthest from it by number, of those with CPUs. Pure.
+NumaPlaces numa_places(const Host& host, const std::string& pci_address);
+
 /// Filled after discovery; rows hold a pointer to it and look when they make an operation.
 struct Settings {
   NumaPlaces numa;
@@ -29,6 +33,9 @@ struct Settings {
   OpenMonitor open_monitor;                                             ///< empty: nothing is monitored
   std::function<std::unique_ptr<Multiplier>()> open{&open_multiplier};  ///< another one in tests
 };
+
+/// What `settings` holds, or what a default one would.
+const Settings& settings_or_default(const std::shared_ptr<const Settings>& settings);
 
 /// How long one sample of gpu.burn.rate lasts, and how many of them the burn is.
 std::int64_t burn_interval_ns(const Settings& settings);

@@ -71,5 +71,26 @@ TEST(GpuCatalog, SizesAreTheSettings) {
   }
 }
 
+TEST(NumaOfAGpu, IsItsOwnAndTheFarthestWithCpus) {
+  Host host;
+  host.numa_nodes = {{0, "0-15", 0}, {1, "16-31", 0}, {2, "32-47", 0}, {3, "48-63", 0}, {4, "", 0}};
+  Gpu gpu;
+  gpu.pci_address = "0000:5d:00.0";
+  gpu.numa_node = 1;
+  host.gpus = {gpu};
+  const NumaPlaces places = numa_places(host, "0000:5d:00.0");
+  EXPECT_EQ(places.near_node, 1);
+  EXPECT_EQ(places.near_cpus, "16-31");
+  EXPECT_EQ(places.far_node, 3);
+  EXPECT_EQ(places.far_cpus, "48-63");
+  EXPECT_EQ(numa_places(host, "0000:5e:00.0").near_cpus, "");
+  host.gpus[0].numa_node.reset();
+  EXPECT_EQ(numa_places(host, "0000:5d:00.0").far_cpus, "");
+  host.gpus[0].numa_node = 0;
+  host.numa_nodes.resize(1);
+  EXPECT_EQ(numa_places(host, "0000:5d:00.0").near_cpus, "0-15");
+  EXPECT_EQ(numa_places(host, "0000:5d:00.0").far_cpus, "");
+}
+
 }  // namespace
 }  // namespace fabricheck::node::gpu

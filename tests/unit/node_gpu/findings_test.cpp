@@ -169,6 +169,21 @@ TEST(Digests, OtherAlgorithmsAndModelsAreNotCompared) {
   EXPECT_THAT(differing_digests(checks), IsEmpty());
 }
 
+TEST(Digests, ByTheCommonWayAllAreCompared) {
+  auto checks = digests({"aa", "bb", "cc", "dd"});
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    (*checks[i].path)["algorithm"] = fmt::format("id {}", i);  // each its own
+    (*checks[i].path)["common_algorithm"] = std::string("id 66");
+    (*checks[i].path)["common_digest"] = std::string(i == 3 ? "ee" : "ff");
+  }
+  const auto findings = differing_digests(checks);
+  ASSERT_THAT(findings, SizeIs(1));
+  EXPECT_EQ(findings[0].component.name, "0000:40:00.0");
+  for (CheckRecord& check : checks) (*check.path)["algorithm"] = std::string("id 67");
+  (*checks[1].path)["digest"] = (*checks[2].path)["digest"] = std::string("aa");
+  EXPECT_THAT(differing_digests(checks), SizeIs(1));  // wrong by both, told of once
+}
+
 TEST(GpuFindings, AreAllOfThemTheWorstFirst) {
   auto checks = digests({"aa", "aa", "bb", "aa", "aa"});
   checks[2].value = 500;

@@ -79,6 +79,14 @@ TEST_F(Multiplications, TheFastestWayIsTakenAndOfEqualOnesTheFirst) {
   EXPECT_EQ(measure(Precision::bf16).text("algorithm"), "way 2");
 }
 
+TEST_F(Multiplications, TheFirstWayThatWorksIsDigestedOnAllGpus) {
+  plan_->way_speeds = {0.0, 0.5, 1.0};
+  const TimedRun run = measure(Precision::bf16);
+  EXPECT_EQ(run.text("algorithm"), "way 2");
+  EXPECT_EQ(run.text("common_algorithm"), "way 1");
+  EXPECT_EQ(run.text("common_digest").size(), 16U);
+}
+
 TEST_F(Multiplications, WhereNoWayWorksTheLibrarysWordsAreTheReason) {
   plan_->way_speeds = {0.0};
   const TimedRun run = measure(Precision::bf16);
@@ -88,7 +96,7 @@ TEST_F(Multiplications, WhereNoWayWorksTheLibrarysWordsAreTheReason) {
 
 TEST_F(Multiplications, AWrongBitIsFoundWithItsPlace) {
   plan_->rate_TFLOPs = 1e-3;  // 33 ms each, so an interval is one of them, and each is compared
-  plan_->flip_at = 8;         // after 4 of the choice
+  plan_->flip_at = 8;         // after 5 of the making
   for (const Precision precision : {Precision::bf16, Precision::tf32, Precision::fp8}) {
     plan_->products = 0;
     const TimedRun run = measure(precision, true);
