@@ -166,12 +166,21 @@ class HostDevice final : public cuda::Device {
         }
     });
   }
-  void make_ring(std::byte* at, std::uint64_t count, std::uint64_t, Stream stream) override {
-    put(stream, at, count * 8, hbm_us(count * 8), [] {});
+  void make_ring(std::byte* at, std::uint64_t count, std::uint64_t stride, Stream stream) override {
+    put(stream, at, count * 8, hbm_us(count * 8), [=] {
+      for (std::uint64_t i = 0; i < count; ++i) {
+        const std::uint64_t next = (i + stride) % count;
+        std::memcpy(at + i * sizeof next, &next, sizeof next);
+      }
+    });
   }
-  void chase(const std::byte* ring, std::uint64_t hops, std::byte*, Stream stream) override {
+  void chase(const std::byte* ring, std::uint64_t hops, std::byte* sink, Stream stream) override {
     const double each_us = machine_->owner_of(ring) == gpu_.facts.ordinal ? gpu_.hop_us : 2.0 * gpu_.hop_us;
-    put(stream, nullptr, 0, static_cast<double>(hops) * each_us, [] {});
+    put(stream, sink, sizeof(std::uint64_t), static_cast<double>(hops) * each_us, [=] {
+      std::uint64_t at = 0;
+      for (std::uint64_t i = 0; i < hops; ++i) std::memcpy(&at, ring + at * sizeof at, sizeof at);
+      std::memcpy(sink, &at, sizeof at);
+    });
   }
   void fill(std::byte* to, std::uint64_t bytes, const device::Pattern& pattern, Stream stream) override {
     put(stream, to, bytes, hbm_us(bytes), [=] {

@@ -1,0 +1,63 @@
+#include "fabric/nvlink/catalog.hpp"
+
+#include "fabric/nvlink/operations.hpp"
+
+namespace fabricheck::nvlink {
+namespace {
+
+using SharedSetup = std::shared_ptr<const cuda::Setup>;
+
+CheckRow base(const char* id, const char* title, const char* description, bool quick) {
+  CheckRow row;
+  row.id = id;
+  row.title = title;
+  row.description = description;
+  row.metric = "bandwidth";
+  row.unit = "GB/s";
+  row.better = Better::higher;
+  row.backend = "CUDA";
+  row.unavailable_reason = cuda::missing_runtime();
+  row.scopes = {Scope::gpu_pair};
+  row.in_quick = quick;
+  return row;
+}
+
+CheckRow copies(CheckRow row, const SharedSetup& setup, PairUse use) {
+  const bool both = use == PairUse::both_ways;
+  row.sizes = {pair_bytes};
+  row.both_orders = !both;
+  row.rate_times_us = [times = both ? 2.0 : 1.0](std::uint64_t bytes) {
+    return times * static_cast<double>(bytes) / 1e3;
+  };
+  row.make_timed = [setup, use](const TimedRequest& request) { return make_pair_copy(setup, request, use); };
+  return row;
+}
+
+CheckRow latency(const SharedSetup& setup) {
+  CheckRow row =
+      base("nvlink.pair.latency", "GPU to GPU read latency",
+           "one thread of a GPU reads another GPU's memory, each read waiting for the one before", false);
+  row.metric = "latency";
+  row.unit = "us";
+  row.better = Better::lower;
+  row.both_orders = true;
+  row.make_timed = [setup](const TimedRequest& request) { return make_pair_latency(setup, request); };
+  return row;
+}
+
+}  // namespace
+
+std::vector<CheckRow> catalog(const std::shared_ptr<const cuda::Setup>& setup) {
+  return {copies(base("nvlink.pair.bandwidth", "GPU to GPU bandwidth",
+                      "copies from one GPU to another of its node, by a copy engine", true),
+                 setup, PairUse::copy_engine),
+          copies(base("nvlink.pair.bidirectional", "GPU to GPU bidirectional bandwidth",
+                      "copies between two GPUs of a node in both directions at once, the sum of both", false),
+                 setup, PairUse::both_ways),
+          copies(base("nvlink.pair.kernel", "GPU to GPU bandwidth by a kernel",
+                      "a kernel of one GPU writes another GPU's memory, as collectives do", false),
+                 setup, PairUse::kernel),
+          latency(setup)};
+}
+
+}  // namespace fabricheck::nvlink

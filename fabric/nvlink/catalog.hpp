@@ -1,0 +1,19 @@
+// The checks between two GPUs of one node.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/check.hpp"
+#include "device/cuda/setup.hpp"
+
+namespace fabricheck::nvlink {
+
+/// Bytes of one copy by default.
+inline constexpr std::uint64_t pair_bytes = std::uint64_t{64} << 20;
+
+/// `setup` is what this rank measures with; without it the rows can be listed and planned.
+std::vector<CheckRow> catalog(const std::shared_ptr<const cuda::Setup>& setup = nullptr);
+
+}  // namespace fabricheck::nvlink
