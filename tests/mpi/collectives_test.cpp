@@ -241,6 +241,14 @@ TEST(MpiCollectives, SizesThatACollectiveCannotHaveAreRefused) {
                                                    std::to_string(4 * ranks()) + " B");
 }
 
+TEST(MpiCollectives, TypesAndReductionsOfGpusAreRefused) {
+  const CheckRow row = row_of("mpi.allreduce.latency");
+  EXPECT_EQ(refusal(row, request(64, {DataType::bfloat16, Reduction::sum, false})), "MPI has no bfloat16");
+  EXPECT_EQ(refusal(row, request(64, {DataType::float8e4m3, Reduction::sum, false})),
+            "MPI has no float8e4m3");
+  EXPECT_EQ(refusal(row, request(64, {DataType::float32, Reduction::avg, false})), "MPI has no avg");
+}
+
 TEST(MpiCollectives, MoreMemoryThanIsLeftIsRefused) {
   OperationRequest wanted = request(std::uint64_t{128} << 20U);
   wanted.memory_limit_bytes = std::uint64_t{100} << 20U;
