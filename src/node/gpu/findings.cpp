@@ -133,6 +133,7 @@ std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks) {
     std::vector<Finding> odd_ones;
     for (const auto& [gpu, figures] : gpus) {
       std::vector<double> peers;
+      peers.reserve(gpus.size());
       for (const auto& [other, of_other] : gpus)
         if (other != gpu) peers.push_back(median(of_other.values));
       if (peers.size() < odd_peers) break;
@@ -210,10 +211,7 @@ Finding wrong_digest(const GpuName& gpu, const std::string& id, const std::strin
 }
 
 Finding unclear_digests(const Votes& votes, const std::string& id) {
-  std::vector<std::string> parts;
   Finding finding;
-  for (const auto& [digest, gpus] : votes)
-    for (const GpuName& gpu : gpus) parts.push_back(fmt::format("{}: {}", words(gpu), digest));
   finding.slug = "gpu-wrong-digest";
   finding.severity = Severity::fatal;
   finding.component = {"cluster", "GPUs", ""};
@@ -222,7 +220,9 @@ Finding unclear_digests(const Votes& votes, const std::string& id) {
       "majority "
       "that says which of them is wrong",
       id);
-  for (std::string& part : parts) finding.evidence.push_back({"", 0, std::move(part)});
+  for (const auto& [digest, gpus] : votes)
+    for (const GpuName& gpu : gpus)
+      finding.evidence.push_back({"", 0, fmt::format("{}: {}", words(gpu), digest)});
   finding.advice =
       "Run this with more GPUs, or the vendor's diagnosis on each of these, to tell which is wrong.";
   finding.confirm = "dcgmi diag -r 3";
