@@ -173,13 +173,21 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
   record.parameters["ranks"] = static_cast<std::int64_t>(ranks.size());
   record.parameters["nodes"] = nodes;
   record.parameters["ranks_per_node"] = (static_cast<std::int64_t>(ranks.size()) + nodes - 1) / nodes;
-  if (!check.pairs.empty()) {
+  if (!check.pairs.empty() && check.scope != Scope::gpu_pair) {
     const plan::Pair& pair = check.pairs[group];
     if (pair.from_rail && pair.from_rail == pair.to_rail) {
       record.parameters["rail"] = static_cast<std::int64_t>(*pair.from_rail);
     } else if (pair.from_rail && pair.to_rail) {
       record.parameters["from_rail"] = static_cast<std::int64_t>(*pair.from_rail);
       record.parameters["to_rail"] = static_cast<std::int64_t>(*pair.to_rail);
+    }
+  }
+  if (!check.gpus.empty()) {
+    const std::vector<int>& gpus = check.gpus[group];
+    if (gpus.size() == 1) record.parameters["gpu"] = static_cast<std::int64_t>(gpus.front());
+    if (gpus.size() == 2) {
+      record.parameters["from_gpu"] = static_cast<std::int64_t>(gpus.front());
+      record.parameters["to_gpu"] = static_cast<std::int64_t>(gpus.back());
     }
   }
   if (!check.mode.empty()) {

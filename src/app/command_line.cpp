@@ -15,6 +15,7 @@
 
 #include "app/choice_words.hpp"
 #include "app/command_table.hpp"
+#include "app/gpu_options.hpp"
 #include "app/host_list.hpp"
 #include "config/quoted.hpp"
 #include "core/error.hpp"
@@ -395,10 +396,12 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.skip = globs_of(parsed, "skip", known);
   if (!run.skip.empty()) refuse_empty_selection(run, known);
   run.sizes = sizes_of(parsed);
-  run.types = names_of(parsed, "types", all_types, type_name);
-  run.reductions = names_of(parsed, "reductions", all_reductions, reduction_name);
+  run.types = names_of(parsed, "types", known_types, type_name);
+  run.reductions = names_of(parsed, "reductions", known_reductions, reduction_name);
   run.in_place = choice_of(parsed, "in-place", in_place_words);
   run.verbs = verbs_of(parsed);
+  run.gpu = gpu_options([&](const std::string& name) { return parsed.value(name); },
+                        [&](const std::string& name) { return parsed.has(name); });
   run.verify_repeat = iterations_of(parsed, "verify-repeat");
   run.targets_file = text_of(parsed, "targets", "");
   run.topology = sources_of(parsed);

@@ -30,7 +30,7 @@ constexpr auto pairs_choices = words_of(pairs_words);
 constexpr auto in_place_choices = words_of(in_place_words);
 constexpr auto list_subject_choices = words_of(list_subject_words);
 
-constexpr std::array<OptionRow, 29> run_options{{
+constexpr std::array<OptionRow, 35> run_options{{
     {"suite", 0, "NAME", "", false, Names::nothing, suite_choices},
     {"budget", 0, "DURATION",
      "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
@@ -41,8 +41,12 @@ constexpr std::array<OptionRow, 29> run_options{{
     {"skip", 0, "GLOB", "leave out the checks whose id matches; may be repeated", true, Names::check},
     {"sizes", 0, "LIST",
      "message sizes instead of each check's own, such as 8,64KiB,1MiB; each at most 64GiB", false},
-    {"types", 0, "LIST", "element types of collectives: float32 (default), float64, int32, int64", false},
-    {"reductions", 0, "LIST", "reductions of collectives: sum (default), max, min, prod", false},
+    {"types", 0, "LIST",
+     "element types of collectives: float32 (default), float64, int32, int64, and NCCL's bfloat16, float16, "
+     "float8e4m3, float8e5m2",
+     false},
+    {"reductions", 0, "LIST", "reductions of collectives: sum (default), max, min, prod, and NCCL's avg",
+     false},
     {"in-place", 0, "MODE", "whether collectives work with MPI_IN_PLACE, where that means something", false,
      Names::nothing, in_place_choices},
     {"verify-repeat", 0, "N",
@@ -54,6 +58,16 @@ constexpr std::array<OptionRow, 29> run_options{{
      "other",
      false, Names::nothing, pairs_choices},
     {"loopback", 0, "", "join the ranks of each host instead: tests its NICs and no network", false},
+    {"nccl", 0, "FILE", "the NCCL library to use, such as the job's own libnccl.so.2", false, Names::file},
+    {"gpu-memory", 0, "SIZE",
+     "the most GPU memory to allocate, such as 16GiB, or a share of what is free (default 80%)", false},
+    {"share-gpus", 0, "",
+     "let several ranks drive one GPU: to try things out, nothing on GPUs is judged then", false},
+    {"cuda-graph", 0, "", "capture NCCL's operations in a CUDA graph and launch that", false},
+    {"register-buffers", 0, "", "register the buffers of collectives with NCCL (2.19 and later)", false},
+    {"burn", 0, "DURATION",
+     "multiply matrices on every GPU for so long, 1s to 30 days, and watch clocks, power and throttling",
+     false},
     {"targets", 0, "FILE", "targets in TOML; they override the built-in ones", false, Names::file},
     {"expect", 0, "FILE", expect_help, false, Names::file},
     {"platform", 0, "NAME", platform_help, false, Names::platform},

@@ -33,8 +33,8 @@ GatePolicy policy_of(const plan::PlannedCheck& check, const plan::TestPlan& plan
 
 }  // namespace
 
-Executor::Executor(ExecutorWorld world, const plan::TestPlan& plan, std::vector<Target> targets)
-    : world_(std::move(world)), plan_(plan), targets_(std::move(targets)), ongoing_(plan.checks.size()) {}
+Executor::Executor(ExecutorWorld world, const plan::TestPlan& plan)
+    : world_(std::move(world)), plan_(plan), ongoing_(plan.checks.size()) {}
 
 void Executor::run() {
   if (world_.log)
@@ -109,9 +109,10 @@ void Executor::announce(std::size_t index) {
 }
 
 Executor::Party& Executor::party_of(const plan::PlannedCheck& check) {
-  const auto known = parties_.find(check.groups);
+  const std::pair key{plan::votes_alone(check), check.groups};
+  const auto known = parties_.find(key);
   if (known != parties_.end()) return known->second;
-  return parties_.emplace(check.groups, new_party(check)).first->second;
+  return parties_.emplace(key, new_party(check)).first->second;
 }
 
 Executor::Party Executor::new_party(const plan::PlannedCheck& check) {
@@ -125,7 +126,7 @@ Executor::Party Executor::new_party(const plan::PlannedCheck& check) {
     position = static_cast<int>(here - ranks.begin());
   }
   party.index = mine;
-  if (!check.pairs.empty()) {
+  if (plan::votes_alone(check)) {
     party.group = world_.world->split(mine, position);
     return party;
   }
@@ -242,22 +243,19 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
     records.push_back(record);
   };
   if (check.show) {
-    add(*check.row, check.pairs.empty() ? ongoing.target : check.pair_targets[index]);
+    add(*check.row, check.group_targets.empty() ? ongoing.target : check.group_targets[index]);
     if (check.against_model && !ongoing.target)
       records.back().reason = "its groups were not measured, so there is no model to hold it against";
   }
-  for (const CheckRow* row : check.derived) {
-    const Target* found =
-        check.sweep ? nullptr : find_target(targets_, row->id, check.bytes, check.ranks_per_node);
-    add(*row, found ? std::optional<Target>(*found) : std::nullopt);
-  }
+  for (std::size_t i = 0; i < check.derived.size(); ++i)
+    add(*check.derived[i], i < check.derived_targets.size() ? check.derived_targets[i] : std::nullopt);
   return records;
 }
 
 std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
                                            const Sample& sample, const std::vector<double>& compute_us) {
   const bool repeated = check.repeats > 1;
-  const bool is_gate = plan::is_judged(check, targets_);
+  const bool is_gate = plan::is_judged(check);
   const bool first = ongoing.repeats_done == 0;
   const auto share = [&](std::uint64_t whole) {
     const auto over = static_cast<std::uint64_t>(is_gate ? min_repeats : check.repeats);
@@ -335,14 +333,13 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
 
 std::vector<CheckRecord> Executor::stopped_records(const plan::PlannedCheck& check, int group,
                                                    const SamplingResult& result) const {
-  // The vote stopped all groups together; the one that has the culprit is told what it did. A pair votes
-  // alone.
+  // The vote stopped all groups together; the one that has the culprit is told what it did.
   const std::vector<int>& ranks = check.groups[static_cast<std::size_t>(group)];
   std::vector<int> everyone;
   for (const std::vector<int>& others : check.groups)
     everyone.insert(everyone.end(), others.begin(), others.end());
   std::sort(everyone.begin(), everyone.end());
-  if (!check.pairs.empty()) everyone = ranks;
+  if (plan::votes_alone(check)) everyone = ranks;
   const int culprit = everyone[static_cast<std::size_t>(std::max(0, result.culprit))];
   const bool here = std::find(ranks.begin(), ranks.end(), culprit) != ranks.end();
   CheckRecord record = blank_record(check, static_cast<std::size_t>(group), world_.rank_hosts);
@@ -376,7 +373,7 @@ void Executor::visit(std::size_t index) {
   }
   const bool was_broken = ongoing.broken;
   std::vector<CheckRecord> records =
-      check.pairs.empty() ? repeat(check, ongoing, party) : repeat_pair(check, ongoing, party);
+      plan::votes_alone(check) ? repeat_timed(check, ongoing, party) : repeat(check, ongoing, party);
   ++ongoing.repeats_done;
   world_.progress->idle.store(true);
   world_.world->idle_barrier();
@@ -388,8 +385,8 @@ void Executor::visit(std::size_t index) {
                               breaks ? 1.0 : 0.0};
   world_.world->allreduce(state, ReduceOp::max);
   const bool open = state[0] > 0.0;
-  // One broken group ends the check, but a broken pair only its own measurement.
-  const bool broken = check.pairs.empty() ? state[1] > 0.0 : state[2] == 0.0;
+  // One broken group ends the check, but one that votes alone only its own measurement.
+  const bool broken = plan::votes_alone(check) ? state[2] == 0.0 : state[1] > 0.0;
   // Rank 0 says whether to come back, and whether the records are wanted: a large cluster has thousands of
   // them.
   std::array<double, 3> order{};
@@ -446,8 +443,8 @@ std::vector<CheckRecord> Executor::repeat(const plan::PlannedCheck& check, Ongoi
       ongoing.compute_us);
 }
 
-std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, Ongoing& ongoing,
-                                               Party& party) {
+std::vector<CheckRecord> Executor::repeat_timed(const plan::PlannedCheck& check, Ongoing& ongoing,
+                                                Party& party) {
   if (!party.group || ongoing.broken) return {};
   std::unique_ptr<TimedOperation> operation;
   const auto failed = control::together(
@@ -455,13 +452,17 @@ std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, 
       [&] {
         TimedRequest request;
         request.group = party.group.get();
+        request.world_ranks = check.groups[static_cast<std::size_t>(party.index)];
         request.clock = world_.clock;
         request.bytes = check.bytes;
+        request.variant = check.variant;
         request.memory_limit_bytes = memory_share();
         request.world_rank = world_.world->rank();
         request.host = world_.host;
         request.yield = world_.yield;
         operation = check.row->make_timed(request);
+        if (world_.hooks->wrap_timed)
+          operation = world_.hooks->wrap_timed(std::move(operation), check.row->id, request.world_rank);
       },
       world_.world->rank());
   const bool root = party.group->rank() == 0;
@@ -470,11 +471,14 @@ std::vector<CheckRecord> Executor::repeat_pair(const plan::PlannedCheck& check, 
     ongoing.broken = true;
     if (root) records.push_back(failed_record(check, static_cast<std::size_t>(party.index), *failed));
   } else {
-    if (root) ongoing.path = operation->path();
+    if (ongoing.repeats_done == 0) ongoing.target = target_for(check);
     records = measure(
         check, ongoing, party,
         [&](const SamplingPlan& plan, const SamplingWorld& world, const EnoughSamples& enough) {
-          return run_timed_sampler(*operation, plan, world, enough);
+          SamplingResult result = run_timed_sampler(*operation, plan, world, enough);
+          // Afterwards: what a library did is known only then.
+          if (root) ongoing.path = operation->path();
+          return result;
         },
         ongoing.compute_us);
   }
@@ -502,7 +506,7 @@ std::vector<CheckRecord> Executor::gathered(const std::vector<CheckRecord>& mine
   return all;
 }
 
-bool Executor::is_judged(std::size_t index) const { return plan::is_judged(plan_.checks[index], targets_); }
+bool Executor::is_judged(std::size_t index) const { return plan::is_judged(plan_.checks[index]); }
 
 bool Executor::is_computed_for(const std::string& id) const {
   return std::any_of(plan_.checks.begin(), plan_.checks.end(),

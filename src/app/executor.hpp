@@ -15,20 +15,25 @@
 #include "core/clock.hpp"
 #include "core/communicator.hpp"
 #include "core/judge.hpp"
-#include "core/timed_sampler.hpp"
 #include "core/progress.hpp"
 #include "core/sampler.hpp"
+#include "core/timed_sampler.hpp"
+#include "device/cuda/device.hpp"
 #include "plan/plan.hpp"
 #include "report/progress.hpp"
 
 namespace fabricheck::app {
 
-/// Seams for tests: a wrapper around every operation, another clock.
+/// Seams for tests: a wrapper around every operation, another clock, other GPUs.
 struct Hooks {
   std::function<std::unique_ptr<Operation>(std::unique_ptr<Operation>, const std::string& check_id,
                                            int world_rank)>
       wrap;
+  std::function<std::unique_ptr<TimedOperation>(std::unique_ptr<TimedOperation>, const std::string& check_id,
+                                                int world_rank)>
+      wrap_timed;
   const Clock* clock{};
+  std::function<std::unique_ptr<cuda::Runtime>(const std::string& host)> cuda_runtime;
 };
 
 struct ExecutorWorld {
@@ -48,7 +53,7 @@ struct ExecutorWorld {
 
 class Executor {
  public:
-  Executor(ExecutorWorld world, const plan::TestPlan& plan, std::vector<Target> targets);
+  Executor(ExecutorWorld world, const plan::TestPlan& plan);
   /// Throws OutOfStep when the ranks cannot be kept together any longer.
   void run();
 
@@ -56,9 +61,9 @@ class Executor {
   /// The communicators of one set of groups; made once, for groups come again with every size.
   struct Party {
     std::unique_ptr<Communicator>
-        everyone;                         ///< all groups, which vote together; nullptr of pairs, which do not
+        everyone;                         ///< all groups, which vote together; nullptr where each votes alone
     std::unique_ptr<Communicator> group;  ///< nullptr on ranks that do not take part
-    std::unique_ptr<control::HierarchicalClock> clock;  ///< nullptr of pairs, which need none
+    std::unique_ptr<control::HierarchicalClock> clock;  ///< nullptr of what times itself
     int index{};                                        ///< of this rank's group
   };
   /// A check between its first repeat and its verdict.
@@ -73,7 +78,7 @@ class Executor {
     std::vector<double> compute_us;  ///< by group; see computing_times()
     std::optional<Target> target;
     std::vector<CheckRecord> decided;       ///< at the root of a group: what has its verdict keeps it
-    std::map<std::string, Parameter> path;  ///< at the root of a pair
+    std::map<std::string, Parameter> path;  ///< at the root of what times itself
   };
   using Sample =
       std::function<SamplingResult(const SamplingPlan&, const SamplingWorld&, const EnoughSamples&)>;
@@ -87,9 +92,10 @@ class Executor {
                                             const std::vector<double>& compute_us);
   /// Per group, what an operation computes meanwhile: the time that its counterpart took. Collective.
   std::vector<double> computing_times(const plan::PlannedCheck& check);
-  /// One repeat. Where not everybody can make the operation, nobody measures; of pairs, both.
+  /// One repeat. Where not everybody can make the operation, nobody measures; of what times itself, nobody
+  /// of that group.
   std::vector<CheckRecord> repeat(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party);
-  std::vector<CheckRecord> repeat_pair(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party);
+  std::vector<CheckRecord> repeat_timed(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party);
   std::vector<CheckRecord> measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
                                    const Sample& sample, const std::vector<double>& compute_us);
   std::uint64_t memory_share() const;
@@ -109,13 +115,12 @@ class Executor {
 
   ExecutorWorld world_;
   const plan::TestPlan& plan_;
-  std::vector<Target> targets_;
   std::vector<std::string> words_;         ///< rank 0: what each check of the plan is called
   std::uint64_t memory_left_{};            ///< bytes of this host, before the check that now begins took any
   std::int64_t excused_ns_{};              ///< rank 0: time that has no budget
   std::int64_t begun_ns_{}, budget_ns_{};  ///< of all checks
   std::vector<Ongoing> ongoing_;           ///< by index of the plan
-  std::map<std::vector<std::vector<int>>, Party> parties_;
+  std::map<std::pair<bool, std::vector<std::vector<int>>>, Party> parties_;  ///< by whether each votes alone
   std::map<std::string, std::vector<double>>
       alphas_us_;                              ///< rank 0: per check id, median / rounds of each group
   double verification_us_{}, measuring_us_{};  ///< rank 0: time beside and in the measuring

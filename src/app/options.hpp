@@ -42,6 +42,17 @@ struct LinkOptions {
   std::optional<int> service_level;  ///< unset: NCCL_IB_SL's
 };
 
+/// What runs on GPUs.
+struct GpuOptions {
+  std::string nccl_library;         ///< empty: the one that the dynamic linker finds
+  int memory_percent{80};           ///< of what is free on a GPU, at most so much is allocated
+  std::uint64_t memory_bytes{};     ///< in place of it; 0: not given
+  bool share{};                     ///< several ranks may drive one GPU; nothing is judged then
+  bool cuda_graph{};                ///< NCCL's operations are captured once and launched
+  bool register_buffers{};          ///< with NCCL, where it can
+  std::chrono::nanoseconds burn{};  ///< a matrix multiplication on every GPU for so long; 0: none
+};
+
 struct RunOptions {
   Suite suite{Suite::quick};
   std::chrono::nanoseconds budget{};  ///< for all checks together; default by suite
@@ -58,6 +69,7 @@ struct RunOptions {
   std::string out_directory{"fabricheck-results"};
   ProgressMode progress{ProgressMode::automatic};
   VerbsOptions verbs;
+  GpuOptions gpu;
   bool allow_subset{};
   bool bind_numa{};  ///< set by `launch`: each rank binds itself to the NUMA node of its GPU
   std::chrono::nanoseconds deadline{};  ///< a check in which nothing moves for so long is given up

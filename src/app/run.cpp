@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -17,6 +18,7 @@
 #include "app/compare.hpp"
 #include "app/counter_watch.hpp"
 #include "app/fits.hpp"
+#include "app/gpu_world.hpp"
 #include "app/host_exchange.hpp"
 #include "app/incident.hpp"
 #include "app/job_network.hpp"
@@ -30,17 +32,21 @@
 #include "app/verbs_world.hpp"
 #include "app/world_check.hpp"
 #include "collectives/mpi/catalog.hpp"
+#include "collectives/nccl/catalog.hpp"
+#include "config/platform_file.hpp"
 #include "config/targets_file.hpp"
 #include "control/agreement.hpp"
 #include "control/deadline_guard.hpp"
 #include "control/mpi_session.hpp"
 #include "control/watchdog.hpp"
 #include "core/error.hpp"
+#include "core/glob.hpp"
 #include "core/sampler.hpp"
 #include "core/units.hpp"
 #include "fabric/verbs/measure/catalog.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
+#include "topology/judge/judge.hpp"
 #include "topology/model/cpu_list.hpp"
 #include "topology/probe/probe.hpp"
 
@@ -54,6 +60,9 @@ constexpr double init_deadline_s = 120.0;
 constexpr std::size_t max_targets_bytes = std::size_t{4} << 20;
 constexpr double finish_deadline_s = 30.0;
 constexpr std::chrono::seconds log_patience{5};
+/// Work on a GPU is given up well before the watchdog calls its rank hung, so that the run goes on.
+constexpr int gpu_deadlines_in_one = 3;
+constexpr std::int64_t nccl_end_ns = 5'000'000'000;
 
 std::optional<std::string> environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -189,6 +198,8 @@ class Job {
     if (watchdog_) watchdog_->goodbye();
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
+      collectives::nccl::release_communicators(*clock_, nccl_end_ns);
+      keep_nccl_log();
       collectives::mpi::release_communicators();
       session_->finish();
     }
@@ -225,7 +236,7 @@ class Job {
 
     progress_.enter_phase();
     const double overhead_ns = sampling_overhead_p50_ns(*clock_);
-    const std::vector<CheckRow> rows = catalogue(setup_);
+    const std::vector<CheckRow> rows = catalogue({setup_, gpu_, nccl_});
     plan::Request request;
     request.budget_ns = options_.budget.count();
     request.only = options_.only;
@@ -239,6 +250,11 @@ class Job {
     request.all_variants = options_.suite == Suite::acceptance || options_.suite == Suite::full;
     request.targets = targets_;
     not_paired_ = plan_pairs(ports_, places_.topology, options_.verbs, options_.suite, request);
+    if (needs_gpus()) {
+      const auto left_out = plan_gpus(gpus_, places_.topology, platform_, whole_platform_,
+                                      environment("NCCL_NVLS_ENABLE").value_or("1") != "0", rows, request);
+      not_paired_.insert(not_paired_.end(), left_out.begin(), left_out.end());
+    }
     const plan::TestPlan plan = plan::make_plan(places_.topology, rows, request);
     if (const auto failed = together(*world_, session_->host(), [&] {
           if (rank_ == 0) open_log(plan, overhead_ns);
@@ -299,7 +315,7 @@ class Job {
           for (const HostEntry& host : places_.topology.hosts) {
             const std::size_t gpus =
                 usable_gpus(places_.topology.kinds[static_cast<std::size_t>(host.kind)]).size();
-            if (gpus > 0) facts.gpus_on_host[host.name] = static_cast<int>(gpus);
+            if (gpus > 0 && !options_.gpu.share) facts.gpus_on_host[host.name] = static_cast<int>(gpus);
           }
           if (const auto wrong = wrong_world(launcher_, facts, options_.allow_subset))
             throw UsageError(*wrong);
@@ -307,7 +323,62 @@ class Job {
           judge_what_was_found();
         }))
       return failed;
+    tell_platform();
     return bind();
+  }
+
+  /// Rank 0 knows what the hosts are; the platforms themselves are in every rank's program.
+  void tell_platform() {
+    std::string told;
+    if (rank_ == 0) {
+      const topology::PlatformOfGpus found =
+          topology::platform_of_gpus(places_.topology, config::built_in_platforms(),
+                                     options_.topology.platform == "auto" ? "" : options_.topology.platform);
+      if (found.platform) told = (found.whole ? "+" : "-") + found.platform->name;
+    }
+    told = broadcast_string(*world_, told, 0);
+    if (told.empty()) return;
+    whole_platform_ = told.front() == '+';
+    for (const Platform& one : config::built_in_platforms())
+      if (one.name == told.substr(1)) platform_ = &one;
+  }
+
+  /// Whether any check that was asked for runs on a GPU and could in this build.
+  bool needs_gpus() const {
+    const std::vector<CheckRow> rows = catalogue();
+    return std::any_of(rows.begin(), rows.end(), [&](const CheckRow& row) {
+      return row.needs_gpu && row.unavailable_reason.empty() &&
+             is_selected(row.id, options_.only, options_.skip);
+    });
+  }
+
+  /// Before NCCL is opened: it reads these variables once.
+  void prepare_nccl(int local_rank) {
+    auto settings = std::make_shared<collectives::nccl::Settings>();
+    settings->library = options_.gpu.nccl_library;
+    settings->cuda_graph = options_.gpu.cuda_graph;
+    settings->register_buffers = options_.gpu.register_buffers;
+    settings->gpu = gpu_;
+    settings->log_file = collectives::nccl::capture_log(std::filesystem::temp_directory_path().string(),
+                                                        session_->host(), options_.gpu.cuda_graph);
+    // NCCL refuses two ranks of one host on one GPU; as ranks of different hosts they talk over sockets.
+    if (gpu_->ranks_per_gpu > 1)
+      ::setenv("NCCL_HOSTID", fmt::format("{}-{}", session_->host(), local_rank).c_str(), 0);
+    nccl_ = std::move(settings);
+  }
+
+  /// What NCCL said on rank 0 stays beside the result.
+  void keep_nccl_log() {
+    if (!nccl_ || nccl_->log_file.empty()) return;
+    std::error_code ignored;
+    if (rank_ == 0)
+      std::filesystem::copy_file(nccl_->log_file, std::filesystem::path(options_.out_directory) / "nccl.log",
+                                 std::filesystem::copy_options::overwrite_existing, ignored);
+    std::filesystem::remove(nccl_->log_file, ignored);
+  }
+
+  std::shared_ptr<cuda::Runtime> cuda_runtime() const {
+    return hooks_.cuda_runtime ? hooks_.cuda_runtime(session_->host()) : cuda::open_runtime(session_->host());
   }
 
   /// Rank 0: nothing is measured before the files that say what should be there are read.
@@ -322,7 +393,7 @@ class Job {
   std::optional<AgreedError> bind() {
     const std::unique_ptr<Communicator> node =
         world_->split(places_.topology.ranks[static_cast<std::size_t>(rank_)].host, rank_);
-    std::string text, nics;
+    std::string text, nics, busy;
     if (auto failed = together(*world_, session_->host(), [&] {
           if (!places_.leader) return;
           Host brief;
@@ -332,24 +403,38 @@ class Job {
           for (const std::size_t index : usable_gpus(*probed_)) brief.gpus.push_back(probed_->gpus[index]);
           text = report::host_to_json(brief);
           nics = chosen_nics(*probed_, node->size(), options_.links);
+          // Before any rank of this job opens one.
+          if (needs_gpus()) busy = busy_to_text(busy_gpus("/"));
         }))
       return failed;
+    busy = broadcast_string(*node, busy, 0);
     text = broadcast_string(*node, text, 0);
     nics = broadcast_string(*node, nics, 0);
     std::string mine;
     if (auto failed = together(*world_, session_->host(), [&] {
           const Host host = report::host_from_json(text, "the host's description");
           std::optional<int> gpu;
-          if (static_cast<std::size_t>(places_.local_rank) < host.gpus.size())
-            gpu = host.gpus[static_cast<std::size_t>(places_.local_rank)].index;
+          const std::size_t local = static_cast<std::size_t>(places_.local_rank);
+          if (local < host.gpus.size()) gpu = host.gpus[local].index;
+          if (options_.gpu.share && !host.gpus.empty()) gpu = host.gpus[local % host.gpus.size()].index;
           if (options_.bind_numa) gpu = bind_near_gpu(host, places_.local_rank, node->size());
           RankPort port;
           setup_ = std::make_shared<verbs::Setup>(
               open_port(line_of(nics, places_.local_rank), host, options_, environment, port));
           mine = (gpu ? std::to_string(*gpu) : std::string("-")) + ' ' + topology::allowed_cpus() + '\n' +
                  rank_port_to_text(port);
+          if (needs_gpus())
+            gpu_ = open_gpu(cuda_runtime(), host, places_.local_rank, node->size(), busy_from_text(busy),
+                            options_.gpu, options_.deadline.count() / gpu_deadlines_in_one);
+          if (gpu_) {
+            setup_->gpu = gpu_;
+            prepare_nccl(node->rank());
+          }
         }))
       return failed;
+    if (needs_gpus())
+      for (const std::string& one : allgather_strings(*world_, rank_gpu_to_text(rank_gpu_of(*gpu_))))
+        gpus_.push_back(rank_gpu_from_text(one));
     const std::vector<std::string> all = allgather_strings(*world_, mine);
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
       RankPlace& place = places_.topology.ranks[rank];
@@ -434,12 +519,6 @@ class Job {
   }
 
   void note_what_this_version_lacks() {
-    int gpus = 0;
-    for (const Host& host : places_.topology.kinds) gpus += static_cast<int>(host.gpus.size());
-    const bool none_gpu = gpus == 0;
-    log_->add(NotTested{
-        "gpu", none_gpu ? "no GPU was found: NVLink, HBM, matrix rate and NCCL have nothing to run on"
-                        : "this version finds GPUs and binds ranks to them, and does not measure them yet"});
     log_->add(NotTested{"storage", "this version does not measure NVMe yet"});
   }
 
@@ -479,7 +558,7 @@ class Job {
         log_->set_overhead("start_to_first_sample_s",
                            static_cast<double>(clock_->now_ns() - begun_ns_) / 1e9);
     };
-    Executor(std::move(world), plan, targets_).run();
+    Executor(std::move(world), plan).run();
     progress_.enter_phase();
   }
 
@@ -552,6 +631,11 @@ class Job {
   std::vector<Target> targets_;
   std::shared_ptr<verbs::Setup> setup_;  ///< this rank's port
   std::vector<RankPort> ports_;          ///< of every rank, on every rank
+  std::shared_ptr<cuda::Setup> gpu_;     ///< this rank's GPU
+  std::shared_ptr<collectives::nccl::Settings> nccl_;
+  std::vector<RankGpu> gpus_;   ///< of every rank, on every rank
+  const Platform* platform_{};  ///< of the GPUs, where all are of one
+  bool whole_platform_{};
   std::vector<NotTested> not_paired_;
   std::optional<Baseline> baseline_;  ///< rank 0 only
   std::unique_ptr<RunLog> log_;
@@ -560,9 +644,10 @@ class Job {
 
 }  // namespace
 
-std::vector<CheckRow> catalogue(const std::shared_ptr<const verbs::Setup>& setup) {
+std::vector<CheckRow> catalogue(const Backends& backends) {
   std::vector<CheckRow> rows = collectives::mpi::catalog();
-  for (CheckRow& row : verbs::catalog(setup)) rows.push_back(std::move(row));
+  for (CheckRow& row : verbs::catalog(backends.verbs)) rows.push_back(std::move(row));
+  for (CheckRow& row : collectives::nccl::catalog(backends.nccl)) rows.push_back(std::move(row));
   return rows;
 }
 

@@ -7,6 +7,8 @@
 
 #include "app/executor.hpp"
 #include "app/options.hpp"
+#include "collectives/nccl/settings.hpp"
+#include "device/cuda/setup.hpp"
 #include "fabric/verbs/measure/operations.hpp"
 
 namespace fabricheck::app {
@@ -16,7 +18,14 @@ namespace fabricheck::app {
 int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv,
         const Hooks& hooks);
 
-/// Every check of this build, from all rooms. Those between pairs can be measured where `setup` is given.
-std::vector<CheckRow> catalogue(const std::shared_ptr<const verbs::Setup>& setup = nullptr);
+/// What rows need to make their operations; null: they are only listed.
+struct Backends {
+  std::shared_ptr<const verbs::Setup> verbs;  ///< this rank's port
+  std::shared_ptr<const cuda::Setup> gpu;     ///< this rank's GPU
+  std::shared_ptr<const collectives::nccl::Settings> nccl;
+};
+
+/// Every check of this build, from all rooms.
+std::vector<CheckRow> catalogue(const Backends& backends = {});
 
 }  // namespace fabricheck::app

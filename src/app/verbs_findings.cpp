@@ -7,9 +7,12 @@
 
 #include <fmt/format.h>
 
+#include "core/fault_texts.hpp"
 #include "core/units.hpp"
 #include "fabric/pairs/flow_spread.hpp"
+#include "fabric/verbs/gdr_obstacles.hpp"
 #include "fabric/verbs/gid_findings.hpp"
+#include "topology/model/merge.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -102,6 +105,34 @@ class GidFindings {
   std::map<std::pair<std::string, std::string>, std::size_t> places_;
 };
 
+/// GPU memory that a NIC could not be given: what of the host stands in the way.
+void add_gdr_findings(const RunRecord& run, std::vector<Finding>& findings) {
+  for (const CheckRecord& check : run.checks) {
+    if (!check.id.starts_with("verbs.gpu_")) continue;
+    for (std::size_t i = 0; i < run.topology.hosts.size(); ++i) {
+      const std::string& name = run.topology.hosts[i].name;
+      if (check.reason.find(fmt::format(" on {} cannot be registered with ", name)) == std::string::npos)
+        continue;
+      const auto same = std::find_if(findings.begin(), findings.end(), [&](const Finding& one) {
+        return one.slug == fault::mr_registration.slug && one.component.host == name;
+      });
+      if (same != findings.end()) {
+        if (std::find(same->explains.begin(), same->explains.end(), check.id) == same->explains.end())
+          same->explains.push_back(check.id);
+        continue;
+      }
+      Finding finding = finding_of(fault::mr_registration);
+      finding.component.host = name;
+      finding.evidence.push_back({"", 0, check.reason});
+      const auto obstacles = verbs::gdr_obstacles(topology::whole_host(run.topology, i));
+      for (const std::string& one : obstacles) finding.evidence.push_back({"", 0, one});
+      if (!obstacles.empty()) finding.advice = obstacles.front() + "; then: " + finding.advice;
+      finding.explains = {check.id};
+      findings.push_back(std::move(finding));
+    }
+  }
+}
+
 }  // namespace
 
 void note_flows(CheckRecord& record, const std::vector<double>& values_us, int flows,
@@ -140,6 +171,7 @@ std::vector<Finding> verbs_findings(const RunRecord& run) {
     gids.look_at(check);
   }
   for (Finding& one : gids.take()) findings.push_back(std::move(one));
+  add_gdr_findings(run, findings);
   return findings;
 }
 

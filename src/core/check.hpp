@@ -60,7 +60,8 @@ struct CheckRow {
   std::string metric;       ///< "latency"
   std::string unit;         ///< "us"
   Better better{Better::lower};
-  std::string backend;             ///< "MPI"
+  std::string backend;  ///< "MPI"
+  bool needs_gpu{};
   std::string unavailable_reason;  ///< empty when the back end is built in; else "built without NCCL"
   std::vector<Scope> scopes;
   std::vector<std::uint64_t>

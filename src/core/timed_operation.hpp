@@ -43,6 +43,8 @@ class TimedOperation {
   virtual Verified verify(std::uint64_t first, std::size_t count) = 0;
   /// Whether verify() compares every iteration of a batch; else at least one of each batch.
   virtual bool verifies_each() const { return true; }
+  /// Whether every rank times its own end, so that who was last means something.
+  virtual bool every_rank_times() const { return false; }
   /// What it ran on: devices, addresses, sizes of queues, what a library says it did. Asked after run(), too.
   virtual std::map<std::string, Parameter> path() const { return {}; }
 };

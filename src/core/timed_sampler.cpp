@@ -102,7 +102,7 @@ class Run {
     iteration_ += count;
     const std::int64_t t0 = now_ns();
     guarded([&] { operation_.prepare(first, count); });
-    // Both are ready, or neither begins.
+    // All are ready, or none begins.
     std::array<double, 1> unready{failed_here() ? 1.0 : 0.0};
     world_.group->allreduce(unready, ReduceOp::max);
     if (unready[0] > 0.0) return count;
@@ -136,9 +136,11 @@ class Run {
     if (!root_ || here[1] > 0.0) return;
     result_.samples.verified = static_cast<std::uint64_t>(here[0]);
     result_.samples.values_us.insert(result_.samples.values_us.end(), maximum_.begin(), maximum_.end());
+    if (operation_.every_rank_times())
+      for (const int rank : who_) ++result_.samples.last_count[rank];
   }
 
-  /// True to go on. One rank's failure is the pair's.
+  /// True to go on. One rank's failure is the group's.
   bool vote(bool wanted) {
     std::array<double, 4> ballot{wanted && root_ ? 1.0 : 0.0, !error_.empty() && !is_echo_ ? 1.0 : 0.0,
                                  mismatch_.empty() ? 0.0 : 1.0, error_.empty() ? 0.0 : 1.0};
@@ -165,10 +167,11 @@ class Run {
     return broadcast_string(*world_.group, text, 0);
   }
 
-  /// Every message of these is verified as all others are; their times are not kept.
+  /// Every iteration of these is verified as all others are, or alone where only one of a batch is; their
+  /// times are not kept.
   void hunt_corruption() {
     for (std::uint64_t left = plan_.verify_repeat; left > 0;) {
-      const double fits = batch_target_ns / std::max(1.0, wall_ns_);
+      const double fits = operation_.verifies_each() ? batch_target_ns / std::max(1.0, wall_ns_) : 1.0;
       const std::size_t count = ordered(
           whole_batches(std::min({static_cast<std::uint64_t>(std::min(fits, 1e9)), left, max_batch})));
       batch(count);
@@ -196,7 +199,7 @@ class Run {
 }  // namespace
 
 SamplingResult run_timed_sampler(TimedOperation& operation, const SamplingPlan& plan,
-                                const SamplingWorld& world, const EnoughSamples& enough) {
+                                 const SamplingWorld& world, const EnoughSamples& enough) {
   return Run(operation, plan, world).go(enough);
 }
 

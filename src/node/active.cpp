@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
+#include <set>
 #include <string_view>
 
 #include "node/text_file.hpp"
@@ -30,13 +31,14 @@ bool is_device(const std::string& target) {
   return target.starts_with("/dev/infiniband/uverbs");
 }
 
-std::string device_of(const fs::path& process) {
+std::set<std::string> devices_of(const fs::path& process) {
+  std::set<std::string> devices;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(process / "fd", error)) {
     const fs::path target = fs::read_symlink(entry.path(), error);
-    if (!error && is_device(target.string())) return target.string();
+    if (!error && is_device(target.string())) devices.insert(target.string());
   }
-  return {};
+  return devices;
 }
 
 constexpr std::size_t kMemoryBytes = std::size_t{64} << 20;
@@ -107,17 +109,41 @@ std::vector<DeviceUser> device_users(const std::string& sysroot) {
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr != name.data() + name.size())
       continue;
     if (sysroot == "/" && pid == ::getpid()) continue;
-    const std::string device = device_of(entry.path());
-    if (device.empty()) continue;
+    const std::set<std::string> devices = devices_of(entry.path());
+    if (devices.empty()) continue;
     std::string why;
     std::string command = read_below(entry.path().string(), "comm", why).value_or("?");
     command = topology::printable(command.substr(0, command.find('\n')));
     if (std::any_of(kDaemons.begin(), kDaemons.end(),
                     [&](std::string_view daemon) { return command.starts_with(daemon); }))
       continue;
-    users.push_back({pid, command, device});
+    for (const std::string& device : devices) users.push_back({pid, command, device});
   }
   return users;
+}
+
+std::map<std::string, DeviceUser> gpu_users(const std::string& sysroot) {
+  const std::vector<DeviceUser> users = device_users(sysroot);
+  std::map<std::string, DeviceUser> by_address;
+  if (users.empty()) return by_address;
+  const std::string folder = "proc/driver/nvidia/gpus";
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(fs::path(sysroot) / folder, error)) {
+    const std::string address = entry.path().filename().string();
+    std::string why;
+    const std::string text = read_below(sysroot, folder + '/' + address + "/information", why).value_or("");
+    constexpr std::string_view key = "Device Minor:";
+    const std::size_t at = text.find(key);
+    if (at == std::string::npos) continue;
+    const std::size_t digits = text.find_first_of("0123456789", at + key.size());
+    if (digits == std::string::npos) continue;
+    const std::string device =
+        "/dev/nvidia" + text.substr(digits, text.find_first_not_of("0123456789", digits) - digits);
+    const auto user =
+        std::find_if(users.begin(), users.end(), [&](const DeviceUser& one) { return one.device == device; });
+    if (user != users.end()) by_address[address] = *user;
+  }
+  return by_address;
 }
 
 Outcome check_host_memory(Isolation& isolation, std::chrono::milliseconds budget) {

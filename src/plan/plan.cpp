@@ -1,8 +1,10 @@
 #include "plan/plan.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/gate.hpp"
 #include "core/glob.hpp"
@@ -32,7 +34,20 @@ struct World {
   std::vector<Ranks> by_node;  ///< ranks of each node, ascending
   Ranks leaders;
   Ranks all;
+  std::vector<int> gpu_of;  ///< by rank; where none is known, its place on the node
   int max_per_node{};
+
+  /// The first ranks of all nodes, the second ones, …; without those that are alone.
+  std::vector<Ranks> rails() const {
+    std::vector<Ranks> groups;
+    for (std::size_t place = 0; place < static_cast<std::size_t>(max_per_node); ++place) {
+      Ranks group;
+      for (const Ranks& ranks : by_node)
+        if (place < ranks.size()) group.push_back(ranks[place]);
+      if (group.size() > 1) groups.push_back(group);
+    }
+    return groups;
+  }
 };
 
 World world_of(const ClusterTopology& topology) {
@@ -41,6 +56,7 @@ World world_of(const ClusterTopology& topology) {
   for (const RankPlace& place : topology.ranks) {
     world.by_node[static_cast<std::size_t>(place.host)].push_back(place.rank);
     world.all.push_back(place.rank);
+    world.gpu_of.push_back(place.gpu.value_or(place.local_rank));
   }
   for (const Ranks& ranks : world.by_node) {
     world.leaders.push_back(ranks.front());
@@ -58,6 +74,10 @@ std::vector<Ranks> cut(const Ranks& ranks, int at_most) {
     parts[g].assign(ranks.begin() + static_cast<std::ptrdiff_t>(g * n / groups),
                     ranks.begin() + static_cast<std::ptrdiff_t>((g + 1) * n / groups));
   return parts;
+}
+
+bool has_scope(const CheckRow& row, Scope scope) {
+  return std::find(row.scopes.begin(), row.scopes.end(), scope) != row.scopes.end();
 }
 
 bool selected(const std::string& id, const Request& request) {
@@ -84,33 +104,57 @@ class Planner {
     const bool any = std::any_of(catalogue_.begin(), catalogue_.end(),
                                  [&](const CheckRow& row) { return selected(row.id, request_); });
     if (!any) return std::move(plan_);
-    if (world_.all.size() < 2) {
+    if (world_.all.size() < 2)
       plan_.not_tested.push_back({"mpi", "one rank alone has nobody to talk to: start at least two"});
-      return std::move(plan_);
-    }
     // The gate first: what a short budget must not lose.
     for (const CheckRow& row : catalogue_) add_row(row, true);
     for (const CheckRow& row : catalogue_) add_pairs(row);
     for (const CheckRow& row : catalogue_) add_row(row, false);
-    if (world_.by_node.size() == 1)
+    if (world_.by_node.size() == 1 && world_.all.size() > 1)
       plan_.not_tested.push_back({"network", "all ranks are on one node, so no network was tested"});
     for (const CheckRow& row : catalogue_)
       if (!row.unavailable_reason.empty() && selected(row.id, request_) && !row.make_timed)
         plan_.not_tested.push_back({row.id, row.unavailable_reason});
-    const auto measures_pairs = [&](const CheckRow& row) {
-      return row.make_timed && selected(row.id, request_);
-    };
-    const auto pair_row = std::find_if(catalogue_.begin(), catalogue_.end(), measures_pairs);
-    if (pair_row != catalogue_.end() && (!pair_row->unavailable_reason.empty() || !request_.no_pairs.empty()))
-      plan_.not_tested.push_back(
-          {"verbs", pair_row->unavailable_reason.empty() ? request_.no_pairs : pair_row->unavailable_reason});
+    if (world_.all.size() > 1) note_missing_pairs();
+    note_missing_gpus();
     share_budget();
     return std::move(plan_);
   }
 
  private:
+  void note_missing_pairs() {
+    const auto measures_pairs = [&](const CheckRow& row) {
+      return has_scope(row, Scope::pair) && !row.needs_gpu && selected(row.id, request_);
+    };
+    const auto pair_row = std::find_if(catalogue_.begin(), catalogue_.end(), measures_pairs);
+    if (pair_row != catalogue_.end() && (!pair_row->unavailable_reason.empty() || !request_.no_pairs.empty()))
+      plan_.not_tested.push_back(
+          {"verbs", pair_row->unavailable_reason.empty() ? request_.no_pairs : pair_row->unavailable_reason});
+  }
+
+  /// One sentence for all of them; each by itself where it was asked for.
+  void note_missing_gpus() {
+    std::map<std::string, std::vector<std::string>> lacking;  // reason -> back ends
+    for (const CheckRow& row : catalogue_) {
+      if (!row.needs_gpu || !selected(row.id, request_)) continue;
+      const std::string& reason = missing_gpu(row);
+      if (reason.empty()) continue;
+      std::vector<std::string>& backends = lacking[reason];
+      if (std::find(backends.begin(), backends.end(), row.backend) == backends.end())
+        backends.push_back(row.backend);
+      if (!request_.only.empty()) plan_.skipped.emplace_back(&row, reason);
+    }
+    for (const auto& [reason, backends] : lacking)
+      plan_.not_tested.push_back({"gpu", fmt::format("{}: {}", fmt::join(backends, ", "), reason)});
+  }
+
+  const std::string& missing_gpu(const CheckRow& row) const {
+    return row.unavailable_reason.empty() ? request_.no_gpu : row.unavailable_reason;
+  }
+
   void add_row(const CheckRow& row, bool gate) {
-    if (!row.derived_from.empty() || !row.unavailable_reason.empty() || row.make_timed) return;
+    if (!row.derived_from.empty() || !row.unavailable_reason.empty() || has_scope(row, Scope::pair)) return;
+    if (row.needs_gpu && !request_.no_gpu.empty()) return;
     std::vector<const CheckRow*> derived;
     for (const CheckRow& other : catalogue_)
       if (other.derived_from == row.id && selected(other.id, request_)) derived.push_back(&other);
@@ -142,8 +186,9 @@ class Planner {
   }
 
   void add_pairs(const CheckRow& row) {
-    if (!row.make_timed || !selected(row.id, request_)) return;
+    if (!has_scope(row, Scope::pair) || !selected(row.id, request_) || world_.all.size() < 2) return;
     if (request_.few_sizes && !row.in_quick && request_.only.empty()) return;
+    if (row.needs_gpu && !missing_gpu(row).empty()) return;  // see note_missing_gpus()
     const std::string& reason = row.unavailable_reason.empty() ? request_.no_pairs : row.unavailable_reason;
     if (!reason.empty() || request_.pairs.empty()) {
       if (!request_.only.empty())
@@ -152,8 +197,8 @@ class Planner {
     }
     for (const std::uint64_t bytes : sizes_of(row, request_))
       for (std::size_t round = 0; round < request_.pairs.size(); ++round) {
-        add_round(row, bytes, round, request_.pairs[round]);
-        if (row.both_orders) add_round(row, bytes, round, turned(request_.pairs[round]));
+        add_round(pairs_check(row, bytes), round, request_.pairs[round]);
+        if (row.both_orders) add_round(pairs_check(row, bytes), round, turned(request_.pairs[round]));
       }
   }
 
@@ -167,22 +212,47 @@ class Planner {
     return others;
   }
 
-  void add_round(const CheckRow& row, std::uint64_t bytes, std::size_t round, const PairRound& pairs) {
+  PlannedCheck pairs_check(const CheckRow& row, std::uint64_t bytes) const {
     PlannedCheck check;
     check.row = &row;
     check.bytes = bytes;
     check.scope = request_.loopback ? Scope::loopback : Scope::pair;
-    check.pairs = pairs;
-    check.round = static_cast<int>(round);
     check.nodes = request_.loopback ? 1 : 2;
     check.ranks_per_node = request_.loopback ? 2 : 1;
     check.wanted_samples = row.better == Better::lower ? gate_samples : other_samples;
+    return check;
+  }
+
+  void add_round(PlannedCheck check, std::size_t round, const PairRound& pairs) {
+    check.pairs = pairs;
+    check.round = static_cast<int>(round);
     for (const Pair& pair : pairs) {
       check.groups.push_back({pair.from, pair.to});
-      check.pair_targets.push_back(pair_target(row, bytes, pair));
-      if (check.pair_targets.back()) ++plan_.judged;
+      check.group_targets.push_back(check.scope == Scope::gpu_pair
+                                        ? gpu_pair_target(check, pair)
+                                        : pair_target(*check.row, check.bytes, pair));
+      if (check.group_targets.back()) ++plan_.judged;
     }
+    note_gpus(check);
     plan_.checks.push_back(std::move(check));
+  }
+
+  void note_gpus(PlannedCheck& check) const {
+    if (check.scope != Scope::gpu && check.scope != Scope::every_gpu && check.scope != Scope::gpu_pair)
+      return;
+    check.gpus.clear();
+    for (const Ranks& group : check.groups) {
+      std::vector<int> gpus;
+      for (const int rank : group) gpus.push_back(world_.gpu_of[static_cast<std::size_t>(rank)]);
+      check.gpus.push_back(gpus);
+    }
+  }
+
+  /// A file's target counts before what the links should give.
+  std::optional<Target> gpu_pair_target(const PlannedCheck& check, const Pair& pair) const {
+    const Target* told = find_target(request_.targets, check.row->id, check.bytes, 2);
+    if (told) return *told;
+    return request_.gpu_pair_target ? request_.gpu_pair_target(*check.row, check.bytes, pair) : std::nullopt;
   }
 
   /// A file's target counts before that of the port's rate. A loopback is no network, and what is in software
@@ -208,11 +278,21 @@ class Planner {
       return all;
     };
     std::vector<Variant> variants;
-    for (const DataType type : one_of(row.typed, request_.types, DataType::float32))
-      for (const Reduction reduction : one_of(row.reduces, request_.reductions, Reduction::sum))
+    for (const DataType type : one_of(row.typed, known_to(row.types, request_.types), row.types.front()))
+      for (const Reduction reduction :
+           one_of(row.reduces, known_to(row.reductions, request_.reductions), row.reductions.front()))
         for (const bool in_place : one_of(row.can_be_in_place, request_.in_place, false))
           variants.push_back({type, reduction, in_place});
     return variants;
+  }
+
+  /// Those of `named` that a row has.
+  template <class T>
+  static std::vector<T> known_to(const std::vector<T>& has, const std::vector<T>& named) {
+    std::vector<T> known;
+    for (const T one : named)
+      if (std::find(has.begin(), has.end(), one) != has.end()) known.push_back(one);
+    return known;
   }
 
   /// All types, reductions and placements but the default, at one size over the widest scope: that they are
@@ -220,8 +300,8 @@ class Planner {
   void add_other_variants(const CheckRow& row) {
     if (!row.typed || row.variant_bytes == 0) return;
     Request all;
-    all.types.assign(all_types.begin(), all_types.end());
-    all.reductions.assign(all_reductions.begin(), all_reductions.end());
+    all.types = row.types;
+    all.reductions = row.reductions;
     all.in_place = {false, true};
     const bool one_node = world_.by_node.size() == 1;
     const Scope widest = one_node                   ? Scope::inside_node
@@ -265,24 +345,68 @@ class Planner {
         if (one_node || world_.max_per_node == 1) return;
         check.groups = {world_.all};
         // Entries that name one rank per node are for the scopes above.
-        if (const Target* target = find(check, world_.max_per_node)) check.target = *target;
+        check.target = target_of(*check.row, check, world_.max_per_node);
         add(check, nodes, world_.max_per_node);
         return;
       case Scope::pair:
       case Scope::loopback:
         return;  // see add_pairs()
+      case Scope::gpu:
+        for (int place = 0; place < world_.max_per_node; ++place) {
+          check.groups = alone(place);
+          check.round = place;
+          check.target = target_of(*check.row, check, 1);
+          add(check, 1, 1);
+        }
+        return;
+      case Scope::every_gpu:
+        check.groups.clear();
+        for (const int rank : world_.all) check.groups.push_back({rank});
+        check.target = target_of(*check.row, check, 1);
+        add(check, 1, 1);
+        return;
+      case Scope::gpu_pair:
+        check.nodes = 1;
+        check.ranks_per_node = 2;
+        for (std::size_t round = 0; round < request_.gpu_pairs.size(); ++round) {
+          add_round(check, round, request_.gpu_pairs[round]);
+          if (check.row->both_orders) add_round(check, round, turned(request_.gpu_pairs[round]));
+        }
+        return;
+      case Scope::rail:
+        if (one_node) return;
+        check.groups = world_.rails();
+        check.target = target_of(*check.row, check, 1);
+        if (check.groups.size() > 1) check.mode = "together";
+        add(check, nodes, 1);
+        return;
       case Scope::inside_node: {
         for (const Ranks& ranks : world_.by_node)
           if (ranks.size() > 1) check.groups.push_back(ranks);
         if (check.groups.empty()) return;
         // On a single node the target between nodes is judged inside it (design section 3).
-        const Target* target = find(check, one_node ? 1 : world_.max_per_node);
-        if (target) check.target = *target;
+        check.target =
+            target_of(*check.row, check, one_node && !check.row->needs_gpu ? 1 : world_.max_per_node);
         if (check.groups.size() > 1) check.mode = "together";
         add(check, 1, world_.max_per_node);
         return;
       }
     }
+  }
+
+  /// A file's target counts before what good machines reach.
+  std::optional<Target> target_of(const CheckRow& row, const PlannedCheck& check, int ranks_per_node) const {
+    if (const Target* told = find_target(request_.targets, row.id, check.bytes, ranks_per_node)) return *told;
+    return request_.platform_target ? request_.platform_target(row, check) : std::nullopt;
+  }
+
+  /// The ranks at this place on their nodes, each by itself.
+  std::vector<Ranks> alone(int place) const {
+    std::vector<Ranks> groups;
+    for (const Ranks& ranks : world_.by_node)
+      if (static_cast<std::size_t>(place) < ranks.size())
+        groups.push_back({ranks[static_cast<std::size_t>(place)]});
+    return groups;
   }
 
   void add_groups(PlannedCheck check, const Target* target, int at_most) {
@@ -320,11 +444,14 @@ class Planner {
       plan_.not_tested.push_back({check.row->id, reason});
       return;
     }
+    note_gpus(check);
     if (check.target || check.against_model) plan_.judged += static_cast<int>(check.groups.size());
-    if (!check.sweep)
-      for (const CheckRow* row : check.derived)
-        if (find_target(request_.targets, row->id, check.bytes, ranks_per_node))
-          plan_.judged += static_cast<int>(check.groups.size());
+    for (const CheckRow* row : check.derived) {
+      std::optional<Target> target;
+      if (!check.sweep) target = target_of(*row, check, ranks_per_node);
+      if (target) plan_.judged += static_cast<int>(check.groups.size());
+      check.derived_targets.push_back(std::move(target));
+    }
     plan_.checks.push_back(std::move(check));
   }
 
@@ -345,7 +472,7 @@ class Planner {
   }
 
   void share_budget() {
-    const auto judged = [&](const PlannedCheck& check) { return is_judged(check, request_.targets); };
+    const auto judged = [](const PlannedCheck& check) { return is_judged(check); };
     const auto weight = [&](const PlannedCheck& check) {
       if (check.sweep) return variant_weight;
       return !judged(check) || check.mode == "apart" ? 1.0 : gate_weight;
@@ -360,7 +487,9 @@ class Planner {
       check.all_repeats = !judged(check) || !request_.few_sizes;
       check.repeats = judged(check) || !request_.few_sizes ? max_repeats : min_repeats;
       // Many pairs in few repeats tell more of a network than few pairs in many.
-      if (!check.pairs.empty() && request_.pairs.size() > 2) check.repeats = min_repeats;
+      const std::size_t rounds =
+          check.scope == Scope::gpu_pair ? request_.gpu_pairs.size() : request_.pairs.size();
+      if (!check.pairs.empty() && rounds > 2) check.repeats = min_repeats;
       while (check.repeats > min_repeats && check.budget_ns < check.repeats * min_repeat_ns)
         check.repeats /= 2;
     }
@@ -374,14 +503,12 @@ class Planner {
 
 }  // namespace
 
-bool is_judged(const PlannedCheck& check, std::span<const Target> targets) {
-  if (check.target || check.against_model) return true;
-  if (std::any_of(check.pair_targets.begin(), check.pair_targets.end(),
-                  [](const std::optional<Target>& target) { return target.has_value(); }))
-    return true;
-  return !check.sweep && std::any_of(check.derived.begin(), check.derived.end(), [&](const CheckRow* row) {
-    return find_target(targets, row->id, check.bytes, check.ranks_per_node) != nullptr;
-  });
+bool is_judged(const PlannedCheck& check) {
+  const auto some = [](const std::vector<std::optional<Target>>& targets) {
+    return std::any_of(targets.begin(), targets.end(),
+                       [](const std::optional<Target>& target) { return target.has_value(); });
+  };
+  return check.target || check.against_model || some(check.group_targets) || some(check.derived_targets);
 }
 
 TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,

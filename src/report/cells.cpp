@@ -33,9 +33,19 @@ std::string group_of(const CheckRecord& check) {
   return "";
 }
 
-/// Where it was measured, so that two rows never look the same: "between nodes, group 2", "inside node n3".
+/// "GPU 3", "GPU 2 to GPU 5"; empty where no single one was measured.
+std::string gpus_of(const CheckRecord& check) {
+  if (const auto gpu = integer_parameter(check, "gpu")) return fmt::format("GPU {}", *gpu);
+  const auto from = integer_parameter(check, "from_gpu"), to = integer_parameter(check, "to_gpu");
+  return from && to ? fmt::format("GPU {} to GPU {}", *from, *to) : "";
+}
+
+/// Where it was measured, so that two rows never look the same: "between nodes, group 2", "inside node n3",
+/// "GPU 3 on n5".
 std::string place_of(const CheckRecord& check, const RunRecord& record) {
   std::string place = check.scope;
+  if (const std::string gpus = gpus_of(check); !gpus.empty())
+    return check.participants.empty() ? gpus : gpus + " on " + check.participants.front();
   const std::string group = group_of(check);
   const std::string_view word = "group";
   if (!group.empty()) {

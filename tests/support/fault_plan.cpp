@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
 namespace fabricheck::test {
 namespace {
@@ -50,6 +52,40 @@ class Faulty final : public Operation {
   FaultPlan plan_;
 };
 
+class FaultyTimed final : public TimedOperation {
+ public:
+  FaultyTimed(std::unique_ptr<TimedOperation> inner, FaultPlan plan)
+      : inner_(std::move(inner)), plan_(std::move(plan)) {}
+
+  std::size_t least_batch() const override { return inner_->least_batch(); }
+  void prepare(std::uint64_t first, std::size_t count) override {
+    at("prepare", first, count);
+    inner_->prepare(first, count);
+  }
+  void run(std::uint64_t first, std::span<double> times_us) override {
+    at("execute", first, times_us.size());
+    inner_->run(first, times_us);
+  }
+  Verified verify(std::uint64_t first, std::size_t count) override { return inner_->verify(first, count); }
+  bool verifies_each() const override { return inner_->verifies_each(); }
+  bool every_rank_times() const override { return inner_->every_rank_times(); }
+  std::map<std::string, Parameter> path() const override { return inner_->path(); }
+
+ private:
+  void at(const char* where, std::uint64_t first, std::size_t count) {
+    if (plan_.where != where && plan_.kind != FaultPlan::Kind::late) return;
+    if (plan_.iteration < first || plan_.iteration >= first + count) return;
+    if (plan_.kind == FaultPlan::Kind::throwing) throw std::runtime_error("planted fault");
+    if (plan_.kind == FaultPlan::Kind::stopping)
+      for (;;) ::pause();
+    if (plan_.kind == FaultPlan::Kind::late && std::string("execute") == where)
+      std::this_thread::sleep_for(std::chrono::seconds(plan_.seconds));
+  }
+
+  std::unique_ptr<TimedOperation> inner_;
+  FaultPlan plan_;
+};
+
 }  // namespace
 
 FaultPlan parse_fault(const std::string& text) {
@@ -65,6 +101,8 @@ FaultPlan parse_fault(const std::string& text) {
     plan.kind = FaultPlan::Kind::wrong_element;
   } else if (word == "flip") {
     plan.kind = FaultPlan::Kind::flipped_bit;
+  } else if (word == "late") {
+    plan.kind = FaultPlan::Kind::late;
   } else {
     throw std::invalid_argument("unknown fault '" + word + "'");
   }
@@ -82,6 +120,8 @@ FaultPlan parse_fault(const std::string& text) {
       plan.where = value;
     } else if (key == "byte") {
       plan.byte = std::stoull(value);
+    } else if (key == "seconds") {
+      plan.seconds = std::stoi(value);
     } else if (key == "bit") {
       const unsigned long bit = std::stoul(value);
       if (bit > 7) throw std::invalid_argument("a byte has no bit " + value);
@@ -97,6 +137,12 @@ std::unique_ptr<Operation> with_fault(std::unique_ptr<Operation> inner, const Fa
                                       const std::string& check_id, int world_rank) {
   if (plan.kind == FaultPlan::Kind::none || plan.rank != world_rank || plan.check != check_id) return inner;
   return std::make_unique<Faulty>(std::move(inner), plan);
+}
+
+std::unique_ptr<TimedOperation> with_fault(std::unique_ptr<TimedOperation> inner, const FaultPlan& plan,
+                                           const std::string& check_id, int world_rank) {
+  if (plan.kind == FaultPlan::Kind::none || plan.rank != world_rank || plan.check != check_id) return inner;
+  return std::make_unique<FaultyTimed>(std::move(inner), plan);
 }
 
 }  // namespace fabricheck::test

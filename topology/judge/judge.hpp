@@ -63,6 +63,17 @@ Expectation expectation_from(const Host& host);
 std::optional<Expectation> expectation_from_gres(const std::string& gres);
 std::optional<Expectation> expectation_from_product(const Host& host, std::span<const Platform> platforms);
 
+/// Whose figures hold for the GPUs of this cluster.
+struct PlatformOfGpus {
+  const Platform* platform{};  ///< none: the hosts are of several, or of none that is known
+  /// Every host has as many of them as the platform; else only what is of one GPU holds.
+  bool whole{};
+};
+/// By the word of the user, the product or the GPUs, as judge_platform() finds it; where the number of GPUs
+/// fits none, by their model alone.
+PlatformOfGpus platform_of_gpus(const ClusterTopology& cluster, std::span<const Platform> platforms,
+                                const std::string& named);
+
 /// A short table for people: what a machine of this platform has, and its key figures by datasheet, as
 /// published and as others' thresholds. Several lines, each ended.
 std::string describe_platform(const Platform& platform);

@@ -1,4 +1,5 @@
 #include "topology/judge/platform_match.hpp"
+#include "topology/judge/judge.hpp"
 
 #include <fmt/format.h>
 
@@ -278,6 +279,34 @@ PlatformMatch find_platform(const Host& host, std::span<const Platform> platform
   });
   const PlatformMatch match = choose_by_count(candidates, static_cast<int>(present));
   return match.platform == nullptr ? match : unless_other_machine(match, host, static_cast<int>(present));
+}
+
+PlatformOfGpus platform_of_gpus(const ClusterTopology& cluster, std::span<const Platform> platforms,
+                                const std::string& named) {
+  PlatformOfGpus all;
+  for (const Host& host : cluster.kinds) {
+    if (host.gpus.empty()) continue;
+    const auto told = platforms_named(named, platforms);
+    const PlatformMatch match = told.empty() ? find_platform(host, platforms) : best_by_gpus(told, host);
+    PlatformOfGpus one{match.platform, false};
+    const auto are_of = [&](const Platform& platform) {
+      return std::all_of(host.gpus.begin(), host.gpus.end(), [&](const Gpu& gpu) {
+        return is_known(host, gpu) && is_gpu_of(platform, host, gpu);
+      });
+    };
+    if (one.platform) {
+      one.whole = !one.platform->expected.gpus ||
+                  static_cast<std::size_t>(*one.platform->expected.gpus) == host.gpus.size();
+    } else {
+      const auto by_model = std::find_if(platforms.begin(), platforms.end(), are_of);
+      if (by_model != platforms.end()) one.platform = &*by_model;
+    }
+    // A platform's own GPUs are what its figures are of.
+    if (!one.platform || !are_of(*one.platform)) return {};
+    if (all.platform && all.platform != one.platform) return {};
+    all = {one.platform, one.whole && (!all.platform || all.whole)};
+  }
+  return all;
 }
 
 }  // namespace fabricheck::topology

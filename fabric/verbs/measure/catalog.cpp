@@ -141,6 +141,26 @@ CheckRow flow_sweep(const std::shared_ptr<const Setup>& setup) {
   return check;
 }
 
+/// GPUDirect RDMA: what NCCL's traffic between nodes goes by.
+CheckRow gpu_bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup) {
+  CheckRow check = base(row, "bandwidth", "bandwidth between GPUs' memory", "GB/s");
+  check.id = fmt::format("verbs.gpu_{}.bandwidth", row.name);
+  check.description =
+      fmt::format("{} from a GPU's memory to another's through the NIC near it (GPUDirect RDMA)", row.words);
+  check.better = Better::higher;
+  check.needs_gpu = true;
+  if (const char* missing = cuda::missing_runtime(); *missing != 0 && check.unavailable_reason.empty())
+    check.unavailable_reason = missing;
+  check.sizes = {64 * KiB, MiB, 8 * MiB};
+  check.quick_sizes = {MiB};
+  check.both_orders = true;
+  check.rate_times_us = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e3; };
+  check.make_timed = factory(row, setup, [](const Row& one, const Setup& with, const TimedRequest& request) {
+    return make_gpu_stream(with, request, one.opcode);
+  });
+  return check;
+}
+
 }  // namespace
 
 std::vector<CheckRow> catalog(const std::shared_ptr<const Setup>& setup) {
@@ -153,6 +173,8 @@ std::vector<CheckRow> catalog(const std::shared_ptr<const Setup>& setup) {
   for (const Row& row : table)
     if (row.streams || is_credited(row)) rows.push_back(message_rate(row, setup));
   rows.push_back(flow_sweep(setup));
+  for (const Row& row : table)
+    if (row.streams) rows.push_back(gpu_bandwidth(row, setup));
   return rows;
 }
 

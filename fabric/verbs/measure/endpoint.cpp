@@ -165,9 +165,23 @@ void Endpoint::make_queues() {
     throw Unavailable(fmt::format("{} of buffers are more than this rank's share of the free memory, {}",
                                   format_bytes(2 * region_bytes_),
                                   format_bytes(request_.memory_limit_bytes)));
-  buffer_ = device::Buffer::in_host_memory(2 * region_bytes_);
-  std::fill(buffer_.bytes().begin(), buffer_.bytes().end(), std::byte{});
-  region_ = local_.device->register_memory(buffer_, request_.relaxed_ordering);
+  device::Buffer here = device::Buffer::in_host_memory(2 * region_bytes_);
+  std::fill(here.bytes().begin(), here.bytes().end(), std::byte{});
+  if (request_.memory) {
+    copy_ = std::move(here);
+    buffer_ = request_.memory->allocate(2 * region_bytes_);
+  } else {
+    buffer_ = std::move(here);
+  }
+  try {
+    region_ = local_.device->register_memory(buffer_, request_.relaxed_ordering);
+  } catch (const Error& error) {
+    if (!request_.memory) throw;
+    throw Error(fmt::format("memory of {} on {} cannot be registered with {}{}: {}", request_.memory->words(),
+                            local_.place.host, local_.place.device,
+                            buffer_.dmabuf() ? " as a dmabuf" : ", and no dmabuf of it could be exported",
+                            error.what()));
+  }
   sends_ = local_.device->make_completion_queue(request_.queue_pairs * request_.send_depth);
   receives_ =
       local_.device->make_completion_queue(request_.queue_pairs * std::max(1, request_.receive_depth));
@@ -221,13 +235,25 @@ std::uint64_t Endpoint::place(int pair, std::size_t slot) const {
   return (static_cast<std::uint64_t>(pair) * request_.slots + slot) * stride_;
 }
 
+std::uint64_t Endpoint::incoming_at(int pair, std::size_t slot) const {
+  return region_bytes_ + place(pair, slot) + (request_.transport == Transport::ud ? grh_bytes : 0);
+}
+
 std::span<std::byte> Endpoint::outgoing(int pair, std::size_t slot) const {
-  return buffer_.bytes().subspan(place(pair, slot), request_.message_bytes);
+  return seen().subspan(outgoing_at(pair, slot), request_.message_bytes);
 }
 
 std::span<std::byte> Endpoint::incoming(int pair, std::size_t slot) const {
-  const std::size_t before = request_.transport == Transport::ud ? grh_bytes : 0;
-  return buffer_.bytes().subspan(region_bytes_ + place(pair, slot) + before, request_.message_bytes);
+  return seen().subspan(incoming_at(pair, slot), request_.message_bytes);
+}
+
+void Endpoint::send_out() {
+  if (request_.memory) request_.memory->upload(buffer_.bytes().data(), copy_.bytes().first(region_bytes_));
+}
+
+void Endpoint::fetch() {
+  if (request_.memory)
+    request_.memory->download(copy_.bytes().subspan(region_bytes_), buffer_.bytes().data() + region_bytes_);
 }
 
 WorkRequest Endpoint::work(Opcode opcode, int pair, std::size_t slot, bool is_inline) const {
@@ -235,7 +261,7 @@ WorkRequest Endpoint::work(Opcode opcode, int pair, std::size_t slot, bool is_in
   request.opcode = opcode;
   request.id = static_cast<std::uint64_t>(pair);
   const bool fetches = opcode != Opcode::send && opcode != Opcode::write;
-  request.local = (fetches ? incoming(pair, slot) : outgoing(pair, slot)).data();
+  request.local = buffer_.bytes().data() + (fetches ? incoming_at(pair, slot) : outgoing_at(pair, slot));
   request.bytes = static_cast<std::uint32_t>(request_.message_bytes);
   request.local_key = region_->local_key();
   request.remote = remote_.memory + place(pair, slot) + (opcode == Opcode::write ? region_bytes_ : 0);
@@ -247,7 +273,7 @@ WorkRequest Endpoint::work(Opcode opcode, int pair, std::size_t slot, bool is_in
 void Endpoint::post_receive(int pair, std::size_t slot) {
   const std::size_t before = request_.transport == Transport::ud ? grh_bytes : 0;
   pairs_[static_cast<std::size_t>(pair)]->post_receive(
-      {static_cast<std::uint64_t>(pair), incoming(pair, slot).data() - before,
+      {static_cast<std::uint64_t>(pair), buffer_.bytes().data() + incoming_at(pair, slot) - before,
        static_cast<std::uint32_t>(request_.message_bytes + before), region_->local_key()});
 }
 
@@ -332,6 +358,10 @@ std::map<std::string, Parameter> Endpoint::path() const {
   facts["depth"] = static_cast<std::int64_t>(request_.send_depth);
   facts["relaxed_ordering"] = std::string(region_->relaxed_ordering() ? "yes" : "no");
   facts["inline"] = std::string(fits_inline() ? "yes" : "no");
+  if (request_.memory) {
+    facts["memory"] = request_.memory->words();
+    facts["registered"] = std::string(buffer_.dmabuf() ? "dmabuf" : "peermem");
+  }
   facts["traffic_class"] = static_cast<std::int64_t>(request_.traffic_class.traffic_class.value_or(0));
   facts["service_level"] = static_cast<std::int64_t>(request_.traffic_class.service_level.value_or(0));
   if (!attributes_.ethernet) {

@@ -16,6 +16,7 @@
 #include "core/run_record.hpp"
 #include "device/buffer.hpp"
 #include "fabric/verbs/gid_choice.hpp"
+#include "fabric/verbs/measure/message_memory.hpp"
 #include "fabric/verbs/measure/port_text.hpp"
 #include "fabric/verbs/provider.hpp"
 #include "fabric/verbs/traffic_class.hpp"
@@ -43,8 +44,9 @@ struct ConnectionRequest {
   GidWish gid_wish;
   int pkey_index{};  ///< on InfiniBand
   TrafficClass traffic_class;
-  std::uint64_t memory_limit_bytes{};  ///< 0: not known
-  std::string operation;               ///< for errors, "RC write of 8 B"
+  std::shared_ptr<MessageMemory> memory;  ///< null: the host's
+  std::uint64_t memory_limit_bytes{};     ///< of the host's; 0: not known
+  std::string operation;                  ///< for errors, "RC write of 8 B"
   bool yield{};
   /// How long nothing may move before it is an error: more than RC's retries take (up to 4 * 0.5 s).
   std::chrono::nanoseconds patience{std::chrono::seconds(10)};
@@ -61,11 +63,17 @@ class Endpoint {
   int queue_pairs() const { return static_cast<int>(pairs_.size()); }
   std::uint64_t message_bytes() const { return request_.message_bytes; }
   std::size_t slots() const { return request_.slots; }
-  bool fits_inline() const { return request_.message_bytes <= static_cast<std::uint64_t>(inline_bytes_); }
+  /// What is sent inline is read by the CPU, which GPU memory cannot be.
+  bool fits_inline() const {
+    return !request_.memory && request_.message_bytes <= static_cast<std::uint64_t>(inline_bytes_);
+  }
 
-  /// Where messages of queue pair `pair` leave and arrive.
+  /// Where messages of queue pair `pair` leave and arrive, to be written and looked at here. Of memory that
+  /// is not the host's it is a copy: send_out() brings what was written there, fetch() what has arrived here.
   std::span<std::byte> outgoing(int pair, std::size_t slot) const;
   std::span<std::byte> incoming(int pair, std::size_t slot) const;
+  void send_out();
+  void fetch();
 
   /// What carries the message in `slot` to the peer's same slot; a read brings the peer's outgoing slot here.
   WorkRequest work(Opcode opcode, int pair, std::size_t slot, bool is_inline) const;
@@ -126,6 +134,10 @@ class Endpoint {
   }
   [[noreturn]] void throw_failed(const Completion& completion) const;
   std::uint64_t place(int pair, std::size_t slot) const;
+  std::uint64_t outgoing_at(int pair, std::size_t slot) const { return place(pair, slot); }
+  std::uint64_t incoming_at(int pair, std::size_t slot) const;
+  /// The memory as the CPU sees it.
+  std::span<std::byte> seen() const { return request_.memory ? copy_.bytes() : buffer_.bytes(); }
 
   LocalPort local_;
   Communicator& pair_;
@@ -143,6 +155,7 @@ class Endpoint {
   std::size_t stride_{};
   std::uint64_t region_bytes_{};
   device::Buffer buffer_;
+  device::Buffer copy_;  ///< of it, where it is not the host's
   std::unique_ptr<MemoryRegion> region_;
   std::unique_ptr<CompletionQueue> sends_, receives_;
   std::vector<std::unique_ptr<QueuePair>> pairs_;

@@ -12,6 +12,7 @@ namespace fabricheck::verbs {
 /// What this rank measures with, and what the user asked for.
 struct Setup {
   LocalPort port;
+  std::shared_ptr<const cuda::Setup> gpu;  ///< of this rank; null or without a device: none
   /// Why this rank has no port, "no RDMA device on node7"; empty where it has one.
   std::string unavailable;
   int queue_pairs{1};  ///< of bandwidth and message rate
@@ -24,7 +25,7 @@ struct Setup {
 
 /// Two messages at a time: half round trip of send and write, the full one of read and atomics.
 std::unique_ptr<TimedOperation> make_latency(const Setup& setup, const TimedRequest& request,
-                                            Transport transport, Opcode opcode);
+                                             Transport transport, Opcode opcode);
 
 enum class Direction {
   one_way,  ///< rank 0 initiates
@@ -33,12 +34,16 @@ enum class Direction {
 
 /// A stream of messages; the samples are microseconds per message.
 std::unique_ptr<TimedOperation> make_stream(const Setup& setup, const TimedRequest& request,
-                                           Transport transport, Opcode opcode, Direction direction);
+                                            Transport transport, Opcode opcode, Direction direction);
+
+/// The same one way over RC, from this rank's GPU memory to the peer's: GPUDirect RDMA.
+std::unique_ptr<TimedOperation> make_gpu_stream(const Setup& setup, const TimedRequest& request,
+                                                Opcode opcode);
 
 /// A stream of sends over UC or UD, one way over one queue pair, each window answered by the receiver; what
 /// is lost is an error.
 std::unique_ptr<TimedOperation> make_credited_stream(const Setup& setup, const TimedRequest& request,
-                                                    Transport transport);
+                                                     Transport transport);
 
 /// One flow after the other, each with a queue pair and a flow label of its own: sample i is of flow i %
 /// flows.

@@ -51,6 +51,7 @@ class Stream : public TimedOperation {
     for (int pair = 0; pair < endpoint_.queue_pairs(); ++pair)
       for (std::size_t slot = 0; slot < endpoint_.slots(); ++slot)
         fill_payload(endpoint_.outgoing(pair, slot), seed(first, endpoint_.side(), pair, slot), stamp(first));
+    endpoint_.send_out();
   }
 
   void run(std::uint64_t, std::span<double> times_us) override {
@@ -78,6 +79,7 @@ class Stream : public TimedOperation {
     Verified verified;
     const bool gets = opcode_ == Opcode::read ? initiates_ : peer_initiates_;
     if (!gets) return verified;
+    endpoint_.fetch();
     const std::uint64_t quota = messages_of_pair(count);
     const std::uint64_t used = std::min<std::uint64_t>(quota, endpoint_.slots());
     for (int pair = 0; pair < endpoint_.queue_pairs(); ++pair) {
@@ -206,7 +208,7 @@ class Stream : public TimedOperation {
   /// (PCI Express Base Specification, 2.4.1). Of a write it was the initiator's, which tells that this NIC
   /// has the message, not that its memory does, and the ends met over another way: the
   /// data may still be going to memory. So what differs there is looked at again; what is wrong stays wrong.
-  void compare(std::uint64_t first, int pair, std::uint64_t slot, Verified& verified) const {
+  void compare(std::uint64_t first, int pair, std::uint64_t slot, Verified& verified) {
     if (verified.mismatch) return;
     const auto look = [&] {
       return compare_payload(endpoint_.incoming(pair, slot), seed(first, 1 - endpoint_.side(), pair, slot),
@@ -218,6 +220,7 @@ class Stream : public TimedOperation {
       while (wrong && clock_.now_ns() < until_ns) {
         std::this_thread::yield();
         std::atomic_thread_fence(std::memory_order_acquire);
+        endpoint_.fetch();
         wrong = look();
       }
     }
@@ -371,6 +374,31 @@ std::unique_ptr<TimedOperation> make_stream(const Setup& setup, const TimedReque
   return std::make_unique<Stream>(setup, request,
                                   stream_connection(setup, request, transport, opcode, setup.queue_pairs),
                                   opcode, direction);
+}
+
+std::unique_ptr<TimedOperation> make_gpu_stream(const Setup& setup, const TimedRequest& request,
+                                                Opcode opcode) {
+  // Collective, so that the one without a GPU stops both.
+  std::shared_ptr<MessageMemory> memory;
+  std::string problem;
+  bool is_unavailable = false;
+  try {
+    memory = gpu_message_memory(setup.gpu, *request.clock);
+  } catch (const Unavailable& reason) {
+    problem = reason.what();
+    is_unavailable = true;
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  for (const std::string& one : allgather_strings(*request.group, problem))
+    if (!one.empty() && problem.empty()) throw Echo("the peer could not go on: " + one);
+  if (is_unavailable) throw Unavailable(problem);
+  if (!problem.empty()) throw Error(problem);
+  ConnectionRequest connection = stream_connection(setup, request, Transport::rc, opcode, setup.queue_pairs);
+  connection.memory = std::move(memory);
+  connection.inline_bytes = 0;
+  connection.operation += " in GPU memory";
+  return std::make_unique<Stream>(setup, request, connection, opcode, Direction::one_way);
 }
 
 std::unique_ptr<TimedOperation> make_credited_stream(const Setup& setup, const TimedRequest& request,

@@ -28,6 +28,7 @@ std::uint64_t fitting_bytes(const Setup& setup, std::uint64_t bytes, std::uint64
 }
 
 Device& device_of(const std::shared_ptr<const Setup>& setup) {
+  if (setup && !setup->problem.empty()) throw Error(setup->problem);
   if (!setup || !setup->device)
     throw Unavailable(setup && !setup->unavailable.empty() ? setup->unavailable : "no GPU was opened");
   return *setup->device;

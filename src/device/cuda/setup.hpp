@@ -14,6 +14,7 @@ namespace fabricheck::cuda {
 struct Setup {
   std::shared_ptr<Runtime> runtime;
   std::shared_ptr<Device> device;            ///< null: `unavailable` says why
+  std::string problem;                       ///< it is there and fails: what CUDA says of it
   std::string unavailable;                   ///< "no CUDA device on node7 (driver not loaded)"
   std::uint64_t memory_limit_bytes{};        ///< what may be allocated at once; --gpu-memory
   int ranks_per_gpu{1};                      ///< more than 1: figures are shown and never judged
@@ -28,7 +29,7 @@ MemoryHandle allocate(const Setup& setup, std::uint64_t bytes, std::uint64_t hel
 /// allocates and gives them back. 0: none.
 std::uint64_t fitting_bytes(const Setup& setup, std::uint64_t bytes, std::uint64_t least_bytes, int arrays);
 
-/// The device, or Unavailable with the reason.
+/// The device; Unavailable with the reason, or Error with the problem.
 Device& device_of(const std::shared_ptr<const Setup>& setup);
 
 }  // namespace fabricheck::cuda

@@ -222,8 +222,10 @@ class Stub final : public Device {
   RawGid gid(int, int index) override {
     return description_.gid.value_or(RawGid{static_cast<std::uint8_t>(index)});
   }
-  std::unique_ptr<MemoryRegion> register_memory(const device::Buffer&, bool relaxed_ordering) override {
-    if (description_.faults != nullptr && description_.faults->registration_error)
+  std::unique_ptr<MemoryRegion> register_memory(const device::Buffer& buffer,
+                                                bool relaxed_ordering) override {
+    if (description_.faults != nullptr && description_.faults->registration_error &&
+        (!description_.faults->refuses_gpu_memory || buffer.kind() == device::MemoryKind::gpu))
       throw Error(*description_.faults->registration_error);
     return std::make_unique<StubRegion>(relaxed_ordering && description_.relaxed_ordering);
   }

@@ -24,6 +24,7 @@ struct StubFaults {
   /// a moment later: as on a bus that is behind.
   std::uint64_t late_writes{};
   std::optional<std::string> registration_error;
+  bool refuses_gpu_memory{};  ///< registration_error is of GPU memory only
   bool refuses_receives{};
   /// The device reports it when it was given so many work requests.
   std::uint64_t event_at{~0ULL};

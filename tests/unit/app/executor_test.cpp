@@ -86,7 +86,7 @@ class ExecutorTest : public ::testing::Test {
   ~ExecutorTest() override { std::filesystem::remove_all(folder_); }
 
   /// Carries out the plan as one rank of `world`.
-  void run(Communicator& world, const Clock& clock, const plan::TestPlan& plan, std::vector<Target> targets,
+  void run(Communicator& world, const Clock& clock, const plan::TestPlan& plan,
            std::uint64_t verify_repeat = 0) {
     const Hooks hooks;
     Progress progress;
@@ -102,13 +102,12 @@ class ExecutorTest : public ::testing::Test {
     around.hooks = &hooks;
     around.log = world.rank() == 0 ? log_.get() : nullptr;
     around.printer = world.rank() == 0 ? &printer : nullptr;
-    Executor(std::move(around), plan, std::move(targets)).run();
+    Executor(std::move(around), plan).run();
   }
   /// As a world of one rank on a clock that the operations advance.
-  std::vector<CheckRecord> run_alone(const plan::TestPlan& plan, std::vector<Target> targets,
-                                     std::uint64_t verify_repeat = 0) {
+  std::vector<CheckRecord> run_alone(const plan::TestPlan& plan, std::uint64_t verify_repeat = 0) {
     SelfCommunicator self;
-    run(self, clock_, plan, std::move(targets), verify_repeat);
+    run(self, clock_, plan, verify_repeat);
     return log_->checks();
   }
   OperationFactory scripted(std::function<std::int64_t(std::uint64_t)> cost_ns, std::int64_t verify_ns = 0) {
@@ -132,7 +131,7 @@ TEST_F(ExecutorTest, ATargetOnTheTailIsJudgedByTheTail) {
   plan.judged = 1;
   plan.checks = {planned(spiky, {{0}})};
   plan.checks[0].target = target(spiky.id, "p99", Comparison::at_most, 20.0);
-  const CheckRecord missed = run_alone(plan, {*plan.checks[0].target}).at(0);
+  const CheckRecord missed = run_alone(plan).at(0);
   EXPECT_EQ(missed.verdict, Verdict::fail) << missed.reason;
 }
 
@@ -143,7 +142,7 @@ TEST_F(ExecutorTest, ATailWithinItsTargetPasses) {
   plan.judged = 1;
   plan.checks = {planned(spiky, {{0}})};
   plan.checks[0].target = target(spiky.id, "p99", Comparison::at_most, 40.0);
-  const CheckRecord met = run_alone(plan, {*plan.checks[0].target}).at(0);
+  const CheckRecord met = run_alone(plan).at(0);
   EXPECT_EQ(met.verdict, Verdict::pass) << met.reason;
 }
 
@@ -158,7 +157,7 @@ TEST_F(ExecutorTest, AVerdictThatTheRestOfTheRunContradictsIsNone) {
   plan.judged = 1;
   plan.checks = {planned(turning, {{0}})};
   plan.checks[0].target = target(turning.id, "median", Comparison::at_most, 5.0);
-  const CheckRecord record = run_alone(plan, {*plan.checks[0].target}).at(0);
+  const CheckRecord record = run_alone(plan).at(0);
   EXPECT_EQ(record.verdict, Verdict::inconclusive);
   EXPECT_THAT(record.reason, HasSubstr("it changed during the run: PASS after the first repeats, 9"));
   EXPECT_NEAR(record.value.value_or(0.0), 9.0, 0.5) << "the figures are those of the whole run";
@@ -172,7 +171,7 @@ TEST_F(ExecutorTest, TheHuntForCorruptionCostsNoRepeat) {
   plan::TestPlan plan;
   plan.checks = {planned(compared, {{0}})};
   plan.checks[0].budget_ns = second_ns;
-  const CheckRecord record = run_alone(plan, {}, 10'000).at(0);
+  const CheckRecord record = run_alone(plan, 10'000).at(0);
   EXPECT_EQ(record.statistics.repeats, static_cast<std::uint64_t>(max_repeats));
   EXPECT_GE(record.statistics.verified, 10'000u);
 }
@@ -186,7 +185,7 @@ TEST_F(ExecutorTest, AnOverlapIsHeldAgainstItsTarget) {
   plan.judged = 1;
   plan.checks = {planned(overlap, {{0}}), planned(call, {{0}})};  // in whatever order they are planned
   plan.checks[0].target = target(overlap.id, "median", Comparison::at_least, 50.0);
-  const std::vector<CheckRecord> records = run_alone(plan, {*plan.checks[0].target});
+  const std::vector<CheckRecord> records = run_alone(plan);
   ASSERT_THAT(records, SizeIs(2));
   const CheckRecord& judged = records[0].id == overlap.id ? records[0] : records[1];
   EXPECT_EQ(judged.verdict, Verdict::pass) << judged.reason;
@@ -224,7 +223,7 @@ class ExecutorCulprit : public ExecutorTest {
     plan.checks[0].mode = "together";
     plan.checks[0].budget_ns = second_ns / 4;
     const SteadyClock clock;
-    run_ranks(4, [&](Communicator& world) { run(world, clock, plan, {}); });
+    run_ranks(4, [&](Communicator& world) { run(world, clock, plan); });
     const std::vector<CheckRecord> records = log_->checks();
     if (records.size() != 2) throw std::runtime_error("a record for each group was expected");
     return {records[0], records[1]};

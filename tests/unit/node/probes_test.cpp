@@ -25,6 +25,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using topology::SysTree;
 
@@ -259,6 +260,26 @@ TEST(DeviceUsers, TellsWhoHasAGpuOpenAndLeavesDaemonsOut) {
   EXPECT_THAT(users, ElementsAre(DeviceUser{12, "python3", "/dev/nvidia3"},
                                  DeviceUser{14, "ib_write_bw", "/dev/infiniband/uverbs1"},
                                  DeviceUser{16, "nvidia-cuda-mps-server", "/dev/nvidia1"}));
+}
+
+TEST(DeviceUsers, TellsOfAGpuByItsPciAddress) {
+  const SysTree tree;
+  tree.file("proc/12/comm", "python3\n");
+  tree.link("proc/12/fd/5", "/dev/nvidia3");
+  tree.link("proc/12/fd/6", "/dev/nvidia1");
+  const auto gpu = [&](const char* address, int minor) {
+    tree.file(std::string("proc/driver/nvidia/gpus/") + address + "/information",
+              "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 18\nDevice Minor: \t " + std::to_string(minor) +
+                  "\nGPU Excluded:\t No\n");
+  };
+  gpu("0000:18:00.0", 0);
+  gpu("0000:2a:00.0", 1);
+  gpu("0000:5d:00.0", 3);
+  gpu("0000:9a:00.0", 13);
+  tree.file("proc/driver/nvidia/gpus/0000:ab:00.0/information", "Model: broken\n");
+  const auto users = gpu_users(tree.root());
+  EXPECT_THAT(users, ElementsAre(Pair("0000:2a:00.0", DeviceUser{12, "python3", "/dev/nvidia1"}),
+                                 Pair("0000:5d:00.0", DeviceUser{12, "python3", "/dev/nvidia3"})));
 }
 
 TEST(HostMemory, ReadsBackWhatWasWritten) {

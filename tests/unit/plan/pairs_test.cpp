@@ -97,12 +97,12 @@ TEST(PlanOfPairs, BandwidthIsMeasuredFromEitherEnd) {
 TEST(PlanOfPairs, BandwidthIsHeldAgainstThePortsRateFromOneMebibyteOn) {
   const auto catalogue = rows();
   const TestPlan plan = make_plan(hosts(2), catalogue, request({{pair(0, 1)}}));
-  const auto target = of(plan, "verbs.write.bandwidth", MiB)[0].pair_targets[0];
+  const auto target = of(plan, "verbs.write.bandwidth", MiB)[0].group_targets[0];
   ASSERT_TRUE(target);
   EXPECT_DOUBLE_EQ(target->value, 45.0);
   EXPECT_EQ(target->comparison, Comparison::at_least);
   EXPECT_THAT(target->source, HasSubstr("400 Gb/s"));
-  EXPECT_FALSE(of(plan, "verbs.write.bandwidth", 65536)[0].pair_targets[0]);
+  EXPECT_FALSE(of(plan, "verbs.write.bandwidth", 65536)[0].group_targets[0]);
   EXPECT_EQ(plan.judged, 1 + 2) << "latency at 8 B, bandwidth at 1 MiB from either end";
 }
 
@@ -116,7 +116,7 @@ TEST(PlanOfPairs, AFilesTargetCountsBeforeThatOfTheRate) {
   own.origin = "mine.toml:3";
   one.targets.push_back(own);
   EXPECT_DOUBLE_EQ(
-      of(make_plan(hosts(2), catalogue, one), "verbs.write.bandwidth", MiB)[0].pair_targets[0]->value, 30.0);
+      of(make_plan(hosts(2), catalogue, one), "verbs.write.bandwidth", MiB)[0].group_targets[0]->value, 30.0);
 }
 
 TEST(PlanOfPairs, WhatIsInSoftwareHasNoBuiltInTarget) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "device/cuda/cudart/kernels.hpp"
+#include "device/cuda/pattern_table.hpp"
 
 namespace fabricheck::cuda::kernels {
 namespace {
@@ -14,7 +15,8 @@ constexpr int vectors_per_thread = 4;
 constexpr std::uint64_t most_blocks = 0x7fffffff;
 constexpr unsigned long long no_index = ~0ULL;
 
-struct alignas(16) Vector {
+/// 16 bytes as a thread moves them; as they lie in a PatternTable.
+struct alignas(vector_bytes) Vector {
   unsigned int x, y, z, w;
 };
 
@@ -102,33 +104,10 @@ __global__ void chase_kernel(const volatile unsigned long long* ring, std::uint6
   *sink = at;
 }
 
-/// What a Pattern is to a kernel: for each place of the period the 16 bytes that begin there.
-struct PatternTable {
-  Vector from_place[device::pattern_period];
-  unsigned long long bits[device::pattern_period];
-  std::uint64_t first;
-  unsigned int element_bytes;
-};
-
-PatternTable table_of(const device::Pattern& pattern) {
-  PatternTable table{};
-  table.first = pattern.first;
-  table.element_bytes = static_cast<unsigned int>(pattern.element_bytes);
-  for (std::uint64_t place = 0; place < device::pattern_period; ++place) {
-    table.bits[place] = pattern.bits[place];
-    auto* bytes = reinterpret_cast<unsigned char*>(&table.from_place[place]);
-    for (std::size_t i = 0; i < sizeof(Vector); ++i) {
-      const std::uint64_t element = (place + i / pattern.element_bytes) % device::pattern_period;
-      bytes[i] = static_cast<unsigned char>(pattern.bits[element] >> (8 * (i % pattern.element_bytes)));
-    }
-  }
-  return table;
-}
-
 /// The table where threads can look different places up at the same time.
 __device__ void share(const PatternTable& table, Vector* vectors, unsigned long long* bits) {
   if (threadIdx.x < device::pattern_period) {
-    vectors[threadIdx.x] = table.from_place[threadIdx.x];
+    vectors[threadIdx.x] = reinterpret_cast<const Vector&>(table.from_place[threadIdx.x]);
     bits[threadIdx.x] = table.bits[threadIdx.x];
   }
   __syncthreads();
@@ -140,12 +119,6 @@ __device__ unsigned long long element_at(const unsigned char* data, std::uint64_
   for (unsigned int i = 0; i < element_bytes; ++i)
     bits |= static_cast<unsigned long long>(data[index * element_bytes + i]) << (8 * i);
   return bits;
-}
-
-/// Whether the 16 bytes from element `index` of the pattern on are within one page, so that one look-up gives
-/// them.
-__device__ bool is_in_one_page(std::uint64_t index, unsigned int elements) {
-  return index % device::pattern_page + elements <= device::pattern_page;
 }
 
 /// `visit_vector(vector number, expected)` for whole aligned vectors, `visit_element(index, expected)` for

@@ -8,11 +8,19 @@
 
 #include "core/error.hpp"
 #include "pairs_over_stub.hpp"
+#include "support/cuda/host_device.hpp"
 
 namespace fabricheck::verbs {
 namespace {
 
 using ::testing::HasSubstr;
+
+void with_gpu(PairSetup& setup, int) {
+  auto gpu = std::make_shared<cuda::Setup>();
+  gpu->runtime = test::make_host_runtime({test::HostGpu{}});
+  gpu->device = gpu->runtime->open(0);
+  setup.gpu = gpu;
+}
 
 TEST(Catalog, IdsAreDistinctAndEveryRowCanBeMade) {
   std::set<std::string> ids;
@@ -40,7 +48,7 @@ TEST(Catalog, EveryRowMeasuresAtItsSmallestSize) {
         [&](const PairSetup& setup, const TimedRequest& request) {
           return catalog(std::make_shared<PairSetup>(setup))[i].make_timed(request);
         },
-        catalog()[i].sizes.front(), 16);
+        catalog()[i].sizes.front(), 16, {}, std::chrono::seconds(20), with_gpu);
     EXPECT_EQ(run.thrown[0], "");
     EXPECT_EQ(run.results[0].error.value_or(""), "");
     EXPECT_EQ(run.results[0].mismatch.value_or(""), "");

@@ -1,0 +1,45 @@
+// NCCL's functions, opened at run time: the job's own library is measured, and a program without it starts.
+// Private to this folder.
+#pragma once
+
+#include <nccl.h>
+
+#include <memory>
+#include <string>
+
+namespace fabricheck::collectives::nccl {
+
+struct Calls {
+  decltype(&::ncclGetVersion) get_version{};
+  decltype(&::ncclGetUniqueId) get_unique_id{};
+  decltype(&::ncclCommInitRankConfig) init_rank{};
+  decltype(&::ncclCommFinalize) finalize{};
+  decltype(&::ncclCommDestroy) destroy{};
+  decltype(&::ncclCommAbort) abort{};
+  decltype(&::ncclCommGetAsyncError) async_error{};
+  decltype(&::ncclGetErrorString) error_string{};
+  decltype(&::ncclGetLastError) last_error{};
+  decltype(&::ncclAllReduce) all_reduce{};
+  decltype(&::ncclAllGather) all_gather{};
+  decltype(&::ncclReduceScatter) reduce_scatter{};
+  decltype(&::ncclBroadcast) broadcast{};
+  decltype(&::ncclReduce) reduce{};
+  decltype(&::ncclSend) send{};
+  decltype(&::ncclRecv) receive{};
+  decltype(&::ncclGroupStart) group_start{};
+  decltype(&::ncclGroupEnd) group_end{};
+  decltype(&::ncclCommRegister) register_buffer{};      ///< from 2.19 on; else null
+  decltype(&::ncclCommDeregister) deregister_buffer{};  ///< the same
+
+  int version{};     ///< 22809 for 2.28.9
+  std::string path;  ///< of the library that was found
+
+  std::string version_words() const;  ///< "2.28.9"
+};
+
+/// Opens the library; empty: libnccl.so.2 as the dynamic linker finds it, then beside the CUDA toolkit. It
+/// stays open to the end of the process. Throws Unavailable where there is none, and Error for one that is
+/// older than 2.18 or lacks a function.
+std::shared_ptr<const Calls> open_library(const std::string& path);
+
+}  // namespace fabricheck::collectives::nccl

@@ -1,0 +1,196 @@
+#include "collectives/nccl/communicator.hpp"
+
+#include <array>
+#include <exception>
+#include <map>
+#include <mutex>
+
+#include <fmt/format.h>
+
+#include "collectives/nccl/settings.hpp"
+#include "core/error.hpp"
+#include "core/units.hpp"
+
+namespace fabricheck::collectives::nccl {
+namespace {
+
+constexpr std::int64_t nap_ns = 100'000;
+
+using Key = std::pair<int, std::vector<int>>;  // world rank, for ranks may be threads of one process
+
+struct Kept {
+  std::mutex mutex;
+  std::map<Key, std::shared_ptr<GroupCommunicator>> all;
+};
+Kept& kept() {
+  static Kept one;
+  return one;
+}
+
+std::string hex_of(const ncclUniqueId& id) {
+  std::string text;
+  for (const char byte : id.internal) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
+ncclUniqueId id_of(const std::string& hex) {
+  ncclUniqueId id{};
+  constexpr int base = 16;
+  for (std::size_t i = 0; i < sizeof id.internal; ++i)
+    id.internal[i] = static_cast<char>(std::stoi(hex.substr(2 * i, 2), nullptr, base));
+  return id;
+}
+
+std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& calls,
+                                        const TimedRequest& request, const std::string& gpu_words,
+                                        std::int64_t deadline_ns) {
+  const std::int64_t until_ns = request.clock->now_ns() + deadline_ns;
+  std::string id;
+  together(*request.group, [&] {
+    if (request.group->rank() != 0) return;
+    ncclUniqueId fresh{};
+    const ncclResult_t result = calls->get_unique_id(&fresh);
+    if (result != ncclSuccess)
+      throw Error(fmt::format("ncclGetUniqueId failed: {}", calls->error_string(result)));
+    id = hex_of(fresh);
+  });
+  id = broadcast_string(*request.group, id, 0);
+  std::shared_ptr<GroupCommunicator> made;
+  const auto make_mine = [&] {
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    ncclComm_t raw = nullptr;
+    const ncclResult_t result =
+        calls->init_rank(&raw, request.group->size(), id_of(id), request.group->rank(), &config);
+    if (raw == nullptr)
+      throw Error(fmt::format("ncclCommInitRankConfig failed: {}", calls->error_string(result)));
+    made = std::make_shared<GroupCommunicator>(calls, raw);
+    try {
+      made->must(result, "ncclCommInitRankConfig", *request.clock, until_ns);
+    } catch (const Error& error) {
+      made->abort();
+      throw Error(fmt::format("{}: NCCL made no communicator of {} ranks: {}", gpu_words,
+                              request.group->size(), error.what()));
+    }
+  };
+  try {
+    together(*request.group, make_mine);
+  } catch (const Error&) {
+    if (made) made->abort();
+    throw;
+  }
+  return made;
+}
+
+}  // namespace
+
+void together(Communicator& group, const std::function<void()>& work) {
+  std::exception_ptr failure;
+  std::string words;
+  try {
+    work();
+  } catch (const std::exception& error) {
+    failure = std::current_exception();
+    words = error.what();
+    if (words.empty()) words = "it failed";
+  }
+  const std::vector<std::string> all = allgather_strings(group, words);
+  if (failure) std::rethrow_exception(failure);
+  for (std::size_t rank = 0; rank < all.size(); ++rank)
+    if (!all[rank].empty())
+      throw Echo(fmt::format("rank {} of the group could not go on: {}", rank, all[rank]));
+}
+
+std::string GroupCommunicator::words(ncclResult_t result) const {
+  const char* general = calls_->error_string(result);
+  const char* last = calls_->last_error(communicator_);
+  std::string text = general ? general : "an error that NCCL does not name";
+  if (last && *last) text += fmt::format(" ({})", last);
+  return text;
+}
+
+void GroupCommunicator::must(ncclResult_t result, const char* call, const Clock& clock,
+                             std::int64_t deadline_ns) {
+  while (result == ncclInProgress) {
+    const ncclResult_t asked = calls_->async_error(communicator_, &result);
+    if (asked != ncclSuccess) result = asked;
+    if (result != ncclInProgress) break;
+    if (clock.now_ns() >= deadline_ns) {
+      broken_ = true;
+      throw Error(fmt::format("{} was not done in time", call));
+    }
+    clock.sleep_ns(nap_ns);
+  }
+  if (result == ncclSuccess) return;
+  broken_ = true;
+  const std::string text = fmt::format("{} failed: {}", call, words(result));
+  if (result == ncclRemoteError) throw Echo(text);
+  throw Error(text);
+}
+
+void GroupCommunicator::look() {
+  ncclResult_t state = ncclSuccess;
+  const ncclResult_t asked = calls_->async_error(communicator_, &state);
+  if (asked != ncclSuccess) state = asked;
+  if (state == ncclSuccess || state == ncclInProgress) return;
+  broken_ = true;
+  const std::string text = fmt::format("NCCL reports: {}", words(state));
+  if (state == ncclRemoteError) throw Echo(text);
+  throw Error(text);
+}
+
+void GroupCommunicator::abort() {
+  if (communicator_ == nullptr) return;
+  calls_->abort(communicator_);
+  communicator_ = nullptr;
+  broken_ = true;
+}
+
+void GroupCommunicator::finish(const Clock& clock, std::int64_t deadline_ns) {
+  if (communicator_ == nullptr) return;
+  try {
+    must(calls_->finalize(communicator_), "ncclCommFinalize", clock, deadline_ns);
+  } catch (const Error&) {
+    // The measurements are over and told; what cannot end in order is ended.
+    abort();
+    return;
+  }
+  calls_->destroy(communicator_);
+  communicator_ = nullptr;
+}
+
+std::shared_ptr<GroupCommunicator> group_communicator(const std::shared_ptr<const Calls>& calls,
+                                                      const TimedRequest& request,
+                                                      const std::string& gpu_words,
+                                                      std::int64_t deadline_ns) {
+  const Key key{request.world_rank, request.world_ranks};
+  std::shared_ptr<GroupCommunicator> known;
+  {
+    const std::lock_guard lock(kept().mutex);
+    if (const auto found = kept().all.find(key); found != kept().all.end()) known = found->second;
+  }
+  std::array<double, 1> lacking{!known || known->is_broken() || &known->calls() != calls.get() ? 1.0 : 0.0};
+  request.group->allreduce(lacking, ReduceOp::max);
+  if (lacking[0] == 0.0) return known;
+  // One that failed elsewhere is of no use here, either.
+  if (known) known->abort();
+  {
+    const std::lock_guard lock(kept().mutex);
+    kept().all.erase(key);
+  }
+  auto made = make(calls, request, gpu_words, deadline_ns);
+  const std::lock_guard lock(kept().mutex);
+  kept().all[key] = made;
+  return made;
+}
+
+void release_communicators(const Clock& clock, std::int64_t deadline_ns) {
+  std::map<Key, std::shared_ptr<GroupCommunicator>> all;
+  {
+    const std::lock_guard lock(kept().mutex);
+    all.swap(kept().all);
+  }
+  for (auto& [key, one] : all) one->finish(clock, clock.now_ns() + deadline_ns);
+}
+
+}  // namespace fabricheck::collectives::nccl

@@ -1,0 +1,60 @@
+// NCCL's communicators of the measured groups: made with a deadline, watched, and aborted when they fail.
+// Private to this folder.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "collectives/nccl/calls.hpp"
+#include "core/clock.hpp"
+#include "core/communicator.hpp"
+#include "core/timed_operation.hpp"
+
+namespace fabricheck::collectives::nccl {
+
+/// Of one rank. Not used any more once it has failed.
+class GroupCommunicator {
+ public:
+  GroupCommunicator(std::shared_ptr<const Calls> calls, ncclComm_t communicator)
+      : calls_(std::move(calls)), communicator_(communicator) {}
+  GroupCommunicator(const GroupCommunicator&) = delete;
+  GroupCommunicator& operator=(const GroupCommunicator&) = delete;
+
+  ncclComm_t get() const { return communicator_; }
+  const Calls& calls() const { return *calls_; }
+  bool is_broken() const { return broken_; }
+
+  /// Takes what a call gave; a communicator that does not block may say that it is still at work, which is
+  /// waited for until `deadline_ns` on the clock. Throws Error with NCCL's words, Echo where another rank is
+  /// the cause.
+  void must(ncclResult_t result, const char* call, const Clock& clock, std::int64_t deadline_ns);
+  /// Looks for an error that came without a call. Throws as must().
+  void look();
+  /// Ends what is under way on this rank, and waits for nobody.
+  void abort();
+  /// The orderly end; abort() where it takes longer.
+  void finish(const Clock& clock, std::int64_t deadline_ns);
+
+  /// "unhandled system error: …", NCCL's own last words with it.
+  std::string words(ncclResult_t result) const;
+
+ private:
+  std::shared_ptr<const Calls> calls_;
+  ncclComm_t communicator_;
+  bool broken_{};
+};
+
+/// The communicator of `request.world_ranks`, made once and kept; a new one where the last has failed on any
+/// rank. Collective over request.group: what one rank cannot do, none does, and the others throw an Echo.
+std::shared_ptr<GroupCommunicator> group_communicator(const std::shared_ptr<const Calls>& calls,
+                                                      const TimedRequest& request,
+                                                      const std::string& gpu_words, std::int64_t deadline_ns);
+
+/// Does `work`; where it threw on some rank, throws on all: there what it threw, elsewhere an Echo.
+/// Collective over `group`.
+void together(Communicator& group, const std::function<void()>& work);
+
+}  // namespace fabricheck::collectives::nccl

@@ -1,0 +1,372 @@
+#include "collectives/nccl/operation.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "collectives/nccl/captured_log.hpp"
+#include "collectives/nccl/communicator.hpp"
+#include "collectives/nccl/kinds.hpp"
+#include "collectives/patterns.hpp"
+#include "core/error.hpp"
+#include "core/units.hpp"
+#include "device/cuda/handles.hpp"
+
+namespace fabricheck::collectives::nccl {
+namespace {
+
+/// Iterations that are on the GPU at the same time: enough that it never waits for the CPU.
+constexpr std::size_t most_in_flight = 256;
+/// What no input and no result is in any type.
+constexpr std::uint8_t poison_byte = 0x7e;
+constexpr std::uint64_t least_elements_tried = 1;
+/// After an abort its kernels leave the GPU within this, or its memory is left to it.
+constexpr std::int64_t leave_ns = 2'000'000'000;
+
+/// What an operation holds on the GPU, in the order in which it can be given back.
+struct Held {
+  cuda::MemoryHandle input, output, found;
+  cuda::PinnedHandle found_here;
+  cuda::StreamHandle stream;
+  std::vector<cuda::EventHandle> begins, ends;
+  cuda::EventHandle after;
+  cuda::GraphHandle graph;
+};
+
+class NcclOperation final : public TimedOperation {
+ public:
+  NcclOperation(const Row& row, const std::shared_ptr<const Settings>& settings, const TimedRequest& request)
+      : row_(row), kind_(kind_of(row.name)), settings_(settings), request_(request), clock_(*request.clock) {
+    together(*request_.group, [&] {
+      gpu_ = &cuda::device_of(settings_->gpu);
+      calls_ = open_library(settings_->library);
+      const std::string why = inexact_because(request_.variant, request_.group->size());
+      if (row_.reduces && !why.empty()) throw Unavailable(why);
+    });
+    shape_.rank = request_.group->rank();
+    shape_.size = request_.group->size();
+    shape_.variant = request_.variant;
+    tell_differences();
+    communicator_ = group_communicator(calls_, request_, words(), deadline_ns());
+    allocate();
+    together(*request_.group, [&] { register_buffers(); });
+  }
+
+  ~NcclOperation() override {
+    deregister();
+    // Memory that a kernel may still write to is not given back, and giving it back would wait for the
+    // kernel.
+    if (is_abandoned_) static_cast<void>(held_.release());
+  }
+  NcclOperation(const NcclOperation&) = delete;
+  NcclOperation& operator=(const NcclOperation&) = delete;
+
+  bool every_rank_times() const override { return true; }
+  bool verifies_each() const override { return false; }
+
+  void prepare(std::uint64_t first, std::size_t) override {
+    iteration_ = first;
+    std::byte* output = output_base();
+    gpu_->set(output, poison_byte, output_bytes(), stream());
+    std::byte* input = is_in_place() ? output : held_->input.get();
+    const std::uint64_t offset = is_in_place() ? kind_.input_offset(shape_) : 0;
+    for (const Block& block : kind_.inputs(shape_, first)) {
+      if (block.elements == 0) continue;
+      gpu_->fill(input + (offset + block.first) * element_bytes(), block.elements * element_bytes(),
+                 block.pattern, stream());
+    }
+    finish("its inputs");
+  }
+
+  void run(std::uint64_t first, std::span<double> times_us) override {
+    // Once without a clock: connections are made with the first call, and ranks begin apart.
+    launch(first);
+    if (is_in_place()) compare(first);
+    finish_iteration(first);
+    if (settings_->cuda_graph && !held_->graph) capture();
+    for (std::size_t done = 0; done < times_us.size();) {
+      const std::size_t count = std::min(most_in_flight, times_us.size() - done);
+      run_some(first + done, times_us.subspan(done, count));
+      done += count;
+    }
+    if (!is_in_place()) compare(first);
+    gpu_->copy(held_->found_here.get(), held_->found.get(), found_bytes(), stream());
+    finish("the comparison of its results");
+  }
+
+  Verified verify(std::uint64_t first, std::size_t) override {
+    const std::vector<Block> blocks = kind_.results(shape_, first);
+    Verified verified;
+    verified.messages = request_.group->rank() == 0 ? 1 : 0;
+    for (std::size_t i = 0; i < blocks.size() && !verified.mismatch; ++i) {
+      device::Difference difference;
+      std::memcpy(&difference, held_->found_here.get() + i * sizeof difference, sizeof difference);
+      if (blocks[i].elements == 0 || difference.wrong == 0) continue;
+      const std::uint64_t place = device::place_of(blocks[i].pattern.first + difference.first_index);
+      verified.mismatch = Mismatch{request_.world_rank,
+                                   request_.host,
+                                   first,
+                                   blocks[i].first + difference.first_index,
+                                   blocks[i].pattern.values[place],
+                                   value_of(shape_.variant.type, difference.got_bits)};
+    }
+    return verified;
+  }
+
+  std::map<std::string, Parameter> path() const override {
+    std::map<std::string, Parameter> facts = captured_facts(settings_->log_file);
+    facts["nccl_version"] = calls_->version_words();
+    facts["nccl_library"] = calls_->path;
+    facts["gpu"] = gpu_->facts().name;
+    facts["gpu_address"] = gpu_->facts().pci_address;
+    facts["cuda_graph"] = std::string(settings_->cuda_graph ? "yes" : "no");
+    facts["registered"] = registered_;
+    if (!differs_.empty()) facts["nccl_differs"] = differs_;
+    if (launches_ > 0) facts["launch_us"] = launch_us_ / static_cast<double>(launches_);
+    if (settings_->gpu->ranks_per_gpu > 1)
+      facts["ranks_per_gpu"] = static_cast<std::int64_t>(settings_->gpu->ranks_per_gpu);
+    if (!made_smaller_.empty()) {
+      facts["bytes_used"] = static_cast<std::int64_t>(shape_.elements * element_bytes());
+      facts["made_smaller"] = made_smaller_;
+    }
+    return facts;
+  }
+
+ private:
+  std::size_t element_bytes() const { return type_bytes(shape_.variant.type); }
+  bool is_in_place() const { return shape_.variant.in_place; }
+  cuda::Stream stream() const { return held_->stream.get(); }
+  std::int64_t deadline_ns() const { return settings_->gpu->deadline_ns; }
+  std::byte* output_base() const { return held_->output.get(); }
+  std::uint64_t input_bytes() const {
+    return is_in_place() ? 0 : std::max<std::uint64_t>(1, kind_.input_elements(shape_)) * element_bytes();
+  }
+  std::uint64_t output_bytes() const {
+    const std::uint64_t elements = is_in_place()
+                                       ? std::max(kind_.input_elements(shape_), kind_.output_elements(shape_))
+                                       : kind_.output_elements(shape_);
+    return std::max<std::uint64_t>(1, elements) * element_bytes();
+  }
+  std::uint64_t found_bytes() const {
+    return static_cast<std::uint64_t>(shape_.size) * sizeof(device::Difference);
+  }
+  std::string words() const {
+    return fmt::format("GPU {} ({}) on {}", gpu_->facts().ordinal, gpu_->facts().pci_address, request_.host);
+  }
+
+  /// What must be the same everywhere for the figure to be one.
+  void tell_differences() {
+    const std::string mine = fmt::format("NCCL {}", calls_->version_words());
+    const std::vector<std::string> all = allgather_strings(*request_.group, mine);
+    const std::set<std::string> kinds(all.begin(), all.end());
+    if (kinds.size() > 1) differs_ = fmt::format("ranks have {}", fmt::join(kinds, ", "));
+  }
+
+  /// The same size on every rank.
+  void allocate() {
+    std::uint64_t bytes = request_.bytes;
+    for (;;) {
+      shape_.elements = row_.payload(bytes, shape_.size, element_bytes()) / element_bytes();
+      if (shape_.elements < least_elements_tried)
+        throw Unavailable(made_smaller_.empty()
+                              ? fmt::format("{} are fewer {} elements than the {} ranks", format_bytes(bytes),
+                                            type_name(shape_.variant.type), shape_.size)
+                              : made_smaller_);
+      std::string refused;
+      bool is_error = false;
+      try {
+        take();
+      } catch (const cuda::OutOfMemory& error) {
+        refused = error.what();
+      } catch (const Error& error) {
+        refused = error.what();
+        is_error = true;
+      }
+      std::array<double, 2> trouble{refused.empty() ? 0.0 : 1.0, is_error ? 1.0 : 0.0};
+      request_.group->allreduce(trouble, ReduceOp::max);
+      if (trouble[1] > 0.0)
+        together(*request_.group, [&] {
+          if (is_error) throw Error(refused);
+        });
+      if (trouble[0] == 0.0) return;
+      held_.reset();
+      for (const std::string& one : allgather_strings(*request_.group, refused))
+        if (!one.empty() && made_smaller_.empty()) made_smaller_ = one;
+      bytes /= 2;
+    }
+  }
+
+  void take() {
+    held_ = std::make_unique<Held>();
+    const cuda::Setup& setup = *settings_->gpu;
+    if (input_bytes() > 0) held_->input = cuda::allocate(setup, input_bytes());
+    held_->output = cuda::allocate(setup, output_bytes(), input_bytes());
+    held_->found = cuda::allocate(setup, found_bytes(), input_bytes() + output_bytes());
+    held_->found_here = cuda::PinnedHandle(*gpu_, gpu_->allocate_pinned(found_bytes()));
+    held_->stream = cuda::StreamHandle(*gpu_, gpu_->make_stream());
+    held_->after = cuda::EventHandle(*gpu_, gpu_->make_event());
+  }
+
+  void register_buffers() {
+    if (!settings_->register_buffers) return;
+    if (!calls_->register_buffer || !calls_->deregister_buffer) {
+      registered_ = fmt::format("no: NCCL {} cannot", calls_->version_words());
+      return;
+    }
+    for (const auto& [memory, bytes] :
+         {std::pair(held_->input.get(), input_bytes()), std::pair(held_->output.get(), output_bytes())}) {
+      if (bytes == 0) continue;
+      void* handle = nullptr;
+      const ncclResult_t result = calls_->register_buffer(communicator_->get(), memory, bytes, &handle);
+      if (result != ncclSuccess) {
+        registered_ = "no: " + communicator_->words(result);
+        return;
+      }
+      handles_.push_back(handle);
+    }
+    registered_ = "yes";
+  }
+  void deregister() {
+    if (communicator_ && !communicator_->is_broken())
+      for (void* handle : handles_) calls_->deregister_buffer(communicator_->get(), handle);
+    handles_.clear();
+  }
+
+  void call() {
+    Place place;
+    place.input =
+        is_in_place() ? output_base() + kind_.input_offset(shape_) * element_bytes() : held_->input.get();
+    place.output = output_base() + (is_in_place() ? kind_.output_offset(shape_) * element_bytes() : 0);
+    place.communicator = communicator_->get();
+    place.stream = reinterpret_cast<cudaStream_t>(stream());
+    try {
+      communicator_->must(kind_.run(*calls_, shape_, place), row_.call, clock_,
+                          clock_.now_ns() + deadline_ns());
+    } catch (const Error&) {
+      give_up();
+      throw;
+    }
+  }
+
+  void launch(std::uint64_t iteration) {
+    if (communicator_->is_broken())
+      throw Echo(fmt::format("{}: iteration {} of {} was not begun, its communicator has failed", words(),
+                             iteration, kind_.name));
+    if (held_->graph) {
+      gpu_->launch(held_->graph.get(), stream());
+    } else {
+      call();
+    }
+  }
+
+  void capture() {
+    gpu_->begin_capture(stream());
+    call();
+    held_->graph = cuda::GraphHandle(*gpu_, gpu_->end_capture(stream()));
+  }
+
+  void run_some(std::uint64_t first, std::span<double> times_us) {
+    while (held_->begins.size() < times_us.size()) {
+      held_->begins.emplace_back(*gpu_, gpu_->make_event());
+      held_->ends.emplace_back(*gpu_, gpu_->make_event());
+    }
+    const std::int64_t begun_ns = clock_.now_ns();
+    for (std::size_t i = 0; i < times_us.size(); ++i) {
+      gpu_->record(held_->begins[i].get(), stream());
+      launch(first + i);
+      gpu_->record(held_->ends[i].get(), stream());
+    }
+    constexpr double ns_per_us = 1000.0;
+    launch_us_ += static_cast<double>(clock_.now_ns() - begun_ns) / ns_per_us;
+    launches_ += times_us.size();
+    for (std::size_t i = 0; i < times_us.size(); ++i) {
+      wait_iteration(held_->ends[i].get(), first + i);
+      times_us[i] = gpu_->elapsed_us(held_->begins[i].get(), held_->ends[i].get());
+    }
+  }
+
+  /// Of each block of results, on the GPU.
+  void compare(std::uint64_t first) {
+    const std::vector<Block> blocks = kind_.results(shape_, first);
+    const std::byte* output =
+        output_base() + (is_in_place() ? kind_.output_offset(shape_) * element_bytes() : 0);
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      if (blocks[i].elements > 0)
+        gpu_->compare(output + blocks[i].first * element_bytes(), blocks[i].elements * element_bytes(),
+                      blocks[i].pattern, held_->found.get() + i * sizeof(device::Difference), stream());
+  }
+
+  void finish_iteration(std::uint64_t iteration) {
+    gpu_->record(held_->after.get(), stream());
+    wait_iteration(held_->after.get(), iteration);
+  }
+
+  void wait_iteration(cuda::Event event, std::uint64_t iteration) {
+    try {
+      if (cuda::wait_for(*gpu_, event, clock_, clock_.now_ns() + deadline_ns(),
+                         [&] { communicator_->look(); }))
+        return;
+    } catch (const Error&) {
+      give_up();
+      throw;
+    }
+    give_up();
+    throw Error(fmt::format("{}: iteration {} of {} did not end within {}; NCCL was aborted", words(),
+                            iteration, kind_.name, format_duration(std::chrono::nanoseconds(deadline_ns()))));
+  }
+
+  /// For work of this program's own, which waits for no other rank.
+  void finish(const char* what) {
+    gpu_->record(held_->after.get(), stream());
+    if (cuda::wait_for(*gpu_, held_->after.get(), clock_, clock_.now_ns() + deadline_ns())) return;
+    is_abandoned_ = true;
+    throw Error(fmt::format("{}: {} of {} took longer than {}", words(), what, kind_.name,
+                            format_duration(std::chrono::nanoseconds(deadline_ns()))));
+  }
+
+  /// The communicator is of no more use; what it has on the GPU is waited for a moment.
+  void give_up() {
+    handles_.clear();
+    communicator_->abort();
+    try {
+      gpu_->record(held_->after.get(), stream());
+      is_abandoned_ = !cuda::wait_for(*gpu_, held_->after.get(), clock_, clock_.now_ns() + leave_ns);
+    } catch (const Error&) {
+      is_abandoned_ = true;  // the context has failed, and with it all that it holds
+    }
+  }
+
+  const Row& row_;
+  const Kind& kind_;
+  std::shared_ptr<const Settings> settings_;
+  TimedRequest request_;
+  const Clock& clock_;
+  cuda::Device* gpu_{};
+  std::shared_ptr<const Calls> calls_;
+  std::shared_ptr<GroupCommunicator> communicator_;
+  Shape shape_;
+  std::unique_ptr<Held> held_;
+  std::vector<void*> handles_;  ///< of registered buffers
+  std::string registered_{"no"}, made_smaller_, differs_;
+  std::uint64_t iteration_{};
+  double launch_us_{};  ///< the CPU's time for all launches
+  std::uint64_t launches_{};
+  bool is_abandoned_{};
+};
+
+}  // namespace
+
+const char* unavailable_reason() { return ""; }
+
+std::unique_ptr<TimedOperation> make_operation(const Row& row,
+                                               const std::shared_ptr<const Settings>& settings,
+                                               const TimedRequest& request) {
+  return std::make_unique<NcclOperation>(row, settings, request);
+}
+
+}  // namespace fabricheck::collectives::nccl

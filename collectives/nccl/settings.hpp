@@ -1,0 +1,33 @@
+// How NCCL is used in this run. No header of NCCL's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "device/cuda/setup.hpp"
+
+namespace fabricheck::collectives::nccl {
+
+struct Settings {
+  std::string library;                     ///< a path; empty: what the dynamic linker finds
+  bool cuda_graph{};                       ///< each operation captured once, and the graph launched
+  bool register_buffers{};                 ///< with ncclCommRegister, where the library has it
+  std::shared_ptr<const cuda::Setup> gpu;  ///< this rank's
+  std::string log_file;                    ///< what NCCL says, of this process; empty: not captured
+};
+
+/// Tells NCCL, before it is opened, to write what it does into a file of this process, unless the user told
+/// it something himself. Returns that file, or "" where the user's own choice stands. The lines of NCCL's
+/// choice of algorithm cost time in every call, so they are asked for only with `cuda_graph`, where a call is
+/// made once.
+std::string capture_log(const std::string& folder, const std::string& host, bool cuda_graph);
+
+/// "built without NCCL", "built without CUDA", or empty.
+const char* unavailable_reason();
+
+/// Ends all communicators of this process. Every rank calls it at the end, before MPI ends; waits at most
+/// `deadline_ns` on the clock for each.
+void release_communicators(const Clock& clock, std::int64_t deadline_ns);
+
+}  // namespace fabricheck::collectives::nccl

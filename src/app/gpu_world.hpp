@@ -1,0 +1,68 @@
+// GPUs in this world: which one each rank drives, and why it may not.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "app/options.hpp"
+#include "core/check.hpp"
+#include "core/platform.hpp"
+#include "core/topology_record.hpp"
+#include "device/cuda/setup.hpp"
+#include "plan/plan.hpp"
+
+namespace fabricheck::app {
+
+/// Of a GPU by its PCI address, why it has to be left alone: "is used by python3 (process 12)".
+using BusyGpus = std::map<std::string, std::string>;
+
+/// Who uses the GPUs of this host; asked before this job opens any.
+BusyGpus busy_gpus(const std::string& sysroot);
+/// On one line, and back.
+std::string busy_to_text(const BusyGpus& busy);
+BusyGpus busy_from_text(const std::string& text);
+
+/// What a rank may drive.
+struct GpuChoice {
+  int ordinal{-1};          ///< CUDA's; -1: none
+  std::string unavailable;  ///< why none
+  int ranks_per_gpu{1};
+};
+
+/// Local rank i drives the i-th GPU of `host.gpus`, or with `share` the (i mod n)-th. It is found among
+/// CUDA's devices by its PCI address. Where NVML told of no GPU, CUDA's own order counts. Left alone: GPUs in
+/// use, in MIG mode, in exclusive or prohibited compute mode. Pure.
+GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& devices, int local_rank,
+                     int local_ranks, bool share, const BusyGpus& busy);
+
+/// Opens it. Whatever stands in the way is told in the Setup, and nothing is thrown.
+std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, const Host& host,
+                                      int local_rank, int local_ranks, const BusyGpus& busy,
+                                      const GpuOptions& options, std::int64_t deadline_ns);
+
+/// What a rank tells all others of its GPU.
+struct RankGpu {
+  std::string pci_address;  ///< empty: none
+  int ranks_per_gpu{1};
+  std::string unavailable;  ///< why none
+  bool operator==(const RankGpu&) const = default;
+};
+RankGpu rank_gpu_of(const cuda::Setup& setup);
+/// On one line, and back.
+std::string rank_gpu_to_text(const RankGpu& gpu);
+RankGpu rank_gpu_from_text(const std::string& text);
+
+/// Rounds in which every GPU of a node meets every other one, all nodes at the same time.
+std::vector<plan::PairRound> gpu_pairs(const std::vector<RankGpu>& gpus, const ClusterTopology& topology);
+
+/// What holds for the GPUs of all ranks: pairs, targets by the platform, and why there are none. Returns what
+/// is left out. `platform` may be null.
+std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const ClusterTopology& topology,
+                                 const Platform* platform, bool whole, bool nvls,
+                                 std::span<const CheckRow> rows, plan::Request& request);
+
+}  // namespace fabricheck::app

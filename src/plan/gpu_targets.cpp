@@ -1,0 +1,117 @@
+#include "plan/gpu_targets.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/units.hpp"
+
+namespace fabricheck::plan {
+namespace {
+
+/// Which figures a check is held against: their key, and what their conditions must say. A condition that is
+/// not named here must be absent, but for those that only tell where a figure comes from.
+struct Source {
+  const char* check;
+  const char* figure;
+  const char* condition;  ///< empty: none
+  const char* value;      ///< its beginning
+};
+
+constexpr Source sources[] = {
+    {"gpu.hbm.copy", "gpu.hbm.bandwidth", "operation", "copy"},
+    {"gpu.hbm.copy_engine", "gpu.hbm.bandwidth", "operation", "copy"},
+    {"gpu.hbm.triad", "gpu.hbm.bandwidth", "operation", "triad"},
+    {"gpu.host_to_device.bandwidth", "gpu.host_to_device.bandwidth", "", ""},
+    {"gpu.device_to_host.bandwidth", "gpu.device_to_host.bandwidth", "", ""},
+    {"gpu.gemm.bf16", "gpu.gemm.rate", "precision", "bf16"},
+    {"gpu.gemm.fp16", "gpu.gemm.rate", "precision", "fp16"},
+    {"gpu.gemm.tf32", "gpu.gemm.rate", "precision", "tf32"},
+    {"gpu.gemm.fp8", "gpu.gemm.rate", "precision", "fp8"},
+};
+
+/// Of conditions, those that do not change what the figure is of.
+constexpr std::string_view remarks[] = {"said_by", "statistic", "up_to", "test",
+                                        "caveat",  "nccl",      "bytes", "product"};
+
+std::string of(const Figure& figure, const char* condition) {
+  const auto found = figure.conditions.find(condition);
+  return found == figure.conditions.end() ? "" : found->second;
+}
+
+bool has_only(const Figure& figure, const std::vector<std::string_view>& names) {
+  return std::all_of(figure.conditions.begin(), figure.conditions.end(), [&](const auto& one) {
+    const auto is_it = [&](std::string_view name) { return name == one.first; };
+    return std::any_of(names.begin(), names.end(), is_it) ||
+           std::any_of(std::begin(remarks), std::end(remarks), is_it);
+  });
+}
+
+/// Inside one node, all of its GPUs, NVLS as it is: what is published of other worlds hangs on their network.
+bool is_of_collective(const Figure& figure, const GpuCheck& check) {
+  return check.scope == Scope::inside_node && check.whole && of(figure, "nodes") == "1" &&
+         of(figure, "gpus_per_node") == std::to_string(check.ranks_per_node) &&
+         (of(figure, "nvls") == "off") == !check.nvls && has_only(figure, {"nodes", "gpus_per_node", "nvls"});
+}
+
+bool is_of(const Figure& figure, const Source& source, const GpuCheck& check) {
+  if (figure.key != source.figure || figure.unit != check.unit) return false;
+  if (*source.condition == 0) return has_only(figure, {});
+  return of(figure, source.condition).starts_with(source.value) &&
+         has_only(figure, {source.condition, "sparsity"}) &&
+         (of(figure, "sparsity").empty() || of(figure, "sparsity") == "none");
+}
+
+/// The datasheet of the same thing, under whatever conditions it states it: it is shown, not judged by.
+const Figure* datasheet_of(const Platform& platform, const Source& source, const GpuCheck& check) {
+  for (const Figure& figure : platform.figures) {
+    const bool fits = figure.conditions.empty() || is_of(figure, source, check);
+    if (figure.key == source.figure && figure.kind == "datasheet" && figure.unit == check.unit && fits)
+      return &figure;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<Target> platform_target(const Platform& platform, const GpuCheck& check) {
+  if (check.better != Better::higher) return std::nullopt;
+  const auto row = std::find_if(std::begin(sources), std::end(sources),
+                                [&](const Source& one) { return check.id == one.check; });
+  const bool is_collective = check.id.starts_with("nccl.");
+  if (row == std::end(sources) && !is_collective) return std::nullopt;
+  if (is_collective && check.bytes < collectives_from_bytes) return std::nullopt;
+  const Figure *published = nullptr, *threshold = nullptr;
+  for (const Figure& figure : platform.figures) {
+    const bool fits =
+        is_collective ? figure.key == check.id && figure.unit == check.unit && is_of_collective(figure, check)
+                      : is_of(figure, *row, check);
+    if (!fits) continue;
+    const Figure*& lowest = figure.kind == "published" ? published : threshold;
+    if (figure.kind != "published" && figure.kind != "threshold") continue;
+    if (!lowest || figure.value < lowest->value) lowest = &figure;
+  }
+  const Figure* taken = published ? published : threshold;
+  if (!taken) return std::nullopt;
+  Target target;
+  target.check = check.id;
+  target.bytes = check.bytes;
+  target.statistic = "median";
+  target.comparison = Comparison::at_least;
+  target.value = published ? published_share * taken->value : taken->value;
+  target.unit = check.unit;
+  target.origin = "platform " + platform.name;
+  target.source = published
+                      ? fmt::format("{} % of {} {}, published for {}: {}", 100.0 * published_share,
+                                    format_number(taken->value), taken->unit, platform.name, taken->source)
+                      : fmt::format("the threshold for {} of {}", platform.name, taken->source);
+  if (row != std::end(sources))
+    if (const Figure* sheet = datasheet_of(platform, *row, check))
+      target.source += fmt::format("; datasheet {} {}", format_number(sheet->value), sheet->unit);
+  return target;
+}
+
+}  // namespace fabricheck::plan

@@ -1,0 +1,239 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "collectives/bandwidth.hpp"
+#include "core/statistics.hpp"
+#include "ranks.hpp"
+
+namespace fabricheck::collectives::nccl {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const SteadyClock steady;
+
+class Nccl : public ::testing::Test {
+ protected:
+  void TearDown() override { release_communicators(steady, 1'000'000'000); }
+};
+
+void expect_sound(const Outcome& outcome, std::uint64_t wanted) {
+  for (std::size_t rank = 0; rank < outcome.results.size(); ++rank) {
+    EXPECT_EQ(outcome.thrown[rank], "");
+    EXPECT_EQ(outcome.results[rank].error.value_or(""), "");
+    EXPECT_EQ(outcome.results[rank].mismatch.value_or(""), "");
+  }
+  EXPECT_GE(outcome.results[0].samples.values_us.size(), wanted);
+  EXPECT_GT(outcome.results[0].samples.verified, 0u);
+}
+
+TEST_F(Nccl, EveryCollectiveGivesRightResultsOnEveryNumberOfRanks) {
+  for (const CheckRow& row : catalog()) {
+    if (!row.derived_from.empty()) continue;
+    for (const int ranks : {1, 2, 3, 4, 5}) {
+      SCOPED_TRACE(row.id + " on " + std::to_string(ranks));
+      Wish wish;
+      wish.id = row.id;
+      wish.ranks = ranks;
+      wish.bytes = 24'000;
+      wish.wanted = 4;
+      const Outcome outcome = measure(wish);
+      expect_sound(outcome, 4);
+      EXPECT_EQ(wish.account->allocated_bytes, 0u);
+      EXPECT_EQ(wish.account->pinned_bytes, 0u);
+      EXPECT_EQ(wish.account->streams + wish.account->events, 0);
+    }
+  }
+}
+
+TEST_F(Nccl, EveryTypeReductionAndPlacementIsExact) {
+  const CheckRow row = row_of("nccl.allreduce.latency", nullptr);
+  for (const DataType type : row.types)
+    for (const Reduction reduction : row.reductions)
+      for (const bool in_place : {false, true}) {
+        SCOPED_TRACE(std::string(type_name(type)) + " " + std::string(reduction_name(reduction)));
+        Wish wish;
+        wish.ranks = 4;
+        wish.variant = {type, reduction, in_place};
+        wish.wanted = 4;
+        expect_sound(measure(wish), 4);
+      }
+}
+
+TEST_F(Nccl, InPlaceWorksWhereItIsOffered) {
+  for (const CheckRow& row : catalog()) {
+    if (!row.can_be_in_place) continue;
+    SCOPED_TRACE(row.id);
+    Wish wish;
+    wish.id = row.id;
+    wish.ranks = 3;
+    wish.bytes = 12'000;
+    wish.variant.in_place = true;
+    wish.wanted = 4;
+    expect_sound(measure(wish), 4);
+  }
+}
+
+TEST_F(Nccl, WhatIsNotExactIsUnavailableOnAllRanks) {
+  Wish wish;
+  wish.ranks = 3;
+  wish.variant.reduction = Reduction::avg;
+  const Outcome outcome = measure(wish);
+  for (std::size_t rank = 0; rank < 3; ++rank) {
+    EXPECT_THAT(outcome.thrown[rank], HasSubstr("avg"));
+    EXPECT_TRUE(outcome.unavailable[rank]);
+  }
+}
+
+TEST_F(Nccl, BusbwIsWhatTheModelGives) {
+  const Faults model("latency_us=10,busbw=400");
+  Wish wish;
+  wish.ranks = 4;
+  wish.bytes = std::uint64_t{8} << 20;
+  wish.wanted = 6;
+  const Outcome outcome = measure(wish);
+  expect_sound(outcome, 6);
+  const double us = *describe(outcome.results[0].samples.values_us).median;
+  const double expected_us = 10.0 + static_cast<double>(wish.bytes) * allreduce_bus_factor(4) / 400e3;
+  EXPECT_NEAR(us, expected_us, 0.05 * expected_us);
+}
+
+TEST_F(Nccl, TheSlowestRankIsTheSampleAndIsNamed) {
+  const Faults slow("rank=2,slow=3,latency_us=10,busbw=400");
+  Wish wish;
+  wish.ranks = 4;
+  wish.wanted = 10;
+  const Outcome outcome = measure(wish);
+  expect_sound(outcome, 10);
+  const auto& last = outcome.results[0].samples.last_count;
+  ASSERT_TRUE(last.count(2));
+  EXPECT_EQ(last.size(), 1u);
+}
+
+TEST_F(Nccl, AFlippedBitIsFoundAndNamed) {
+  const Faults flip("rank=1,flip_at=1");
+  Wish wish;
+  wish.ranks = 3;
+  wish.variant.in_place = true;  // there the first iteration is compared
+  const Outcome outcome = measure(wish);
+  ASSERT_TRUE(outcome.results[0].mismatch);
+  EXPECT_THAT(*outcome.results[0].mismatch,
+              AllOf(HasSubstr("rank 1 on n1"), HasSubstr("expected"), HasSubstr("element")));
+}
+
+TEST_F(Nccl, AHangEndsAtTheDeadlineAndTheNextCheckGoesOn) {
+  Wish wish;
+  wish.ranks = 3;
+  wish.deadline_ns = 500'000'000;
+  const auto begun = std::chrono::steady_clock::now();
+  {
+    const Faults hang("rank=1,hang_at=3");
+    const Outcome outcome = measure(wish);
+    ASSERT_TRUE(outcome.results[0].error);
+    EXPECT_THAT(*outcome.results[0].error,
+                AllOf(HasSubstr("allreduce did not end within 500 ms"), HasSubstr("NCCL was aborted"),
+                      HasSubstr("GPU"), HasSubstr("0000:5d:00.0"), HasSubstr("iteration")));
+    for (const SamplingResult& result : outcome.results) EXPECT_EQ(result.error, outcome.results[0].error);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(30));
+  wish.deadline_ns = 10'000'000'000;
+  expect_sound(measure(wish), wish.wanted);
+}
+
+TEST_F(Nccl, AnErrorThatComesByItselfIsToldInNcclsWords) {
+  Wish wish;
+  wish.ranks = 2;
+  {
+    const Faults remote("rank=0,async_error=2");
+    const Outcome outcome = measure(wish);
+    ASSERT_TRUE(outcome.results[0].error);
+    EXPECT_THAT(*outcome.results[0].error, AnyOf(HasSubstr("NCCL reports"), HasSubstr("did not end within")));
+  }
+  expect_sound(measure(wish), wish.wanted);
+}
+
+TEST_F(Nccl, ACommunicatorThatCannotBeMadeStopsAllRanks) {
+  Wish wish;
+  wish.ranks = 3;
+  wish.deadline_ns = 500'000'000;
+  {
+    const Faults hang("rank=1,init_hang");
+    const Outcome outcome = measure(wish);
+    for (const std::string& words : outcome.thrown)
+      EXPECT_THAT(words, AnyOf(HasSubstr("made no communicator of 3 ranks"), HasSubstr("could not go on")));
+    EXPECT_THAT(outcome.thrown[1], HasSubstr("was not done in time"));
+  }
+  {
+    const Faults error("rank=2,init_error");
+    const Outcome outcome = measure(wish);
+    EXPECT_THAT(outcome.thrown[2], HasSubstr("ncclCommInitRankConfig failed"));
+  }
+  wish.deadline_ns = 10'000'000'000;
+  expect_sound(measure(wish), wish.wanted);
+}
+
+TEST_F(Nccl, TooLittleMemoryMakesTheSizeSmallerOnAllRanks) {
+  Wish wish;
+  wish.ranks = 2;
+  wish.bytes = std::uint64_t{8} << 20;
+  wish.gpu_memory_bytes = std::uint64_t{10} << 20;
+  wish.wanted = 4;
+  const Outcome outcome = measure(wish);
+  expect_sound(outcome, 4);
+  EXPECT_EQ(outcome.path.at("bytes_used"), Parameter(std::int64_t{4} << 20));
+  EXPECT_THAT(std::get<std::string>(outcome.path.at("made_smaller")), HasSubstr("cudaMalloc"));
+}
+
+TEST_F(Nccl, AGraphAndRegisteredBuffersAreToldAndRight) {
+  Wish wish;
+  wish.ranks = 2;
+  wish.cuda_graph = wish.register_buffers = true;
+  const Outcome outcome = measure(wish);
+  expect_sound(outcome, wish.wanted);
+  EXPECT_EQ(outcome.path.at("cuda_graph"), Parameter(std::string("yes")));
+  EXPECT_EQ(outcome.path.at("registered"), Parameter(std::string("yes")));
+  EXPECT_EQ(wish.account->graphs, 0);
+  EXPECT_THAT(std::get<std::string>(outcome.path.at("nccl_library")), HasSubstr("standin"));
+}
+
+TEST_F(Nccl, RegistrationThatIsRefusedIsSaid) {
+  const Faults refuse("no_register");
+  Wish wish;
+  wish.register_buffers = true;
+  const Outcome outcome = measure(wish, 100);
+  expect_sound(outcome, wish.wanted);
+  EXPECT_THAT(std::get<std::string>(outcome.path.at("registered")), HasSubstr("no: "));
+}
+
+TEST_F(Nccl, ALibraryThatIsNoneOrTooOldIsRefused) {
+  Wish wish;
+  wish.library = "/nowhere/libnccl.so.2";
+  EXPECT_THAT(measure(wish).thrown[0], AllOf(HasSubstr("--nccl"), HasSubstr("/nowhere/libnccl.so.2")));
+  wish.library = STANDIN_NCCL_OLD;
+  EXPECT_THAT(measure(wish).thrown[0], HasSubstr("it is no NCCL of 2.18 or later"));
+  const Faults old("version=21703");
+  // Another spelling of the same file is opened anew, and asked again.
+  const std::string folder = std::string(STANDIN_NCCL).substr(0, std::string(STANDIN_NCCL).rfind('/'));
+  wish.library = folder + "/./" + std::string(STANDIN_NCCL).substr(folder.size() + 1);
+  EXPECT_THAT(measure(wish).thrown[0], AllOf(HasSubstr("2.17.3"), HasSubstr("2.18 or later is needed")));
+}
+
+TEST_F(Nccl, RowsHaveTheNamesOfThePlatformsFigures) {
+  std::vector<std::string> ids;
+  for (const CheckRow& row : catalog()) {
+    EXPECT_TRUE(row.needs_gpu) << row.id;
+    EXPECT_FALSE(row.description.empty()) << row.id;
+    ids.push_back(row.id);
+  }
+  for (const char* id : {"nccl.allreduce.busbw", "nccl.allgather.busbw", "nccl.reducescatter.busbw",
+                         "nccl.alltoall.busbw", "nccl.sendrecv.busbw", "nccl.allreduce.latency"})
+    EXPECT_THAT(ids, ::testing::Contains(id));
+}
+
+}  // namespace
+}  // namespace fabricheck::collectives::nccl

@@ -1,0 +1,112 @@
+// Ranks as threads, each with a GPU of the stand-in's and the stand-in for NCCL.
+#pragma once
+
+#include <cstdlib>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "collectives/nccl/catalog.hpp"
+#include "core/error.hpp"
+#include "core/thread_communicator.hpp"
+#include "core/timed_sampler.hpp"
+#include "support/cuda/host_device.hpp"
+
+namespace fabricheck::collectives::nccl {
+
+/// The stand-in's faults, for as long as this lives.
+class Faults {
+ public:
+  explicit Faults(const std::string& words) { ::setenv("FABRICHECK_STANDIN_NCCL", words.c_str(), 1); }
+  ~Faults() { ::unsetenv("FABRICHECK_STANDIN_NCCL"); }
+  Faults(const Faults&) = delete;
+  Faults& operator=(const Faults&) = delete;
+};
+
+struct Wish {
+  std::string id{"nccl.allreduce.latency"};
+  int ranks{2};
+  std::uint64_t bytes{4096};
+  Variant variant;
+  std::uint64_t wanted{20};
+  std::string library{STANDIN_NCCL};
+  bool cuda_graph{}, register_buffers{};
+  std::uint64_t gpu_memory_bytes{std::uint64_t{64} << 20};
+  std::int64_t deadline_ns{3'000'000'000};
+  std::shared_ptr<test::HostAccount> account{std::make_shared<test::HostAccount>()};
+};
+
+struct Outcome {
+  std::vector<std::string> thrown;  ///< by rank: when the operation was made
+  std::vector<bool> unavailable;    ///< that was Unavailable
+  std::vector<SamplingResult> results;
+  std::map<std::string, Parameter> path;
+};
+
+inline CheckRow row_of(const std::string& id, const std::shared_ptr<const Settings>& settings) {
+  for (CheckRow& row : catalog(settings))
+    if (row.id == id) return row;
+  throw Error("no row " + id);
+}
+
+/// World ranks begin at `first_rank`, so that two runs of one test use communicators of their own.
+inline Outcome measure(const Wish& wish, int first_rank = 0) {
+  Outcome outcome;
+  const auto ranks = static_cast<std::size_t>(wish.ranks);
+  outcome.thrown.resize(ranks);
+  outcome.unavailable.resize(ranks);
+  outcome.results.resize(ranks);
+  std::mutex mutex;
+  std::vector<test::HostGpu> gpus(ranks);
+  for (test::HostGpu& gpu : gpus) gpu.facts.memory_bytes = wish.gpu_memory_bytes;
+  const std::shared_ptr<cuda::Runtime> runtime = test::make_host_runtime(gpus, nullptr, wish.account);
+  run_ranks(wish.ranks, [&](Communicator& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    const SteadyClock clock;
+    Progress progress;
+    auto gpu = std::make_shared<cuda::Setup>();
+    gpu->runtime = runtime;
+    gpu->device = runtime->open(world.rank());
+    gpu->deadline_ns = wish.deadline_ns;
+    auto settings = std::make_shared<Settings>();
+    settings->library = wish.library;
+    settings->cuda_graph = wish.cuda_graph;
+    settings->register_buffers = wish.register_buffers;
+    settings->gpu = gpu;
+    TimedRequest request;
+    request.group = &world;
+    for (int i = 0; i < wish.ranks; ++i) request.world_ranks.push_back(first_rank + i);
+    request.clock = &clock;
+    request.bytes = wish.bytes;
+    request.variant = wish.variant;
+    request.world_rank = first_rank + world.rank();
+    request.host = "n1";
+    std::unique_ptr<TimedOperation> operation;
+    try {
+      operation = row_of(wish.id, settings).make_timed(request);
+    } catch (const std::exception& error) {
+      const std::lock_guard lock(mutex);
+      outcome.thrown[rank] = error.what();
+      outcome.unavailable[rank] = dynamic_cast<const Unavailable*>(&error) != nullptr;
+    }
+    if (!operation) return;
+    SamplingPlan plan;
+    plan.budget_ns = 20'000'000'000;
+    plan.wanted_samples = wish.wanted;
+    plan.bytes = wish.bytes;
+    SamplingWorld sampling;
+    sampling.group = sampling.everyone = &world;
+    sampling.clock = &clock;
+    sampling.progress = &progress;
+    sampling.world_rank = request.world_rank;
+    sampling.host = request.host;
+    outcome.results[rank] = run_timed_sampler(*operation, plan, sampling, [&](const SampleSet& samples) {
+      return samples.values_us.size() >= wish.wanted;
+    });
+    if (rank == 0) outcome.path = operation->path();
+    world.barrier();
+  });
+  return outcome;
+}
+
+}  // namespace fabricheck::collectives::nccl

@@ -1,0 +1,112 @@
+#include "plan/gpu_targets.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace fabricheck::plan {
+namespace {
+
+using ::testing::HasSubstr;
+
+Figure figure(const std::string& key, double value, const std::string& kind,
+              std::map<std::string, std::string> conditions = {}, const std::string& unit = "GB/s") {
+  return {key, value, unit, kind, "somebody's page", "", std::move(conditions)};
+}
+
+Platform platform() {
+  Platform one;
+  one.name = "board";
+  one.figures = {
+      figure("gpu.hbm.bandwidth", 3350, "datasheet"),
+      figure("gpu.hbm.bandwidth", 2970, "published", {{"operation", "triad"}}),
+      figure("gpu.hbm.bandwidth", 2900, "published", {{"operation", "copy"}}),
+      figure("gpu.hbm.bandwidth", 2903, "published", {{"operation", "copy on the device"}}),
+      figure("gpu.hbm.bandwidth", 1905, "threshold", {{"test", "memory bandwidth"}}),
+      figure("gpu.host_to_device.bandwidth", 48, "threshold"),
+      figure("gpu.gemm.rate", 989, "datasheet", {{"precision", "bf16"}, {"sparsity", "none"}}, "TFLOP/s"),
+      figure("gpu.gemm.rate", 794.5, "published", {{"precision", "bf16"}}, "TFLOP/s"),
+      figure("gpu.gemm.rate", 1900, "published", {{"precision", "bf16"}, {"sparsity", "2:4"}}, "TFLOP/s"),
+      figure("nccl.allreduce.busbw", 476, "published", {{"nodes", "1"}, {"gpus_per_node", "8"}}),
+      figure("nccl.allreduce.busbw", 480, "published",
+             {{"nodes", "1"}, {"gpus_per_node", "8"}, {"said_by", "its maintainer"}}),
+      figure("nccl.allreduce.busbw", 370, "published",
+             {{"nodes", "1"}, {"gpus_per_node", "8"}, {"nvls", "off"}}),
+      figure("nccl.allreduce.busbw", 100, "published",
+             {{"nodes", "1"}, {"gpus_per_node", "8"}, {"transport", "TCP"}}),
+      figure("nccl.allreduce.busbw", 487, "published", {{"nodes", "2"}, {"gpus_per_node", "8"}}),
+  };
+  return one;
+}
+
+GpuCheck check(const std::string& id, const std::string& unit = "GB/s") {
+  GpuCheck one;
+  one.id = id;
+  one.unit = unit;
+  one.better = Better::higher;
+  one.scope = Scope::every_gpu;
+  return one;
+}
+
+GpuCheck collective(std::uint64_t bytes) {
+  GpuCheck one = check("nccl.allreduce.busbw");
+  one.scope = Scope::inside_node;
+  one.ranks_per_node = 8;
+  one.bytes = bytes;
+  return one;
+}
+
+double value(const std::optional<Target>& target) { return target ? target->value : 0.0; }
+
+constexpr std::uint64_t GiB = std::uint64_t{1} << 30;
+
+TEST(GpuTargets, AreAShareOfTheLowestThatWasPublishedForTheSameOperation) {
+  EXPECT_DOUBLE_EQ(value(platform_target(platform(), check("gpu.hbm.copy"))), 0.95 * 2900);
+  EXPECT_DOUBLE_EQ(value(platform_target(platform(), check("gpu.hbm.triad"))), 0.95 * 2970);
+  EXPECT_FALSE(platform_target(platform(), check("gpu.hbm.read"))) << "nobody published a read";
+}
+
+TEST(GpuTargets, NameTheirSourceAndTheDatasheet) {
+  const auto target = platform_target(platform(), check("gpu.hbm.triad"));
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->source, "95 % of 2970 GB/s, published for board: somebody's page; datasheet 3350 GB/s");
+  EXPECT_EQ(target->comparison, fabricheck::Comparison::at_least);
+}
+
+TEST(GpuTargets, AThresholdOfOthersCountsWhereNothingWasPublished) {
+  const auto target = platform_target(platform(), check("gpu.host_to_device.bandwidth"));
+  EXPECT_DOUBLE_EQ(value(target), 48.0);
+  EXPECT_THAT(target->source, HasSubstr("threshold"));
+}
+
+TEST(GpuTargets, SparseRatesAreOfAnotherOperation) {
+  EXPECT_DOUBLE_EQ(value(platform_target(platform(), check("gpu.gemm.bf16", "TFLOP/s"))), 0.95 * 794.5);
+  EXPECT_FALSE(platform_target(platform(), check("gpu.gemm.fp8", "TFLOP/s")));
+  EXPECT_FALSE(platform_target(platform(), check("gpu.gemm.bf16", "GFLOP/s"))) << "another unit";
+}
+
+TEST(GpuTargets, CollectivesAreHeldAgainstTheirOwnWorld) {
+  EXPECT_DOUBLE_EQ(value(platform_target(platform(), collective(GiB))), 0.95 * 476);
+  GpuCheck without = collective(GiB);
+  without.nvls = false;
+  EXPECT_DOUBLE_EQ(value(platform_target(platform(), without)), 0.95 * 370);
+  EXPECT_FALSE(platform_target(platform(), collective(GiB / 2))) << "published of large messages";
+  GpuCheck four = collective(GiB);
+  four.ranks_per_node = 4;
+  EXPECT_FALSE(platform_target(platform(), four));
+  GpuCheck across = collective(GiB);
+  across.scope = Scope::all_ranks;
+  across.nodes = 2;
+  EXPECT_FALSE(platform_target(platform(), across)) << "between nodes the network counts";
+  GpuCheck part = collective(GiB);
+  part.whole = false;
+  EXPECT_FALSE(platform_target(platform(), part));
+}
+
+TEST(GpuTargets, OfLatenciesThereAreNone) {
+  GpuCheck latency = check("gpu.hbm.copy");
+  latency.better = Better::lower;
+  EXPECT_FALSE(platform_target(platform(), latency));
+}
+
+}  // namespace
+}  // namespace fabricheck::plan

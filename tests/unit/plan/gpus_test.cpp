@@ -1,0 +1,147 @@
+// What is planned for GPUs: one by one, all at once, pairs, rails.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "plan/plan.hpp"
+#include "support/cluster.hpp"
+
+namespace fabricheck::plan {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+CheckRow row(const std::string& id, Scope scope) {
+  CheckRow one;
+  one.id = id;
+  one.backend = "CUDA";
+  one.needs_gpu = true;
+  one.better = Better::higher;
+  one.unit = "GB/s";
+  one.scopes = {scope};
+  one.sizes = {std::uint64_t{1} << 30};
+  one.make_timed = [](const TimedRequest&) { return std::unique_ptr<TimedOperation>(); };
+  return one;
+}
+
+Request request() {
+  Request one;
+  one.budget_ns = 60'000'000'000;
+  return one;
+}
+
+TEST(GpuPlan, OneAtATimeOnEveryNode) {
+  const std::vector<CheckRow> rows{row("gpu.host_to_device.bandwidth", Scope::gpu)};
+  const TestPlan plan = make_plan(test::cluster_of(2, 3), rows, request());
+  ASSERT_THAT(plan.checks, SizeIs(3));
+  EXPECT_THAT(plan.checks[1].groups, ElementsAre(ElementsAre(1), ElementsAre(4)));
+  EXPECT_THAT(plan.checks[1].gpus, ElementsAre(ElementsAre(1), ElementsAre(1)));
+  EXPECT_TRUE(votes_alone(plan.checks[1]));
+}
+
+TEST(GpuPlan, AllAtOnce) {
+  const std::vector<CheckRow> rows{row("gpu.hbm.copy", Scope::every_gpu)};
+  const TestPlan plan = make_plan(test::cluster_of(2, 2), rows, request());
+  ASSERT_THAT(plan.checks, SizeIs(1));
+  EXPECT_THAT(plan.checks[0].groups,
+              ElementsAre(ElementsAre(0), ElementsAre(1), ElementsAre(2), ElementsAre(3)));
+  EXPECT_THAT(plan.checks[0].gpus,
+              ElementsAre(ElementsAre(0), ElementsAre(1), ElementsAre(0), ElementsAre(1)));
+}
+
+TEST(GpuPlan, OneRankAloneTestsItsGpu) {
+  const std::vector<CheckRow> rows{row("gpu.hbm.copy", Scope::every_gpu),
+                                   row("nccl.allreduce.busbw", Scope::rail),
+                                   row("nvlink.pair.bandwidth", Scope::gpu_pair)};
+  const TestPlan plan = make_plan(test::cluster_of(1, 1), rows, request());
+  ASSERT_THAT(plan.checks, SizeIs(1));
+  EXPECT_EQ(plan.checks[0].row->id, "gpu.hbm.copy");
+}
+
+TEST(GpuPlan, RailsJoinTheSamePlacesOfAllNodes) {
+  const std::vector<CheckRow> rows{row("nccl.allreduce.busbw", Scope::rail)};
+  const TestPlan plan = make_plan(test::cluster_of(3, 2), rows, request());
+  ASSERT_THAT(plan.checks, SizeIs(1));
+  EXPECT_THAT(plan.checks[0].groups, ElementsAre(ElementsAre(0, 2, 4), ElementsAre(1, 3, 5)));
+  EXPECT_EQ(plan.checks[0].mode, "together");
+  EXPECT_THAT(plan.checks[0].gpus, IsEmpty());
+}
+
+TEST(GpuPlan, PairsFollowTheirRoundsInBothOrders) {
+  CheckRow pair = row("nvlink.pair.bandwidth", Scope::gpu_pair);
+  pair.both_orders = true;
+  Request asked = request();
+  Pair one;
+  one.from = 0;
+  one.to = 1;
+  asked.gpu_pairs = {{one}};
+  asked.gpu_pair_target = [](const CheckRow&, std::uint64_t, const Pair& of) {
+    Target target;
+    target.value = of.from == 0 ? 300.0 : 200.0;
+    return std::optional<Target>(target);
+  };
+  const std::vector<CheckRow> rows{pair};
+  const TestPlan plan = make_plan(test::cluster_of(1, 2), rows, asked);
+  ASSERT_THAT(plan.checks, SizeIs(2));
+  EXPECT_THAT(plan.checks[0].groups, ElementsAre(ElementsAre(0, 1)));
+  EXPECT_THAT(plan.checks[1].groups, ElementsAre(ElementsAre(1, 0)));
+  EXPECT_THAT(plan.checks[1].gpus, ElementsAre(ElementsAre(1, 0)));
+  EXPECT_EQ(plan.checks[1].group_targets.at(0)->value, 200.0);
+  EXPECT_EQ(plan.judged, 2);
+}
+
+TEST(GpuPlan, WithoutGpusTheRowsStayWithTheReason) {
+  const std::vector<CheckRow> rows{row("gpu.hbm.copy", Scope::every_gpu)};
+  Request asked = request();
+  asked.no_gpu = "no CUDA device on node7 (driver not loaded)";
+  TestPlan plan = make_plan(test::cluster_of(1, 2), rows, asked);
+  EXPECT_THAT(plan.checks, IsEmpty());
+  EXPECT_THAT(plan.skipped, IsEmpty());
+  ASSERT_FALSE(plan.not_tested.empty());
+  EXPECT_EQ(plan.not_tested.back().reason, "CUDA: no CUDA device on node7 (driver not loaded)");
+  asked.only = {"gpu.*"};
+  plan = make_plan(test::cluster_of(1, 2), rows, asked);
+  ASSERT_THAT(plan.skipped, SizeIs(1));
+  EXPECT_EQ(plan.skipped[0].second, "no CUDA device on node7 (driver not loaded)");
+}
+
+TEST(GpuPlan, AFilesTargetCountsBeforeThePlatforms) {
+  const std::vector<CheckRow> rows{row("gpu.hbm.copy", Scope::every_gpu)};
+  Request asked = request();
+  asked.platform_target = [](const CheckRow&, const PlannedCheck& check) {
+    Target target;
+    target.value = check.scope == Scope::every_gpu ? 2755.0 : 0.0;
+    return std::optional<Target>(target);
+  };
+  EXPECT_EQ(make_plan(test::cluster_of(1, 2), rows, asked).checks.at(0).target->value, 2755.0);
+  Target told;
+  told.check = "gpu.hbm.copy";
+  told.value = 3000.0;
+  asked.targets = {told};
+  EXPECT_EQ(make_plan(test::cluster_of(1, 2), rows, asked).checks.at(0).target->value, 3000.0);
+}
+
+TEST(GpuPlan, OnlyTheTypesThatARowHasAreTaken) {
+  CheckRow reduce = row("nccl.allreduce.latency", Scope::inside_node);
+  reduce.typed = true;
+  reduce.types = {DataType::float32, DataType::bfloat16};
+  CheckRow mpi = reduce;
+  mpi.id = "mpi.allreduce.latency";
+  mpi.needs_gpu = false;
+  mpi.make_timed = nullptr;
+  mpi.types = {DataType::float32, DataType::int32};
+  const std::vector<CheckRow> rows{reduce, mpi};
+  Request asked = request();
+  asked.types = {DataType::bfloat16};
+  const TestPlan plan = make_plan(test::cluster_of(1, 2), rows, asked);
+  ASSERT_THAT(plan.checks, SizeIs(2));
+  EXPECT_EQ(plan.checks[0].variant.type, DataType::bfloat16);
+  EXPECT_EQ(plan.checks[1].variant.type, DataType::float32) << "MPI has no such type and takes its default";
+}
+
+}  // namespace
+}  // namespace fabricheck::plan
