@@ -57,6 +57,7 @@ double median(std::vector<double> values) {
 
 double deviation(const std::vector<double>& values, double around) {
   std::vector<double> off;
+  off.reserve(values.size());
   for (const double value : values) off.push_back(std::abs(value - around));
   return median(off);
 }
@@ -180,6 +181,7 @@ std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks) {
       finding.explains.push_back(check.id);
   }
   std::vector<Finding> all;
+  all.reserve(findings.size());
   for (auto& [gpu, finding] : findings) all.push_back(std::move(finding));
   return all;
 }
