@@ -158,6 +158,7 @@ std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks) {
     const auto gpu = gpu_of(check);
     const auto percent = number_of(check, "throttled_percent");
     if (!gpu || !percent || *percent <= throttled_percent) continue;
+    if (number_of(check, "monitor_samples").value_or(0.0) < throttled_looks) continue;
     Finding& finding = findings[*gpu];
     if (finding.slug.empty()) {
       finding.slug = "gpu-throttled";
