@@ -1,14 +1,11 @@
 // Inputs of collectives and the results they must give: pure, exact in every type, different in every
 // iteration, rank and element.
 //
-// Values are small integers times a factor of the type. Along a buffer they repeat with a period of 17
-// elements, a prime that no power of two is a multiple of, and every page of 4096 elements begins at another
-// place of the period: a block at a wrong offset is seen. Expected values are computed once per place of the
-// period and compared bit by bit with the result, so filling and checking each cost about one pass over the
-// memory; a message shorter than the period computes only the places that it has.
-//
-// The factor makes 64-bit values need more bits than 32-bit types have: int64's reach above bit 32, and
-// float64's need more than float32's mantissa, so a result that went through the narrow type is seen.
+// Along a buffer values repeat with a period of 17 elements, a prime that no power of two is a multiple of,
+// and every page of 4096 elements begins at another place of the period: a block at a wrong offset is seen.
+// What the places hold is in values.hpp. Expected values are computed once per place of the period and
+// compared bit by bit with the result, so filling and checking each cost about one pass over the memory; a
+// message shorter than the period computes only the places that it has.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +30,9 @@ struct Part {
 };
 
 // What is only moved. A stream names the block: no two blocks of one call have the same number, so each
-// element says where it came from. Numbers below 262139 are told apart for certain; above, all but one in
-// 262139 pairs.
+// element says where it came from. In types of four and eight bytes numbers below 262139 are told apart for
+// certain, above, all but one in 262139 pairs; of two bytes below 63487, of one byte below 241, and by the
+// elements of a period together the square and the cube of that.
 
 /// Fills `data` with the values of block `stream`.
 void fill_block(std::span<std::byte> data, DataType type, std::uint64_t stream, std::uint64_t iteration);
@@ -42,14 +40,8 @@ void fill_block(std::span<std::byte> data, DataType type, std::uint64_t stream, 
 std::optional<WrongElement> check_block(std::span<const std::byte> data, DataType type, std::uint64_t stream,
                                         std::uint64_t iteration);
 
-// What is reduced over ranks 0..ranks-1 of a group.
-//
-//   sum   x = a(i) + b(rank), both positive, so that a missing rank changes every element. At most 48 per
-//         rank: exact in float32 up to 349,000 ranks.
-//   max   x different on every rank, of both signs, and spread so that at different elements and iterations
-//   min   different ranks win.
-//   prod  +1 or -1, but on one carrier rank that changes with the iteration and has an integer up to 978. Of
-//         two neighbours each rank has one -1, so a missing rank changes the sign of one of them.
+// What is reduced over ranks 0..ranks-1 of a group, where inexact_because() of patterns.hpp has nothing to
+// say.
 
 /// Fills `data` with what `rank` contributes.
 void fill_contribution(std::span<std::byte> data, const Variant& variant, int rank, int ranks,

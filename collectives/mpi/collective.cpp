@@ -41,9 +41,14 @@ MPI_Datatype type_of(DataType type) {
     case DataType::int64:
       return MPI_INT64_T;
     case DataType::float32:
+      return MPI_FLOAT;
+    case DataType::bfloat16:
+    case DataType::float16:
+    case DataType::float8e4m3:
+    case DataType::float8e5m2:
       break;
   }
-  return MPI_FLOAT;
+  throw Unavailable("MPI has no " + std::string(type_name(type)));
 }
 
 MPI_Op operator_of(Reduction reduction) {
@@ -55,9 +60,11 @@ MPI_Op operator_of(Reduction reduction) {
     case Reduction::prod:
       return MPI_PROD;
     case Reduction::sum:
+      return MPI_SUM;
+    case Reduction::avg:
       break;
   }
-  return MPI_SUM;
+  throw Unavailable("MPI has no " + std::string(reduction_name(reduction)));
 }
 
 }  // namespace

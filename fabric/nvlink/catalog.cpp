@@ -16,6 +16,7 @@ CheckRow base(const char* id, const char* title, const char* description, bool q
   row.unit = "GB/s";
   row.better = Better::higher;
   row.backend = "CUDA";
+  row.needs_gpu = true;
   row.unavailable_reason = cuda::missing_runtime();
   row.scopes = {Scope::gpu_pair};
   row.in_quick = quick;

@@ -9,6 +9,8 @@
 #include "fabric/pairs/schedule.hpp"
 #include "node/active.hpp"
 #include "plan/gpu_targets.hpp"
+#include "topology/probe/gpu_sampler.hpp"
+#include "topology/probe/probe.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -30,6 +32,22 @@ std::string left_alone(const cuda::DeviceFacts& device, const BusyGpus& busy) {
                        device.compute_mode);
   return "";
 }
+
+/// What NVML says while a GPU works.
+class NvmlMonitor final : public node::gpu::GpuMonitor {
+ public:
+  explicit NvmlMonitor(const std::string& pci_address)
+      : sampler_(topology::ProbeOptions{}.nvml_library, pci_address, interval) {}
+  std::optional<node::gpu::GpuSample> sample() override {
+    const auto health = sampler_.sample();
+    if (!health) return std::nullopt;
+    return node::gpu::sample_of(*health);
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds interval{100};
+  topology::GpuSampler sampler_;
+};
 
 std::uint64_t limit_of(cuda::Device& device, const GpuOptions& options, int ranks_per_gpu) {
   if (options.memory_bytes > 0) return options.memory_bytes;
@@ -166,6 +184,17 @@ std::vector<plan::PairRound> gpu_pairs(const std::vector<RankGpu>& gpus, const C
       }
   }
   return rounds;
+}
+
+std::shared_ptr<node::gpu::Settings> gpu_settings(const Host& host, const cuda::Setup& setup,
+                                                  const GpuOptions& options) {
+  auto settings = std::make_shared<node::gpu::Settings>();
+  if (setup.device) settings->numa = node::gpu::numa_places(host, setup.device->facts().pci_address);
+  if (options.burn.count() > 0) settings->burn_ns = options.burn.count();
+  settings->open_monitor = [](const std::string& pci_address) {
+    return std::make_unique<NvmlMonitor>(pci_address);
+  };
+  return settings;
 }
 
 std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const ClusterTopology& topology,

@@ -13,6 +13,7 @@
 #include "core/platform.hpp"
 #include "core/topology_record.hpp"
 #include "device/cuda/setup.hpp"
+#include "node/gpu/settings.hpp"
 #include "plan/plan.hpp"
 
 namespace fabricheck::app {
@@ -58,6 +59,10 @@ RankGpu rank_gpu_from_text(const std::string& text);
 
 /// Rounds in which every GPU of a node meets every other one, all nodes at the same time.
 std::vector<plan::PairRound> gpu_pairs(const std::vector<RankGpu>& gpus, const ClusterTopology& topology);
+
+/// How the checks of single GPUs are made on this rank.
+std::shared_ptr<node::gpu::Settings> gpu_settings(const Host& host, const cuda::Setup& setup,
+                                                  const GpuOptions& options);
 
 /// What holds for the GPUs of all ranks: pairs, targets by the platform, and why there are none. Returns what
 /// is left out. `platform` may be null.

@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <set>
 #include <sstream>
 #include <thread>
 
@@ -18,12 +17,14 @@
 #include "app/compare.hpp"
 #include "app/counter_watch.hpp"
 #include "app/fits.hpp"
+#include "app/gpu_pairs.hpp"
 #include "app/gpu_world.hpp"
 #include "app/host_exchange.hpp"
 #include "app/incident.hpp"
 #include "app/job_network.hpp"
 #include "app/mpi_facts.hpp"
 #include "app/pair_matrices.hpp"
+#include "app/places.hpp"
 #include "app/probe_host.hpp"
 #include "app/run_log.hpp"
 #include "app/topology_checks.hpp"
@@ -43,11 +44,16 @@
 #include "core/glob.hpp"
 #include "core/sampler.hpp"
 #include "core/units.hpp"
+#include "fabric/nvlink/catalog.hpp"
+#include "fabric/nvlink/pair_matrices.hpp"
 #include "fabric/verbs/measure/catalog.hpp"
+#include "node/gpu/catalog.hpp"
+#include "node/gpu/findings.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
 #include "topology/judge/judge.hpp"
 #include "topology/model/cpu_list.hpp"
+#include "topology/model/merge.hpp"
 #include "topology/probe/probe.hpp"
 
 namespace fabricheck::app {
@@ -80,71 +86,6 @@ std::string joined(const std::vector<std::string>& words) {
 bool on_terminal(const LauncherFacts& launcher, int descriptor) {
   if (const auto told = environment("FABRICHECK_TERMINAL")) return *told == "1";
   return launcher.name != "mpirun" && ::isatty(descriptor) == 1;
-}
-
-/// One rank's view of where everybody is.
-struct Places {
-  std::vector<std::string> rank_hosts;
-  std::vector<std::string> rank_cpus;
-  std::vector<std::string> hosts;  ///< distinct, by lowest rank
-  ClusterTopology topology;        ///< hosts by name alone but on rank 0
-  int local_rank{};
-  bool leader{};  ///< lowest rank of its host
-  bool oversubscribed{};
-};
-
-Places find_places(Communicator& world, const std::string& host) {
-  Places places;
-  for (const std::string& one : allgather_strings(world, host + '\t' + topology::allowed_cpus())) {
-    const auto tab = one.find('\t');
-    places.rank_hosts.push_back(one.substr(0, tab));
-    places.rank_cpus.push_back(one.substr(tab + 1));
-  }
-  std::map<std::string, int> index, ranks_on;
-  std::map<std::string, std::set<int>> cpus_on;
-  for (std::size_t rank = 0; rank < places.rank_hosts.size(); ++rank) {
-    const std::string& name = places.rank_hosts[rank];
-    if (index.emplace(name, static_cast<int>(places.hosts.size())).second) {
-      places.hosts.push_back(name);
-      // By name alone: what they are is known to rank 0 later.
-      HostEntry entry;
-      entry.name = name;
-      places.topology.hosts.push_back(entry);
-    }
-    RankPlace place;
-    place.rank = static_cast<int>(rank);
-    place.host = index[name];
-    place.local_rank = ranks_on[name]++;
-    place.cpus = places.rank_cpus[rank];
-    if (place.rank == world.rank()) {
-      places.local_rank = place.local_rank;
-      places.leader = place.local_rank == 0;
-    }
-    for (const int cpu : topology::parse_cpu_list(place.cpus)) cpus_on[name].insert(cpu);
-    places.topology.ranks.push_back(place);
-  }
-  for (const auto& [name, ranks] : ranks_on)
-    if (static_cast<std::size_t>(ranks) > cpus_on[name].size()) places.oversubscribed = true;
-  return places;
-}
-
-/// One rank per GPU: local rank i drives GPU i, and stays on the CPUs next to it when `launch` asks for that.
-std::optional<int> bind_near_gpu(const Host& host, int local_rank, int local_ranks) {
-  std::optional<int> gpu;
-  std::optional<int> node;
-  const std::vector<std::size_t> usable = usable_gpus(host);
-  if (static_cast<std::size_t>(local_rank) < usable.size()) {
-    const Gpu& mine = host.gpus[usable[static_cast<std::size_t>(local_rank)]];
-    gpu = mine.index;
-    node = mine.numa_node;
-  }
-  if (!node && local_ranks > 1 && host.numa_nodes.size() > 1)
-    node = host.numa_nodes[static_cast<std::size_t>(local_rank) * host.numa_nodes.size() /
-                           static_cast<std::size_t>(local_ranks)]
-               .index;
-  for (const NumaNode& one : host.numa_nodes)
-    if (node && one.index == *node && !one.cpus.empty()) topology::bind_to_cpus(one.cpus);
-  return gpu;
 }
 
 std::string line_of(const std::string& lines, int number) {
@@ -236,11 +177,12 @@ class Job {
 
     progress_.enter_phase();
     const double overhead_ns = sampling_overhead_p50_ns(*clock_);
-    const std::vector<CheckRow> rows = catalogue({setup_, gpu_, nccl_});
+    const std::vector<CheckRow> rows = catalogue({setup_, gpu_, gpu_settings_, nccl_});
     plan::Request request;
     request.budget_ns = options_.budget.count();
     request.only = options_.only;
     request.skip = options_.skip;
+    if (options_.gpu.burn.count() == 0) request.skip.push_back("gpu.burn.*");
     request.sizes = options_.sizes;
     request.few_sizes = options_.suite == Suite::quick;
     request.types = options_.types;
@@ -253,6 +195,7 @@ class Job {
     if (needs_gpus()) {
       const auto left_out = plan_gpus(gpus_, places_.topology, platform_, whole_platform_,
                                       environment("NCCL_NVLS_ENABLE").value_or("1") != "0", rows, request);
+      share_pair_targets(request);
       not_paired_.insert(not_paired_.end(), left_out.begin(), left_out.end());
     }
     const plan::TestPlan plan = plan::make_plan(places_.topology, rows, request);
@@ -352,6 +295,21 @@ class Job {
     });
   }
 
+  /// Ranks that share a GPU are judged by nothing.
+  void share_pair_targets(plan::Request& request) {
+    std::string text;
+    if (rank_ == 0) text = pair_targets_to_text(gpu_pair_targets(gpus_, places_.topology, platform_));
+    text = broadcast_string(*world_, text, 0);
+    if (!request.platform_target) return;
+    request.gpu_pair_target = [targets = pair_targets_from_text(text)](
+                                  const CheckRow& row, std::uint64_t,
+                                  const plan::Pair& pair) -> std::optional<Target> {
+      const auto found = targets.find({pair.from, pair.to});
+      if (found == targets.end() || found->second.check != row.id) return std::nullopt;
+      return found->second;
+    };
+  }
+
   /// Before NCCL is opened: it reads these variables once.
   void prepare_nccl(int local_rank) {
     auto settings = std::make_shared<collectives::nccl::Settings>();
@@ -428,6 +386,7 @@ class Job {
                             options_.gpu, options_.deadline.count() / gpu_deadlines_in_one);
           if (gpu_) {
             setup_->gpu = gpu_;
+            gpu_settings_ = gpu_settings(host, *gpu_, options_.gpu);
             prepare_nccl(node->rank());
           }
         }))
@@ -567,6 +526,7 @@ class Job {
     if (rank_ != 0) return exit_status::passed;
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
+    if (!gpus_.empty()) judge_gpus();
     for (const Fit& one : alpha_beta_fits(log_->checks())) log_->add(one);
     for (const Matrix& one : pair_matrices(log_->checks())) log_->add(one);
     log_->set_remaining({});
@@ -575,6 +535,17 @@ class Job {
       throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
     print_report(*record);
     return record->exit_status;
+  }
+
+  void judge_gpus() {
+    const JudgedPairs judged = judge_gpu_pairs(log_->checks(), places_.topology, platform_);
+    for (const CheckRecord& one : judged.checks) log_->add(one);
+    for (const Finding& one : judged.findings) log_->add(one);
+    for (const Finding& one : node::gpu::gpu_findings(log_->checks())) log_->add(one);
+    std::vector<Host> hosts;
+    for (std::size_t i = 0; i < places_.topology.hosts.size(); ++i)
+      hosts.push_back(topology::whole_host(places_.topology, i));
+    for (const Matrix& one : nvlink::gpu_pair_matrices(log_->checks(), hosts)) log_->add(one);
   }
 
   void print_report(const RunRecord& record) {
@@ -632,6 +603,7 @@ class Job {
   std::shared_ptr<verbs::Setup> setup_;  ///< this rank's port
   std::vector<RankPort> ports_;          ///< of every rank, on every rank
   std::shared_ptr<cuda::Setup> gpu_;     ///< this rank's GPU
+  std::shared_ptr<node::gpu::Settings> gpu_settings_;
   std::shared_ptr<collectives::nccl::Settings> nccl_;
   std::vector<RankGpu> gpus_;   ///< of every rank, on every rank
   const Platform* platform_{};  ///< of the GPUs, where all are of one
@@ -647,6 +619,9 @@ class Job {
 std::vector<CheckRow> catalogue(const Backends& backends) {
   std::vector<CheckRow> rows = collectives::mpi::catalog();
   for (CheckRow& row : verbs::catalog(backends.verbs)) rows.push_back(std::move(row));
+  for (CheckRow& row : node::gpu::catalog(backends.gpu, backends.gpu_settings))
+    rows.push_back(std::move(row));
+  for (CheckRow& row : nvlink::catalog(backends.gpu)) rows.push_back(std::move(row));
   for (CheckRow& row : collectives::nccl::catalog(backends.nccl)) rows.push_back(std::move(row));
   return rows;
 }

@@ -10,6 +10,7 @@
 #include "collectives/nccl/settings.hpp"
 #include "device/cuda/setup.hpp"
 #include "fabric/verbs/measure/operations.hpp"
+#include "node/gpu/settings.hpp"
 
 namespace fabricheck::app {
 
@@ -22,6 +23,7 @@ int run(const RunOptions& options, const std::vector<std::string>& command, int 
 struct Backends {
   std::shared_ptr<const verbs::Setup> verbs;  ///< this rank's port
   std::shared_ptr<const cuda::Setup> gpu;     ///< this rank's GPU
+  std::shared_ptr<const node::gpu::Settings> gpu_settings;
   std::shared_ptr<const collectives::nccl::Settings> nccl;
 };
 

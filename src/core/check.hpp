@@ -87,6 +87,8 @@ struct CheckRow {
   std::vector<std::uint64_t> quick_sizes;  ///< with few sizes, in place of three of `sizes`
   bool sizes_are_fixed{};                  ///< no others can be asked for
   bool has_histogram{};
+  /// Measured once for so long, beside the budget of all others; 0: it has its share of that.
+  std::int64_t own_time_ns{};
   /// Presented as a rate: value = rate_times_us(bytes) / microseconds. Empty: by bus_factor, or the time
   /// itself.
   std::function<double(std::uint64_t bytes)> rate_times_us;

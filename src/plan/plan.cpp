@@ -1,6 +1,7 @@
 #include "plan/plan.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -478,8 +479,14 @@ class Planner {
       return !judged(check) || check.mode == "apart" ? 1.0 : gate_weight;
     };
     double sum = 0.0;
-    for (const PlannedCheck& check : plan_.checks) sum += weight(check);
+    for (const PlannedCheck& check : plan_.checks)
+      if (check.row->own_time_ns == 0) sum += weight(check);
     for (PlannedCheck& check : plan_.checks) {
+      if (check.row->own_time_ns > 0) {
+        check.budget_ns = check.row->own_time_ns;
+        check.wanted_samples = std::numeric_limits<std::uint64_t>::max() / 2;
+        continue;
+      }
       const auto share =
           static_cast<std::int64_t>(static_cast<double>(request_.budget_ns) * weight(check) / sum);
       check.budget_ns = std::min(share, judged(check) ? max_gate_ns : max_other_ns);

@@ -253,6 +253,41 @@ std::string matrix_note(const Matrix& matrix) {
   return lowest == nullptr ? note : note + fmt::format("; lowest {} from {}", number(*lowest), place);
 }
 
+/// What NCCL's checks ran by, each combination once: "NCCL 2.28.9 (/usr/lib/libnccl.so.2): P2P/CUMEM, NVLS".
+void add_nccl(const RunRecord& record, std::vector<std::string>& notes) {
+  constexpr std::size_t most = 4;
+  std::vector<std::string> lines;
+  for (const CheckRecord& check : record.checks) {
+    if (!check.path || !check.path->contains("nccl_version")) continue;
+    const auto text = [&](const char* name) -> std::string {
+      const auto found = check.path->find(name);
+      if (found == check.path->end()) return "";
+      if (const auto* words = std::get_if<std::string>(&found->second)) return *words;
+      if (const auto* whole = std::get_if<std::int64_t>(&found->second)) return std::to_string(*whole);
+      return "";
+    };
+    std::string line = fmt::format("NCCL {} ({})", text("nccl_version"), text("nccl_library"));
+    const auto add = [&](const char* name, const char* words) {
+      if (const std::string value = text(name); !value.empty()) line += fmt::format("; {} {}", words, value);
+    };
+    add("nccl_transports", "by");
+    add("nccl_network", "network");
+    add("nccl_plugin", "plugin");
+    add("nccl_gdr", "GPUDirect RDMA");
+    add("nccl_channels", "channels");
+    add("nccl_nvls", "NVLS");
+    add("nccl_algorithms", "algorithm");
+    add("nccl_protocols", "protocol");
+    if (text("cuda_graph") == "yes") line += "; as a CUDA graph";
+    if (text("registered") == "yes") line += "; buffers registered";
+    add("nccl_differs", "not the same everywhere:");
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+  }
+  for (std::size_t i = 0; i < lines.size() && i < most; ++i) notes.push_back(lines[i]);
+  if (lines.size() > most)
+    notes.push_back(fmt::format("NCCL ran in {} more ways: in result.json", lines.size() - most));
+}
+
 /// Figures by other definitions, so that nobody compares them with the median unawares.
 void add_beside(const RunRecord& record, std::vector<std::string>& notes) {
   constexpr std::size_t most = 6;
@@ -339,6 +374,7 @@ std::vector<std::string> notes_of(const RunRecord& record) {
   }
   if (verified > 0)
     notes.push_back(fmt::format("results compared element by element: {} iterations", verified));
+  add_nccl(record, notes);
   add_beside(record, notes);
   for (std::string& note : notes) note = sanitise(note);
   return notes;

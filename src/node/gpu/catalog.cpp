@@ -44,6 +44,7 @@ CheckRow base(std::string id, std::string title, const char* metric, const char*
   row.unit = unit;
   row.better = Better::higher;
   row.backend = "CUDA";
+  row.needs_gpu = true;
   row.unavailable_reason = cuda::missing_runtime();
   row.scopes = {Scope::every_gpu};
   return row;
@@ -142,6 +143,7 @@ CheckRow burn_rate(const SharedSetup& setup, const SharedSettings& shared, const
       "and "
       "what slowed the GPU down";
   row.in_quick = false;
+  row.own_time_ns = settings.burn_ns;
   row.make_timed = [setup, shared](const TimedRequest& request) {
     return make_burn(setup, shared, request, Precision::bf16);
   };

@@ -28,5 +28,23 @@ TEST(GpuRows, NameTheGpuAndItsHost) {
   EXPECT_THAT(text, HasSubstr("NVLink pair bandwidth, GPU 2 to GPU 5 on n5"));
 }
 
+TEST(NcclNote, TellsOnceByWhatItRan) {
+  RunRecord record;
+  CheckRecord check;
+  check.id = "nccl.allreduce.busbw";
+  check.title = "NCCL allreduce bus bandwidth";
+  check.path.emplace();
+  (*check.path)["nccl_version"] = std::string("2.28.9");
+  (*check.path)["nccl_library"] = std::string("/usr/lib/libnccl.so.2");
+  (*check.path)["nccl_transports"] = std::string("P2P/CUMEM");
+  (*check.path)["nccl_channels"] = std::int64_t{24};
+  record.checks = {check, check};
+  record.checks[1].parameters["bytes"] = std::int64_t{8};
+  const std::string text = console(record, {});
+  const std::string line = "NCCL 2.28.9 (/usr/lib/libnccl.so.2); by P2P/CUMEM; channels 24";
+  ASSERT_THAT(text, HasSubstr(line));
+  EXPECT_EQ(text.find(line), text.rfind(line));
+}
+
 }  // namespace
 }  // namespace fabricheck::report
