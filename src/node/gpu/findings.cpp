@@ -57,6 +57,7 @@ double median(std::vector<double> values) {
 
 double deviation(const std::vector<double>& values, double around) {
   std::vector<double> off;
+  off.reserve(values.size());
   for (const double value : values) off.push_back(std::abs(value - around));
   return median(off);
 }
@@ -133,6 +134,7 @@ std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks) {
     std::vector<Finding> odd_ones;
     for (const auto& [gpu, figures] : gpus) {
       std::vector<double> peers;
+      peers.reserve(gpus.size());
       for (const auto& [other, of_other] : gpus)
         if (other != gpu) peers.push_back(median(of_other.values));
       if (peers.size() < odd_peers) break;
@@ -156,6 +158,7 @@ std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks) {
     const auto gpu = gpu_of(check);
     const auto percent = number_of(check, "throttled_percent");
     if (!gpu || !percent || *percent <= throttled_percent) continue;
+    if (number_of(check, "monitor_samples").value_or(0.0) < throttled_looks) continue;
     Finding& finding = findings[*gpu];
     if (finding.slug.empty()) {
       finding.slug = "gpu-throttled";
@@ -179,6 +182,7 @@ std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks) {
       finding.explains.push_back(check.id);
   }
   std::vector<Finding> all;
+  all.reserve(findings.size());
   for (auto& [gpu, finding] : findings) all.push_back(std::move(finding));
   return all;
 }
@@ -210,10 +214,7 @@ Finding wrong_digest(const GpuName& gpu, const std::string& id, const std::strin
 }
 
 Finding unclear_digests(const Votes& votes, const std::string& id) {
-  std::vector<std::string> parts;
   Finding finding;
-  for (const auto& [digest, gpus] : votes)
-    for (const GpuName& gpu : gpus) parts.push_back(fmt::format("{}: {}", words(gpu), digest));
   finding.slug = "gpu-wrong-digest";
   finding.severity = Severity::fatal;
   finding.component = {"cluster", "GPUs", ""};
@@ -222,7 +223,9 @@ Finding unclear_digests(const Votes& votes, const std::string& id) {
       "majority "
       "that says which of them is wrong",
       id);
-  for (std::string& part : parts) finding.evidence.push_back({"", 0, std::move(part)});
+  for (const auto& [digest, gpus] : votes)
+    for (const GpuName& gpu : gpus)
+      finding.evidence.push_back({"", 0, fmt::format("{}: {}", words(gpu), digest)});
   finding.advice =
       "Run this with more GPUs, or the vendor's diagnosis on each of these, to tell which is wrong.";
   finding.confirm = "dcgmi diag -r 3";

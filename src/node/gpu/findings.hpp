@@ -17,8 +17,10 @@ inline constexpr double odd_deviations = 6.0;
 inline constexpr std::size_t odd_peers = 4;
 /// Where the peers' own median absolute deviation is more than this share of their median, they are no norm.
 inline constexpr double odd_spread = 0.05;
-/// A GPU that was slowed down in more than this share of the looks is called throttled.
+/// A GPU that was slowed down in more than this share of the looks is called throttled, where there were at
+/// least so many: never for one look alone.
 inline constexpr double throttled_percent = 5.0;
+inline constexpr double throttled_looks = 20.0;
 
 /// Records of one check, scope and model of GPU are compared with each other, each GPU by the median of its
 /// own records; a GPU whose figure is worse than its peers' median by more than max(odd_share, odd_deviations

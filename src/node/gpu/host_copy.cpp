@@ -65,7 +65,6 @@ class HostCopy final : public TimedOperation {
            HostDirection direction, HostMemory memory, int copies)
       : setup_(setup),
         device_(cuda::device_of(setup)),
-        direction_(direction),
         copies_(copies),
         asked_bytes_(request.bytes),
         rank_(request.world_rank),
@@ -161,7 +160,6 @@ class HostCopy final : public TimedOperation {
 
   SharedSetup setup_;
   cuda::Device& device_;
-  HostDirection direction_;
   int copies_;
   std::uint64_t asked_bytes_, bytes_{}, passes_{};
   int rank_;

@@ -114,6 +114,7 @@ TEST(OddGpu, WhatTheGpuSaidOfItselfIsEvidence) {
 TEST(ThrottledGpu, IsNamedOnceForAllItsChecks) {
   auto checks = records({700, 790});
   (*checks[0].path)["throttled_percent"] = 40.0;
+  (*checks[0].path)["monitor_samples"] = std::int64_t{200};
   (*checks[0].path)["throttle_reasons"] = std::string("hw-thermal-slowdown (40 %)");
   (*checks[0].path)["rate_trend_percent"] = -12.0;
   (*checks[1].path)["throttled_percent"] = 0.0;
@@ -127,6 +128,17 @@ TEST(ThrottledGpu, IsNamedOnceForAllItsChecks) {
   EXPECT_THAT(findings[0].meaning, HasSubstr("in 40 % of the looks"));
   EXPECT_THAT(findings[0].explains, ElementsAre("gpu.hbm.copy", "gpu.burn.rate"));
   EXPECT_THAT(findings[0].evidence[0].text, HasSubstr("-12.0 % from begin to end"));
+}
+
+TEST(ThrottledGpu, IsNoneForFewLooks) {
+  auto checks = records({700});
+  (*checks[0].path)["throttled_percent"] = 33.0;
+  (*checks[0].path)["monitor_samples"] = std::int64_t{3};
+  EXPECT_THAT(throttled_gpus(checks), IsEmpty());
+  (*checks[0].path)["monitor_samples"] = std::int64_t{20};
+  EXPECT_THAT(throttled_gpus(checks), SizeIs(1));
+  (*checks[0].path)["throttled_percent"] = 5.0;
+  EXPECT_THAT(throttled_gpus(checks), IsEmpty());
 }
 
 std::vector<CheckRecord> digests(const std::vector<std::string>& all) {
@@ -188,6 +200,7 @@ TEST(GpuFindings, AreAllOfThemTheWorstFirst) {
   auto checks = digests({"aa", "aa", "bb", "aa", "aa"});
   checks[2].value = 500;
   (*checks[2].path)["throttled_percent"] = 40.0;
+  (*checks[2].path)["monitor_samples"] = std::int64_t{200};
   const auto findings = gpu_findings(checks);
   ASSERT_THAT(findings, SizeIs(3));
   EXPECT_EQ(findings[0].slug, "gpu-wrong-digest");
