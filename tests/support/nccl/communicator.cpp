@@ -131,15 +131,22 @@ Mail& ncclComm::mail(int from, int to) const {
 }
 
 bool ncclComm::meet() {
+  if (shared->broken.load()) {
+    return false;
+  }
   const std::uint32_t before = shared->generation.load();
   if (shared->arrived.fetch_add(1) + 1 == ranks) {
     shared->arrived.store(0);
     shared->generation.fetch_add(1);
-    return !shared->broken.load();
+    return true;
   }
   const auto end = std::chrono::steady_clock::now() + faults.timeout_s;
   for (int polls = 0; shared->generation.load() == before; ++polls) {
     if (shared->broken.load() || std::chrono::steady_clock::now() > end) {
+      // The others may all have come, and one of them gone on to abort, since the look at the generation.
+      if (shared->generation.load() != before) {
+        return true;
+      }
       shared->broken.store(true);
       return false;
     }

@@ -220,8 +220,15 @@ TEST(StandinNccl, AHangLeavesEveryStreamStuckUntilTheAbort) {
     Numbers data(8, 1);
     all_reduce(self, data);
     EXPECT_FALSE(self.stream.stuck);
+    const auto start = std::chrono::steady_clock::now();
     all_reduce(self, data);
     EXPECT_TRUE(self.stream.stuck);
+    if (self.rank == 0) {
+      EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(200));
+    } else {
+      // An abort at once would end the other rank's wait before the timeout does.
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+    }
     EXPECT_EQ(NCCL(ncclCommAbort)(self.comm), ncclSuccess);
     self.comm = nullptr;
     EXPECT_FALSE(self.stream.stuck);
@@ -255,6 +262,31 @@ TEST(StandinNccl, FlipsABitAndReportsAnErrorAsTold) {
     EXPECT_EQ(error, self.rank == 0 ? ncclRemoteError : ncclSuccess);
     EXPECT_TRUE(self.stream.stuck);
   });
+}
+
+TEST(StandinNccl, AnInitThatHangsStaysInProgressAndOneThatFailsSaysSo) {
+  ASSERT_NE(library(), nullptr) << dlerror();
+  ncclUniqueId id{};
+  NCCL(ncclGetUniqueId)(&id);
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  config.blocking = 0;
+  ncclComm_t comm{};
+  {
+    const Told told("version=21703");
+    int version{};
+    NCCL(ncclGetVersion)(&version);
+    EXPECT_EQ(version, 21703);
+  }
+  {
+    const Told told("init_hang");
+    EXPECT_EQ(NCCL(ncclCommInitRankConfig)(&comm, 1, id, 0, &config), ncclInProgress);
+    ncclResult_t state{};
+    NCCL(ncclCommGetAsyncError)(comm, &state);
+    EXPECT_EQ(state, ncclInProgress);
+    EXPECT_EQ(NCCL(ncclCommAbort)(comm), ncclSuccess);
+  }
+  const Told told("init_error");
+  EXPECT_EQ(NCCL(ncclCommInitRankConfig)(&comm, 1, id, 0, &config), ncclSystemError);
 }
 
 TEST(StandinNccl, TheOldLibraryHasNoAbort) {
