@@ -53,6 +53,9 @@ ncclResult_t transfer(ncclComm_t comm, cudaStream_t stream, bool sends, void* da
   if (comm == nullptr || stream == nullptr || size == 0 || peer < 0 || peer >= comm->ranks) {
     return ncclInvalidArgument;
   }
+  if (comm->state.load() != ncclSuccess) {
+    return comm->state.load();
+  }
   const Transfer one{sends, peer, static_cast<std::byte*>(data), count * size};
   HostStream& on = host_stream(stream);
   if (group_depth == 0) {
@@ -151,8 +154,11 @@ ncclResult_t ncclCommAbort(ncclComm_t comm) {
   while (comm->busy.load()) {
     std::this_thread::yield();
   }
-  for (HostStream* stream : comm->streams) {
-    stream->stuck = false;
+  {
+    const std::lock_guard lock(comm->streams_mutex);
+    for (HostStream* stream : comm->streams) {
+      stream->stuck = false;
+    }
   }
   return destroy(comm);
 }

@@ -73,22 +73,12 @@ struct Type {
 
 const std::vector<std::uint64_t> kPlain{0, 1, 2, 3, 4, 5, 6, 7, 8};
 
+template <class Float, class Bits>
 std::vector<std::uint64_t> float_bits() {
   std::vector<std::uint64_t> all;
   for (int i = 0; i <= 8; ++i) {
-    const auto value = static_cast<float>(i);
-    std::uint32_t bits{};
-    std::memcpy(&bits, &value, sizeof bits);
-    all.push_back(bits);
-  }
-  return all;
-}
-
-std::vector<std::uint64_t> double_bits() {
-  std::vector<std::uint64_t> all;
-  for (int i = 0; i <= 8; ++i) {
-    const auto value = static_cast<double>(i);
-    std::uint64_t bits{};
+    const auto value = static_cast<Float>(i);
+    Bits bits{};
     std::memcpy(&bits, &value, sizeof bits);
     all.push_back(bits);
   }
@@ -102,8 +92,8 @@ std::vector<Type> types() {
           {ncclInt64, kPlain, 8},
           {ncclFloat16, {0, 0x3c00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600, 0x4700, 0x4800}, 2},
           {ncclBfloat16, {0, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0, 0x4100}, 2},
-          {ncclFloat32, float_bits(), 4},
-          {ncclFloat64, double_bits(), 8},
+          {ncclFloat32, float_bits<float, std::uint32_t>(), 4},
+          {ncclFloat64, float_bits<double, std::uint64_t>(), 8},
           {ncclFloat8e4m3, {0, 0x38, 0x40, 0x44, 0x48, 0x4a, 0x4c, 0x4e, 0x50}, 1},
           {ncclFloat8e5m2, {0, 0x3c, 0x40, 0x42, 0x44, 0x45, 0x46, 0x47, 0x48}, 1}};
 }
@@ -287,6 +277,21 @@ TEST(StandinNccl, AnInitThatHangsStaysInProgressAndOneThatFailsSaysSo) {
   }
   const Told told("init_error");
   EXPECT_EQ(NCCL(ncclCommInitRankConfig)(&comm, 1, id, 0, &config), ncclSystemError);
+}
+
+TEST(StandinNccl, ASlowRankReplaysAGraphSlowly) {
+  const Told told("slow=2,latency_us=5,no_register");
+  with_ranks(1, [](Rank& self) {
+    Numbers data(8, 1);
+    self.stream.capturing = true;
+    all_reduce(self, data);
+    EXPECT_EQ(self.stream.time_us, 0);
+    self.stream.captured.at(0)(self.stream);
+    self.stream.captured.at(0)(self.stream);
+    EXPECT_EQ(self.stream.time_us, 20);
+    void* handle{};
+    EXPECT_EQ(NCCL(ncclCommRegister)(self.comm, data.data(), 32, &handle), ncclInvalidUsage);
+  });
 }
 
 TEST(StandinNccl, TheOldLibraryHasNoAbort) {
