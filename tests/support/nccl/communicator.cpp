@@ -1,0 +1,160 @@
+#include "support/nccl/communicator.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace fabricheck::test {
+
+Faults read_faults(int rank, const std::string& id) {
+  static std::mutex mutex;
+  static std::string first_id;
+  const std::lock_guard lock(mutex);
+  if (first_id.empty()) {
+    first_id = id;
+  }
+  Faults faults;
+  bool applies = true;
+  const char* text = std::getenv("FABRICHECK_STANDIN_NCCL");
+  std::istringstream words(text == nullptr ? "" : text);
+  for (std::string word; std::getline(words, word, ',');) {
+    const std::size_t equals = word.find('=');
+    const std::string key = word.substr(0, equals);
+    const double value = equals == std::string::npos ? 0 : std::atof(word.c_str() + equals + 1);
+    const auto count = static_cast<std::uint64_t>(value);
+    if (key == "rank") applies = applies && (rank < 0 || rank == static_cast<int>(value));
+    if (key == "once") applies = applies && (id.empty() || id == first_id);
+    if (key == "hang_at") faults.hang_at = count;
+    if (key == "async_error") faults.async_error = count;
+    if (key == "flip_at") faults.flip_at = count;
+    if (key == "init_hang") faults.init_hang = true;
+    if (key == "init_error") faults.init_error = true;
+    if (key == "no_register") faults.no_register = true;
+    if (key == "version") faults.version = static_cast<int>(value);
+    if (key == "latency_us") faults.latency_us = value;
+    if (key == "busbw") faults.busbw_gb_per_s = value;
+    if (key == "slow") faults.slow_factor = value;
+    if (key == "timeout_s") faults.timeout_s = std::chrono::duration<double>(value);
+  }
+  if (applies) {
+    return faults;
+  }
+  // What is of the fabric and not of a rank holds for every rank.
+  Faults none;
+  none.version = faults.version;
+  none.latency_us = faults.latency_us;
+  none.busbw_gb_per_s = faults.busbw_gb_per_s;
+  none.timeout_s = faults.timeout_s;
+  return none;
+}
+
+void log_line(const std::string& text) {
+  const char* level = std::getenv("NCCL_DEBUG");
+  const char* pattern = std::getenv("NCCL_DEBUG_FILE");
+  if (level == nullptr || std::string(level) != "INFO" || pattern == nullptr) {
+    return;
+  }
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  const std::string pid = std::to_string(getpid());
+  std::string path;
+  for (const char* c = pattern; *c != '\0'; ++c) {
+    if (*c == '%' && (c[1] == 'h' || c[1] == 'p')) {
+      path += *++c == 'h' ? host.data() : pid;
+    } else {
+      path += *c;
+    }
+  }
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  std::ofstream(path, std::ios::app) << host.data() << ':' << pid << ':' << syscall(SYS_gettid)
+                                     << " [0] NCCL INFO " << text << '\n';
+}
+
+}  // namespace fabricheck::test
+
+using fabricheck::test::Mail;
+using fabricheck::test::Shared;
+
+namespace {
+constexpr std::size_t kHeadBytes = 4096;
+constexpr auto kPollPause = std::chrono::microseconds(50);
+}  // namespace
+
+ncclResult_t ncclComm::join() {
+  const auto n = static_cast<std::size_t>(ranks);
+  mapped_bytes = kHeadBytes + n * fabricheck::test::kSlotBytes + n * n * sizeof(Mail);
+  const int file = shm_open(id.c_str(), O_CREAT | O_RDWR, 0600);
+  if (file < 0) {
+    return ncclSystemError;
+  }
+  void* memory = MAP_FAILED;
+  if (ftruncate(file, static_cast<off_t>(mapped_bytes)) == 0) {
+    memory = mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  }
+  close(file);
+  if (memory == MAP_FAILED) {
+    return ncclSystemError;
+  }
+  shared = static_cast<Shared*>(memory);
+  shared->joined.fetch_add(1);
+  const auto end = std::chrono::steady_clock::now() + faults.timeout_s;
+  while (shared->joined.load() < ranks && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(kPollPause);
+  }
+  // All have it mapped, so that the name can go: nothing stays if a rank dies later.
+  shm_unlink(id.c_str());
+  return shared->joined.load() < ranks ? ncclSystemError : ncclSuccess;
+}
+
+void ncclComm::leave() {
+  if (shared != nullptr) {
+    munmap(shared, mapped_bytes);
+    shared = nullptr;
+  }
+}
+
+std::byte* ncclComm::slot(int of_rank) const {
+  return reinterpret_cast<std::byte*>(shared) + kHeadBytes +
+         static_cast<std::size_t>(of_rank) * fabricheck::test::kSlotBytes;
+}
+
+Mail& ncclComm::mail(int from, int to) const {
+  return reinterpret_cast<Mail*>(slot(ranks))[from * ranks + to];
+}
+
+bool ncclComm::meet() {
+  if (shared->broken.load()) {
+    return false;
+  }
+  const std::uint32_t before = shared->generation.load();
+  if (shared->arrived.fetch_add(1) + 1 == ranks) {
+    shared->arrived.store(0);
+    shared->generation.fetch_add(1);
+    return true;
+  }
+  const auto end = std::chrono::steady_clock::now() + faults.timeout_s;
+  for (int polls = 0; shared->generation.load() == before; ++polls) {
+    if (shared->broken.load() || std::chrono::steady_clock::now() > end) {
+      // The others may all have come, and one of them gone on to abort, since the look at the generation.
+      if (shared->generation.load() != before) {
+        return true;
+      }
+      shared->broken.store(true);
+      return false;
+    }
+    if (polls < 100) {
+      std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(kPollPause);
+    }
+  }
+  return true;
+}
