@@ -41,6 +41,11 @@ struct Machine {
   std::vector<std::uint64_t> used;
   std::mutex mutex;  ///< ranks may be threads
 
+  void count(int HostAccount::*of, int more) {
+    const std::lock_guard lock(mutex);
+    (*account).*of += more;
+  }
+
   int owner_of(const std::byte* address) {
     const std::lock_guard lock(mutex);
     auto after = memory.upper_bound(address);
@@ -84,8 +89,10 @@ class HostDevice final : public cuda::Device {
     forget(memory);
   }
   std::byte* allocate_pinned(std::uint64_t bytes) override {
+    std::byte* memory = new_memory(bytes, -1);
+    const std::lock_guard lock(machine_->mutex);
     machine_->account->pinned_bytes += bytes;
-    return new_memory(bytes, -1);
+    return memory;
   }
   void release_pinned(std::byte* memory) noexcept override {
     const std::lock_guard lock(machine_->mutex);
@@ -95,19 +102,19 @@ class HostDevice final : public cuda::Device {
   std::optional<int> export_dmabuf(std::byte*, std::uint64_t) override { return std::nullopt; }
 
   Stream make_stream() override {
-    ++machine_->account->streams;
+    machine_->count(&HostAccount::streams, 1);
     return reinterpret_cast<Stream>(new HostStream);
   }
   void release(Stream stream) noexcept override {
-    --machine_->account->streams;
+    machine_->count(&HostAccount::streams, -1);
     delete &stream_of(stream);
   }
   Event make_event() override {
-    ++machine_->account->events;
+    machine_->count(&HostAccount::events, 1);
     return reinterpret_cast<Event>(new HostEvent);
   }
   void release(Event event) noexcept override {
-    --machine_->account->events;
+    machine_->count(&HostAccount::events, -1);
     delete &event_of(event);
   }
   void record(Event event, Stream stream) override {
@@ -127,7 +134,7 @@ class HostDevice final : public cuda::Device {
   void begin_capture(Stream stream) override { stream_of(stream).capturing = true; }
   Graph end_capture(Stream stream) override {
     stream_of(stream).capturing = false;
-    ++machine_->account->graphs;
+    machine_->count(&HostAccount::graphs, 1);
     auto* graph = new HostGraph(std::move(stream_of(stream).captured));
     stream_of(stream).captured.clear();
     return reinterpret_cast<Graph>(graph);
@@ -136,7 +143,7 @@ class HostDevice final : public cuda::Device {
     for (const auto& work : *reinterpret_cast<HostGraph*>(graph)) work(stream_of(stream));
   }
   void release(Graph graph) noexcept override {
-    --machine_->account->graphs;
+    machine_->count(&HostAccount::graphs, -1);
     delete reinterpret_cast<HostGraph*>(graph);
   }
 
