@@ -62,15 +62,18 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
     ncclComm_t raw = nullptr;
     const ncclResult_t result =
         calls->init_rank(&raw, request.group->size(), id_of(id), request.group->rank(), &config);
+    const auto words = [&](const std::string& why) {
+      return fmt::format("{}: NCCL made no communicator of {} ranks: {}", gpu_words, request.group->size(),
+                         why);
+    };
     if (raw == nullptr)
-      throw Error(fmt::format("ncclCommInitRankConfig failed: {}", calls->error_string(result)));
+      throw Error(words(fmt::format("ncclCommInitRankConfig failed: {}", calls->error_string(result))));
     made = std::make_shared<GroupCommunicator>(calls, raw);
     try {
       made->must(result, "ncclCommInitRankConfig", *request.clock, until_ns);
     } catch (const Error& error) {
       made->abort();
-      throw Error(fmt::format("{}: NCCL made no communicator of {} ranks: {}", gpu_words,
-                              request.group->size(), error.what()));
+      throw Error(words(error.what()));
     }
   };
   try {

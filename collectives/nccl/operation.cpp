@@ -343,6 +343,7 @@ class NcclOperation final : public TimedOperation {
     gpu_->record(held_->after.get(), stream());
     if (cuda::wait_for(*gpu_, held_->after.get(), clock_, clock_.now_ns() + deadline_ns())) return;
     is_abandoned_ = true;
+    gpu_->abandon();
     throw Error(fmt::format("{}: {} of {} took longer than {}", words(), what, kind_.name,
                             format_duration(std::chrono::nanoseconds(deadline_ns()))));
   }

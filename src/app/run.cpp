@@ -144,7 +144,13 @@ class Job {
       collectives::mpi::release_communicators();
       session_->finish();
     }
-    return rank_ == 0 ? status : exit_status::passed;
+    const int mine = rank_ == 0 ? status : exit_status::passed;
+    if (gpu_ && gpu_->device && gpu_->device->is_abandoned()) {
+      // CUDA's own end would wait for the work that does not end.
+      std::fflush(nullptr);
+      ::_exit(mine);
+    }
+    return mine;
   }
 
  private:

@@ -75,9 +75,10 @@ class GpuMemory final : public MessageMemory {
 
   void finish(const char* what) {
     device_.record(event_.get(), stream_.get());
-    if (!cuda::wait_for(device_, event_.get(), clock_, clock_.now_ns() + gpu_->deadline_ns))
-      throw Error(fmt::format("{}: {} did not end within {}", words(), what,
-                              format_duration(std::chrono::nanoseconds(gpu_->deadline_ns))));
+    if (cuda::wait_for(device_, event_.get(), clock_, clock_.now_ns() + gpu_->deadline_ns)) return;
+    device_.abandon();
+    throw Error(fmt::format("{}: {} did not end within {}", words(), what,
+                            format_duration(std::chrono::nanoseconds(gpu_->deadline_ns))));
   }
 
   std::shared_ptr<const cuda::Setup> gpu_;

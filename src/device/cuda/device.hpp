@@ -75,6 +75,11 @@ class Device {
   virtual ~Device() = default;
   virtual const DeviceFacts& facts() const = 0;
 
+  /// To be called where work on it does not end: from here on nothing is given back, for that would wait for
+  /// the work, and every other call throws.
+  virtual void abandon() noexcept = 0;
+  virtual bool is_abandoned() const = 0;
+
   virtual MemoryLeft memory_left() = 0;
   /// Throws OutOfMemory with what was asked and what is free.
   virtual std::byte* allocate(std::uint64_t bytes) = 0;

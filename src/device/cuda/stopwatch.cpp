@@ -36,6 +36,7 @@ Event Stopwatch::event(std::size_t boundary, std::size_t stream) {
 
 void Stopwatch::await(Event event, const char* what, const std::function<void()>& meanwhile) {
   if (wait_for(device_, event, clock_, clock_.now_ns() + deadline_ns_, meanwhile)) return;
+  device_.abandon();
   throw Error(
       fmt::format("{} on {} did not end within {}: the GPU or its driver hangs; look for XID errors in the "
                   "kernel log (dmesg) and reset the GPU (nvidia-smi -r) or reboot the node",

@@ -65,6 +65,9 @@ class HostDevice final : public cuda::Device {
 
   const cuda::DeviceFacts& facts() const override { return gpu_.facts; }
 
+  void abandon() noexcept override { abandoned_ = true; }
+  bool is_abandoned() const override { return abandoned_; }
+
   cuda::MemoryLeft memory_left() override {
     return {gpu_.facts.memory_bytes - used(), gpu_.facts.memory_bytes};
   }
@@ -275,6 +278,7 @@ class HostDevice final : public cuda::Device {
 
   std::shared_ptr<Machine> machine_;
   HostGpu gpu_;
+  bool abandoned_{};  ///< what is given back is given back all the same: here it waits for nothing
 };
 
 class HostRuntime final : public cuda::Runtime {

@@ -162,7 +162,7 @@ TEST_F(Nccl, ACommunicatorThatCannotBeMadeStopsAllRanks) {
   wish.ranks = 3;
   wish.deadline_ns = 500'000'000;
   {
-    const Faults hang("rank=1,init_hang");
+    const Faults hang("rank=1,init_hang,timeout_s=1");
     const Outcome outcome = measure(wish);
     for (const std::string& words : outcome.thrown)
       EXPECT_THAT(words, AnyOf(HasSubstr("made no communicator of 3 ranks"), HasSubstr("could not go on")));

@@ -89,6 +89,9 @@ class CudartDevice final : public Device {
 
   const DeviceFacts& facts() const override { return facts_; }
 
+  void abandon() noexcept override { abandoned_ = true; }
+  bool is_abandoned() const override { return abandoned_; }
+
   MemoryLeft memory_left() override {
     select();
     std::size_t free_bytes = 0, total_bytes = 0;
@@ -108,7 +111,9 @@ class CudartDevice final : public Device {
     must(failed, "cudaMalloc");
     return static_cast<std::byte*>(memory);
   }
-  void release(std::byte* memory) noexcept override { quietly(cudaFree(memory)); }
+  void release(std::byte* memory) noexcept override {
+    if (!abandoned_) quietly(cudaFree(memory));
+  }
 
   std::byte* allocate_pinned(std::uint64_t bytes) override {
     select();
@@ -124,7 +129,9 @@ class CudartDevice final : public Device {
     for (std::uint64_t at = 0; at < bytes; at += page_bytes) start[at] = std::byte{};
     return start;
   }
-  void release_pinned(std::byte* memory) noexcept override { quietly(cudaFreeHost(memory)); }
+  void release_pinned(std::byte* memory) noexcept override {
+    if (!abandoned_) quietly(cudaFreeHost(memory));
+  }
 
   std::optional<int> export_dmabuf(std::byte* memory, std::uint64_t bytes) override {
     select();
@@ -144,14 +151,18 @@ class CudartDevice final : public Device {
     must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
     return reinterpret_cast<Stream>(stream);
   }
-  void release(Stream stream) noexcept override { quietly(cudaStreamDestroy(raw(stream))); }
+  void release(Stream stream) noexcept override {
+    if (!abandoned_) quietly(cudaStreamDestroy(raw(stream)));
+  }
   Event make_event() override {
     select();
     cudaEvent_t event{};
     must(cudaEventCreate(&event), "cudaEventCreate");
     return reinterpret_cast<Event>(event);
   }
-  void release(Event event) noexcept override { quietly(cudaEventDestroy(raw(event))); }
+  void release(Event event) noexcept override {
+    if (!abandoned_) quietly(cudaEventDestroy(raw(event)));
+  }
 
   void record(Event event, Stream stream) override {
     select();
@@ -190,7 +201,9 @@ class CudartDevice final : public Device {
     select();
     must(cudaGraphLaunch(raw(graph), raw(stream)), "cudaGraphLaunch");
   }
-  void release(Graph graph) noexcept override { quietly(cudaGraphExecDestroy(raw(graph))); }
+  void release(Graph graph) noexcept override {
+    if (!abandoned_) quietly(cudaGraphExecDestroy(raw(graph)));
+  }
 
   void copy(std::byte* to, const std::byte* from, std::uint64_t bytes, Stream stream) override {
     select();
@@ -249,7 +262,12 @@ class CudartDevice final : public Device {
  private:
   std::string words() const { return fmt::format("GPU {} ({})", facts_.ordinal, facts_.pci_address); }
   /// CUDA keeps the current device per thread, and a process may have several open.
-  void select() { must(cudaSetDevice(facts_.ordinal), "cudaSetDevice"); }
+  void select() {
+    if (abandoned_)
+      throw CudaError(fmt::format("{} was given up: earlier work on it did not end", words()),
+                      cudaErrorUnknown);
+    must(cudaSetDevice(facts_.ordinal), "cudaSetDevice");
+  }
   void must(cudaError_t state, const char* call) const {
     if (state == cudaSuccess) return;
     static_cast<void>(cudaGetLastError());
@@ -261,6 +279,7 @@ class CudartDevice final : public Device {
   static void quietly(cudaError_t) noexcept { static_cast<void>(cudaGetLastError()); }
 
   DeviceFacts facts_;
+  bool abandoned_{};
 };
 
 class CudartRuntime final : public Runtime {
