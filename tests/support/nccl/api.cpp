@@ -92,7 +92,10 @@ ncclResult_t create(ncclComm_t* out, int ranks, const ncclUniqueId& id, int rank
     *out = comm.release();
     return ncclInProgress;
   }
-  const ncclResult_t joined = comm->join();
+  ncclResult_t joined = comm->join();
+  if (joined == ncclSuccess && blocking) {
+    joined = comm->wait_for_all();
+  }
   if (joined != ncclSuccess) {
     comm->leave();
     return joined;
@@ -104,7 +107,8 @@ ncclResult_t create(ncclComm_t* out, int ranks, const ncclUniqueId& id, int rank
   fabricheck::test::log_line(
       "24 coll channels, 24 collnet channels, 16 nvls channels, 32 p2p channels, 32 p2p channels per peer");
   *out = comm.release();
-  return ncclSuccess;
+  // One that does not block is asked how far it is.
+  return blocking ? ncclSuccess : ncclInProgress;
 }
 
 ncclResult_t destroy(ncclComm_t comm) {
@@ -170,6 +174,9 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) { return destroy(comm); }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* error) {
   *error = comm->state.load();
+  if (*error == ncclSuccess && !comm->has_all()) {
+    *error = ncclInProgress;
+  }
   return ncclSuccess;
 }
 

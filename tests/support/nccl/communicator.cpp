@@ -104,18 +104,28 @@ ncclResult_t ncclComm::join() {
     return ncclSystemError;
   }
   shared = static_cast<Shared*>(memory);
-  shared->joined.fetch_add(1);
+  // All have it mapped then, so that the name can go: nothing stays if a rank dies later.
+  if (shared->joined.fetch_add(1) + 1 == ranks) {
+    shm_unlink(id.c_str());
+  }
+  return ncclSuccess;
+}
+
+bool ncclComm::has_all() const { return shared->joined.load() >= ranks; }
+
+ncclResult_t ncclComm::wait_for_all() {
   const auto end = std::chrono::steady_clock::now() + faults.timeout_s;
-  while (shared->joined.load() < ranks && std::chrono::steady_clock::now() < end) {
+  while (!has_all() && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(kPollPause);
   }
-  // All have it mapped, so that the name can go: nothing stays if a rank dies later.
-  shm_unlink(id.c_str());
-  return shared->joined.load() < ranks ? ncclSystemError : ncclSuccess;
+  return has_all() ? ncclSuccess : ncclSystemError;
 }
 
 void ncclComm::leave() {
   if (shared != nullptr) {
+    if (!has_all()) {
+      shm_unlink(id.c_str());
+    }
     munmap(shared, mapped_bytes);
     shared = nullptr;
   }

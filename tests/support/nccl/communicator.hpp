@@ -70,8 +70,11 @@ struct ncclComm {
   std::set<fabricheck::test::HostStream*> streams;
   std::set<std::string> logged;
 
-  /// Maps the segment and waits until every rank has.
+  /// Maps the segment and says so to the others.
   ncclResult_t join();
+  /// Waits until every rank has joined, as a call that blocks does.
+  ncclResult_t wait_for_all();
+  [[nodiscard]] bool has_all() const;
   void leave();
   [[nodiscard]] std::byte* slot(int of_rank) const;
   [[nodiscard]] fabricheck::test::Mail& mail(int from, int to) const;
