@@ -54,7 +54,7 @@ VENDOR_HEADERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
     ("MPI", re.compile(r"^mpi(-ext)?\.h$"), ("src/control/", "collectives/mpi/", "tests/mpi/", "tests/bench/")),
     ("CUDA", re.compile(r"^(cuda|cublas|curand|nvml|nvtx)[A-Za-z0-9_/]*\.(h|hpp|cuh)$"),
      ("src/device/cuda/", "src/node/cuda/", "fabric/nvlink/", "collectives/nccl/", "tests/gpu/")),
-    ("NCCL", re.compile(r"^nccl[A-Za-z0-9_]*\.h$"), ("collectives/nccl/", "tests/gpu/")),
+    ("NCCL", re.compile(r"^nccl[A-Za-z0-9_]*\.h$"), ("collectives/nccl/", "tests/gpu/", "tests/support/nccl/", "tests/unit/nccl_standin/")),
     ("verbs", re.compile(r"^(infiniband|rdma)/"), ("fabric/verbs/",)),
     ("hwloc", re.compile(r"^hwloc(\.h|/)"), ("topology/probe/",)),
     ("expat", re.compile(r"^expat"), ("topology/readers/",)),
