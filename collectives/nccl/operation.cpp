@@ -70,7 +70,8 @@ class NcclOperation final : public TimedOperation {
     shape_.size = request_.group->size();
     shape_.variant = request_.variant;
     tell_differences();
-    communicator_ = group_communicator(calls_, request_, words(), deadline_ns());
+    // Ranks find each other over the network, hundreds of them: that takes longer than any operation.
+    communicator_ = group_communicator(calls_, request_, words(), 2 * deadline_ns());
     allocate();
     together(*request_.group, [&] { register_buffers(); });
   }
@@ -84,6 +85,8 @@ class NcclOperation final : public TimedOperation {
   NcclOperation(const NcclOperation&) = delete;
   NcclOperation& operator=(const NcclOperation&) = delete;
 
+  /// Filling and comparing cost about three passes over memory: beside so many iterations they are little.
+  std::size_t least_batch() const override { return 4; }
   bool every_rank_times() const override { return true; }
   bool verifies_each() const override { return false; }
 

@@ -120,13 +120,14 @@ bool is_same_place(const CheckRecord& a, const CheckRecord& b) {
          same("group");
 }
 
-Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ranks, double compute_us) {
-  if (row.rate_times_us) return Measure::rate(row.unit, row.rate_times_us(check.bytes));
+Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, std::uint64_t asked_bytes, int ranks,
+                   double compute_us) {
+  if (row.rate_times_us) return Measure::rate(row.unit, row.rate_times_us(asked_bytes));
   if (row.bus_factor) {
     const std::uint64_t bytes =
         check.row->payload_bytes
-            ? check.row->payload_bytes(check.bytes, ranks, type_bytes(check.variant.type))
-            : check.bytes;
+            ? check.row->payload_bytes(asked_bytes, ranks, type_bytes(check.variant.type))
+            : asked_bytes;
     return Measure::rate(row.unit, collectives::algbw_GBps(bytes, 1.0) * row.bus_factor(ranks));
   }
   if (!row.computes_for.empty()) {

@@ -42,6 +42,7 @@ bool is_open(const std::vector<CheckRecord>& records);
 bool is_same_place(const CheckRecord& a, const CheckRecord& b);
 
 /// How the row presents the times of a group of `ranks`.
-Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, int ranks, double compute_us);
+Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, std::uint64_t bytes, int ranks,
+                   double compute_us);
 
 }  // namespace fabricheck::app

@@ -23,6 +23,14 @@ constexpr std::int64_t most_budgets = 2;
 constexpr std::int64_t overtime_ns = 1'000'000'000;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
 
+/// Where GPU memory did not suffice for what was asked.
+std::optional<std::int64_t> bytes_used(const std::map<std::string, Parameter>& path) {
+  const auto found = path.find("bytes_used");
+  if (found == path.end()) return std::nullopt;
+  const auto* bytes = std::get_if<std::int64_t>(&found->second);
+  return bytes ? std::optional(*bytes) : std::nullopt;
+}
+
 /// The policy of one check: the family is the plan's.
 GatePolicy policy_of(const plan::PlannedCheck& check, const plan::TestPlan& plan) {
   GatePolicy policy;
@@ -229,8 +237,12 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
   blank.last = most_often_last(ongoing.samples, ranks, world_.rank_hosts);
   if (!ongoing.path.empty()) blank.path = ongoing.path;
   std::vector<CheckRecord> records;
-  const auto add = [&](const CheckRow& row, const std::optional<Target>& applied) {
-    const Measure measure = measure_of(row, check, static_cast<int>(ranks.size()), compute_us[index]);
+  // What had to be made smaller has another rate at the same time, and no target is of that size.
+  const std::optional<std::int64_t> used = bytes_used(ongoing.path);
+  const std::uint64_t bytes = used ? static_cast<std::uint64_t>(*used) : check.bytes;
+  const auto add = [&](const CheckRow& row, const std::optional<Target>& wanted) {
+    const Measure measure = measure_of(row, check, bytes, static_cast<int>(ranks.size()), compute_us[index]);
+    const std::optional<Target> applied = used ? std::nullopt : wanted;
     CheckRecord record = blank;
     record.id = row.id;
     record.title = row.title + variant_words(check);
@@ -238,6 +250,8 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
     record.unit = row.unit;
     fill(record, ongoing.samples, judge(ongoing.samples, applied ? &*applied : nullptr, policy, measure),
          applied, measure);
+    if (used && record.reason.empty())
+      record.reason = fmt::format("measured with {}: more GPU memory was not to be had", format_bytes(bytes));
     if (row.has_histogram) record.statistics.histogram = histogram_of(ongoing.samples.values_us);
     if (row.flows > 0) note_flows(record, ongoing.samples.values_us, row.flows, measure);
     records.push_back(record);

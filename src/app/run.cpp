@@ -308,10 +308,12 @@ class Job {
     text = broadcast_string(*world_, text, 0);
     if (!request.platform_target) return;
     request.gpu_pair_target = [targets = pair_targets_from_text(text)](
-                                  const CheckRow& row, std::uint64_t,
+                                  const CheckRow& row, std::uint64_t bytes,
                                   const plan::Pair& pair) -> std::optional<Target> {
       const auto found = targets.find({pair.from, pair.to});
-      if (found == targets.end() || found->second.check != row.id) return std::nullopt;
+      // In smaller copies what each costs to begin counts.
+      if (found == targets.end() || found->second.check != row.id || bytes < nvlink::pair_bytes)
+        return std::nullopt;
       return found->second;
     };
   }

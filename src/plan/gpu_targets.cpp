@@ -84,8 +84,10 @@ std::optional<Target> platform_target(const Platform& platform, const GpuCheck& 
   const bool is_collective = check.id.starts_with("nccl.");
   if (row == std::end(sources) && !is_collective) return std::nullopt;
   if (is_collective && check.bytes < collectives_from_bytes) return std::nullopt;
+  const bool is_host_copy = check.id.find("host") != std::string::npos;
+  if (is_host_copy && check.bytes < host_copies_from_bytes) return std::nullopt;
   // With all GPUs at the same time they share the host's memory and PCIe switches: nobody published that.
-  if (check.scope == Scope::every_gpu && check.id.find("host") != std::string::npos) return std::nullopt;
+  if (check.scope == Scope::every_gpu && is_host_copy) return std::nullopt;
   const Figure *published = nullptr, *threshold = nullptr;
   for (const Figure& figure : platform.figures) {
     const bool fits =

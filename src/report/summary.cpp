@@ -387,6 +387,11 @@ std::string legend_of(const RunRecord& record) {
   if (!with_verdict(record, Verdict::inconclusive).empty()) {
     legend += "; INCONCLUSIVE: the interval that the verdict rests on spans the target";
   }
+  const bool has_gpu = std::any_of(record.checks.begin(), record.checks.end(), [](const CheckRecord& check) {
+    return check.id.starts_with("nccl.") || check.id.starts_with("gpu.") || check.id.starts_with("nvlink.");
+  });
+  if (has_gpu)
+    legend += "; on GPUs (gpu, nvlink, nccl): by the GPU's own events, the slowest rank of each iteration";
   legend += "; last rank: which ended last most often, and in how many of the samples";
   return sanitise(legend);
 }

@@ -62,7 +62,7 @@ offers "" run --budget ""
 offers "" run ""
 offers "run" help ru
 
-checks=$("$fabricheck" list checks | sed -n 's/^\([a-z_]*\.[a-z_.]*\) .*/\1/p' | LC_ALL=C sort)
+checks=$("$fabricheck" list checks | sed -n 's/^\([a-z0-9_]*\.[a-z0-9_.]*\) .*/\1/p' | LC_ALL=C sort)
 [[ $checks == *mpi.allreduce.latency* && $checks == *topology.devices* ]] || failures=$((failures + 1))
 offers "$(tr '\n' ' ' <<<"$checks" | sed 's/ $//')" run --only ""
 offers "$(grep '^topology' <<<"$checks" | tr '\n' ' ' | sed 's/ $//')" run --only mpi.barrier.latency --skip topo
@@ -73,10 +73,10 @@ offers "auto" topology --platform au
 offers "run" launch --hosts a,b -- ""
 offers "full" launch --hosts a,b -- run --suite f
 offers "--hostfile --hosts" launch --host
-offers "--baseline --bind-numa --budget" launch -- run --b
+offers "--baseline --bind-numa --budget --burn" launch -- run --b
 
 # Given once: only what may be repeated is offered again.
-offers "--silence --sizes --skip --sl --switch-topology" run --suite full --skip y --s
+offers "--share-gpus --silence --sizes --skip --sl --switch-topology" run --suite full --skip y --s
 offers "--only --out" run --only x --o
 offers "--only" run --only x --out d --o
 

@@ -8,6 +8,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+constexpr std::uint64_t GiB = std::uint64_t{1} << 30;
+
 Figure figure(const std::string& key, double value, const std::string& kind,
               std::map<std::string, std::string> conditions = {}, const std::string& unit = "GB/s") {
   return {key, value, unit, kind, "somebody's page", "", std::move(conditions)};
@@ -57,8 +59,6 @@ GpuCheck collective(std::uint64_t bytes) {
 
 double value(const std::optional<Target>& target) { return target ? target->value : 0.0; }
 
-constexpr std::uint64_t GiB = std::uint64_t{1} << 30;
-
 TEST(GpuTargets, AreAShareOfTheLowestThatWasPublishedForTheSameOperation) {
   EXPECT_DOUBLE_EQ(value(platform_target(platform(), check("gpu.hbm.copy"))), 0.95 * 2900);
   EXPECT_DOUBLE_EQ(value(platform_target(platform(), check("gpu.hbm.triad"))), 0.95 * 2970);
@@ -73,7 +73,13 @@ TEST(GpuTargets, NameTheirSourceAndTheDatasheet) {
 }
 
 TEST(GpuTargets, AThresholdOfOthersCountsWhereNothingWasPublished) {
-  const auto target = platform_target(platform(), check("gpu.host_to_device.bandwidth"));
+  GpuCheck copy = check("gpu.host_to_device.bandwidth");
+  EXPECT_FALSE(platform_target(platform(), copy)) << "with all GPUs at once they share the host";
+  copy.scope = Scope::gpu;
+  copy.bytes = GiB / 1024;
+  EXPECT_FALSE(platform_target(platform(), copy)) << "in small copies their beginning counts";
+  copy.bytes = GiB / 16;
+  const auto target = platform_target(platform(), copy);
   EXPECT_DOUBLE_EQ(value(target), 48.0);
   EXPECT_THAT(target->source, HasSubstr("threshold"));
 }
