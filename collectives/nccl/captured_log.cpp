@@ -41,7 +41,7 @@ std::map<std::string, Parameter> captured_facts(const std::string& file) {
 
 std::string capture_log(const std::string& folder, const std::string& host, bool cuda_graph) {
   if (std::getenv("NCCL_DEBUG") != nullptr || std::getenv("NCCL_DEBUG_FILE") != nullptr) return "";
-  const std::string file = fmt::format("{}/nccl-{}-{}.log", folder, host, ::getpid());
+  std::string file = fmt::format("{}/nccl-{}-{}.log", folder, host, ::getpid());
   ::setenv("NCCL_DEBUG", "INFO", 0);
   ::setenv("NCCL_DEBUG_SUBSYS", cuda_graph ? "INIT,NET,GRAPH,TUNING" : "INIT,NET,GRAPH", 0);
   ::setenv("NCCL_DEBUG_FILE", file.c_str(), 0);

@@ -42,6 +42,7 @@ std::vector<Block> own_block(const Shape& shape, std::uint64_t iteration) {
 }
 std::vector<Block> block_of_each(const Shape& shape, std::uint64_t iteration) {
   std::vector<Block> blocks;
+  blocks.reserve(static_cast<std::size_t>(shape.size));
   for (int from = 0; from < shape.size; ++from)
     blocks.push_back(
         moved(shape, static_cast<std::uint64_t>(from) * shape.share(), shape.share(), from, 0, iteration));
@@ -53,6 +54,7 @@ std::vector<Block> block_of_each_at_root(const Shape& shape, std::uint64_t itera
 /// A share for each rank, from this one.
 std::vector<Block> blocks_to_each(const Shape& shape, std::uint64_t iteration) {
   std::vector<Block> blocks;
+  blocks.reserve(static_cast<std::size_t>(shape.size));
   for (int to = 0; to < shape.size; ++to)
     blocks.push_back(moved(shape, static_cast<std::uint64_t>(to) * shape.share(), shape.share(), shape.rank,
                            to, iteration));
@@ -64,6 +66,7 @@ std::vector<Block> blocks_to_each_at_root(const Shape& shape, std::uint64_t iter
 /// A share from each rank, for this one.
 std::vector<Block> blocks_from_each(const Shape& shape, std::uint64_t iteration) {
   std::vector<Block> blocks;
+  blocks.reserve(static_cast<std::size_t>(shape.size));
   for (int from = 0; from < shape.size; ++from)
     blocks.push_back(moved(shape, static_cast<std::uint64_t>(from) * shape.share(), shape.share(), from,
                            shape.rank, iteration));
@@ -105,6 +108,7 @@ Piece piece_of(const Shape& shape, int other) {
 }
 std::vector<Block> pieces_to_each(const Shape& shape, std::uint64_t iteration) {
   std::vector<Block> blocks;
+  blocks.reserve(static_cast<std::size_t>(shape.size));
   for (int to = 0; to < shape.size; ++to) {
     const Piece piece = piece_of(shape, to);
     blocks.push_back(moved(shape, piece.first, piece.elements, shape.rank, to, iteration));
@@ -113,6 +117,7 @@ std::vector<Block> pieces_to_each(const Shape& shape, std::uint64_t iteration) {
 }
 std::vector<Block> pieces_from_each(const Shape& shape, std::uint64_t iteration) {
   std::vector<Block> blocks;
+  blocks.reserve(static_cast<std::size_t>(shape.size));
   for (int from = 0; from < shape.size; ++from) {
     const Piece piece = piece_of(shape, from);
     blocks.push_back(moved(shape, piece.first, piece.elements, from, shape.rank, iteration));

@@ -67,7 +67,7 @@ BusyGpus busy_gpus(const std::string& sysroot) {
 
 std::string busy_to_text(const BusyGpus& busy) {
   std::string text;
-  for (const auto& [address, why] : busy) text += address + '\t' + why + '\t';
+  for (const auto& [address, why] : busy) text += fmt::format("{}\t{}\t", address, why);
   return text;
 }
 

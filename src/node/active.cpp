@@ -131,7 +131,8 @@ std::map<std::string, DeviceUser> gpu_users(const std::string& sysroot) {
   for (const auto& entry : fs::directory_iterator(fs::path(sysroot) / folder, error)) {
     const std::string address = entry.path().filename().string();
     std::string why;
-    const std::string text = read_below(sysroot, folder + '/' + address + "/information", why).value_or("");
+    const std::string text =
+        read_below(sysroot, fmt::format("{}/{}/information", folder, address), why).value_or("");
     constexpr std::string_view key = "Device Minor:";
     const std::size_t at = text.find(key);
     if (at == std::string::npos) continue;

@@ -17,6 +17,7 @@ std::uint64_t fitting_bytes(const Setup& setup, std::uint64_t bytes, std::uint64
   for (; bytes >= least_bytes && bytes > 0; bytes /= 2) {
     try {
       std::vector<MemoryHandle> all;
+      all.reserve(static_cast<std::size_t>(arrays));
       for (int i = 0; i < arrays; ++i)
         all.push_back(allocate(setup, bytes, static_cast<std::uint64_t>(i) * bytes));
       return bytes;

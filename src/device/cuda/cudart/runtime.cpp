@@ -297,6 +297,7 @@ class CudartRuntime final : public Runtime {
     }
     if (count == 0) throw Unavailable(fmt::format("no CUDA device on {} (the driver shows none)", host_));
     std::vector<DeviceFacts> all;
+    all.reserve(static_cast<std::size_t>(count));
     for (int ordinal = 0; ordinal < count; ++ordinal) all.push_back(facts_of(ordinal));
     return all;
   }
