@@ -409,6 +409,10 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.out_directory = text_of(parsed, "out", run.out_directory);
   run.progress = choice_of(parsed, "progress", progress_words);
   run.allow_subset = parsed.has("allow-subset");
+  run.single_process = parsed.has("single-process");
+  if (run.single_process && parsed.has("baseline"))
+    throw UsageError(
+        "--single-process and --baseline are both given: compare afterwards, with fabricheck compare");
   run.bind_numa = parsed.has("bind-numa");
   run.deadline = duration_of(parsed, "deadline", seconds(30), seconds(1), hours(1));
   run.silence = duration_of(parsed, "silence", seconds(5), seconds(1), minutes(10));

@@ -30,7 +30,7 @@ constexpr auto pairs_choices = words_of(pairs_words);
 constexpr auto in_place_choices = words_of(in_place_words);
 constexpr auto list_subject_choices = words_of(list_subject_words);
 
-constexpr std::array<OptionRow, 35> run_options{{
+constexpr std::array<OptionRow, 36> run_options{{
     {"suite", 0, "NAME", "", false, Names::nothing, suite_choices},
     {"budget", 0, "DURATION",
      "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
@@ -63,6 +63,8 @@ constexpr std::array<OptionRow, 35> run_options{{
      "the most GPU memory to allocate, such as 16GiB, or a share of what is free (default 80%)", false},
     {"share-gpus", 0, "",
      "let several ranks drive one GPU: to try things out, nothing on GPUs is judged then", false},
+    {"single-process", 0, "", "this node's GPUs alone, a thread for each, without MPI and without a network",
+     false},
     {"cuda-graph", 0, "", "capture NCCL's operations in a CUDA graph and launch that", false},
     {"register-buffers", 0, "", "register the buffers of collectives with NCCL (2.19 and later)", false},
     {"burn", 0, "DURATION",

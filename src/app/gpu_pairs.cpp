@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "fabric/nvlink/catalog.hpp"
 #include "fabric/nvlink/judgement.hpp"
 #include "topology/model/merge.hpp"
 
@@ -75,6 +76,17 @@ PairTargets pair_targets_from_text(const std::string& text) {
     targets.emplace(std::pair(std::stoi(from), std::stoi(to)), std::move(target));
   }
   return targets;
+}
+
+void use_pair_targets(PairTargets targets, plan::Request& request) {
+  request.gpu_pair_target = [targets = std::move(targets)](const CheckRow& row, std::uint64_t bytes,
+                                                           const plan::Pair& pair) -> std::optional<Target> {
+    const auto found = targets.find({pair.from, pair.to});
+    // In smaller copies what each costs to begin counts.
+    if (found == targets.end() || found->second.check != row.id || bytes < nvlink::pair_bytes)
+      return std::nullopt;
+    return found->second;
+  };
 }
 
 JudgedPairs judge_gpu_pairs(std::span<const CheckRecord> checks, const ClusterTopology& topology,

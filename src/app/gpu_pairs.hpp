@@ -23,6 +23,9 @@ PairTargets gpu_pair_targets(const std::vector<RankGpu>& gpus, const ClusterTopo
 std::string pair_targets_to_text(const PairTargets& targets);
 PairTargets pair_targets_from_text(const std::string& text);
 
+/// Has the plan ask for them, where copies are large enough.
+void use_pair_targets(PairTargets targets, plan::Request& request);
+
 /// What finished checks of pairs mean: those whose NVLink is not used, or not whole, are FAILs.
 struct JudgedPairs {
   std::vector<CheckRecord> checks;  ///< that changed

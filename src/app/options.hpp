@@ -71,7 +71,8 @@ struct RunOptions {
   VerbsOptions verbs;
   GpuOptions gpu;
   bool allow_subset{};
-  bool bind_numa{};  ///< set by `launch`: each rank binds itself to the NUMA node of its GPU
+  bool single_process{};  ///< GPUs of this node alone, without MPI
+  bool bind_numa{};       ///< set by `launch`: each rank binds itself to the NUMA node of its GPU
   std::chrono::nanoseconds deadline{};  ///< a check in which nothing moves for so long is given up
   std::chrono::nanoseconds silence{};   ///< a rank whose watchdog is silent for so long is called hung
   std::string baseline;                 ///< a result to compare with; empty: none

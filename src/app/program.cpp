@@ -24,6 +24,7 @@
 #include "app/probe_host.hpp"
 #include "app/result_file.hpp"
 #include "app/run.hpp"
+#include "app/single_process.hpp"
 #include "app/topology_checks.hpp"
 #include "app/topology_file.hpp"
 #include "app/world_check.hpp"
@@ -209,6 +210,10 @@ LaunchContext launch_context() {
 int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks& hooks) {
   std::vector<std::string> command(argv, argv + argc);
   const LauncherFacts launcher = launcher_facts(environment);
+  if (options.single_process && !launcher.name.empty())
+    throw UsageError(fmt::format("--single-process drives all GPUs by itself: start it by hand, not by {}",
+                                 launcher.name));
+  if (options.single_process) return run_single_process(options, command, hooks);
   if (!launcher.name.empty()) return run(options, command, argc, argv, hooks);
   LaunchOptions by_hand;
   by_hand.run = options;

@@ -13,7 +13,6 @@
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"
-#include "app/check_records.hpp"
 #include "app/compare.hpp"
 #include "app/counter_watch.hpp"
 #include "app/fits.hpp"
@@ -27,6 +26,7 @@
 #include "app/places.hpp"
 #include "app/probe_host.hpp"
 #include "app/run_log.hpp"
+#include "app/run_parts.hpp"
 #include "app/topology_checks.hpp"
 #include "app/utc_now.hpp"
 #include "app/verbs_findings.hpp"
@@ -35,7 +35,6 @@
 #include "collectives/mpi/catalog.hpp"
 #include "collectives/nccl/catalog.hpp"
 #include "config/platform_file.hpp"
-#include "config/targets_file.hpp"
 #include "control/agreement.hpp"
 #include "control/deadline_guard.hpp"
 #include "control/mpi_session.hpp"
@@ -45,15 +44,12 @@
 #include "core/sampler.hpp"
 #include "core/units.hpp"
 #include "fabric/nvlink/catalog.hpp"
-#include "fabric/nvlink/pair_matrices.hpp"
 #include "fabric/verbs/measure/catalog.hpp"
 #include "node/gpu/catalog.hpp"
-#include "node/gpu/findings.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
 #include "topology/judge/judge.hpp"
 #include "topology/model/cpu_list.hpp"
-#include "topology/model/merge.hpp"
 #include "topology/probe/probe.hpp"
 
 namespace fabricheck::app {
@@ -63,9 +59,7 @@ using control::AgreedError;
 using control::together;
 
 constexpr double init_deadline_s = 120.0;
-constexpr std::size_t max_targets_bytes = std::size_t{4} << 20;
 constexpr double finish_deadline_s = 30.0;
-constexpr std::chrono::seconds log_patience{5};
 /// Work on a GPU is given up well before the watchdog calls its rank hung, so that the run goes on.
 constexpr int gpu_deadlines_in_one = 3;
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
@@ -184,19 +178,7 @@ class Job {
     progress_.enter_phase();
     const double overhead_ns = sampling_overhead_p50_ns(*clock_);
     const std::vector<CheckRow> rows = catalogue({setup_, gpu_, gpu_settings_, nccl_});
-    plan::Request request;
-    request.budget_ns = options_.budget.count();
-    request.only = options_.only;
-    request.skip = options_.skip;
-    if (options_.gpu.burn.count() == 0) request.skip.push_back("gpu.burn.*");
-    request.sizes = options_.sizes;
-    request.few_sizes = options_.suite == Suite::quick;
-    request.types = options_.types;
-    request.reductions = options_.reductions;
-    if (options_.in_place == InPlace::on) request.in_place = {true};
-    if (options_.in_place == InPlace::both) request.in_place = {false, true};
-    request.all_variants = options_.suite == Suite::acceptance || options_.suite == Suite::full;
-    request.targets = targets_;
+    plan::Request request = request_of(options_, targets_);
     not_paired_ = plan_pairs(ports_, places_.topology, options_.verbs, options_.suite, request);
     if (needs_gpus()) {
       const auto left_out = plan_gpus(gpus_, places_.topology, platform_, whole_platform_,
@@ -307,15 +289,7 @@ class Job {
     if (rank_ == 0) text = pair_targets_to_text(gpu_pair_targets(gpus_, places_.topology, platform_));
     text = broadcast_string(*world_, text, 0);
     if (!request.platform_target) return;
-    request.gpu_pair_target = [targets = pair_targets_from_text(text)](
-                                  const CheckRow& row, std::uint64_t bytes,
-                                  const plan::Pair& pair) -> std::optional<Target> {
-      const auto found = targets.find({pair.from, pair.to});
-      // In smaller copies what each costs to begin counts.
-      if (found == targets.end() || found->second.check != row.id || bytes < nvlink::pair_bytes)
-        return std::nullopt;
-      return found->second;
-    };
+    use_pair_targets(pair_targets_from_text(text), request);
   }
 
   /// Before NCCL is opened: it reads these variables once.
@@ -370,7 +344,7 @@ class Job {
           text = report::host_to_json(brief);
           nics = chosen_nics(*probed_, node->size(), options_.links);
           // Before any rank of this job opens one.
-          if (needs_gpus()) busy = busy_to_text(busy_gpus("/"));
+          if (needs_gpus() && std::filesystem::exists("/dev/nvidiactl")) busy = busy_to_text(busy_gpus("/"));
         }))
       return failed;
     busy = broadcast_string(*node, busy, 0);
@@ -416,21 +390,13 @@ class Job {
   /// Rank 0 reads the file, every rank parses the same text: a file that only some nodes have must not split
   /// them.
   std::optional<AgreedError> read_targets() {
-    std::vector<config::KnownCheck> known;
-    for (const CheckRow& row : catalogue()) known.push_back({row.id, row.unit});
     std::string text;
     if (auto failed = together(*world_, session_->host(), [&] {
-          if (rank_ != 0 || options_.targets_file.empty()) return;
-          text = config::read_text_file(options_.targets_file, max_targets_bytes, "targets file");
+          if (rank_ == 0) text = targets_text(options_);
         }))
       return failed;
     text = broadcast_string(*world_, text, 0);
-    return together(*world_, session_->host(), [&] {
-      targets_ = config::default_targets(known);
-      if (options_.targets_file.empty()) return;
-      for (Target& target : config::parse_targets(text, options_.targets_file, known))
-        targets_.push_back(std::move(target));
-    });
+    return together(*world_, session_->host(), [&] { targets_ = all_targets(text, options_); });
   }
 
   /// Only rank 0 compares, and before anything is measured: --out may be the folder the baseline is in.
@@ -456,15 +422,13 @@ class Job {
     header.topology = places_.topology;
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
     log_->set_overhead("sampling_p50_ns", overhead_ns);
+    note_estimates(*log_, plan, places_.topology);
     if (baseline_)
       log_->add_last_findings([this](const RunRecord& record) { return baseline_->findings(record); });
     for (const CheckRecord& one : verdicts_.checks) log_->add(one);
     for (const Finding& one : verdicts_.findings) log_->add(one);
     for (const NotTested& one : verdicts_.not_tested) log_->add(one);
-    for (const NotTested& one : plan.not_tested) log_->add(one);
-    for (const NotTested& one : not_paired_) log_->add(one);
-    for (const auto& [row, reason] : plan.skipped) log_->add(skipped_record(*row, reason));
-    note_what_this_version_lacks();
+    note_left_out(*log_, plan, not_paired_);
     for (const std::string& one : unwatched_) {
       Finding finding;
       finding.slug = "rank-not-watched";
@@ -483,10 +447,6 @@ class Job {
                       : terminal                             ? report::ProgressPrinter::Mode::terminal
                                                              : report::ProgressPrinter::Mode::plain;
     printer_ = std::make_unique<report::ProgressPrinter>(mode, stderr);
-  }
-
-  void note_what_this_version_lacks() {
-    log_->add(NotTested{"storage", "this version does not measure NVMe yet"});
   }
 
   /// The rank that probed the host reads the counters of its NICs.
@@ -534,7 +494,7 @@ class Job {
     if (rank_ != 0) return exit_status::passed;
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
-    if (!gpus_.empty()) judge_gpus();
+    if (!gpus_.empty()) add_gpu_results(*log_, places_.topology, platform_);
     for (const Fit& one : alpha_beta_fits(log_->checks())) log_->add(one);
     for (const Matrix& one : pair_matrices(log_->checks())) log_->add(one);
     log_->set_remaining({});
@@ -543,17 +503,6 @@ class Job {
       throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
     print_report(*record);
     return record->exit_status;
-  }
-
-  void judge_gpus() {
-    const JudgedPairs judged = judge_gpu_pairs(log_->checks(), places_.topology, platform_);
-    for (const CheckRecord& one : judged.checks) log_->add(one);
-    for (const Finding& one : judged.findings) log_->add(one);
-    for (const Finding& one : node::gpu::gpu_findings(log_->checks())) log_->add(one);
-    std::vector<Host> hosts;
-    for (std::size_t i = 0; i < places_.topology.hosts.size(); ++i)
-      hosts.push_back(topology::whole_host(places_.topology, i));
-    for (const Matrix& one : nvlink::gpu_pair_matrices(log_->checks(), hosts)) log_->add(one);
   }
 
   void print_report(const RunRecord& record) {

@@ -76,7 +76,7 @@ offers "--hostfile --hosts" launch --host
 offers "--baseline --bind-numa --budget --burn" launch -- run --b
 
 # Given once: only what may be repeated is offered again.
-offers "--share-gpus --silence --sizes --skip --sl --switch-topology" run --suite full --skip y --s
+offers "--share-gpus --silence --single-process --sizes --skip --sl --switch-topology" run --suite full --skip y --s
 offers "--only --out" run --only x --o
 offers "--only" run --only x --out d --o
 

@@ -1,0 +1,83 @@
+#include "app/run_parts.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "app/check_records.hpp"
+#include "app/gpu_pairs.hpp"
+#include "app/run.hpp"
+#include "config/targets_file.hpp"
+#include "fabric/nvlink/pair_matrices.hpp"
+#include "node/gpu/findings.hpp"
+#include "node/gpu/host_matrices.hpp"
+#include "topology/model/merge.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+constexpr std::size_t max_targets_bytes = std::size_t{4} << 20;
+
+}  // namespace
+
+plan::Request request_of(const RunOptions& options, std::vector<Target> targets) {
+  plan::Request request;
+  request.budget_ns = options.budget.count();
+  request.only = options.only;
+  request.skip = options.skip;
+  if (options.gpu.burn.count() == 0) request.skip.emplace_back("gpu.burn.*");
+  request.sizes = options.sizes;
+  request.few_sizes = options.suite == Suite::quick;
+  request.types = options.types;
+  request.reductions = options.reductions;
+  if (options.in_place == InPlace::on) request.in_place = {true};
+  if (options.in_place == InPlace::both) request.in_place = {false, true};
+  request.all_variants = options.suite == Suite::acceptance || options.suite == Suite::full;
+  request.targets = std::move(targets);
+  return request;
+}
+
+std::string targets_text(const RunOptions& options) {
+  if (options.targets_file.empty()) return "";
+  return config::read_text_file(options.targets_file, max_targets_bytes, "targets file");
+}
+
+std::vector<Target> all_targets(const std::string& text, const RunOptions& options) {
+  std::vector<config::KnownCheck> known;
+  for (const CheckRow& row : catalogue()) known.push_back({row.id, row.unit});
+  std::vector<Target> targets = config::default_targets(known);
+  if (options.targets_file.empty()) return targets;
+  for (Target& target : config::parse_targets(text, options.targets_file, known))
+    targets.push_back(std::move(target));
+  return targets;
+}
+
+void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platform* platform) {
+  const JudgedPairs judged = judge_gpu_pairs(log.checks(), topology, platform);
+  for (const CheckRecord& one : judged.checks) log.add(one);
+  for (const Finding& one : judged.findings) log.add(one);
+  for (const Finding& one : node::gpu::gpu_findings(log.checks())) log.add(one);
+  std::vector<Host> hosts;
+  for (std::size_t i = 0; i < topology.hosts.size(); ++i) hosts.push_back(topology::whole_host(topology, i));
+  for (const Matrix& one : nvlink::gpu_pair_matrices(log.checks(), hosts)) log.add(one);
+  for (const Matrix& one : node::gpu::host_matrices(log.checks())) log.add(one);
+}
+
+void note_estimates(RunLog& log, const plan::TestPlan& plan, const ClusterTopology& topology) {
+  const bool has_pairs =
+      std::any_of(plan.checks.begin(), plan.checks.end(),
+                  [](const plan::PlannedCheck& check) { return check.scope == Scope::gpu_pair; });
+  if (!has_pairs) return;
+  int most = 0;
+  std::map<int, int> gpus_on;
+  for (const RankPlace& place : topology.ranks) most = std::max(most, ++gpus_on[place.host]);
+  log.set_overhead("estimated_gpu_pairs_s", nvlink::estimate_pairs_s(most, nvlink::default_pair_costs()));
+}
+
+void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<NotTested>& others) {
+  for (const NotTested& one : plan.not_tested) log.add(one);
+  for (const NotTested& one : others) log.add(one);
+  for (const auto& [row, reason] : plan.skipped) log.add(skipped_record(*row, reason));
+  log.add(NotTested{"storage", "this version does not measure NVMe yet"});
+}
+
+}  // namespace fabricheck::app

@@ -1,0 +1,37 @@
+// What a run does alike with ranks of MPI's and with threads of one process.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/options.hpp"
+#include "app/run_log.hpp"
+#include "core/platform.hpp"
+#include "core/target.hpp"
+#include "plan/plan.hpp"
+
+namespace fabricheck::app {
+
+/// The plan's request as far as the options tell it.
+plan::Request request_of(const RunOptions& options, std::vector<Target> targets);
+
+/// A file of targets that a user named, "" of an empty name; and all targets, the built-in ones first. Throws
+/// UsageError.
+std::string targets_text(const RunOptions& options);
+std::vector<Target> all_targets(const std::string& text, const RunOptions& options);
+
+/// Puts into the log what the finished checks of GPUs say together: pairs that fell back, odd GPUs, matrices.
+void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platform* platform);
+
+/// What takes long is told beforehand, and is an estimate.
+void note_estimates(RunLog& log, const plan::TestPlan& plan, const ClusterTopology& topology);
+
+/// Everything the plan leaves out.
+void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<NotTested>& others);
+
+/// Waits for a slow disk this long.
+inline constexpr std::chrono::seconds log_patience{5};
+
+}  // namespace fabricheck::app

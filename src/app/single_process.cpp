@@ -1,0 +1,231 @@
+#include "app/single_process.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "app/build_identity.hpp"
+#include "app/compare.hpp"
+#include "app/gpu_pairs.hpp"
+#include "app/gpu_world.hpp"
+#include "app/probe_host.hpp"
+#include "app/run.hpp"
+#include "app/run_log.hpp"
+#include "app/run_parts.hpp"
+#include "app/utc_now.hpp"
+#include "collectives/nccl/catalog.hpp"
+#include "config/platform_file.hpp"
+#include "core/error.hpp"
+#include "core/thread_communicator.hpp"
+#include "report/report.hpp"
+#include "topology/judge/judge.hpp"
+#include "topology/model/merge.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+constexpr std::int64_t nccl_end_ns = 5'000'000'000;
+/// As with ranks of MPI's: well before anybody else would call the process hung.
+constexpr int gpu_deadlines_in_one = 3;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+/// What one thread measures with.
+struct Seat {
+  std::shared_ptr<cuda::Setup> gpu;
+  std::shared_ptr<node::gpu::Settings> settings;
+  std::shared_ptr<collectives::nccl::Settings> nccl;
+};
+
+/// What runs on GPUs and needs neither MPI nor a NIC of its own.
+std::vector<CheckRow> rows_of(const Seat& seat) {
+  std::vector<CheckRow> rows = catalogue({nullptr, seat.gpu, seat.settings, seat.nccl});
+  std::erase_if(rows, [](const CheckRow& row) { return !row.needs_gpu || row.backend == "verbs"; });
+  return rows;
+}
+
+class SingleProcess {
+ public:
+  SingleProcess(const RunOptions& options, std::vector<std::string> command, const Hooks& hooks)
+      : options_(options),
+        command_(std::move(command)),
+        hooks_(hooks),
+        clock_(hooks.clock ? hooks.clock : &steady_) {}
+
+  int run() {
+    // NVML is asked in a child, before anything of CUDA's is opened.
+    host_ = probe_this_host({});
+    host_.name = host_name();
+    open_gpus();
+    targets_ = all_targets(targets_text(options_), options_);
+    TopologyVerdicts verdicts = judge();
+    plan::Request request = request_of(options_, targets_);
+    const std::vector<NotTested> left_out = plan(request);
+    const std::vector<CheckRow> rows = rows_of(seats_.front());
+    const plan::TestPlan first = plan::make_plan(topology_, rows, request);
+    open_log(verdicts, first, left_out);
+    run_ranks(static_cast<int>(seats_.size()), [&](Communicator& world) { measure(world, request); });
+    collectives::nccl::release_communicators(*clock_, nccl_end_ns);
+    return finish();
+  }
+
+ private:
+  void open_gpus() {
+    const std::shared_ptr<cuda::Runtime> runtime =
+        hooks_.cuda_runtime ? hooks_.cuda_runtime(host_.name) : cuda::open_runtime(host_.name);
+    Host usable = host_;
+    usable.gpus.clear();
+    for (const std::size_t index : usable_gpus(host_)) usable.gpus.push_back(host_.gpus[index]);
+    const std::size_t count = usable.gpus.empty() ? runtime->devices().size() : usable.gpus.size();
+    if (count == 0) throw Error(fmt::format("--single-process: no CUDA device on {}", host_.name));
+    const std::string log = collectives::nccl::capture_log(std::filesystem::temp_directory_path().string(),
+                                                           host_.name, options_.gpu.cuda_graph);
+    const BusyGpus busy = std::filesystem::exists("/dev/nvidiactl") ? busy_gpus("/") : BusyGpus{};
+    topology_ = topology::merge_hosts({host_});
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto rank = static_cast<int>(i);
+      Seat seat;
+      seat.gpu = open_gpu(runtime, usable, rank, static_cast<int>(count), busy, options_.gpu,
+                          options_.deadline.count() / gpu_deadlines_in_one);
+      seat.settings = gpu_settings(host_, *seat.gpu, options_.gpu);
+      seat.nccl = std::make_shared<collectives::nccl::Settings>();
+      seat.nccl->library = options_.gpu.nccl_library;
+      seat.nccl->cuda_graph = options_.gpu.cuda_graph;
+      seat.nccl->register_buffers = options_.gpu.register_buffers;
+      seat.nccl->gpu = seat.gpu;
+      seat.nccl->log_file = log;
+      RankPlace place;
+      place.rank = place.local_rank = rank;
+      place.gpu = usable.gpus.empty() ? rank : usable.gpus[i].index;
+      topology_.ranks.push_back(place);
+      gpus_.push_back(rank_gpu_of(*seat.gpu));
+      seats_.push_back(std::move(seat));
+    }
+    const bool any =
+        std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) { return seat.gpu->device; });
+    if (any) return;
+    const cuda::Setup& first = *seats_.front().gpu;
+    throw Error("--single-process: " + (first.problem.empty() ? first.unavailable : first.problem));
+  }
+
+  TopologyVerdicts judge() {
+    const TopologyWords words = read_topology_words(options_.topology);
+    const topology::PlatformOfGpus found =
+        topology::platform_of_gpus(topology_, config::built_in_platforms(), words.platform);
+    platform_ = found.platform;
+    whole_ = found.whole;
+    return judge_topology(topology_, words, "", options_.only, options_.skip);
+  }
+
+  std::vector<NotTested> plan(plan::Request& request) {
+    const char* nvls = std::getenv("NCCL_NVLS_ENABLE");
+    auto left_out =
+        plan_gpus(gpus_, topology_, platform_, whole_, nvls == nullptr || std::string_view(nvls) != "0",
+                  rows_of(seats_.front()), request);
+    if (request.platform_target) use_pair_targets(gpu_pair_targets(gpus_, topology_, platform_), request);
+    left_out.push_back({"mpi", "--single-process measures GPUs alone: no MPI, no verbs, no network"});
+    return left_out;
+  }
+
+  void open_log(const TopologyVerdicts& verdicts, const plan::TestPlan& plan,
+                const std::vector<NotTested>& left_out) {
+    RunRecord header;
+    header.tool = tool_info();
+    header.started = utc_now();
+    header.command = command_;
+    header.world.ranks = static_cast<int>(seats_.size());
+    header.world.nodes = 1;
+    header.world.launcher = "one process";
+    header.world.hosts = {host_.name};
+    header.topology = topology_;
+    log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
+    for (const CheckRecord& one : verdicts.checks) log_->add(one);
+    for (const Finding& one : verdicts.findings) log_->add(one);
+    for (const NotTested& one : verdicts.not_tested) log_->add(one);
+    note_estimates(*log_, plan, topology_);
+    note_left_out(*log_, plan, left_out);
+    const bool terminal = options_.progress == ProgressMode::automatic && ::isatty(STDERR_FILENO) == 1;
+    const auto mode = options_.progress == ProgressMode::off ? report::ProgressPrinter::Mode::off
+                      : terminal                             ? report::ProgressPrinter::Mode::terminal
+                                                             : report::ProgressPrinter::Mode::plain;
+    printer_ = std::make_unique<report::ProgressPrinter>(mode, stderr);
+  }
+
+  /// On a thread of its own. The plan is the same on all; its rows are this rank's.
+  void measure(Communicator& world, const plan::Request& request) {
+    const std::vector<CheckRow> rows = rows_of(seats_[static_cast<std::size_t>(world.rank())]);
+    const plan::TestPlan plan = plan::make_plan(topology_, rows, request);
+    Progress progress;
+    ExecutorWorld around;
+    around.world = &world;
+    around.host = host_.name;
+    around.rank_hosts.assign(seats_.size(), host_.name);
+    around.clock = clock_;
+    around.progress = &progress;
+    around.hooks = &hooks_;
+    around.verify_repeat = options_.verify_repeat;
+    around.log = world.rank() == 0 ? log_.get() : nullptr;
+    around.printer = world.rank() == 0 ? printer_.get() : nullptr;
+    Executor(std::move(around), plan).run();
+  }
+
+  int finish() {
+    add_gpu_results(*log_, topology_, platform_);
+    log_->set_remaining({});
+    const auto record = log_->finish(log_patience);
+    if (!record)
+      throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
+    report::ConsoleStyle style;
+    style.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+    fmt::print("{}\nwritten to {}: result.json, journal.jsonl, report.md, topology.json\n",
+               report::console(*record, style), options_.out_directory);
+    keep_log();
+    std::fflush(nullptr);
+    for (const Seat& seat : seats_)
+      // CUDA's own end would wait for work that does not end.
+      if (seat.gpu->device && seat.gpu->device->is_abandoned()) ::_exit(record->exit_status);
+    return record->exit_status;
+  }
+
+  void keep_log() const {
+    const std::string& file = seats_.front().nccl->log_file;
+    if (file.empty()) return;
+    std::error_code ignored;
+    std::filesystem::copy_file(file, std::filesystem::path(options_.out_directory) / "nccl.log",
+                               std::filesystem::copy_options::overwrite_existing, ignored);
+    std::filesystem::remove(file, ignored);
+  }
+
+  const RunOptions& options_;
+  std::vector<std::string> command_;
+  const Hooks& hooks_;
+  SteadyClock steady_;
+  const Clock* clock_;
+  Host host_;
+  ClusterTopology topology_;
+  std::vector<Seat> seats_;
+  std::vector<RankGpu> gpus_;
+  const Platform* platform_{};
+  bool whole_{};
+  std::vector<Target> targets_;
+  std::unique_ptr<RunLog> log_;
+  std::unique_ptr<report::ProgressPrinter> printer_;
+};
+
+}  // namespace
+
+int run_single_process(const RunOptions& options, const std::vector<std::string>& command,
+                       const Hooks& hooks) {
+  return SingleProcess(options, command, hooks).run();
+}
+
+}  // namespace fabricheck::app

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""The whole program with GPUs that are none: tests/support/cuda in place of CUDA, tests/support/nccl in place of NCCL's
+library, tests/support/nvml in place of NVML. One scenario per call, or all."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Callable
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "nvml"
+ADDRESSES = ["0000:18:00.0", "0000:2a:00.0", "0000:3a:00.0", "0000:5d:00.0", "0000:9a:00.0", "0000:ab:00.0",
+             "0000:ba:00.0", "0000:db:00.0"]
+DEADLINE_S = 100
+
+
+class Lab:
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.options, self.folder, self.runs = options, folder, 0
+        (folder / "libnvidia-ml.so.1").symlink_to(options.nvml)
+
+    def run(self, *arguments: str, ranks: int = 0, gpus: int = 8, model: str = "memory_MiB=8", machine: str | None = None,
+            **variables: str) -> tuple[int, str, dict[str, Any]]:
+        """Status, what was said, and the result; `ranks` 0: started by hand, without mpirun."""
+        self.runs += 1
+        out = self.folder / f"out{self.runs}"
+        environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+                       "FABRICHECK_STANDIN_GPUS": ",".join(ADDRESSES[:gpus]) + ";" + model, **variables}
+        if machine:
+            environment |= {"LD_LIBRARY_PATH": str(self.folder), "FABRICHECK_STANDIN_NVML": str(FIXTURES / f"{machine}.json")}
+        launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks else []
+        command = [*launcher, self.options.program, "run", "--progress", "off", "--out", str(out), *arguments]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=DEADLINE_S, check=False)
+        file = out / "result.json"
+        return done.returncode, done.stdout, json.loads(file.read_text()) if file.exists() else {}
+
+    def nccl(self) -> list[str]:
+        return ["--nccl", self.options.nccl]
+
+
+def expect(met: bool, what: str, said: str) -> None:
+    if not met:
+        raise AssertionError(f"{what}; it said:\n{said}")
+
+
+def checks(result: dict[str, Any], start: str) -> list[dict[str, Any]]:
+    return [check for check in result["checks"] if check["id"].startswith(start)]
+
+
+def nccl_in_one_process(lab: Lab) -> None:
+    status, said, result = lab.run("--single-process", *lab.nccl(), "--only", "nccl.allreduce.*", "--only", "nccl.alltoall.*",
+                                   "--sizes", "64KiB,1MiB", "--budget", "2s", gpus=3)
+    expect(status == 3 and "nothing that was measured has a target" in said, "no target: inconclusive", said)
+    found = checks(result, "nccl.")
+    expect(len(found) == 6 and all(check["verdict"] == "UNCHECKED" for check in found), "six figures", said)
+    path = found[0]["path"]
+    expect(path["nccl_library"] == lab.options.nccl and path["nccl_transports"], "by what NCCL ran", str(path))
+    expect("NCCL 2." in said and "P2P/CUMEM" in said, "the report says by what NCCL ran", said)
+
+
+def nccl_goes_on_after_a_hang(lab: Lab) -> None:
+    status, said, result = lab.run(*lab.nccl(), "--only", "nccl.allreduce.*", "--only", "nccl.broadcast.*", "--sizes", "64KiB",
+                                   "--budget", "3s", "--deadline", "6s", "--silence", "60s", ranks=2, gpus=2,
+                                   FABRICHECK_STANDIN_NCCL="rank=1,hang_at=5,once,timeout_s=1")
+    expect(status == 3, "an error is no pass", said)
+    expect("NCCL was aborted" in said and "did not end within 2 s" in said, "the hang is named", said)
+    after = [check for check in checks(result, "nccl.broadcast.latency") if check.get("value")]
+    expect(bool(after), "the next check went on in a new communicator", said)
+
+
+def wrong_bit_is_a_fail(lab: Lab) -> None:
+    status, said, result = lab.run(*lab.nccl(), "--only", "nccl.allreduce.*", "--in-place", "on", "--sizes", "64KiB", "--budget",
+                                   "3s", ranks=2, gpus=2, FABRICHECK_STANDIN_NCCL="rank=1,flip_at=1")
+    expect(status == 1, "a wrong result is a FAIL", said)
+    failed = [check for check in checks(result, "nccl.") if check["verdict"] == "FAIL"]
+    expect(bool(failed) and "rank 1" in failed[0]["reason"] and "expected" in failed[0]["reason"], "rank and element", said)
+
+
+def nvlink_fell_back(lab: Lab) -> None:
+    status, said, result = lab.run("--only", "nvlink.pair.bandwidth", "--sizes", "1MiB", "--budget", "3s", ranks=3, gpus=3,
+                                   machine="h100x8", model="memory_MiB=16 peer_GBps=22")
+    expect(status == 1, "a fallback is a FAIL", said)
+    expect("fell back to PCIe" in said, "it says so", said)
+    expect(any(finding["slug"] == "nvlink-fallback" for finding in result["findings"]), "and is a finding", said)
+    matrix = [one for one in result["matrices"] if one["id"].startswith("nvlink.pair.bandwidth")]
+    expect(len(matrix) == 1 and len(matrix[0]["rows"]) == 3, "a matrix of three GPUs", str(result["matrices"]))
+
+
+def a_slow_gpu_does_not_meet_its_target(lab: Lab) -> None:
+    _, said, result = lab.run("--single-process", "--only", "gpu.host_to_device.bandwidth", "--sizes", "32MiB", "--budget", "2s",
+                              gpus=8, machine="h100x8", model="memory_MiB=40 host_GBps=20")
+    judged = [check for check in checks(result, "gpu.") if check.get("target")]
+    expect(len(judged) == 8, "each GPU has a target", said)
+    for check in judged:
+        expect("published for dgx-h100" in check["target"]["source"], "a sourced one", str(check["target"]))
+        expect(check["verdict"] in ("FAIL", "INCONCLUSIVE") and abs(check["value"] - 20) < 1, "and 20 GB/s is no PASS", said)
+
+
+def sharing_is_never_judged(lab: Lab) -> None:
+    status, said, result = lab.run("--share-gpus", "--only", "gpu.host_to_device.bandwidth", "--sizes", "32MiB", "--budget", "2s",
+                                   ranks=2, gpus=1, model="memory_MiB=80 host_GBps=20")
+    expect(all(check["verdict"] == "UNCHECKED" for check in checks(result, "gpu.")), "nothing is judged", said)
+    expect(status == 3 and "several ranks share a GPU" in said, "it says why", said)
+
+
+def without_a_gpu(lab: Lab) -> None:
+    status, said, _ = lab.run("--only", "gpu.hbm.copy", ranks=2, gpus=0)
+    expect(status == 3 and "no CUDA device on" in said and "driver not loaded" in said, "the reason is said", said)
+    status, said, _ = lab.run("--single-process", gpus=0)
+    expect(status == 3 and "no CUDA device" in said, "nothing is healthy for lack of a GPU", said)
+
+
+def wrong_library(lab: Lab) -> None:
+    status, said, _ = lab.run("--nccl", "/nowhere/libnccl.so.2", "--only", "nccl.allreduce.latency", "--sizes", "8", ranks=2, gpus=2)
+    expect(status == 3 and "/nowhere/libnccl.so.2" in said, "the file is named", said)
+    status, said, _ = lab.run("--single-process", "--nccl", lab.options.old_nccl, "--only", "nccl.allreduce.latency", gpus=2)
+    expect(status == 3 and "it is no NCCL of 2.18 or later" in said, "what it lacks is said", said)
+
+
+SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_goes_on_after_a_hang, wrong_bit_is_a_fail, nvlink_fell_back,
+                                          a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged, without_a_gpu, wrong_library]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--program", required=True, help="fabricheck-faulty")
+    parser.add_argument("--nccl", required=True)
+    parser.add_argument("--old-nccl", required=True)
+    parser.add_argument("--nvml", required=True)
+    parser.add_argument("scenario", nargs="*", choices=[one.__name__ for one in SCENARIOS] + [[]])
+    options = parser.parse_args()
+    for scenario in SCENARIOS:
+        if options.scenario and scenario.__name__ not in options.scenario:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            scenario(Lab(options, Path(folder)))
+        print(f"{scenario.__name__}: as it should be")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
