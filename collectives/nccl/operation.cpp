@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
 #include <cstring>
 #include <set>
@@ -14,7 +13,7 @@
 #include "collectives/nccl/communicator.hpp"
 #include "collectives/nccl/kinds.hpp"
 #include "collectives/patterns.hpp"
-#include "collectives/small_float.hpp"
+#include "collectives/values.hpp"
 #include "core/error.hpp"
 #include "core/units.hpp"
 #include "device/cuda/handles.hpp"
@@ -39,22 +38,6 @@ struct Held {
   cuda::EventHandle after;
   cuda::GraphHandle graph;
 };
-
-/// The number that an element's bits stand for.
-double value_of(DataType type, std::uint64_t bits) {
-  switch (type) {
-    case DataType::float32:
-      return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
-    case DataType::float64:
-      return std::bit_cast<double>(bits);
-    case DataType::int32:
-      return static_cast<double>(static_cast<std::int32_t>(bits));
-    case DataType::int64:
-      return static_cast<double>(static_cast<std::int64_t>(bits));
-    default:
-      return decode(format_of(type), bits);
-  }
-}
 
 class NcclOperation final : public TimedOperation {
  public:
