@@ -1,9 +1,11 @@
 #include "collectives/nccl/communicator.hpp"
 
 #include <array>
+#include <atomic>
 #include <exception>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -16,6 +18,7 @@ namespace {
 
 constexpr std::int64_t nap_ns = 100'000;
 constexpr std::int64_t spin_ns = 200'000;
+constexpr std::int64_t abort_ns = 2'000'000'000;
 
 using Key = std::pair<int, std::vector<int>>;  // world rank, for ranks may be threads of one process
 
@@ -72,15 +75,18 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
     made = std::make_shared<GroupCommunicator>(calls, raw);
     try {
       made->must(result, "ncclCommInitRankConfig", *request.clock, until_ns);
+    } catch (const Echo& echo) {
+      made->abort(*request.clock);
+      throw Echo(words(echo.what()));
     } catch (const Error& error) {
-      made->abort();
+      made->abort(*request.clock);
       throw Error(words(error.what()));
     }
   };
   try {
     together(*request.group, make_mine);
   } catch (const Error&) {
-    if (made) made->abort();
+    if (made) made->abort(*request.clock);
     throw;
   }
   return made;
@@ -145,11 +151,17 @@ void GroupCommunicator::look() {
   throw Error(text);
 }
 
-void GroupCommunicator::abort() {
-  if (communicator_ == nullptr) return;
-  calls_->abort(communicator_);
-  communicator_ = nullptr;
+void GroupCommunicator::abort(const Clock& clock) {
   broken_ = true;
+  if (communicator_ == nullptr) return;
+  const auto done = std::make_shared<std::atomic<bool>>(false);
+  std::thread([calls = calls_, communicator = communicator_, done] {
+    calls->abort(communicator);
+    done->store(true);
+  }).detach();
+  communicator_ = nullptr;
+  const std::int64_t until_ns = clock.now_ns() + abort_ns;
+  while (!done->load() && clock.now_ns() < until_ns) clock.sleep_ns(nap_ns);
 }
 
 void GroupCommunicator::finish(const Clock& clock, std::int64_t deadline_ns) {
@@ -158,7 +170,7 @@ void GroupCommunicator::finish(const Clock& clock, std::int64_t deadline_ns) {
     must(calls_->finalize(communicator_), "ncclCommFinalize", clock, deadline_ns);
   } catch (const Error&) {
     // The measurements are over and told; what cannot end in order is ended.
-    abort();
+    abort(clock);
     return;
   }
   calls_->destroy(communicator_);
@@ -179,7 +191,7 @@ std::shared_ptr<GroupCommunicator> group_communicator(const std::shared_ptr<cons
   request.group->allreduce(lacking, ReduceOp::max);
   if (lacking[0] == 0.0) return known;
   // One that failed elsewhere is of no use here, either.
-  if (known) known->abort();
+  if (known) known->abort(*request.clock);
   {
     const std::lock_guard lock(kept().mutex);
     kept().all.erase(key);

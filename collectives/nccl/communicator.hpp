@@ -33,8 +33,9 @@ class GroupCommunicator {
   void must(ncclResult_t result, const char* call, const Clock& clock, std::int64_t deadline_ns);
   /// Looks for an error that came without a call. Throws as must().
   void look();
-  /// Ends what is under way on this rank, and waits for nobody.
-  void abort();
+  /// Ends what is under way on this rank. NCCL's own abort may wait for other ranks of this host to end, or
+  /// for a GPU: it is given a moment, and then left behind in a thread of its own.
+  void abort(const Clock& clock);
   /// The orderly end; abort() where it takes longer.
   void finish(const Clock& clock, std::int64_t deadline_ns);
 

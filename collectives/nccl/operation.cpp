@@ -23,6 +23,10 @@ namespace {
 
 /// Iterations that are on the GPU at the same time: enough that it never waits for the CPU.
 constexpr std::size_t most_in_flight = 256;
+/// NCCL's queue of work holds fewer calls the more ranks each of them sends to; a call that finds it full
+/// waits.
+constexpr std::size_t calls_times_ranks = 512, least_in_flight = 4;
+constexpr std::uint64_t large_bytes = std::uint64_t{64} << 20;
 /// What no input and no result is in any type.
 constexpr std::uint8_t poison_byte = 0x7e;
 constexpr std::uint64_t least_elements_tried = 1;
@@ -45,9 +49,12 @@ class NcclOperation final : public TimedOperation {
       : row_(row), kind_(kind_of(row.name)), settings_(settings), request_(request), clock_(*request.clock) {
     together(*request_.group, [&] {
       gpu_ = &cuda::device_of(settings_->gpu);
+      // NCCL takes the thread's current GPU, and another check may have left it at another one.
+      static_cast<void>(gpu_->memory_left());
       calls_ = open_library(settings_->library);
       const std::string why = inexact_because(request_.variant, request_.group->size());
       if (row_.reduces && !why.empty()) throw Unavailable(why);
+      refuse_what_nccl_lacks();
     });
     shape_.rank = request_.group->rank();
     shape_.size = request_.group->size();
@@ -68,9 +75,9 @@ class NcclOperation final : public TimedOperation {
   NcclOperation(const NcclOperation&) = delete;
   NcclOperation& operator=(const NcclOperation&) = delete;
 
-  /// Filling and comparing cost about three passes over memory: beside so many iterations they are little.
-  std::size_t least_batch() const override { return 4; }
-  bool every_rank_times() const override { return true; }
+  /// Filling and comparing cost about three passes over memory: beside so many iterations they are little. Of
+  /// large ones on a slow network several would last longer than the watchdog waits.
+  std::size_t least_batch() const override { return request_.bytes < large_bytes ? 4 : 1; }
   bool verifies_each() const override { return false; }
 
   void prepare(std::uint64_t first, std::size_t) override {
@@ -94,7 +101,9 @@ class NcclOperation final : public TimedOperation {
     finish_iteration(first);
     if (settings_->cuda_graph && !held_->graph) capture();
     for (std::size_t done = 0; done < times_us.size();) {
-      const std::size_t count = std::min(most_in_flight, times_us.size() - done);
+      const std::size_t fits = std::clamp(calls_times_ranks / static_cast<std::size_t>(shape_.size),
+                                          least_in_flight, most_in_flight);
+      const std::size_t count = std::min(fits, times_us.size() - done);
       run_some(first + done, times_us.subspan(done, count));
       done += count;
     }
@@ -161,6 +170,19 @@ class NcclOperation final : public TimedOperation {
   }
   std::string words() const {
     return fmt::format("GPU {} ({}) on {}", gpu_->facts().ordinal, gpu_->facts().pci_address, request_.host);
+  }
+
+  /// FP8 came with 2.24, and its reductions need a GPU that adds it.
+  void refuse_what_nccl_lacks() const {
+    const DataType type = request_.variant.type;
+    if (type != DataType::float8e4m3 && type != DataType::float8e5m2) return;
+    constexpr int with_fp8 = 22400, hopper = 9;
+    if (calls_->version < with_fp8)
+      throw Unavailable(
+          fmt::format("NCCL {} has no {}: 2.24 is the first", calls_->version_words(), type_name(type)));
+    if (row_.reduces && gpu_->facts().major < hopper)
+      throw Unavailable(fmt::format("NCCL reduces {} from compute capability 9.0 on, and {} has {}.{}",
+                                    type_name(type), words(), gpu_->facts().major, gpu_->facts().minor));
   }
 
   /// What must be the same everywhere for the figure to be one.
@@ -270,7 +292,17 @@ class NcclOperation final : public TimedOperation {
 
   void capture() {
     gpu_->begin_capture(stream());
-    call();
+    try {
+      call();
+    } catch (const Error&) {
+      // A stream that is left capturing would refuse all that follows on this thread.
+      try {
+        const cuda::GraphHandle discarded(*gpu_, gpu_->end_capture(stream()));
+      } catch (const Error&) {
+        is_abandoned_ = true;
+      }
+      throw;
+    }
     held_->graph = cuda::GraphHandle(*gpu_, gpu_->end_capture(stream()));
   }
 
@@ -320,8 +352,9 @@ class NcclOperation final : public TimedOperation {
       throw;
     }
     give_up();
-    throw Error(fmt::format("{}: iteration {} of {} did not end within {}; NCCL was aborted", words(),
-                            iteration, kind_.name, format_duration(std::chrono::nanoseconds(deadline_ns()))));
+    // Whoever waits is not the cause; where nobody has better words, these are shown.
+    throw Echo(fmt::format("{}: iteration {} of {} did not end within {}; NCCL was aborted", words(),
+                           iteration, kind_.name, format_duration(std::chrono::nanoseconds(deadline_ns()))));
   }
 
   /// For work of this program's own, which waits for no other rank.
@@ -337,10 +370,12 @@ class NcclOperation final : public TimedOperation {
   /// The communicator is of no more use; what it has on the GPU is waited for a moment.
   void give_up() {
     handles_.clear();
-    communicator_->abort();
+    held_->graph = cuda::GraphHandle();  // NCCL's abort waits for graphs that hold its work
+    communicator_->abort(clock_);
     try {
       gpu_->record(held_->after.get(), stream());
       is_abandoned_ = !cuda::wait_for(*gpu_, held_->after.get(), clock_, clock_.now_ns() + leave_ns);
+      if (is_abandoned_) gpu_->abandon();
     } catch (const Error&) {
       is_abandoned_ = true;  // the context has failed, and with it all that it holds
     }

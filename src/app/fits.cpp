@@ -50,6 +50,7 @@ std::vector<Fit> alpha_beta_fits(std::span<const CheckRecord> checks) {
     if (check.metric != "latency" || bytes == check.parameters.end() || !check.statistics.median) continue;
     const auto* size = std::get_if<std::int64_t>(&bytes->second);
     if (!size || *size <= 0) continue;
+    if (check.path && check.path->contains("bytes_used")) continue;  // it was measured at another size
     const CheckRecord key = without_size(check);
     const auto [entry, is_new] = places.emplace(check_key(key), all.size());
     if (is_new) all.push_back({key, {}});

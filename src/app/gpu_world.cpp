@@ -232,6 +232,12 @@ std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const Cluster
   request.platform_target =
       [platform, whole, nvls](const CheckRow& row, const plan::PlannedCheck& check) -> std::optional<Target> {
     if (!row.needs_gpu) return std::nullopt;
+    // What is published is of sums of floats over all GPUs of a node.
+    const bool usual = check.variant.type == DataType::float32 && check.variant.reduction == Reduction::sum;
+    const bool even = std::all_of(
+        check.groups.begin(), check.groups.end(),
+        [&](const std::vector<int>& group) { return group.size() == check.groups.front().size(); });
+    if (row.backend == "NCCL" && (!usual || !even)) return std::nullopt;
     plan::GpuCheck asked;
     asked.id = row.id;
     asked.unit = row.unit;

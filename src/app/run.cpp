@@ -181,8 +181,8 @@ class Job {
     plan::Request request = request_of(options_, targets_);
     not_paired_ = plan_pairs(ports_, places_.topology, options_.verbs, options_.suite, request);
     if (needs_gpus()) {
-      const auto left_out = plan_gpus(gpus_, places_.topology, platform_, whole_platform_,
-                                      environment("NCCL_NVLS_ENABLE").value_or("1") != "0", rows, request);
+      const auto left_out =
+          plan_gpus(gpus_, places_.topology, platform_, whole_platform_, may_use_nvls_, rows, request);
       share_pair_targets(request);
       not_paired_.insert(not_paired_.end(), left_out.begin(), left_out.end());
     }
@@ -265,9 +265,13 @@ class Job {
       const topology::PlatformOfGpus found =
           topology::platform_of_gpus(places_.topology, config::built_in_platforms(),
                                      options_.topology.platform == "auto" ? "" : options_.topology.platform);
-      if (found.platform) told = (found.whole ? "+" : "-") + found.platform->name;
+      // A launcher need not hand this variable to all hosts, and all ranks must plan alike.
+      told = environment("NCCL_NVLS_ENABLE").value_or("1") != "0" ? "y" : "n";
+      if (found.platform) told += (found.whole ? "+" : "-") + found.platform->name;
     }
     told = broadcast_string(*world_, told, 0);
+    may_use_nvls_ = told.front() == 'y';
+    told.erase(0, 1);
     if (told.empty()) return;
     whole_platform_ = told.front() == '+';
     for (const Platform& one : config::built_in_platforms())
@@ -564,7 +568,7 @@ class Job {
   std::shared_ptr<collectives::nccl::Settings> nccl_;
   std::vector<RankGpu> gpus_;   ///< of every rank, on every rank
   const Platform* platform_{};  ///< of the GPUs, where all are of one
-  bool whole_platform_{};
+  bool whole_platform_{}, may_use_nvls_{};
   std::vector<NotTested> not_paired_;
   std::optional<Baseline> baseline_;  ///< rank 0 only
   std::unique_ptr<RunLog> log_;

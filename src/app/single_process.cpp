@@ -74,7 +74,6 @@ class SingleProcess {
     const plan::TestPlan first = plan::make_plan(topology_, rows, request);
     open_log(verdicts, first, left_out);
     run_ranks(static_cast<int>(seats_.size()), [&](Communicator& world) { measure(world, request); });
-    collectives::nccl::release_communicators(*clock_, nccl_end_ns);
     return finish();
   }
 
@@ -190,6 +189,7 @@ class SingleProcess {
                report::console(*record, style), options_.out_directory);
     keep_log();
     std::fflush(nullptr);
+    collectives::nccl::release_communicators(*clock_, nccl_end_ns);
     for (const Seat& seat : seats_)
       // CUDA's own end would wait for work that does not end.
       if (seat.gpu->device && seat.gpu->device->is_abandoned()) ::_exit(record->exit_status);

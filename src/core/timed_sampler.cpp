@@ -175,8 +175,9 @@ class Run {
       const std::size_t count = ordered(
           whole_batches(std::min({static_cast<std::uint64_t>(std::min(fits, 1e9)), left, max_batch})));
       batch(count);
-      left -= std::min<std::uint64_t>(left, count);
-      if (root_) result_.samples.verified += count;
+      const std::uint64_t compared = operation_.verifies_each() ? count : 1;
+      left -= std::min<std::uint64_t>(left, compared);
+      if (root_) result_.samples.verified += compared;
       if (!vote(left > 0)) break;
     }
   }

@@ -33,9 +33,9 @@ constexpr Source sources[] = {
     {"gpu.gemm.fp8", "gpu.gemm.rate", "precision", "fp8"},
 };
 
-/// Of conditions, those that do not change what the figure is of.
-constexpr std::string_view remarks[] = {"said_by", "statistic", "up_to", "test",
-                                        "caveat",  "nccl",      "bytes", "product"};
+/// Of conditions, those that do not change what the figure is of. What somebody said in a discussion is a
+/// round number, and judges nobody.
+constexpr std::string_view remarks[] = {"statistic", "up_to", "test", "caveat", "nccl", "bytes", "product"};
 
 std::string of(const Figure& figure, const char* condition) {
   const auto found = figure.conditions.find(condition);
@@ -85,7 +85,8 @@ std::optional<Target> platform_target(const Platform& platform, const GpuCheck& 
   if (row == std::end(sources) && !is_collective) return std::nullopt;
   if (is_collective && check.bytes < collectives_from_bytes) return std::nullopt;
   const bool is_host_copy = check.id.find("host") != std::string::npos;
-  if (is_host_copy && check.bytes < host_copies_from_bytes) return std::nullopt;
+  // Of a GPU in another machine than the platform's, its PCIe link may be of another generation.
+  if (is_host_copy && (check.bytes < host_copies_from_bytes || !check.whole)) return std::nullopt;
   // With all GPUs at the same time they share the host's memory and PCIe switches: nobody published that.
   if (check.scope == Scope::every_gpu && is_host_copy) return std::nullopt;
   const Figure *published = nullptr, *threshold = nullptr;

@@ -14,7 +14,7 @@ namespace fabricheck::plan {
 /// percent. Our own choice.
 inline constexpr double published_share = 0.95;
 /// Published bandwidths of collectives are of large messages: what is smaller has no target.
-inline constexpr std::uint64_t collectives_from_bytes = std::uint64_t{1} << 30;
+inline constexpr std::uint64_t collectives_from_bytes = std::uint64_t{8} << 30;
 
 /// In copies of less, what each costs to begin counts: 2 us are a tenth of 1 MiB over PCIe 5.0, and less than
 /// one in a hundred of this.

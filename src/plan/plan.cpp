@@ -262,6 +262,8 @@ class Planner {
     if (request_.loopback) return std::nullopt;
     const Target* told = find_target(request_.targets, row.id, bytes, 1);
     if (told && (!pair.in_software || told->origin != "built in")) return *told;
+    // A GPU and the NIC may be behind different switches: the port's rate is no measure of that.
+    if (row.needs_gpu) return std::nullopt;
     const bool is_bandwidth = row.rate_times_us && row.metric == "bandwidth" && row.flows == 0;
     if (!is_bandwidth || bytes < port_rate_from_bytes || pair.in_software || !pair.port_rate_GBps)
       return std::nullopt;

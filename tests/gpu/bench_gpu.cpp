@@ -193,7 +193,7 @@ Function function(void* library, const char* name) {
 }
 
 void nccl(Alone& alone, const std::string& path) {
-  constexpr std::uint64_t bytes = std::uint64_t{256} << 20;
+  constexpr std::uint64_t bytes = std::uint64_t{2} << 30;
   auto settings = std::make_shared<collectives::nccl::Settings>();
   settings->library = path;
   settings->gpu = alone.setup;
@@ -215,7 +215,7 @@ void nccl(Alone& alone, const std::string& path) {
   must(cudaMalloc(&to, bytes));
   must(cudaStreamCreate(&stream));
   ratio(
-      "nccl allreduce 256 MiB against a bare loop", 0.99, 1.01, [&] { return alone.ours_us(*ours); },
+      "nccl allreduce 2 GiB against a bare loop", 0.99, 1.01, [&] { return alone.ours_us(*ours); },
       [&] {
         return bare_us(stream, [&] {
           if (all_reduce(from, to, bytes / sizeof(float), ncclFloat32, ncclSum, communicator, stream) !=

@@ -72,6 +72,7 @@ class Endpoint {
   /// is not the host's it is a copy: send_out() brings what was written there, fetch() what has arrived here.
   std::span<std::byte> outgoing(int pair, std::size_t slot) const;
   std::span<std::byte> incoming(int pair, std::size_t slot) const;
+  bool is_copied() const { return request_.memory != nullptr; }
   void send_out();
   void fetch();
 

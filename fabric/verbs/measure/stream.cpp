@@ -215,7 +215,8 @@ class Stream : public TimedOperation {
                              stamp(first));
     };
     auto wrong = look();
-    if (wrong && opcode_ == Opcode::write) {
+    // Nor does a completion in host memory tell that data for a GPU has passed its bus.
+    if (wrong && (opcode_ == Opcode::write || endpoint_.is_copied())) {
       const std::int64_t until_ns = clock_.now_ns() + settling_ns_;
       while (wrong && clock_.now_ns() < until_ns) {
         std::this_thread::yield();

@@ -103,16 +103,27 @@ TEST_F(Nccl, BusbwIsWhatTheModelGives) {
   EXPECT_NEAR(us, expected_us, 0.05 * expected_us);
 }
 
-TEST_F(Nccl, TheSlowestRankIsTheSampleAndIsNamed) {
+TEST_F(Nccl, TheSlowestRankIsTheSampleAndNobodyIsCalledLast) {
   const Faults slow("rank=2,slow=3,latency_us=10,busbw=400");
   Wish wish;
   wish.ranks = 4;
   wish.wanted = 10;
   const Outcome outcome = measure(wish);
   expect_sound(outcome, 10);
-  const auto& last = outcome.results[0].samples.last_count;
-  ASSERT_TRUE(last.count(2));
-  EXPECT_EQ(last.size(), 1u);
+  EXPECT_GT(*describe(outcome.results[0].samples.values_us).median, 25.0);
+  // Without a common start the longest time is of the rank that began first, not of the one that was late.
+  EXPECT_TRUE(outcome.results[0].samples.last_count.empty());
+}
+
+TEST_F(Nccl, Fp8NeedsAnNcclAndAGpuThatHaveIt) {
+  const Faults old("version=22104");
+  Wish wish;
+  const std::string file = STANDIN_NCCL;
+  wish.library = file.substr(0, file.rfind('/')) + "/././" + file.substr(file.rfind('/') + 1);
+  wish.variant.type = DataType::float8e4m3;
+  const Outcome outcome = measure(wish);
+  EXPECT_THAT(outcome.thrown[0], HasSubstr("NCCL 2.21.4 has no float8e4m3"));
+  EXPECT_TRUE(outcome.unavailable[0]);
 }
 
 TEST_F(Nccl, AFlippedBitIsFoundAndNamed) {
@@ -152,7 +163,7 @@ TEST_F(Nccl, AnErrorThatComesByItselfIsToldInNcclsWords) {
     const Faults remote("rank=0,async_error=2");
     const Outcome outcome = measure(wish);
     ASSERT_TRUE(outcome.results[0].error);
-    EXPECT_THAT(*outcome.results[0].error, AnyOf(HasSubstr("NCCL reports"), HasSubstr("did not end within")));
+    EXPECT_THAT(*outcome.results[0].error, AnyOf(HasSubstr("remote process exited"), HasSubstr("did not end within")));
   }
   expect_sound(measure(wish), wish.wanted);
 }

@@ -81,6 +81,10 @@ class CublasLt final : public Multiplier {
 
  private:
   static void must(cublasStatus_t status, const char* call) {
+    // Of one way to multiply: the next one may do.
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE ||
+        status == CUBLAS_STATUS_ARCH_MISMATCH)
+      throw Unavailable(fmt::format("{} failed: {}", call, status_words(status)));
     if (status != CUBLAS_STATUS_SUCCESS)
       throw Error(fmt::format("{} failed: {}", call, status_words(status)));
   }
