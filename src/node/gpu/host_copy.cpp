@@ -108,7 +108,7 @@ class HostCopy final : public TimedOperation {
             for (std::uint64_t pass = 0; pass < passes_; ++pass) copy(lane);
           }
         },
-        {}, passes_);
+        {}, passes_ * static_cast<std::uint64_t>(copies_));
     for (double& time_us : times_us) time_us /= copies_;
   }
 

@@ -163,7 +163,8 @@ TEST_F(Nccl, AnErrorThatComesByItselfIsToldInNcclsWords) {
     const Faults remote("rank=0,async_error=2");
     const Outcome outcome = measure(wish);
     ASSERT_TRUE(outcome.results[0].error);
-    EXPECT_THAT(*outcome.results[0].error, AnyOf(HasSubstr("remote process exited"), HasSubstr("did not end within")));
+    EXPECT_THAT(*outcome.results[0].error,
+                AnyOf(HasSubstr("remote process exited"), HasSubstr("did not end within")));
   }
   expect_sound(measure(wish), wish.wanted);
 }

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "core/timed_sampler.hpp"
 #include "core/thread_communicator.hpp"
+#include "core/timed_sampler.hpp"
 #include "fabric/verbs/measure/operations.hpp"
 #include "support/verbs/stub_provider.hpp"
 
