@@ -51,6 +51,7 @@ std::vector<Matrix> host_matrices(std::span<const CheckRecord> checks) {
     for (const Cell& cell : cells) gpus.insert(cell.gpu);
     const std::vector<std::string> memories{"near NUMA node", "far NUMA node"};
     std::vector<std::string> names;
+    names.reserve(gpus.size());
     for (const std::int64_t gpu : gpus) names.push_back(fmt::format("GPU{}", gpu));
     Matrix matrix;
     matrix.id = fmt::format("gpu.{}.bandwidth {} on {}", to_gpu ? "host_to_device" : "device_to_host",
