@@ -16,14 +16,6 @@ constexpr const char* pair_bandwidth = "nvlink.pair.bandwidth";
 /// NVLinks that carry less than this many times as much as PCIe cannot be told from it.
 constexpr double clearly_more = 1.5;
 
-std::string text_of(const CheckRecord& check, const char* name) {
-  if (!check.path) return {};
-  const auto found = check.path->find(name);
-  if (found == check.path->end()) return {};
-  const std::string* text = std::get_if<std::string>(&found->second);
-  return text ? *text : std::string();
-}
-
 std::string name_of(const Gpu& gpu) { return fmt::format("GPU{}", gpu.index); }
 
 bool is_up(const NvLink& link) { return link.active.value_or(false); }
@@ -180,7 +172,7 @@ std::optional<double> measured_GBps(const CheckRecord& check) {
 }
 
 bool is_fallback(const CheckRecord& check, const PairExpectation& expected) {
-  if (text_of(check, "access") == "through the host") return true;
+  if (path_text(check, "access") == "through the host") return true;
   const auto measured = measured_GBps(check);
   if (!measured || !expected.pcie_GBps || !expected.link_GBps) return false;
   const double links_GBps = *expected.links_there * *expected.link_GBps;
@@ -239,7 +231,7 @@ std::optional<Finding> pair_finding(const CheckRecord& check, const PairExpectat
     finding.meaning = fmt::format("{} to {} on {} fell back to PCIe: {} where {}", expected.from, expected.to,
                                   host, rate, should_words(expected));
     finding.evidence.push_back({"", 0, links_words(expected)});
-    if (const std::string access = text_of(check, "access"); !access.empty())
+    if (const std::string access = path_text(check, "access"); !access.empty())
       finding.evidence.push_back({"", 0, "copies go by: " + access});
     finding.advice =
         "Look for inactive NVLinks and for Xid 74 or SXid errors in the kernel log, and whether "
@@ -261,7 +253,7 @@ std::optional<Finding> pair_finding(const CheckRecord& check, const PairExpectat
 }
 
 void note_topology(CheckRecord& check, const Host& host) {
-  const auto from = gpu_at(host, text_of(check, "gpu_from")), to = gpu_at(host, text_of(check, "gpu_to"));
+  const auto from = gpu_at(host, path_text(check, "gpu_from")), to = gpu_at(host, path_text(check, "gpu_to"));
   if (!from || !to) return;
   (*check.path)["gpu_from_name"] = name_of(host.gpus[*from]);
   (*check.path)["gpu_to_name"] = name_of(host.gpus[*to]);

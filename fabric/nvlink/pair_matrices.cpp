@@ -16,13 +16,6 @@
 namespace fabricheck::nvlink {
 namespace {
 
-std::string text_of(const CheckRecord& check, const char* name) {
-  const auto found = check.path->find(name);
-  if (found == check.path->end()) return {};
-  const std::string* text = std::get_if<std::string>(&found->second);
-  return text ? *text : std::string();
-}
-
 /// Names in the order in which GPUs are counted: GPU2 before GPU10, those without an index by address.
 using Label = std::tuple<std::size_t, std::string>;
 
@@ -45,7 +38,7 @@ class Labels {
 Matrix matrix_of(std::string id, const std::vector<const CheckRecord*>& records, const Labels& labels) {
   std::set<Label> gpus;
   for (const CheckRecord* record : records)
-    for (const char* end : {"gpu_from", "gpu_to"}) gpus.insert(labels.of(text_of(*record, end)));
+    for (const char* end : {"gpu_from", "gpu_to"}) gpus.insert(labels.of(path_text(*record, end)));
   Matrix matrix;
   matrix.id = std::move(id);
   matrix.unit = records.front()->unit;
@@ -55,7 +48,8 @@ Matrix matrix_of(std::string id, const std::vector<const CheckRecord*>& records,
   matrix.cols = matrix.rows;
   matrix.data.assign(gpus.size(), std::vector<std::optional<double>>(gpus.size()));
   const auto place = [&](const CheckRecord& record, const char* end) {
-    return static_cast<std::size_t>(std::distance(gpus.begin(), gpus.find(labels.of(text_of(record, end)))));
+    return static_cast<std::size_t>(
+        std::distance(gpus.begin(), gpus.find(labels.of(path_text(record, end)))));
   };
   for (const CheckRecord* record : records) {
     const std::size_t from = place(*record, "gpu_from"), to = place(*record, "gpu_to");
@@ -79,7 +73,7 @@ std::vector<Matrix> gpu_pair_matrices(std::span<const CheckRecord> checks, std::
   for (const CheckRecord& check : checks) {
     if (!check.value || !check.path || check.participants.empty() || !check.id.starts_with("nvlink.pair."))
       continue;
-    if (text_of(check, "gpu_from").empty() || text_of(check, "gpu_to").empty()) continue;
+    if (path_text(check, "gpu_from").empty() || path_text(check, "gpu_to").empty()) continue;
     kinds[{check.participants.front(), check.id + size_words(check)}].push_back(&check);
   }
   std::vector<Matrix> matrices;

@@ -23,14 +23,6 @@ constexpr std::int64_t most_budgets = 2;
 constexpr std::int64_t overtime_ns = 1'000'000'000;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
 
-/// Where GPU memory did not suffice for what was asked.
-std::optional<std::int64_t> bytes_used(const std::map<std::string, Parameter>& path) {
-  const auto found = path.find("bytes_used");
-  if (found == path.end()) return std::nullopt;
-  const auto* bytes = std::get_if<std::int64_t>(&found->second);
-  return bytes ? std::optional(*bytes) : std::nullopt;
-}
-
 /// The policy of one check: the family is the plan's.
 GatePolicy policy_of(const plan::PlannedCheck& check, const plan::TestPlan& plan) {
   GatePolicy policy;
@@ -238,7 +230,7 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
   if (!ongoing.path.empty()) blank.path = ongoing.path;
   std::vector<CheckRecord> records;
   // What had to be made smaller has another rate at the same time, and no target is of that size.
-  const std::optional<std::int64_t> used = bytes_used(ongoing.path);
+  const std::optional<double> used = path_number(blank, "bytes_used");
   const std::uint64_t bytes = used ? static_cast<std::uint64_t>(*used) : check.bytes;
   const auto add = [&](const CheckRow& row, const std::optional<Target>& wanted) {
     const Measure measure = measure_of(row, check, bytes, static_cast<int>(ranks.size()), compute_us[index]);

@@ -12,13 +12,6 @@
 namespace fabricheck::app {
 namespace {
 
-std::string text_of(const CheckRecord& check, const char* name) {
-  if (!check.path) return "";
-  const auto found = check.path->find(name);
-  const std::string* text = found == check.path->end() ? nullptr : std::get_if<std::string>(&found->second);
-  return text ? *text : "";
-}
-
 /// One finding for a pair, however many checks show it.
 void add(Finding finding, const std::string& id, std::vector<Finding>& findings) {
   const auto same = std::find_if(findings.begin(), findings.end(), [&](const Finding& one) {
@@ -99,8 +92,8 @@ JudgedPairs judge_gpu_pairs(std::span<const CheckRecord> checks, const ClusterTo
       if (!check.id.starts_with("nvlink.pair.") || check.participants.empty() ||
           check.participants.front() != name)
         continue;
-      const auto from = nvlink::gpu_at(host, text_of(check, "gpu_from")),
-                 to = nvlink::gpu_at(host, text_of(check, "gpu_to"));
+      const auto from = nvlink::gpu_at(host, path_text(check, "gpu_from")),
+                 to = nvlink::gpu_at(host, path_text(check, "gpu_to"));
       if (!from || !to) continue;
       CheckRecord noted = check;
       nvlink::note_topology(noted, host);

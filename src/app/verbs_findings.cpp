@@ -19,22 +19,10 @@ namespace {
 
 using Facts = std::map<std::string, Parameter>;
 
-const std::string* text_of(const CheckRecord& check, const char* name) {
-  if (!check.path) return nullptr;
-  const auto found = check.path->find(name);
-  return found == check.path->end() ? nullptr : std::get_if<std::string>(&found->second);
-}
-
-double number_of(const CheckRecord& check, const char* name) {
-  const auto found = check.path->find(name);
-  const double* value = found == check.path->end() ? nullptr : std::get_if<double>(&found->second);
-  return value == nullptr ? 0.0 : *value;
-}
-
 std::string end_words(const CheckRecord& check, const char* port, std::size_t participant) {
-  const std::string* name = text_of(check, port);
+  const std::string name = path_text(check, port);
   const std::string& host = check.participants[std::min(participant, check.participants.size() - 1)];
-  return name == nullptr ? host : fmt::format("{} on {}", *name, host);
+  return name.empty() ? host : fmt::format("{} on {}", name, host);
 }
 
 Finding collision(const CheckRecord& check, const std::string& slow) {
@@ -47,11 +35,12 @@ Finding collision(const CheckRecord& check, const std::string& slow) {
   finding.meaning = fmt::format(
       "Flows from {} to {} get {} to {} {}, depending on their UDP source port or flow label: some of them "
       "share a link of the network with other traffic (ECMP collision){}",
-      from, to, format_number(number_of(check, "slowest_flow")),
-      format_number(number_of(check, "fastest_flow")), check.unit,
+      from, to, format_number(path_number(check, "slowest_flow").value_or(0.0)),
+      format_number(path_number(check, "fastest_flow").value_or(0.0)), check.unit,
       of_bond ? ", or the bond has spread them over a port of its own that is worse than the other"
               : "; the cables at both ports are not the cause, for all flows use them");
-  finding.evidence.push_back({"", 0, fmt::format("slow flows: {} of {}", slow, number_of(check, "flows"))});
+  finding.evidence.push_back(
+      {"", 0, fmt::format("slow flows: {} of {}", slow, path_number(check, "flows").value_or(0.0))});
   finding.advice =
       "Spread each connection over several flows (NCCL_IB_QPS_PER_CONNECTION=4 with "
       "NCCL_IB_SPLIT_DATA_ON_QPS=1), or let "
@@ -70,21 +59,21 @@ class GidFindings {
   explicit GidFindings(std::span<const Finding> known) : known_(known) {}
 
   void look_at(const CheckRecord& check) {
-    const std::string* slug = text_of(check, "gid_finding");
-    if (slug == nullptr || is_known(*slug, check.participants)) return;
+    const std::string slug = path_text(check, "gid_finding");
+    if (slug.empty() || is_known(slug, check.participants)) return;
     const std::string path =
         fmt::format("{} to {}", end_words(check, "from_port", 0), end_words(check, "to_port", 1));
-    auto place = places_.find({*slug, path});
+    auto place = places_.find({slug, path});
     if (place == places_.end()) {
       const auto words = [&check](const char* name) {
-        const std::string* text = text_of(check, name);
-        return text == nullptr ? std::string("unknown") : *text;
+        const std::string text = path_text(check, name);
+        return text.empty() ? std::string("unknown") : text;
       };
-      auto made = verbs::gid_finding(*slug, {"path", path, ""},
+      auto made = verbs::gid_finding(slug, {"path", path, ""},
                                      fmt::format("{} to {} ({}): {}", words("from_gid"), words("to_gid"),
                                                  words("gid_type"), words("gid_reason")));
       if (!made) return;
-      place = places_.emplace(std::pair(*slug, path), findings_.size()).first;
+      place = places_.emplace(std::pair(slug, path), findings_.size()).first;
       findings_.push_back(std::move(*made));
     }
     std::vector<std::string>& explains = findings_.at(place->second).explains;
@@ -167,7 +156,8 @@ std::vector<Finding> verbs_findings(const RunRecord& run) {
   GidFindings gids(run.findings);
   for (const CheckRecord& check : run.checks) {
     if (check.participants.empty()) continue;
-    if (const std::string* slow = text_of(check, "slow_flows")) findings.push_back(collision(check, *slow));
+    if (const std::string slow = path_text(check, "slow_flows"); !slow.empty())
+      findings.push_back(collision(check, slow));
     gids.look_at(check);
   }
   for (Finding& one : gids.take()) findings.push_back(std::move(one));

@@ -13,6 +13,22 @@ std::string plural(std::size_t n, const char* noun) {
 
 }  // namespace
 
+std::string path_text(const CheckRecord& check, const std::string& name) {
+  if (!check.path) return "";
+  const auto found = check.path->find(name);
+  const std::string* text = found == check.path->end() ? nullptr : std::get_if<std::string>(&found->second);
+  return text ? *text : "";
+}
+
+std::optional<double> path_number(const CheckRecord& check, const std::string& name) {
+  if (!check.path) return std::nullopt;
+  const auto found = check.path->find(name);
+  if (found == check.path->end()) return std::nullopt;
+  if (const auto* whole = std::get_if<std::int64_t>(&found->second)) return static_cast<double>(*whole);
+  const double* number = std::get_if<double>(&found->second);
+  return number ? std::optional(*number) : std::nullopt;
+}
+
 bool is_same_check(const CheckRecord& a, const CheckRecord& b) {
   return a.id == b.id && a.scope == b.scope && a.parameters == b.parameters &&
          a.participants == b.participants;

@@ -91,6 +91,10 @@ struct CheckRecord {
   bool operator==(const CheckRecord&) const = default;
 };
 
+/// A fact of check.path; empty, or nothing, where it is not told or is of another type.
+std::string path_text(const CheckRecord& check, const std::string& name);
+std::optional<double> path_number(const CheckRecord& check, const std::string& name);
+
 struct NotTested {
   std::string id;
   std::string reason;

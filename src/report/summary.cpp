@@ -260,11 +260,8 @@ void add_nccl(const RunRecord& record, std::vector<std::string>& notes) {
   for (const CheckRecord& check : record.checks) {
     if (!check.path || !check.path->contains("nccl_version")) continue;
     const auto text = [&](const char* name) -> std::string {
-      const auto found = check.path->find(name);
-      if (found == check.path->end()) return "";
-      if (const auto* words = std::get_if<std::string>(&found->second)) return *words;
-      if (const auto* whole = std::get_if<std::int64_t>(&found->second)) return std::to_string(*whole);
-      return "";
+      const auto number = path_number(check, name);
+      return number ? format_number(*number) : path_text(check, name);
     };
     std::string line = fmt::format("NCCL {} ({})", text("nccl_version"), text("nccl_library"));
     const auto add = [&](const char* name, const char* words) {

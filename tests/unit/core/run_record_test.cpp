@@ -108,5 +108,20 @@ TEST(CheckList, FiguresOfWrongResultsAreNone) {
   EXPECT_EQ(after(repeat(Verdict::pass, 3.0), wrong), wrong);
 }
 
+TEST(PathOfACheck, GivesTextAndNumbersAndNothingElse) {
+  CheckRecord check;
+  EXPECT_EQ(path_text(check, "access"), "");
+  EXPECT_FALSE(path_number(check, "links"));
+  check.path.emplace();
+  (*check.path)["access"] = std::string("direct");
+  (*check.path)["links"] = std::int64_t{18};
+  (*check.path)["link_GBps"] = 26.5;
+  EXPECT_EQ(path_text(check, "access"), "direct");
+  EXPECT_EQ(path_number(check, "links"), 18.0);
+  EXPECT_EQ(path_number(check, "link_GBps"), 26.5);
+  EXPECT_EQ(path_text(check, "links"), "") << "a number is no text";
+  EXPECT_FALSE(path_number(check, "access"));
+}
+
 }  // namespace
 }  // namespace fabricheck
