@@ -14,30 +14,13 @@
 namespace fabricheck::node::gpu {
 namespace {
 
-std::string text_of(const CheckRecord& check, const char* name) {
-  if (!check.path) return {};
-  const auto found = check.path->find(name);
-  if (found == check.path->end()) return {};
-  const std::string* text = std::get_if<std::string>(&found->second);
-  return text ? *text : std::string();
-}
-
-std::optional<double> number_of(const CheckRecord& check, const char* name) {
-  if (!check.path) return std::nullopt;
-  const auto found = check.path->find(name);
-  if (found == check.path->end()) return std::nullopt;
-  if (const double* value = std::get_if<double>(&found->second)) return *value;
-  if (const std::int64_t* value = std::get_if<std::int64_t>(&found->second))
-    return static_cast<double>(*value);
-  return std::nullopt;
-}
-
 /// Host and PCI address.
 using GpuName = std::pair<std::string, std::string>;
 
-/// Nothing where the record is not of one GPU.
+/// Nothing where the record is not of one GPU alone.
 std::optional<GpuName> gpu_of(const CheckRecord& check) {
-  const std::string address = text_of(check, "gpu");
+  if (!check.id.starts_with("gpu.")) return std::nullopt;
+  const std::string address = path_text(check, "gpu");
   if (address.empty() || check.participants.size() != 1) return std::nullopt;
   return GpuName{check.participants.front(), address};
 }
@@ -66,12 +49,12 @@ double deviation(const std::vector<double>& values, double around) {
 std::string self_words(const CheckRecord& check) {
   std::string text;
   const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
-  if (const auto clock = number_of(check, "sm_clock_median_MHz"))
+  if (const auto clock = path_number(check, "sm_clock_median_MHz"))
     add(fmt::format("SM clock {} MHz in the middle and {} at least", *clock,
-                    number_of(check, "sm_clock_min_MHz").value_or(*clock)));
-  if (const auto heat = number_of(check, "temperature_max_C")) add(fmt::format("at most {} C", *heat));
-  if (const auto power = number_of(check, "power_median_W")) add(fmt::format("{:.0f} W", *power));
-  if (const std::string reasons = text_of(check, "throttle_reasons"); !reasons.empty())
+                    path_number(check, "sm_clock_min_MHz").value_or(*clock)));
+  if (const auto heat = path_number(check, "temperature_max_C")) add(fmt::format("at most {} C", *heat));
+  if (const auto power = path_number(check, "power_median_W")) add(fmt::format("{:.0f} W", *power));
+  if (const std::string reasons = path_text(check, "throttle_reasons"); !reasons.empty())
     add("slowed down by: " + reasons);
   return text;
 }
@@ -100,7 +83,7 @@ Finding odd(const GpuName& gpu, const Figures& figures, double figure, double no
   finding.component = component(gpu);
   finding.meaning = fmt::format("{} is off its peers: {} is {} {} where the median of {} other {} is {} {}",
                                 words(gpu), check.id, format_number(figure), check.unit, peers,
-                                text_of(check, "gpu_name"), format_number(norm), check.unit);
+                                path_text(check, "gpu_name"), format_number(norm), check.unit);
   finding.evidence.push_back({"", 0,
                               fmt::format("{:.1f} % off; more than {:.1f} % is odd among these",
                                           100.0 * std::abs(figure / norm - 1.0), 100.0 * limit)});
@@ -125,7 +108,7 @@ std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks) {
   for (const CheckRecord& check : checks) {
     const auto gpu = gpu_of(check);
     if (!gpu || !check.value || *check.value <= 0.0) continue;
-    Figures& figures = groups[{check.id, check.scope, text_of(check, "gpu_name"), bytes_of(check)}][*gpu];
+    Figures& figures = groups[{check.id, check.scope, path_text(check, "gpu_name"), bytes_of(check)}][*gpu];
     figures.values.push_back(*check.value);
     figures.last = &check;
   }
@@ -156,9 +139,9 @@ std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks) {
   std::map<GpuName, Finding> findings;
   for (const CheckRecord& check : checks) {
     const auto gpu = gpu_of(check);
-    const auto percent = number_of(check, "throttled_percent");
+    const auto percent = path_number(check, "throttled_percent");
     if (!gpu || !percent || *percent <= throttled_percent) continue;
-    if (number_of(check, "monitor_samples").value_or(0.0) < throttled_looks) continue;
+    if (path_number(check, "monitor_samples").value_or(0.0) < throttled_looks) continue;
     Finding& finding = findings[*gpu];
     if (finding.slug.empty()) {
       finding.slug = "gpu-throttled";
@@ -166,7 +149,7 @@ std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks) {
       finding.component = component(*gpu);
       finding.meaning =
           fmt::format("{} was slowed down by its hardware or its heat in {:.0f} % of the looks during {}: {}",
-                      words(*gpu), *percent, check.id, text_of(check, "throttle_reasons"));
+                      words(*gpu), *percent, check.id, path_text(check, "throttle_reasons"));
       finding.advice =
           "Look at the airflow, the fans and the inlet temperature of this node, at the seat of the GPU's "
           "heat "
@@ -175,7 +158,7 @@ std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks) {
       finding.confidence = "certain";
     }
     std::string text = fmt::format("{}: {}", check.id, self_words(check));
-    if (const auto trend = number_of(check, "rate_trend_percent"))
+    if (const auto trend = path_number(check, "rate_trend_percent"))
       text += fmt::format("; the rate changed by {:+.1f} % from begin to end", *trend);
     finding.evidence.push_back({"", 0, std::move(text)});
     if (std::find(finding.explains.begin(), finding.explains.end(), check.id) == finding.explains.end())
@@ -242,10 +225,11 @@ std::map<Computed, Votes> votes_on(std::span<const CheckRecord> checks, const ch
   std::map<Computed, Votes> groups;
   for (const CheckRecord& check : checks) {
     const auto gpu = gpu_of(check);
-    const std::string digest = text_of(check, digest_name);
+    const std::string digest = path_text(check, digest_name);
     if (!gpu || digest.empty()) continue;
-    auto& voters = groups[{check.id, text_of(check, "gpu_name"), text_of(check, "library"),
-                           text_of(check, algorithm_name), number_of(check, "size").value_or(0.0)}][digest];
+    auto& voters =
+        groups[{check.id, path_text(check, "gpu_name"), path_text(check, "library"),
+                path_text(check, algorithm_name), path_number(check, "size").value_or(0.0)}][digest];
     if (std::find(voters.begin(), voters.end(), *gpu) == voters.end()) voters.push_back(*gpu);
   }
   return groups;

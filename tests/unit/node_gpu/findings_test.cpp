@@ -45,6 +45,15 @@ TEST(OddGpu, IsNamedWithItsHost) {
   EXPECT_THAT(findings[0].confirm, HasSubstr("nvidia-smi -i 0000:50:00.0"));
 }
 
+TEST(OddGpu, WhatSeveralGpusDidTogetherAccusesNone) {
+  auto checks = records({300, 305, 295, 310, 200, 298});
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    checks[i].id = "nccl.allreduce.busbw";
+    checks[i].participants = {fmt::format("n{}", i)};
+  }
+  EXPECT_THAT(gpu_findings(checks), IsEmpty());
+}
+
 TEST(OddGpu, WithinFivePercentNoneIs) {
   EXPECT_THAT(odd_gpus(records({2900, 2905, 2895, 2910, 2780, 2898, 2902, 2907})), IsEmpty());
 }
