@@ -31,6 +31,8 @@ Kept& kept() {
   return one;
 }
 
+std::atomic<int> aborts_under_way{0};
+
 std::string hex_of(const ncclUniqueId& id) {
   std::string text;
   for (const char byte : id.internal) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
@@ -50,7 +52,7 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
                                         std::int64_t deadline_ns) {
   const std::int64_t until_ns = request.clock->now_ns() + deadline_ns;
   std::string id;
-  together(*request.group, [&] {
+  all_or_none(*request.group, [&] {
     if (request.group->rank() != 0) return;
     ncclUniqueId fresh{};
     const ncclResult_t result = calls->get_unique_id(&fresh);
@@ -84,7 +86,7 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
     }
   };
   try {
-    together(*request.group, make_mine);
+    all_or_none(*request.group, make_mine);
   } catch (const Error&) {
     if (made) made->abort(*request.clock);
     throw;
@@ -93,23 +95,6 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
 }
 
 }  // namespace
-
-void together(Communicator& group, const std::function<void()>& work) {
-  std::exception_ptr failure;
-  std::string words;
-  try {
-    work();
-  } catch (const std::exception& error) {
-    failure = std::current_exception();
-    words = error.what();
-    if (words.empty()) words = "it failed";
-  }
-  const std::vector<std::string> all = allgather_strings(group, words);
-  if (failure) std::rethrow_exception(failure);
-  for (std::size_t rank = 0; rank < all.size(); ++rank)
-    if (!all[rank].empty())
-      throw Echo(fmt::format("rank {} of the group could not go on: {}", rank, all[rank]));
-}
 
 std::string GroupCommunicator::words(ncclResult_t result) const {
   const char* general = calls_->error_string(result);
@@ -155,19 +140,25 @@ void GroupCommunicator::abort(const Clock& clock) {
   broken_ = true;
   if (communicator_ == nullptr) return;
   const auto done = std::make_shared<std::atomic<bool>>(false);
+  ++aborts_under_way;
   std::thread([calls = calls_, communicator = communicator_, done] {
     calls->abort(communicator);
     done->store(true);
+    --aborts_under_way;
   }).detach();
   communicator_ = nullptr;
   const std::int64_t until_ns = clock.now_ns() + abort_ns;
   while (!done->load() && clock.now_ns() < until_ns) clock.sleep_ns(nap_ns);
 }
 
-void GroupCommunicator::finish(const Clock& clock, std::int64_t deadline_ns) {
+void GroupCommunicator::begin_end() {
+  if (communicator_ != nullptr) ending_ = calls_->finalize(communicator_);
+}
+
+void GroupCommunicator::end(const Clock& clock, std::int64_t deadline_ns) {
   if (communicator_ == nullptr) return;
   try {
-    must(calls_->finalize(communicator_), "ncclCommFinalize", clock, deadline_ns);
+    must(ending_, "ncclCommFinalize", clock, deadline_ns);
   } catch (const Error&) {
     // The measurements are over and told; what cannot end in order is ended.
     abort(clock);
@@ -208,7 +199,10 @@ void release_communicators(const Clock& clock, std::int64_t deadline_ns) {
     const std::lock_guard lock(kept().mutex);
     all.swap(kept().all);
   }
-  for (auto& [key, one] : all) one->finish(clock, clock.now_ns() + deadline_ns);
+  for (auto& [key, one] : all) one->begin_end();
+  for (auto& [key, one] : all) one->end(clock, clock.now_ns() + deadline_ns);
 }
+
+bool is_abort_under_way() { return aborts_under_way.load() > 0; }
 
 }  // namespace fabricheck::collectives::nccl

@@ -36,8 +36,10 @@ class GroupCommunicator {
   /// Ends what is under way on this rank. NCCL's own abort may wait for other ranks of this host to end, or
   /// for a GPU: it is given a moment, and then left behind in a thread of its own.
   void abort(const Clock& clock);
-  /// The orderly end; abort() where it takes longer.
-  void finish(const Clock& clock, std::int64_t deadline_ns);
+  /// The orderly end, in two steps, for ranks may be threads of one process: all begin, then each waits; it
+  /// is aborted where that takes longer.
+  void begin_end();
+  void end(const Clock& clock, std::int64_t deadline_ns);
 
   /// "unhandled system error: …", NCCL's own last words with it.
   std::string words(ncclResult_t result) const;
@@ -45,6 +47,7 @@ class GroupCommunicator {
  private:
   std::shared_ptr<const Calls> calls_;
   ncclComm_t communicator_;
+  ncclResult_t ending_{ncclSuccess};  ///< what ncclCommFinalize gave
   bool broken_{};
 };
 
@@ -53,9 +56,5 @@ class GroupCommunicator {
 std::shared_ptr<GroupCommunicator> group_communicator(const std::shared_ptr<const Calls>& calls,
                                                       const TimedRequest& request,
                                                       const std::string& gpu_words, std::int64_t deadline_ns);
-
-/// Does `work`; where it threw on some rank, throws on all: there what it threw, elsewhere an Echo.
-/// Collective over `group`.
-void together(Communicator& group, const std::function<void()>& work);
 
 }  // namespace fabricheck::collectives::nccl

@@ -47,7 +47,7 @@ class NcclOperation final : public TimedOperation {
  public:
   NcclOperation(const Row& row, const std::shared_ptr<const Settings>& settings, const TimedRequest& request)
       : row_(row), kind_(kind_of(row.name)), settings_(settings), request_(request), clock_(*request.clock) {
-    together(*request_.group, [&] {
+    all_or_none(*request_.group, [&] {
       gpu_ = &cuda::device_of(settings_->gpu);
       // NCCL takes the thread's current GPU, and another check may have left it at another one.
       static_cast<void>(gpu_->memory_left());
@@ -63,7 +63,7 @@ class NcclOperation final : public TimedOperation {
     // Ranks find each other over the network, hundreds of them: that takes longer than any operation.
     communicator_ = group_communicator(calls_, request_, words(), 2 * deadline_ns());
     allocate();
-    together(*request_.group, [&] { register_buffers(); });
+    all_or_none(*request_.group, [&] { register_buffers(); });
   }
 
   ~NcclOperation() override {
@@ -135,7 +135,7 @@ class NcclOperation final : public TimedOperation {
     std::map<std::string, Parameter> facts = captured_facts(settings_->log_file);
     facts["nccl_version"] = calls_->version_words();
     facts["nccl_library"] = calls_->path;
-    facts["gpu"] = gpu_->facts().name;
+    facts["gpu_name"] = gpu_->facts().name;
     facts["gpu_address"] = gpu_->facts().pci_address;
     facts["cuda_graph"] = std::string(settings_->cuda_graph ? "yes" : "no");
     facts["registered"] = registered_;
@@ -216,7 +216,7 @@ class NcclOperation final : public TimedOperation {
       std::array<double, 2> trouble{refused.empty() ? 0.0 : 1.0, is_error ? 1.0 : 0.0};
       request_.group->allreduce(trouble, ReduceOp::max);
       if (trouble[1] > 0.0)
-        together(*request_.group, [&] {
+        all_or_none(*request_.group, [&] {
           if (is_error) throw Error(refused);
         });
       if (trouble[0] == 0.0) return;

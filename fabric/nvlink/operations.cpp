@@ -56,7 +56,7 @@ class PairCopy final : public TimedOperation {
         asked_bytes_(request.bytes / alignment * alignment),
         rank_(request.world_rank),
         host_(request.host) {
-    together(*request.group, [&] {
+    all_or_none(*request.group, [&] {
       if (asked_bytes_ == 0)
         throw Unavailable(fmt::format("{} is less than a copy can have here, {}", format_bytes(request.bytes),
                                       format_bytes(alignment)));
@@ -161,7 +161,7 @@ class PairLatency final : public TimedOperation {
  public:
   PairLatency(const std::shared_ptr<const cuda::Setup>& setup, const TimedRequest& request)
       : pair_(setup, request, true), rank_(request.world_rank), host_(request.host) {
-    together(*request.group, [&] {
+    all_or_none(*request.group, [&] {
       if (!pair_.works()) return;
       watch_.emplace(pair_.own(), *request.clock, pair_.own_setup().deadline_ns);
       verifier_.emplace(pair_.own());

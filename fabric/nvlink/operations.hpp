@@ -15,8 +15,8 @@ enum class PairUse {
   kernel,       ///< rank 0's GPU writes the other one's memory by a kernel
 };
 
-/// Copies of request.bytes. Collective over the group. Throws, on both ranks, Unavailable where both have the
-/// same GPU or one of the GPUs cannot be seen by rank 0's process.
+/// Copies of request.bytes. Collective over the group. Throws Unavailable (an Echo on the rank that is not
+/// the cause) where both have the same GPU or one of the GPUs cannot be seen by rank 0's process.
 std::unique_ptr<TimedOperation> make_pair_copy(const std::shared_ptr<const cuda::Setup>& setup,
                                                const TimedRequest& request, PairUse use);
 

@@ -9,39 +9,14 @@
 #include "device/cuda/stopwatch.hpp"
 
 namespace fabricheck::nvlink {
-namespace {
-
-// The first letter of what a rank tells the others: it could, it cannot here, it failed.
-constexpr char went_well = '+', unavailable = 'u', failed = 'e';
-
-}  // namespace
-
-void together(Communicator& group, const std::function<void()>& work) {
-  std::string mine(1, went_well);
-  try {
-    work();
-  } catch (const Unavailable& error) {
-    mine = unavailable + std::string(error.what());
-  } catch (const std::exception& error) {
-    mine = failed + std::string(error.what());
-  }
-  const std::vector<std::string> all = allgather_strings(group, mine);
-  for (const char kind : {failed, unavailable})
-    for (const std::string& one : all) {
-      if (one.front() != kind) continue;
-      if (kind == failed) throw Error(one.substr(1));
-      throw Unavailable(one.substr(1));
-    }
-}
-
 Pair::Pair(const std::shared_ptr<const cuda::Setup>& setup, const TimedRequest& request, bool must_reach)
     : setup_(setup), works_(request.group->rank() == 0) {
-  together(*request.group, [&] { cuda::device_of(setup); });
+  all_or_none(*request.group, [&] { cuda::device_of(setup); });
   const std::vector<std::string> addresses =
       allgather_strings(*request.group, setup->device->facts().pci_address);
   from_ = addresses.front();
   to_ = addresses.back();
-  together(*request.group, [&] {
+  all_or_none(*request.group, [&] {
     if (from_ == to_)
       throw Unavailable(fmt::format("both ranks use one GPU ({}): start one rank per GPU", from_));
     if (!works_) return;

@@ -14,8 +14,8 @@ namespace fabricheck::nvlink {
 /// Rank 0's own GPU and the other rank's.
 class Pair {
  public:
-  /// Collective over request.group. What one of the ranks cannot do, none does: throws Unavailable or Error
-  /// with the same words on both.
+  /// Collective over request.group. What one of the ranks cannot do, none does: the one that cannot throws
+  /// Unavailable or Error, the other an Echo.
   Pair(const std::shared_ptr<const cuda::Setup>& setup, const TimedRequest& request, bool must_reach);
 
   /// Whether this rank does the work.
@@ -39,9 +39,5 @@ class Pair {
   bool reaches_{};
   std::string from_, to_, name_;
 };
-
-/// Calls `work`, which may throw, on every rank of the group, and then lets all go on or throw the first
-/// rank's words together: Unavailable where that was thrown, else Error. Collective.
-void together(Communicator& group, const std::function<void()>& work);
 
 }  // namespace fabricheck::nvlink

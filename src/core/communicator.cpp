@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <exception>
+
+#include <fmt/format.h>
 
 #include "core/error.hpp"
 
@@ -71,6 +74,23 @@ std::vector<std::string> allgather_strings(Communicator& communicator, std::stri
     at = colon + 1 + size;
   }
   return all;
+}
+
+void all_or_none(Communicator& group, const std::function<void()>& work) {
+  std::exception_ptr failure;
+  std::string words;
+  try {
+    work();
+  } catch (const std::exception& error) {
+    failure = std::current_exception();
+    words = error.what();
+    if (words.empty()) words = "it failed";
+  }
+  const std::vector<std::string> all = allgather_strings(group, words);
+  if (failure) std::rethrow_exception(failure);
+  for (std::size_t rank = 0; rank < all.size(); ++rank)
+    if (!all[rank].empty())
+      throw Echo(fmt::format("rank {} of the group could not go on: {}", rank, all[rank]));
 }
 
 }  // namespace fabricheck

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,6 +44,10 @@ class Communicator {
   /// Ranks with the same `color` form a group ordered by `key`; a negative color gives nullptr.
   virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
 };
+
+/// Does `work` on every rank; where it threw on some, throws on all: there what it threw, elsewhere an Echo
+/// with the first one's words. Collective.
+void all_or_none(Communicator& group, const std::function<void()>& work);
 
 /// A world of one rank.
 class SelfCommunicator final : public Communicator {

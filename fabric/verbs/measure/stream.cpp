@@ -379,22 +379,8 @@ std::unique_ptr<TimedOperation> make_stream(const Setup& setup, const TimedReque
 
 std::unique_ptr<TimedOperation> make_gpu_stream(const Setup& setup, const TimedRequest& request,
                                                 Opcode opcode) {
-  // Collective, so that the one without a GPU stops both.
   std::shared_ptr<MessageMemory> memory;
-  std::string problem;
-  bool is_unavailable = false;
-  try {
-    memory = gpu_message_memory(setup.gpu, *request.clock);
-  } catch (const Unavailable& reason) {
-    problem = reason.what();
-    is_unavailable = true;
-  } catch (const Error& error) {
-    problem = error.what();
-  }
-  for (const std::string& one : allgather_strings(*request.group, problem))
-    if (!one.empty() && problem.empty()) throw Echo("the peer could not go on: " + one);
-  if (is_unavailable) throw Unavailable(problem);
-  if (!problem.empty()) throw Error(problem);
+  all_or_none(*request.group, [&] { memory = gpu_message_memory(setup.gpu, *request.clock); });
   ConnectionRequest connection = stream_connection(setup, request, Transport::rc, opcode, setup.queue_pairs);
   connection.memory = std::move(memory);
   connection.inline_bytes = 0;

@@ -101,7 +101,7 @@ TEST_F(GpuPairs, RefusedMemoryMakesCopiesSmallerAndSaysSo) {
   const TimedRun none = copy(PairUse::copy_engine, 4 * MiB);
   EXPECT_TRUE(none.unavailable);
   EXPECT_THAT(none.thrown.front(), HasSubstr("GPU 0 (0000:1b:00.0) has 64 MiB of memory free"));
-  EXPECT_EQ(none.thrown.back(), none.thrown.front());
+  EXPECT_EQ(none.thrown.back(), "rank 0 of the group could not go on: " + none.thrown.front());
 }
 
 TEST_F(GpuPairs, TwoRanksOnOneGpuAreRefusedByBoth) {
@@ -123,7 +123,7 @@ TEST_F(GpuPairs, AGpuThatTheProcessDoesNotSeeIsSaid) {
   EXPECT_TRUE(run.unavailable);
   EXPECT_THAT(run.thrown.front(), HasSubstr("does not see the GPU at 0000:5d:00.0"));
   EXPECT_THAT(run.thrown.front(), HasSubstr("CUDA_VISIBLE_DEVICES"));
-  EXPECT_EQ(run.thrown.back(), run.thrown.front());
+  EXPECT_EQ(run.thrown.back(), "rank 0 of the group could not go on: " + run.thrown.front());
 }
 
 TEST_F(GpuPairs, ARankWithoutAGpuIsTheReasonForBoth) {
@@ -134,8 +134,8 @@ TEST_F(GpuPairs, ARankWithoutAGpuIsTheReasonForBoth) {
   const TimedRun run = test::timed_run({.ranks = 2, .bytes = MiB}, [&](const TimedRequest& request) {
     return make_pair_copy(request.world_rank == 1 ? without : with, request, PairUse::copy_engine);
   });
-  EXPECT_EQ(run.thrown.front(), "no CUDA device on n3 (driver not loaded)");
-  EXPECT_EQ(run.thrown.back(), run.thrown.front());
+  EXPECT_EQ(run.thrown.back(), "no CUDA device on n3 (driver not loaded)");
+  EXPECT_EQ(run.thrown.front(), "rank 1 of the group could not go on: " + run.thrown.back());
 }
 
 TEST_F(GpuPairs, WithoutPeerAccessCopiesGoThroughTheHostAndKernelsNot) {
