@@ -11,6 +11,7 @@
 #include "core/glob.hpp"
 #include "core/units.hpp"
 #include "plan/port_rate.hpp"
+#include "plan/world.hpp"
 
 namespace fabricheck::plan {
 namespace {
@@ -28,54 +29,6 @@ constexpr std::uint64_t gate_barrier_samples = 10000;  // as OSU's programs take
 /// A repeat shorter than this measures its own beginning.
 constexpr std::int64_t min_repeat_ns = 8'000'000;
 constexpr double variant_weight = 0.25;
-
-using Ranks = std::vector<int>;
-
-struct World {
-  std::vector<Ranks> by_node;  ///< ranks of each node, ascending
-  Ranks leaders;
-  Ranks all;
-  std::vector<int> gpu_of;  ///< by rank; where none is known, its place on the node
-  int max_per_node{};
-
-  /// The first ranks of all nodes, the second ones, …; without those that are alone.
-  std::vector<Ranks> rails() const {
-    std::vector<Ranks> groups;
-    for (std::size_t place = 0; place < static_cast<std::size_t>(max_per_node); ++place) {
-      Ranks group;
-      for (const Ranks& ranks : by_node)
-        if (place < ranks.size()) group.push_back(ranks[place]);
-      if (group.size() > 1) groups.push_back(group);
-    }
-    return groups;
-  }
-};
-
-World world_of(const ClusterTopology& topology) {
-  World world;
-  world.by_node.resize(topology.hosts.size());
-  for (const RankPlace& place : topology.ranks) {
-    world.by_node[static_cast<std::size_t>(place.host)].push_back(place.rank);
-    world.all.push_back(place.rank);
-    world.gpu_of.push_back(place.gpu.value_or(place.local_rank));
-  }
-  for (const Ranks& ranks : world.by_node) {
-    world.leaders.push_back(ranks.front());
-    world.max_per_node = std::max(world.max_per_node, static_cast<int>(ranks.size()));
-  }
-  return world;
-}
-
-std::vector<Ranks> cut(const Ranks& ranks, int at_most) {
-  // Even groups: 9 nodes make 5 + 4, not 8 + 1, for a group of one tests nothing.
-  const std::size_t n = ranks.size(),
-                    groups = (n + static_cast<std::size_t>(at_most) - 1) / static_cast<std::size_t>(at_most);
-  std::vector<Ranks> parts(groups);
-  for (std::size_t g = 0; g < groups; ++g)
-    parts[g].assign(ranks.begin() + static_cast<std::ptrdiff_t>(g * n / groups),
-                    ranks.begin() + static_cast<std::ptrdiff_t>((g + 1) * n / groups));
-  return parts;
-}
 
 bool has_scope(const CheckRow& row, Scope scope) {
   return std::find(row.scopes.begin(), row.scopes.end(), scope) != row.scopes.end();
@@ -161,7 +114,9 @@ class Planner {
       if (other.derived_from == row.id && selected(other.id, request_)) derived.push_back(&other);
     const bool show = selected(row.id, request_);
     if (!show && derived.empty()) return;
-    if (request_.few_sizes && !row.in_quick && request_.only.empty()) return;
+    // What takes a time of its own was asked for by it.
+    const bool is_asked = row.in_quick || row.own_time_ns > 0 || !request_.only.empty();
+    if (request_.few_sizes && !is_asked) return;
     const std::uint64_t gate_size = row.sizes.empty() ? 0 : row.sizes.front();
     const std::vector<std::uint64_t> sizes = sizes_of(row, request_);
     const std::vector<Variant> variants = variants_of(row);
@@ -356,7 +311,7 @@ class Planner {
         return;  // see add_pairs()
       case Scope::gpu:
         for (int place = 0; place < world_.max_per_node; ++place) {
-          check.groups = alone(place);
+          check.groups = world_.alone(place);
           check.round = place;
           check.target = target_of(*check.row, check, 1);
           add(check, 1, 1);
@@ -401,15 +356,6 @@ class Planner {
   std::optional<Target> target_of(const CheckRow& row, const PlannedCheck& check, int ranks_per_node) const {
     if (const Target* told = find_target(request_.targets, row.id, check.bytes, ranks_per_node)) return *told;
     return request_.platform_target ? request_.platform_target(row, check) : std::nullopt;
-  }
-
-  /// The ranks at this place on their nodes, each by itself.
-  std::vector<Ranks> alone(int place) const {
-    std::vector<Ranks> groups;
-    for (const Ranks& ranks : world_.by_node)
-      if (static_cast<std::size_t>(place) < ranks.size())
-        groups.push_back({ranks[static_cast<std::size_t>(place)]});
-    return groups;
   }
 
   void add_groups(PlannedCheck check, const Target* target, int at_most) {

@@ -143,5 +143,21 @@ TEST(GpuPlan, OnlyTheTypesThatARowHasAreTaken) {
   EXPECT_EQ(plan.checks[1].variant.type, DataType::float32) << "MPI has no such type and takes its default";
 }
 
+TEST(GpuPlan, WhatTakesItsOwnTimeIsPlannedInEverySuiteBesideTheBudget) {
+  CheckRow burn = row("gpu.burn.rate", Scope::every_gpu);
+  burn.in_quick = false;
+  burn.own_time_ns = 90'000'000'000;
+  CheckRow copy = row("gpu.hbm.copy", Scope::every_gpu);
+  const std::vector<CheckRow> rows{burn, copy};
+  Request asked = request();
+  asked.few_sizes = true;
+  asked.budget_ns = 2'000'000'000;
+  const TestPlan plan = make_plan(test::cluster_of(1, 2), rows, asked);
+  ASSERT_THAT(plan.checks, SizeIs(2));
+  EXPECT_EQ(plan.checks[0].budget_ns, 90'000'000'000);
+  EXPECT_EQ(plan.checks[0].repeats, 1);
+  EXPECT_EQ(plan.checks[1].budget_ns, 2'000'000'000) << "the budget is the others'";
+}
+
 }  // namespace
 }  // namespace fabricheck::plan
