@@ -402,6 +402,11 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   run.verbs = verbs_of(parsed);
   run.gpu = gpu_options([&](const std::string& name) { return parsed.value(name); },
                         [&](const std::string& name) { return parsed.has(name); });
+  const auto is_left = [&](const std::string& id) {
+    return !id.starts_with("gpu.burn.") && is_selected(id, run.only, run.skip);
+  };
+  if (run.gpu.burn.count() == 0 && !run.only.empty() && std::none_of(known.begin(), known.end(), is_left))
+    throw UsageError("--only: gpu.burn.rate takes as long as --burn says, such as --burn 10s: give both");
   run.verify_repeat = iterations_of(parsed, "verify-repeat");
   run.targets_file = text_of(parsed, "targets", "");
   run.topology = sources_of(parsed);

@@ -1,6 +1,7 @@
 #include "app/gpu_world.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 #include <sstream>
 
@@ -195,6 +196,31 @@ std::shared_ptr<node::gpu::Settings> gpu_settings(const Host& host, const cuda::
     return std::make_unique<NvmlMonitor>(pci_address);
   };
   return settings;
+}
+
+std::shared_ptr<collectives::nccl::Settings> nccl_settings(const std::shared_ptr<const cuda::Setup>& gpu,
+                                                           const GpuOptions& options, std::string log_file) {
+  auto settings = std::make_shared<collectives::nccl::Settings>();
+  settings->library = options.nccl_library;
+  settings->cuda_graph = options.cuda_graph;
+  settings->register_buffers = options.register_buffers;
+  settings->gpu = gpu;
+  settings->log_file = std::move(log_file);
+  return settings;
+}
+
+std::string capture_nccl_log(const std::string& host, const GpuOptions& options) {
+  return collectives::nccl::capture_log(std::filesystem::temp_directory_path().string(), host,
+                                        options.cuda_graph);
+}
+
+void put_nccl_log_away(const std::string& log_file, const std::string& keep_in) {
+  if (log_file.empty()) return;
+  std::error_code ignored;  // it is a copy of what the checks' paths tell
+  if (!keep_in.empty())
+    std::filesystem::copy_file(log_file, std::filesystem::path(keep_in) / "nccl.log",
+                               std::filesystem::copy_options::overwrite_existing, ignored);
+  std::filesystem::remove(log_file, ignored);
 }
 
 std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const ClusterTopology& topology,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/options.hpp"
+#include "collectives/nccl/settings.hpp"
 #include "core/check.hpp"
 #include "core/platform.hpp"
 #include "core/topology_record.hpp"
@@ -63,6 +64,15 @@ std::vector<plan::PairRound> gpu_pairs(const std::vector<RankGpu>& gpus, const C
 /// How the checks of single GPUs are made on this rank.
 std::shared_ptr<node::gpu::Settings> gpu_settings(const Host& host, const cuda::Setup& setup,
                                                   const GpuOptions& options);
+
+/// NCCL on this rank; `log_file` is what capture_log() gave.
+std::shared_ptr<collectives::nccl::Settings> nccl_settings(const std::shared_ptr<const cuda::Setup>& gpu,
+                                                           const GpuOptions& options, std::string log_file);
+/// Has NCCL write what it does into a file of this process. Before NCCL is opened: it reads such variables
+/// once.
+std::string capture_nccl_log(const std::string& host, const GpuOptions& options);
+/// Removes the file; with `keep_in`, a folder, it stays there as nccl.log.
+void put_nccl_log_away(const std::string& log_file, const std::string& keep_in);
 
 /// What holds for the GPUs of all ranks: pairs, targets by the platform, and why there are none. Returns what
 /// is left out. `platform` may be null.

@@ -134,16 +134,12 @@ class Job {
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
       collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-      keep_nccl_log();
+      if (nccl_) put_nccl_log_away(nccl_->log_file, rank_ == 0 ? options_.out_directory : "");
       collectives::mpi::release_communicators();
       session_->finish();
     }
     const int mine = rank_ == 0 ? status : exit_status::passed;
-    if (gpu_ && gpu_->device && gpu_->device->is_abandoned()) {
-      // CUDA's own end would wait for the work that does not end.
-      std::fflush(nullptr);
-      ::_exit(mine);
-    }
+    if (gpu_) end_now_if_stuck({gpu_.get()}, mine);
     return mine;
   }
 
@@ -296,31 +292,6 @@ class Job {
     use_pair_targets(pair_targets_from_text(text), request);
   }
 
-  /// Before NCCL is opened: it reads these variables once.
-  void prepare_nccl(int local_rank) {
-    auto settings = std::make_shared<collectives::nccl::Settings>();
-    settings->library = options_.gpu.nccl_library;
-    settings->cuda_graph = options_.gpu.cuda_graph;
-    settings->register_buffers = options_.gpu.register_buffers;
-    settings->gpu = gpu_;
-    settings->log_file = collectives::nccl::capture_log(std::filesystem::temp_directory_path().string(),
-                                                        session_->host(), options_.gpu.cuda_graph);
-    // NCCL refuses two ranks of one host on one GPU; as ranks of different hosts they talk over sockets.
-    if (gpu_->ranks_per_gpu > 1)
-      ::setenv("NCCL_HOSTID", fmt::format("{}-{}", session_->host(), local_rank).c_str(), 0);
-    nccl_ = std::move(settings);
-  }
-
-  /// What NCCL said on rank 0 stays beside the result.
-  void keep_nccl_log() {
-    if (!nccl_ || nccl_->log_file.empty()) return;
-    std::error_code ignored;
-    if (rank_ == 0)
-      std::filesystem::copy_file(nccl_->log_file, std::filesystem::path(options_.out_directory) / "nccl.log",
-                                 std::filesystem::copy_options::overwrite_existing, ignored);
-    std::filesystem::remove(nccl_->log_file, ignored);
-  }
-
   std::shared_ptr<cuda::Runtime> cuda_runtime() const {
     return hooks_.cuda_runtime ? hooks_.cuda_runtime(session_->host()) : cuda::open_runtime(session_->host());
   }
@@ -373,7 +344,11 @@ class Job {
           if (gpu_) {
             setup_->gpu = gpu_;
             gpu_settings_ = gpu_settings(host, *gpu_, options_.gpu);
-            prepare_nccl(node->rank());
+            nccl_ = nccl_settings(gpu_, options_.gpu, capture_nccl_log(session_->host(), options_.gpu));
+            // NCCL refuses two ranks of one host on one GPU; as ranks of different hosts they talk over
+            // sockets.
+            if (gpu_->ranks_per_gpu > 1)
+              ::setenv("NCCL_HOSTID", fmt::format("{}-{}", session_->host(), node->rank()).c_str(), 0);
           }
         }))
       return failed;
@@ -445,12 +420,8 @@ class Job {
       finding.confidence = "certain";
       log_->add(finding);
     }
-    const bool terminal =
-        options_.progress == ProgressMode::automatic && on_terminal(launcher_, STDERR_FILENO);
-    const auto mode = options_.progress == ProgressMode::off ? report::ProgressPrinter::Mode::off
-                      : terminal                             ? report::ProgressPrinter::Mode::terminal
-                                                             : report::ProgressPrinter::Mode::plain;
-    printer_ = std::make_unique<report::ProgressPrinter>(mode, stderr);
+    printer_ = std::make_unique<report::ProgressPrinter>(
+        progress_mode(options_, on_terminal(launcher_, STDERR_FILENO)), stderr);
   }
 
   /// The rank that probed the host reads the counters of its NICs.

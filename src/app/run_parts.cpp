@@ -1,11 +1,15 @@
 #include "app/run_parts.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <map>
 
 #include "app/check_records.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/run.hpp"
+#include "collectives/nccl/settings.hpp"
 #include "config/targets_file.hpp"
 #include "fabric/nvlink/pair_matrices.hpp"
 #include "node/gpu/findings.hpp"
@@ -78,6 +82,21 @@ void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<No
   for (const NotTested& one : others) log.add(one);
   for (const auto& [row, reason] : plan.skipped) log.add(skipped_record(*row, reason));
   log.add(NotTested{"storage", "this version does not measure NVMe yet"});
+}
+
+report::ProgressPrinter::Mode progress_mode(const RunOptions& options, bool terminal) {
+  if (options.progress == ProgressMode::off) return report::ProgressPrinter::Mode::off;
+  return options.progress == ProgressMode::automatic && terminal ? report::ProgressPrinter::Mode::terminal
+                                                                 : report::ProgressPrinter::Mode::plain;
+}
+
+void end_now_if_stuck(const std::vector<const cuda::Setup*>& gpus, int status) {
+  const bool abandoned = std::any_of(gpus.begin(), gpus.end(), [](const cuda::Setup* gpu) {
+    return gpu->device && gpu->device->is_abandoned();
+  });
+  if (!abandoned && !collectives::nccl::is_abort_under_way()) return;
+  std::fflush(nullptr);
+  ::_exit(status);
 }
 
 }  // namespace fabricheck::app

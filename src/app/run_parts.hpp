@@ -10,7 +10,9 @@
 #include "app/run_log.hpp"
 #include "core/platform.hpp"
 #include "core/target.hpp"
+#include "device/cuda/setup.hpp"
 #include "plan/plan.hpp"
+#include "report/progress.hpp"
 
 namespace fabricheck::app {
 
@@ -30,6 +32,12 @@ void note_estimates(RunLog& log, const plan::TestPlan& plan, const ClusterTopolo
 
 /// Everything the plan leaves out.
 void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<NotTested>& others);
+
+/// How progress is shown; `terminal`: standard error is one.
+report::ProgressPrinter::Mode progress_mode(const RunOptions& options, bool terminal);
+
+/// Ends the process where work on a GPU, or NCCL, did not end: CUDA's own end would wait for it.
+void end_now_if_stuck(const std::vector<const cuda::Setup*>& gpus, int status);
 
 /// Waits for a slow disk this long.
 inline constexpr std::chrono::seconds log_patience{5};

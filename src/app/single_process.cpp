@@ -86,8 +86,7 @@ class SingleProcess {
     for (const std::size_t index : usable_gpus(host_)) usable.gpus.push_back(host_.gpus[index]);
     const std::size_t count = usable.gpus.empty() ? runtime->devices().size() : usable.gpus.size();
     if (count == 0) throw Error(fmt::format("--single-process: no CUDA device on {}", host_.name));
-    const std::string log = collectives::nccl::capture_log(std::filesystem::temp_directory_path().string(),
-                                                           host_.name, options_.gpu.cuda_graph);
+    const std::string log = capture_nccl_log(host_.name, options_.gpu);
     const BusyGpus busy = std::filesystem::exists("/dev/nvidiactl") ? busy_gpus("/") : BusyGpus{};
     topology_ = topology::merge_hosts({host_});
     for (std::size_t i = 0; i < count; ++i) {
@@ -96,12 +95,7 @@ class SingleProcess {
       seat.gpu = open_gpu(runtime, usable, rank, static_cast<int>(count), busy, options_.gpu,
                           options_.deadline.count() / gpu_deadlines_in_one);
       seat.settings = gpu_settings(host_, *seat.gpu, options_.gpu);
-      seat.nccl = std::make_shared<collectives::nccl::Settings>();
-      seat.nccl->library = options_.gpu.nccl_library;
-      seat.nccl->cuda_graph = options_.gpu.cuda_graph;
-      seat.nccl->register_buffers = options_.gpu.register_buffers;
-      seat.nccl->gpu = seat.gpu;
-      seat.nccl->log_file = log;
+      seat.nccl = nccl_settings(seat.gpu, options_.gpu, log);
       RankPlace place;
       place.rank = place.local_rank = rank;
       place.gpu = usable.gpus.empty() ? rank : usable.gpus[i].index;
@@ -152,11 +146,8 @@ class SingleProcess {
     for (const NotTested& one : verdicts.not_tested) log_->add(one);
     note_estimates(*log_, plan, topology_);
     note_left_out(*log_, plan, left_out);
-    const bool terminal = options_.progress == ProgressMode::automatic && ::isatty(STDERR_FILENO) == 1;
-    const auto mode = options_.progress == ProgressMode::off ? report::ProgressPrinter::Mode::off
-                      : terminal                             ? report::ProgressPrinter::Mode::terminal
-                                                             : report::ProgressPrinter::Mode::plain;
-    printer_ = std::make_unique<report::ProgressPrinter>(mode, stderr);
+    printer_ = std::make_unique<report::ProgressPrinter>(
+        progress_mode(options_, ::isatty(STDERR_FILENO) == 1), stderr);
   }
 
   /// On a thread of its own. The plan is the same on all; its rows are this rank's.
@@ -187,22 +178,13 @@ class SingleProcess {
     style.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
     fmt::print("{}\nwritten to {}: result.json, journal.jsonl, report.md, topology.json\n",
                report::console(*record, style), options_.out_directory);
-    keep_log();
     std::fflush(nullptr);
     collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-    for (const Seat& seat : seats_)
-      // CUDA's own end would wait for work that does not end.
-      if (seat.gpu->device && seat.gpu->device->is_abandoned()) ::_exit(record->exit_status);
+    put_nccl_log_away(seats_.front().nccl->log_file, options_.out_directory);
+    std::vector<const cuda::Setup*> gpus;
+    for (const Seat& seat : seats_) gpus.push_back(seat.gpu.get());
+    end_now_if_stuck(gpus, record->exit_status);
     return record->exit_status;
-  }
-
-  void keep_log() const {
-    const std::string& file = seats_.front().nccl->log_file;
-    if (file.empty()) return;
-    std::error_code ignored;
-    std::filesystem::copy_file(file, std::filesystem::path(options_.out_directory) / "nccl.log",
-                               std::filesystem::copy_options::overwrite_existing, ignored);
-    std::filesystem::remove(file, ignored);
   }
 
   const RunOptions& options_;

@@ -474,6 +474,25 @@ TEST(CommandLine, VariantsOfCollectives) {
   EXPECT_EQ(refusal({"--sizes", "12", "--types", "int32"}), "no error");
 }
 
+TEST(CommandLine, ABurnThatIsAskedForByNameNeedsItsTime) {
+  const auto run = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "run");
+    return std::get<RunOptions>(parse_command_line(words, {"gpu.burn.rate", "gpu.hbm.copy"}));
+  };
+  const auto refusal = [&](const std::vector<std::string>& words) -> std::string {
+    try {
+      run(words);
+      return "no error";
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+  };
+  EXPECT_THAT(refusal({"--only", "gpu.burn.rate"}), HasSubstr("--burn 10s"));
+  EXPECT_THAT(refusal({"--only", "gpu.*", "--skip", "gpu.hbm.*"}), HasSubstr("--burn 10s"));
+  EXPECT_EQ(refusal({"--only", "gpu.burn.rate", "--burn", "10s"}), "no error");
+  EXPECT_EQ(refusal({"--only", "gpu.*"}), "no error");
+}
+
 DiagnoseOptions diagnose(Words words) {
   words.insert(words.begin(), "diagnose");
   return parsed_as<DiagnoseOptions>(words);
