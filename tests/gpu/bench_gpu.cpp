@@ -55,6 +55,24 @@ double bare_us(cudaStream_t stream, const std::function<void()>& work) {
   return 1000.0 * static_cast<double>(ms) / static_cast<double>(iterations);
 }
 
+/// Two buffers and a stream by CUDA alone.
+struct Bare {
+  explicit Bare(std::uint64_t bytes) {
+    must(cudaMalloc(&from, bytes));
+    must(cudaMalloc(&to, bytes));
+    must(cudaStreamCreate(&stream));
+  }
+  ~Bare() {
+    static_cast<void>(cudaFree(from));
+    static_cast<void>(cudaFree(to));
+    static_cast<void>(cudaStreamDestroy(stream));
+  }
+  Bare(const Bare&) = delete;
+  Bare& operator=(const Bare&) = delete;
+  void *from{}, *to{};
+  cudaStream_t stream{};
+};
+
 struct Alone {
   SteadyClock clock;
   SelfCommunicator self;
@@ -127,22 +145,16 @@ void hbm(Alone& alone) {
   constexpr std::uint64_t bytes = std::uint64_t{1} << 30;
   const auto rows = node::gpu::catalog(alone.setup);
   const auto ours = row(rows, "gpu.hbm.copy").make_timed(alone.request(bytes));
-  void *from = nullptr, *to = nullptr;
-  cudaStream_t stream{};
-  must(cudaMalloc(&from, bytes));
-  must(cudaMalloc(&to, bytes));
-  must(cudaStreamCreate(&stream));
+  const Bare bare(bytes);
   ratio(
       "hbm copy against cudaMemcpy on the device", 0.98, 10.0, [&] { return alone.ours_us(*ours); },
       [&] {
-        return bare_us(stream,
-                       [&] { must(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream)); });
+        return bare_us(bare.stream, [&] {
+          must(cudaMemcpyAsync(bare.to, bare.from, bytes, cudaMemcpyDeviceToDevice, bare.stream));
+        });
       });
   fmt::print("figure hbm copy {:.0f} GB/s\n", 2.0 * static_cast<double>(bytes) / alone.ours_us(*ours) / 1e3);
   share("verification of hbm copy", alone.verification_percent(*ours), 10.0);
-  must(cudaFree(from));
-  must(cudaFree(to));
-  must(cudaStreamDestroy(stream));
 }
 
 void gemm(Alone& alone) {
@@ -209,25 +221,18 @@ void nccl(Alone& alone, const std::string& path) {
           ncclSuccess)
     throw std::runtime_error("no communicator");
   const auto all_reduce = function<decltype(&ncclAllReduce)>(library, "ncclAllReduce");
-  void *from = nullptr, *to = nullptr;
-  cudaStream_t stream{};
-  must(cudaMalloc(&from, bytes));
-  must(cudaMalloc(&to, bytes));
-  must(cudaStreamCreate(&stream));
+  const Bare bare(bytes);
   ratio(
       "nccl allreduce 2 GiB against a bare loop", 0.99, 1.01, [&] { return alone.ours_us(*ours); },
       [&] {
-        return bare_us(stream, [&] {
-          if (all_reduce(from, to, bytes / sizeof(float), ncclFloat32, ncclSum, communicator, stream) !=
-              ncclSuccess)
+        return bare_us(bare.stream, [&] {
+          if (all_reduce(bare.from, bare.to, bytes / sizeof(float), ncclFloat32, ncclSum, communicator,
+                         bare.stream) != ncclSuccess)
             throw std::runtime_error("ncclAllReduce failed");
         });
       });
   share("verification of nccl allreduce", alone.verification_percent(*ours), 10.0);
   function<decltype(&ncclCommDestroy)>(library, "ncclCommDestroy")(communicator);
-  must(cudaFree(from));
-  must(cudaFree(to));
-  must(cudaStreamDestroy(stream));
 }
 
 int run(const std::string& nccl_library) {

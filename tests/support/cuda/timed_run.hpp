@@ -15,6 +15,7 @@
 #include "core/timed_sampler.hpp"
 #include "device/cuda/setup.hpp"
 #include "support/cuda/host_device.hpp"
+#include "support/sampling.hpp"
 
 namespace fabricheck::test {
 
@@ -80,15 +81,8 @@ inline TimedRun timed_run(const TimedRunOptions& options, const MakeTimed& make)
     plan.budget_ns = 20'000'000'000;
     plan.bytes = options.bytes;
     plan.max_samples = options.wanted;
-    SamplingWorld sampling;
-    sampling.group = sampling.everyone = &world;
-    sampling.clock = &clock;
-    sampling.progress = &progress;
-    sampling.world_rank = world.rank();
-    sampling.host = request.host;
-    SamplingResult result = run_timed_sampler(*operation, plan, sampling, [&](const SampleSet& samples) {
-      return samples.values_us.size() >= options.wanted;
-    });
+    const SamplingWorld sampling = sampling_world(world, clock, progress, request.host);
+    SamplingResult result = run_timed_sampler(*operation, plan, sampling, at_least(options.wanted));
     if (world.rank() == 0) {
       run.result = std::move(result);
       run.path = operation->path();

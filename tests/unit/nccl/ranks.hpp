@@ -11,6 +11,7 @@
 #include "core/thread_communicator.hpp"
 #include "core/timed_sampler.hpp"
 #include "support/cuda/host_device.hpp"
+#include "support/sampling.hpp"
 
 namespace fabricheck::collectives::nccl {
 
@@ -94,15 +95,8 @@ inline Outcome measure(const Wish& wish, int first_rank = 0) {
     plan.budget_ns = 20'000'000'000;
     plan.wanted_samples = wish.wanted;
     plan.bytes = wish.bytes;
-    SamplingWorld sampling;
-    sampling.group = sampling.everyone = &world;
-    sampling.clock = &clock;
-    sampling.progress = &progress;
-    sampling.world_rank = request.world_rank;
-    sampling.host = request.host;
-    outcome.results[rank] = run_timed_sampler(*operation, plan, sampling, [&](const SampleSet& samples) {
-      return samples.values_us.size() >= wish.wanted;
-    });
+    const SamplingWorld sampling = test::sampling_world(world, clock, progress, request.host, first_rank);
+    outcome.results[rank] = run_timed_sampler(*operation, plan, sampling, test::at_least(wish.wanted));
     if (rank == 0) outcome.path = operation->path();
     world.barrier();
   });

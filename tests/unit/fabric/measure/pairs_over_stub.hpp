@@ -10,6 +10,7 @@
 #include "core/thread_communicator.hpp"
 #include "core/timed_sampler.hpp"
 #include "fabric/verbs/measure/operations.hpp"
+#include "support/sampling.hpp"
 #include "support/verbs/stub_provider.hpp"
 
 namespace fabricheck::verbs {
@@ -67,15 +68,8 @@ inline PairRun measure_pair(const MakePair& make, std::uint64_t bytes, std::uint
     plan.budget_ns = 20'000'000'000;
     plan.wanted_samples = wanted;
     plan.bytes = bytes;
-    SamplingWorld sampling;
-    sampling.group = sampling.everyone = &world;
-    sampling.clock = &clock;
-    sampling.progress = &progress;
-    sampling.world_rank = world.rank();
-    sampling.host = request.host;
-    run.results[rank] = run_timed_sampler(*operation, plan, sampling, [&](const SampleSet& samples) {
-      return samples.values_us.size() >= wanted;
-    });
+    const SamplingWorld sampling = test::sampling_world(world, clock, progress, request.host);
+    run.results[rank] = run_timed_sampler(*operation, plan, sampling, test::at_least(wanted));
     world.barrier();
   });
   return run;
