@@ -53,7 +53,7 @@ TOPOLOGY_MODEL = re.compile(r"^topology/model(/|\.hpp$|_[a-z_]+\.hpp$)")
 VENDOR_HEADERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
     ("MPI", re.compile(r"^mpi(-ext)?\.h$"), ("src/control/", "collectives/mpi/", "tests/mpi/", "tests/bench/")),
     ("CUDA", re.compile(r"^(cuda|cublas|curand|nvml|nvtx)[A-Za-z0-9_/]*\.(h|hpp|cuh)$"),
-     ("src/device/cuda/", "src/node/cuda/", "fabric/nvlink/", "collectives/nccl/", "tests/gpu/")),
+     ("src/device/cuda/", "src/node/cuda/", "fabric/nvlink/", "collectives/nccl/", "tests/gpu/", "tests/support/cudart/", "tests/unit/cudart/")),
     ("NCCL", re.compile(r"^nccl[A-Za-z0-9_]*\.h$"), ("collectives/nccl/", "tests/gpu/", "tests/support/nccl/", "tests/unit/nccl_standin/")),
     ("verbs", re.compile(r"^(infiniband|rdma)/"), ("fabric/verbs/",)),
     ("hwloc", re.compile(r"^hwloc(\.h|/)"), ("topology/probe/",)),

@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -112,6 +112,7 @@ TEST_F(GpuDevice, FillsAndComparesEveryElementSizeOffsetAndLength) {
           device_->set(data.get(), 0, 200'064, stream());
           device_->fill(at, bytes, pattern, stream());
           EXPECT_EQ(read(at, bytes), expected(bytes, pattern));
+          EXPECT_EQ(read(at + bytes, 16), std::vector<std::byte>(16)) << "what lies behind is another's";
           EXPECT_EQ(compared(at, bytes, pattern).wrong, 0u);
           const std::uint64_t wrong_at = (elements - 1) * element_bytes;
           device_->set(at + wrong_at, 0x5a, 1, stream());
@@ -163,12 +164,24 @@ TEST_F(GpuDevice, ADigestSeesOneBitAnywhere) {
   const MemoryHandle data = memory(bytes);
   device_->set(data.get(), 0, bytes, stream());
   const std::uint64_t zeros = digest_of(data.get(), bytes);
-  for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{7}, std::uint64_t{500'000}, bytes - 1}) {
+  for (const std::uint64_t at :
+       {std::uint64_t{0}, std::uint64_t{7}, std::uint64_t{500'000}, std::uint64_t{502'048}, bytes - 1}) {
     device_->set(data.get() + at, 1, 1, stream());
     EXPECT_NE(digest_of(data.get(), bytes), zeros) << at;
     device_->set(data.get() + at, 0, 1, stream());
   }
   EXPECT_EQ(digest_of(data.get(), bytes), zeros);
+}
+
+TEST_F(GpuDevice, ADigestSeesWordsThatChangedPlaces) {
+  constexpr std::uint64_t bytes = 64'000;
+  const MemoryHandle data = memory(bytes);
+  device_->set(data.get(), 0, bytes, stream());
+  device_->set(data.get() + 8, 1, 8, stream());
+  const std::uint64_t one = digest_of(data.get(), bytes);
+  device_->set(data.get() + 8, 0, 8, stream());
+  device_->set(data.get() + 16'000, 1, 8, stream());
+  EXPECT_NE(digest_of(data.get(), bytes), one);
 }
 
 TEST_F(GpuDevice, ChasesARingForAsLongAsItHasHops) {
@@ -183,8 +196,9 @@ TEST_F(GpuDevice, ChasesARingForAsLongAsItHasHops) {
     EXPECT_TRUE(wait_for(*device_, end.get(), clock_, clock_.now_ns() + deadline_ns));
     return device_->elapsed_us(begin.get(), end.get());
   };
-  timed_us(1000);
-  const double many_us = timed_us(20'000), few_us = timed_us(1000);
+  double few_us = timed_us(1000);
+  const double many_us = timed_us(20'000);
+  for (int i = 0; i < 5; ++i) few_us = std::min(few_us, timed_us(1000));
   EXPECT_GT(many_us, 5.0 * few_us);
   const auto raw = read(sink.get(), 8);
   std::uint64_t at = 0;

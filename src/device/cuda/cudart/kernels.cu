@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "device/cuda/cudart/kernels.hpp"
+#include "device/cuda/cudart/launch.hpp"
 #include "device/cuda/pattern_table.hpp"
 
 namespace fabricheck::cuda::kernels {
@@ -212,8 +213,8 @@ __global__ void random_kernel(T* to, std::uint64_t elements, std::uint64_t seed)
 
 template <class T>
 void launch_random(void* to, std::uint64_t elements, std::uint64_t seed, cudaStream_t stream) {
-  random_kernel<<<std::min(blocks_for(elements), 65536U), block_threads, 0, stream>>>(static_cast<T*>(to),
-                                                                                      elements, seed);
+  launch(random_kernel<T>, std::min(blocks_for(elements), 65536U), block_threads, stream, static_cast<T*>(to),
+         elements, seed);
 }
 
 /// A sum, so that the order of the threads does not matter; each word is mixed with its place first.
@@ -253,38 +254,38 @@ cudaError_t access(Access access, void* a, const void* b, const void* c, std::ui
   const unsigned int blocks = blocks_for((vectors + vectors_per_thread - 1) / vectors_per_thread);
   switch (access) {
     case Access::copy:
-      copy_kernel<<<blocks, block_threads, 0, stream>>>(static_cast<uint4*>(a), static_cast<const uint4*>(b),
-                                                        vectors);
+      launch(copy_kernel, blocks, block_threads, stream, static_cast<uint4*>(a), static_cast<const uint4*>(b),
+             vectors);
       break;
     case Access::read:
-      read_kernel<<<blocks, block_threads, 0, stream>>>(static_cast<uint4*>(a), vectors);
+      launch(read_kernel, blocks, block_threads, stream, static_cast<uint4*>(a), vectors);
       break;
     case Access::write:
-      write_kernel<<<blocks, block_threads, 0, stream>>>(static_cast<uint4*>(a), vectors);
+      launch(write_kernel, blocks, block_threads, stream, static_cast<uint4*>(a), vectors);
       break;
     case Access::triad:
-      triad_kernel<<<blocks, block_threads, 0, stream>>>(
-          static_cast<float4*>(a), static_cast<const float4*>(b), static_cast<const float4*>(c), vectors);
+      launch(triad_kernel, blocks, block_threads, stream, static_cast<float4*>(a),
+             static_cast<const float4*>(b), static_cast<const float4*>(c), vectors);
       break;
   }
   return cudaGetLastError();
 }
 
 cudaError_t make_ring(void* at, std::uint64_t count, std::uint64_t stride, cudaStream_t stream) {
-  ring_kernel<<<std::min(blocks_for(count), 1024U), block_threads, 0, stream>>>(
-      static_cast<unsigned long long*>(at), count, stride);
+  launch(ring_kernel, std::min(blocks_for(count), 1024U), block_threads, stream,
+         static_cast<unsigned long long*>(at), count, stride);
   return cudaGetLastError();
 }
 
 cudaError_t chase(const void* ring, std::uint64_t hops, void* sink, cudaStream_t stream) {
-  chase_kernel<<<1, 1, 0, stream>>>(static_cast<const volatile unsigned long long*>(ring), hops,
-                                    static_cast<unsigned long long*>(sink));
+  launch(chase_kernel, 1, 1, stream, static_cast<const volatile unsigned long long*>(ring), hops,
+         static_cast<unsigned long long*>(sink));
   return cudaGetLastError();
 }
 
 cudaError_t fill(void* to, std::uint64_t bytes, const device::Pattern& pattern, cudaStream_t stream) {
-  fill_kernel<<<pattern_blocks(bytes), block_threads, 0, stream>>>(static_cast<unsigned char*>(to), bytes,
-                                                                   is_aligned(to), table_of(pattern));
+  launch(fill_kernel, pattern_blocks(bytes), block_threads, stream, static_cast<unsigned char*>(to), bytes,
+         is_aligned(to), table_of(pattern));
   return cudaGetLastError();
 }
 
@@ -292,10 +293,10 @@ cudaError_t compare(const void* data, std::uint64_t bytes, const device::Pattern
                     cudaStream_t stream) {
   const auto* from = static_cast<const unsigned char*>(data);
   auto* into = static_cast<Found*>(found);
-  begin_compare_kernel<<<1, 1, 0, stream>>>(into);
-  compare_kernel<<<pattern_blocks(bytes), block_threads, 0, stream>>>(from, bytes, is_aligned(data),
-                                                                      table_of(pattern), into);
-  end_compare_kernel<<<1, 1, 0, stream>>>(from, static_cast<unsigned int>(pattern.element_bytes), into);
+  launch(begin_compare_kernel, 1, 1, stream, into);
+  launch(compare_kernel, pattern_blocks(bytes), block_threads, stream, from, bytes, is_aligned(data),
+         table_of(pattern), into);
+  launch(end_compare_kernel, 1, 1, stream, from, static_cast<unsigned int>(pattern.element_bytes), into);
   return cudaGetLastError();
 }
 
@@ -334,8 +335,8 @@ cudaError_t digest(const void* data, std::uint64_t bytes, void* digest, cudaStre
   if (const cudaError_t failed = cudaMemsetAsync(digest, 0, sizeof(unsigned long long), stream);
       failed != cudaSuccess)
     return failed;
-  digest_kernel<<<std::min(blocks_for((bytes + 7) / 8), 4096U), block_threads, 0, stream>>>(
-      static_cast<const unsigned char*>(data), bytes, static_cast<unsigned long long*>(digest));
+  launch(digest_kernel, std::min(blocks_for((bytes + 7) / 8), 4096U), block_threads, stream,
+         static_cast<const unsigned char*>(data), bytes, static_cast<unsigned long long*>(digest));
   return cudaGetLastError();
 }
 
