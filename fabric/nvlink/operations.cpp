@@ -128,7 +128,10 @@ class PairCopy final : public TimedOperation {
     const std::int64_t deadline_ns = pair_.own_setup().deadline_ns;
     own_.emplace(pair_.own(), clock, deadline_ns);
     other_.emplace(pair_.other(), clock, deadline_ns);
-    timed_.emplace(pair_.own(), clock, deadline_ns, static_cast<std::size_t>(arrays));
+    // Each GPU pushes: one GPU's copy engines for both ways might take turns.
+    std::vector<cuda::Device*> pushing{&pair_.own()};
+    if (use_ == PairUse::both_ways) pushing.push_back(&pair_.other());
+    timed_.emplace(pushing, clock, deadline_ns);
     for (int i = 0; i < arrays; ++i) {
       const std::uint64_t held = static_cast<std::uint64_t>(i) * bytes_;
       Lane lane;
@@ -140,10 +143,11 @@ class PairCopy final : public TimedOperation {
   }
 
   void copy(const Lane& lane, cuda::Stream stream) {
+    cuda::Device& pushing = lane.forth ? pair_.own() : pair_.other();
     if (use_ == PairUse::kernel) {
-      pair_.own().access(cuda::Access::copy, lane.to.get(), lane.from.get(), nullptr, bytes_, stream);
+      pushing.access(cuda::Access::copy, lane.to.get(), lane.from.get(), nullptr, bytes_, stream);
     } else {
-      pair_.own().copy(lane.to.get(), lane.from.get(), bytes_, stream);
+      pushing.copy(lane.to.get(), lane.from.get(), bytes_, stream);
     }
   }
 

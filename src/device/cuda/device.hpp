@@ -98,6 +98,8 @@ class Device {
   virtual void release(Event event) noexcept = 0;
 
   virtual void record(Event event, Stream stream) = 0;
+  /// What is put into the stream from here on begins once `event` is done, which may be another GPU's.
+  virtual void wait(Stream stream, Event event) = 0;
   /// False while it is still to come. Throws what the work before it failed with.
   virtual bool is_done(Event event) = 0;
   /// Between two that are done, by the GPU's clock.

@@ -16,18 +16,20 @@ namespace fabricheck::cuda {
 /// "GPU 3 (0000:5d:00.0)".
 std::string gpu_words(const DeviceFacts& facts);
 
-/// Streams of one GPU and the events between the iterations of what is put into them. The Device and the
-/// clock must outlive it.
+/// Streams of one GPU, or of several, and the events between the iterations of what is put into them. The
+/// Devices and the clock must outlive it.
 class Stopwatch {
  public:
   /// Work of iteration `iteration` for stream number `stream`.
   using Enqueue = std::function<void(std::size_t iteration, std::size_t stream)>;
 
   Stopwatch(Device& device, const Clock& clock, std::int64_t deadline_ns, std::size_t timed_streams = 1);
+  /// A timed stream on each of `timed`, all of them by the clock of the first.
+  Stopwatch(const std::vector<Device*>& timed, const Clock& clock, std::int64_t deadline_ns);
 
   /// For work that is not timed: filling and comparing.
   Stream aside() const { return aside_.get(); }
-  Stream stream(std::size_t number = 0) const { return streams_[number].get(); }
+  Stream stream(std::size_t number = 0) const { return lanes_[number].stream.get(); }
 
   /// Puts `enqueue` into every timed stream for each of times_us.size() iterations, of `launches` calls each,
   /// at most 256 calls or one iteration on their way, and waits for all. An iteration lasts from the end of
@@ -41,16 +43,28 @@ class Stopwatch {
   void finish_aside(const char* what);
 
  private:
-  Event event(std::size_t boundary, std::size_t stream);
-  void await(Event event, const char* what, const std::function<void()>& meanwhile);
+  /// A timed stream. Events of two GPUs cannot be subtracted: what ends on another GPU is recorded again in a
+  /// stream of the first, which does nothing but wait for it.
+  struct Lane {
+    Device* device;
+    StreamHandle stream;
+    std::vector<EventHandle> ends;        ///< on its own GPU, where that is not the first
+    StreamHandle follower;                ///< on the first GPU, likewise
+    std::vector<EventHandle> boundaries;  ///< on the first GPU
+  };
+
+  bool is_elsewhere(const Lane& lane) const { return lane.device != &device_; }
+  void make_events(std::size_t boundaries);
+  void begin();
+  void end_iteration(std::size_t iteration, Lane& lane);
+  void await(Device& device, Event event, const char* what, const std::function<void()>& meanwhile);
 
   Device& device_;
   const Clock& clock_;
   std::int64_t deadline_ns_;
   StreamHandle aside_;
   EventHandle aside_done_;
-  std::vector<StreamHandle> streams_;
-  std::vector<EventHandle> events_;  ///< boundary by boundary, in each the streams
+  std::vector<Lane> lanes_;
 };
 
 }  // namespace fabricheck::cuda

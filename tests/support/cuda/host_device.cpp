@@ -123,6 +123,11 @@ class HostDevice final : public cuda::Device {
   void record(Event event, Stream stream) override {
     event_of(event) = {stream_of(stream).time_us, &stream_of(stream)};
   }
+  void wait(Stream stream, Event event) override {
+    const HostEvent& awaited = event_of(event);
+    stream_of(stream).time_us = std::max(stream_of(stream).time_us, awaited.time_us);
+    if (awaited.stream && awaited.stream->stuck) stream_of(stream).stuck = true;
+  }
   bool is_done(Event event) override {
     const HostStream* stream = event_of(event).stream;
     if (stream && stream->error != 0)

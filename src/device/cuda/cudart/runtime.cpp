@@ -168,6 +168,10 @@ class CudartDevice final : public Device {
     select();
     must(cudaEventRecord(raw(event), raw(stream)), "cudaEventRecord");
   }
+  void wait(Stream stream, Event event) override {
+    select();
+    must(cudaStreamWaitEvent(raw(stream), raw(event), 0), "cudaStreamWaitEvent");
+  }
   bool is_done(Event event) override {
     const cudaError_t state = cudaEventQuery(raw(event));
     if (state == cudaErrorNotReady) {
