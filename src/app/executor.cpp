@@ -23,6 +23,12 @@ constexpr std::int64_t most_budgets = 2;
 constexpr std::int64_t overtime_ns = 1'000'000'000;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
 
+/// What a repeat really used, where that is not what was asked for.
+std::optional<Parameter> bytes_used(const std::map<std::string, Parameter>& path) {
+  const auto found = path.find("bytes_used");
+  return found == path.end() ? std::nullopt : std::optional(found->second);
+}
+
 /// The policy of one check: the family is the plan's.
 GatePolicy policy_of(const plan::PlannedCheck& check, const plan::TestPlan& plan) {
   GatePolicy policy;
@@ -244,6 +250,10 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
          applied, measure);
     if (used && record.reason.empty())
       record.reason = fmt::format("measured with {}: more GPU memory was not to be had", format_bytes(bytes));
+    if (ongoing.other_size > 0)
+      record.reason +=
+          fmt::format("{}{} of {} repeats could have only another size and do not count",
+                      record.reason.empty() ? "" : "; ", ongoing.other_size, ongoing.repeats_done + 1);
     if (row.has_histogram) record.statistics.histogram = histogram_of(ongoing.samples.values_us);
     if (row.flows > 0) note_flows(record, ongoing.samples.values_us, row.flows, measure);
     records.push_back(record);
@@ -305,7 +315,9 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
     verification_us_ += result.samples.verification_us;
     measuring_us_ += result.samples.measuring_us;
   }
-  if (repeated) {
+  if (ongoing.has_other_size) {
+    ++ongoing.other_size;
+  } else if (repeated) {
     ongoing.samples.append(result.samples);
   } else {
     ongoing.samples = result.samples;
@@ -483,12 +495,17 @@ std::vector<CheckRecord> Executor::repeat_timed(const plan::PlannedCheck& check,
         [&](const SamplingPlan& plan, const SamplingWorld& world, const EnoughSamples& enough) {
           SamplingResult result = run_timed_sampler(*operation, plan, world, enough);
           // Afterwards: what a library did is known only then.
-          if (root) ongoing.path = operation->path();
+          if (root) note_path(ongoing, operation->path());
           return result;
         },
         ongoing.compute_us);
   }
   return records;
+}
+
+void Executor::note_path(Ongoing& ongoing, std::map<std::string, Parameter> path) {
+  ongoing.has_other_size = ongoing.repeats_done > 0 && bytes_used(path) != bytes_used(ongoing.path);
+  if (!ongoing.has_other_size) ongoing.path = std::move(path);
 }
 
 CheckRecord Executor::failed_record(const plan::PlannedCheck& check, std::size_t group,

@@ -79,6 +79,8 @@ class Executor {
     std::optional<Target> target;
     std::vector<CheckRecord> decided;       ///< at the root of a group: what has its verdict keeps it
     std::map<std::string, Parameter> path;  ///< at the root of what times itself
+    bool has_other_size{};                  ///< this repeat
+    int other_size{};  ///< repeats with another size than the first, for want of memory: they do not count
   };
   using Sample =
       std::function<SamplingResult(const SamplingPlan&, const SamplingWorld&, const EnoughSamples&)>;
@@ -104,6 +106,8 @@ class Executor {
   /// What the root of a group tells of a check that an error or a wrong result ended.
   std::vector<CheckRecord> stopped_records(const plan::PlannedCheck& check, int group,
                                            const SamplingResult& result) const;
+  /// Keeps the path of the repeats that count.
+  static void note_path(Ongoing& ongoing, std::map<std::string, Parameter> path);
   CheckRecord failed_record(const plan::PlannedCheck& check, std::size_t group,
                             const control::AgreedError& error) const;
   /// Of all ranks, at rank 0. Collective.

@@ -192,6 +192,45 @@ TEST_F(ExecutorTest, AnOverlapIsHeldAgainstItsTarget) {
   EXPECT_NEAR(judged.value.value_or(0.0), 80.0, 3.0);
 }
 
+/// Takes 5 us, or 1 us where it could have only half of its size.
+class Shrinking final : public TimedOperation {
+ public:
+  Shrinking(TickingClock& clock, bool is_small) : clock_(clock), is_small_(is_small) {}
+  void run(std::uint64_t, std::span<double> times_us) override {
+    for (double& time_us : times_us) {
+      time_us = is_small_ ? 1.0 : 5.0;
+      clock_.advance(5'000);
+    }
+  }
+  Verified verify(std::uint64_t, std::size_t) override { return {1, std::nullopt}; }
+  std::map<std::string, Parameter> path() const override {
+    if (!is_small_) return {};
+    return {{"bytes_used", std::int64_t{512}}};
+  }
+
+ private:
+  TickingClock& clock_;
+  bool is_small_;
+};
+
+TEST_F(ExecutorTest, RepeatsOfAnotherSizeAreSaidAndDoNotCount) {
+  int repeats = 0;
+  CheckRow shrinking = row("test.shrinking.latency", nullptr);
+  shrinking.make_timed = [&](const TimedRequest&) {
+    const int repeat = repeats++;
+    return std::make_unique<Shrinking>(clock_, repeat == 2 || repeat == 5);
+  };
+  plan::TestPlan plan;
+  plan.checks = {planned(shrinking, {{0}})};
+  plan.checks[0].bytes = 1024;
+  const CheckRecord record = run_alone(plan).at(0);
+  EXPECT_EQ(repeats, max_repeats);
+  EXPECT_EQ(record.value, 5.0);
+  EXPECT_EQ(record.statistics.max, 5.0);
+  EXPECT_EQ(record.statistics.min, 5.0) << "none of the small ones is among them";
+  EXPECT_EQ(record.reason, "2 of 16 repeats could have only another size and do not count");
+}
+
 /// Compares nothing, or finds an element wrong; or cannot prepare.
 class Faulty final : public Operation {
  public:
