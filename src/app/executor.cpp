@@ -21,6 +21,9 @@ namespace {
 /// What surrounds the samples may take longer than they do, but not without end.
 constexpr std::int64_t most_budgets = 2;
 constexpr std::int64_t overtime_ns = 1'000'000'000;
+/// Of all visits: when an estimate of the whole is worth keeping.
+constexpr double told_early = 0.25;
+constexpr double ns_per_s = 1e9;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
 
 /// What a repeat really used, where that is not what was asked for.
@@ -47,7 +50,13 @@ void Executor::run() {
     for (const plan::PlannedCheck& check : plan_.checks)
       words_.push_back(check_words(blank_record(check, 0, world_.rank_hosts)));
   begun_ns_ = world_.clock->now_ns();
-  for (const plan::PlannedCheck& check : plan_.checks) budget_ns_ += check.budget_ns;
+  std::vector<plan::TimeLeft::Expected> expected;
+  for (const plan::PlannedCheck& check : plan_.checks) {
+    budget_ns_ += check.budget_ns;
+    expected.push_back({check.all_repeats ? check.repeats : std::min(check.repeats, min_repeats),
+                        check.budget_ns / check.repeats});
+  }
+  time_left_ = plan::TimeLeft(expected);
   std::vector<std::size_t> judged, by_model, others, judged_computing, computing;
   for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
     const plan::PlannedCheck& check = plan_.checks[i];
@@ -76,9 +85,29 @@ void Executor::run() {
   run_repeats(judged_computing, meanwhile);
   for (const std::size_t index : rounds_of(computing)) visit(index);
   if (world_.printer) world_.printer->close();
-  if (world_.log && measuring_us_ > 0.0)
+  if (!world_.log) return;
+  if (measuring_us_ > 0.0)
     world_.log->set_overhead("verification_beside_measuring_percent",
                              100.0 * verification_us_ / measuring_us_);
+  world_.log->set_overhead("checks_s", static_cast<double>(world_.clock->now_ns() - begun_ns_) / ns_per_s);
+}
+
+std::int64_t Executor::longest_ns() const { return budget_ns_ * 3 / 2 + overtime_ns; }
+
+std::optional<std::chrono::nanoseconds> Executor::left() const {
+  const auto left_ns = time_left_.left_ns();
+  if (!left_ns) return std::nullopt;
+  const std::int64_t room_ns = longest_ns() + excused_ns_ - (world_.clock->now_ns() - begun_ns_);
+  return std::chrono::nanoseconds(std::min(*left_ns, std::max<std::int64_t>(0, room_ns)));
+}
+
+/// What was told early is kept beside what it took, so that anybody sees how good it was.
+void Executor::note_estimate() {
+  if (estimate_told_ || time_left_.done() < told_early) return;
+  estimate_told_ = true;
+  const std::chrono::duration<double> whole = std::chrono::nanoseconds(world_.clock->now_ns() - begun_ns_) +
+                                              left().value_or(std::chrono::nanoseconds(0));
+  world_.log->set_overhead("checks_estimated_s", whole.count());
 }
 
 void Executor::run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile) {
@@ -111,7 +140,7 @@ void Executor::announce(std::size_t index) {
   world_.log->begin(blank_record(check, 0, world_.rank_hosts));
   std::string what = words_[index];
   if (ongoing_[index].repeats_done > 0) what += fmt::format(", repeat {}", ongoing_[index].repeats_done + 1);
-  world_.printer->start(static_cast<int>(finished) + 1, static_cast<int>(plan_.checks.size()), what);
+  world_.printer->start(static_cast<int>(finished) + 1, static_cast<int>(plan_.checks.size()), what, left());
 }
 
 Executor::Party& Executor::party_of(const plan::PlannedCheck& check) {
@@ -414,13 +443,16 @@ void Executor::visit(std::size_t index) {
     const bool hunts = first && world_.verify_repeat > 0;
     if (hunts) excused_ns_ += std::max<std::int64_t>(0, spent_ns - check.budget_ns / check.repeats);
     ongoing.spent_ns += hunts ? std::min(spent_ns, check.budget_ns / check.repeats) : spent_ns;
+    time_left_.visited(index, spent_ns);
     const std::int64_t whole_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
-    const bool overtime = ongoing.spent_ns > most_budgets * check.budget_ns + overtime_ns ||
-                          2 * whole_ns > 3 * budget_ns_ + 2 * overtime_ns;
+    const bool overtime =
+        ongoing.spent_ns > most_budgets * check.budget_ns + overtime_ns || whole_ns > longest_ns();
     const bool wanted = ongoing.repeats_done < check.repeats && (check.all_repeats || open);
     const bool again = wanted && !broken && !overtime;
     const bool look =
         first || state[3] > 0.0 || look_after(policy_of(check, plan_), ongoing.repeats_done).has_value();
+    if (!again) time_left_.finished(index);
+    note_estimate();
     order = {again ? 1.0 : 0.0, !again || look ? 1.0 : 0.0, wanted && overtime ? 1.0 : 0.0};
   }
   world_.world->broadcast(std::as_writable_bytes(std::span<double, 3>(order)), 0);

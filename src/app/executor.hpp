@@ -1,6 +1,7 @@
 // Carries out a plan: every rank the same control calls, check by check.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,6 +21,7 @@
 #include "core/timed_sampler.hpp"
 #include "device/cuda/device.hpp"
 #include "plan/plan.hpp"
+#include "plan/time_left.hpp"
 #include "report/progress.hpp"
 
 namespace fabricheck::app {
@@ -90,6 +92,10 @@ class Executor {
   void run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile);
   void visit(std::size_t index);
   void announce(std::size_t index);
+  void note_estimate();
+  /// All checks together take no longer than this, but for time that has no budget.
+  std::int64_t longest_ns() const;
+  std::optional<std::chrono::nanoseconds> left() const;
   std::unique_ptr<Operation> make_operation(const plan::PlannedCheck& check, const Party& party,
                                             const std::vector<double>& compute_us);
   /// Per group, what an operation computes meanwhile: the time that its counterpart took. Collective.
@@ -123,6 +129,8 @@ class Executor {
   std::uint64_t memory_left_{};            ///< bytes of this host, before the check that now begins took any
   std::int64_t excused_ns_{};              ///< rank 0: time that has no budget
   std::int64_t begun_ns_{}, budget_ns_{};  ///< of all checks
+  plan::TimeLeft time_left_{{}};           ///< rank 0
+  bool estimate_told_{};                   ///< rank 0
   std::vector<Ongoing> ongoing_;           ///< by index of the plan
   std::map<std::pair<bool, std::vector<std::vector<int>>>, Party> parties_;  ///< by whether each votes alone
   std::map<std::string, std::vector<double>>

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "core/units.hpp"
 #include "report/cells.hpp"
 #include "report/text.hpp"
 
@@ -20,6 +21,11 @@ std::size_t terminal_width(std::FILE* out) {
   return (known ? size.ws_col : 80u) - 1u;
 }
 
+std::string whole_seconds(std::chrono::nanoseconds duration) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(duration);
+  return seconds < std::chrono::minutes(1) ? fmt::format("{} s", seconds.count()) : format_duration(seconds);
+}
+
 void rewrite(std::FILE* out, const std::string& line) {
   fmt::print(out, "{}{}", clear_line, shorten(line, terminal_width(out)));
   std::fflush(out);
@@ -27,10 +33,14 @@ void rewrite(std::FILE* out, const std::string& line) {
 
 }  // namespace
 
-void ProgressPrinter::start(int number, int total, const std::string& what) {
+void ProgressPrinter::start(int number, int total, const std::string& what,
+                            std::optional<std::chrono::nanoseconds> left) {
   if (mode_ == Mode::off) return;
   open_ = fmt::format("[{}/{}] {}", number, total, sanitise(what));
-  if (mode_ == Mode::terminal) rewrite(out_, open_);
+  if (mode_ != Mode::terminal) return;
+  // To whole seconds: more would only flicker.
+  const std::string left_words = left ? ", " + whole_seconds(*left) + " left" : "";
+  rewrite(out_, fmt::format("[{}/{}{}] {}", number, total, left_words, sanitise(what)));
 }
 
 void ProgressPrinter::finish(const CheckRecord& check) {

@@ -1,7 +1,9 @@
 // The progress line: one line rewritten on a terminal, plain lines in a log.
 #pragma once
 
+#include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "core/run_record.hpp"
@@ -12,8 +14,10 @@ class ProgressPrinter {
  public:
   enum class Mode { off, plain, terminal };
   ProgressPrinter(Mode mode, std::FILE* out) : mode_(mode), out_(out) {}
-  /// "[3/12] MPI allreduce latency, 8 B, between nodes"
-  void start(int number, int total, const std::string& what);
+  /// "[3/12] MPI allreduce latency, 8 B, between nodes"; on a terminal "[3/12, 40 s left] …" where that is
+  /// known.
+  void start(int number, int total, const std::string& what,
+             std::optional<std::chrono::nanoseconds> left = std::nullopt);
   /// Adds verdict and value to the started line: "PASS 1.23 us".
   void finish(const CheckRecord& check);
   /// Ends an open line on a terminal.

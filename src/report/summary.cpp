@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <map>
 
@@ -254,6 +255,22 @@ std::string matrix_note(const Matrix& matrix) {
 }
 
 /// What NCCL's checks ran by, each combination once: "NCCL 2.28.9 (/usr/lib/libnccl.so.2): P2P/CUMEM, NVLS".
+// How long the checks took, and how long they were expected to take when a quarter of them was done.
+constexpr const char *took = "checks_s", *expected = "checks_estimated_s";
+
+void add_duration(const RunRecord& record, std::vector<std::string>& notes) {
+  const auto words = [](double seconds) {
+    return format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(
+        std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(seconds))));
+  };
+  const auto whole = record.overhead.find(took), told = record.overhead.find(expected);
+  if (whole == record.overhead.end()) return;
+  std::string line = "the checks took " + words(whole->second);
+  if (told != record.overhead.end())
+    line += fmt::format("; after the first quarter {} were expected", words(told->second));
+  notes.push_back(line);
+}
+
 void add_nccl(const RunRecord& record, std::vector<std::string>& notes) {
   constexpr std::size_t most = 4;
   std::vector<std::string> lines;
@@ -340,7 +357,9 @@ std::vector<std::string> notes_of(const RunRecord& record) {
     notes.push_back(fmt::format("{} more models in result.json", record.fits.size() - most_fits));
   for (const Matrix& matrix : record.matrices) notes.push_back(matrix_note(matrix));
   std::vector<std::string> overhead;
-  for (const auto& [key, value] : record.overhead) overhead.push_back(named_quantity(key, value));
+  for (const auto& [key, value] : record.overhead)
+    if (key != took && key != expected) overhead.push_back(named_quantity(key, value));
+  add_duration(record, notes);
   if (!overhead.empty()) notes.push_back("the tool's own cost: " + join(overhead, ", "));
 
   std::optional<double> clock_error;

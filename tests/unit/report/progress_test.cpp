@@ -52,6 +52,17 @@ TEST(Progress, PlainPrintsOneLinePerFinishedCheck) {
             "[4/12] MPI bcast latency: SKIPPED: built without MPI\n");
 }
 
+TEST(Progress, ATerminalIsToldHowLongItStillTakes) {
+  Capture terminal, log;
+  ProgressPrinter on_terminal(ProgressPrinter::Mode::terminal, terminal.file());
+  on_terminal.start(2, 9, "first", std::chrono::milliseconds(41'200));
+  EXPECT_THAT(terminal.text(), HasSubstr("[2/9, 42 s left] first"));
+  ProgressPrinter in_log(ProgressPrinter::Mode::plain, log.file());
+  in_log.start(2, 9, "first", std::chrono::milliseconds(41'200));
+  in_log.finish(latency_check("barrier", Verdict::pass, 3.21));
+  EXPECT_EQ(log.text(), "[2/9] first: PASS 3.21 us\n");
+}
+
 TEST(Progress, TerminalRewritesOneLineAndEndsIt) {
   Capture out;
   ProgressPrinter printer(ProgressPrinter::Mode::terminal, out.file());

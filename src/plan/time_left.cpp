@@ -1,0 +1,67 @@
+#include "plan/time_left.hpp"
+
+namespace fabricheck::plan {
+
+TimeLeft::TimeLeft(const std::vector<Expected>& checks) {
+  for (const Expected& one : checks) {
+    Check check;
+    check.visits_left = one.visits;
+    check.share_ns = one.share_ns;
+    add(check, 1.0);
+    checks_.push_back(check);
+  }
+}
+
+void TimeLeft::add(const Check& check, double sign) {
+  visits_left_ += static_cast<std::int64_t>(sign) * check.visits_left;
+  const double left = sign * check.visits_left;
+  if (check.visits > 1) {
+    known_ns_ += left * static_cast<double>(check.later_ns) / (check.visits - 1);
+  } else if (check.visits == 1) {
+    first_once_ns_ += left * static_cast<double>(check.first_ns);
+  } else if (check.visits_left > 0) {
+    const auto share_ns = static_cast<double>(check.share_ns);
+    share_first_ns_ += sign * share_ns;
+    share_later_ns_ += (left - sign) * share_ns;
+  }
+}
+
+void TimeLeft::visited(std::size_t index, std::int64_t took_ns) {
+  Check& check = checks_[index];
+  add(check, -1.0);
+  if (check.visits == 0) {
+    check.first_ns = took_ns;
+    firsts_ns_ += static_cast<double>(took_ns);
+    firsts_share_ns_ += static_cast<double>(check.share_ns);
+  } else {
+    check.later_ns += took_ns;
+    laters_ns_ += static_cast<double>(took_ns);
+    laters_first_ns_ += static_cast<double>(check.first_ns);
+  }
+  ++check.visits;
+  if (check.visits_left > 0) --check.visits_left;
+  add(check, 1.0);
+  ++visits_;
+}
+
+void TimeLeft::finished(std::size_t index) {
+  Check& check = checks_[index];
+  add(check, -1.0);
+  check.visits_left = 0;
+  add(check, 1.0);
+}
+
+std::optional<std::int64_t> TimeLeft::left_ns() const {
+  if (visits_ == 0) return std::nullopt;
+  const double to_budget = firsts_share_ns_ > 0.0 ? firsts_ns_ / firsts_share_ns_ : 0.0;
+  const double later_to_first = laters_first_ns_ > 0.0 ? laters_ns_ / laters_first_ns_ : 1.0;
+  const double unseen_ns = to_budget * (share_first_ns_ + later_to_first * share_later_ns_);
+  return static_cast<std::int64_t>(known_ns_ + later_to_first * first_once_ns_ + unseen_ns);
+}
+
+double TimeLeft::done() const {
+  const std::int64_t all = visits_ + visits_left_;
+  return all > 0 ? static_cast<double>(visits_) / static_cast<double>(all) : 1.0;
+}
+
+}  // namespace fabricheck::plan

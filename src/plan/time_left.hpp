@@ -1,0 +1,52 @@
+// How long a run still takes, from what its visits took so far. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace fabricheck::plan {
+
+/// A check is visited once per repeat. What a visit takes is known of checks that were visited; of the others
+/// it is in proportion to their share of the budget, by the proportion seen so far. Times in nanoseconds.
+class TimeLeft {
+ public:
+  /// One check: how often it is expected to be visited, and what the budget gives each visit.
+  struct Expected {
+    int visits{};
+    std::int64_t share_ns{};
+  };
+  explicit TimeLeft(const std::vector<Expected>& checks);
+
+  /// One visit of check `index` took so long.
+  void visited(std::size_t index, std::int64_t took_ns);
+  /// Its next visit, if one was expected, does not come.
+  void finished(std::size_t index);
+
+  /// None before the first visit.
+  std::optional<std::int64_t> left_ns() const;
+  /// Of the visits that are expected now, how many are done: 0 to 1.
+  double done() const;
+
+ private:
+  struct Check {
+    int visits_left{};
+    std::int64_t share_ns{};
+    int visits{};
+    std::int64_t first_ns{}, later_ns{};  ///< the first visit; all others
+  };
+  void add(const Check& check, double sign);
+
+  std::vector<Check> checks_;
+  // Sums, so that an answer costs nothing however many checks there are.
+  double known_ns_{};                       ///< still to come of checks with a later visit
+  double first_once_ns_{};                  ///< of checks with one visit: first_ns times the visits to come
+  double share_first_ns_{};                 ///< of checks without a visit: the share of the first
+  double share_later_ns_{};                 ///< and of those after it
+  double firsts_ns_{}, firsts_share_ns_{};  ///< first visits so far, and what the budget gave them
+  double laters_ns_{}, laters_first_ns_{};  ///< later ones so far, and what the first of the same check took
+  std::int64_t visits_{}, visits_left_{};
+};
+
+}  // namespace fabricheck::plan
