@@ -4,7 +4,7 @@
 #include <bit>
 #include <climits>
 
-#include "collectives/small_float.hpp"
+#include "core/small_float.hpp"
 #include "device/pattern.hpp"
 
 namespace fabricheck::collectives {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include <fmt/format.h>
@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/units.hpp"
 #include "node/gpu/common.hpp"
+#include "node/gpu/product_check.hpp"
 
 namespace fabricheck::node::gpu {
 namespace {
@@ -20,6 +21,8 @@ constexpr std::uint64_t least_size = 256;
 /// A way that is this much slower than the fastest is as good: then the library's own order decides, so that
 /// equal GPUs choose alike in spite of noise, and their results can be compared.
 constexpr double as_good = 1.02;
+/// Spread over the whole product; reading their factors takes a few megabytes.
+constexpr std::uint64_t checked_elements = 32;
 constexpr std::size_t trials = 4;  ///< the first of them is not looked at
 /// NVIDIA's table of compute capabilities: Ada (8.9) and later have FP8 tensor cores.
 constexpr int fp8_major = 8, fp8_minor = 9;
@@ -38,28 +41,6 @@ void must_have(const cuda::DeviceFacts& facts, Precision precision) {
 
 std::unique_ptr<Multiplier> open(const Settings& settings) {
   return settings.open ? settings.open() : open_multiplier();
-}
-
-/// IEEE 754 half precision.
-double half_value(std::uint16_t bits) {
-  const double sign = (bits & 0x8000U) != 0 ? -1.0 : 1.0;
-  const int exponent = bits >> 10 & 0x1f;
-  const double fraction = (bits & 0x3ffU) / 1024.0;
-  if (exponent == 0x1f)
-    return fraction == 0.0 ? sign * std::numeric_limits<double>::infinity()
-                           : std::numeric_limits<double>::quiet_NaN();
-  return exponent == 0 ? sign * std::ldexp(fraction, -14) : sign * std::ldexp(1.0 + fraction, exponent - 15);
-}
-
-double value_of(std::uint64_t bits, DataType type) {
-  switch (type) {
-    case DataType::bfloat16:
-      return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits << 16)));
-    case DataType::float16:
-      return half_value(static_cast<std::uint16_t>(bits));
-    default:
-      return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
-  }
 }
 
 }  // namespace
@@ -172,9 +153,40 @@ std::optional<Mismatch> Gemm::verify(std::uint64_t iteration) {
     digest_ = digest;
     device_.copy(kept_.get(), d_.get(), result_bytes(), watch_.aside());
     watch_.finish_aside("keeping a result");
+    return check_some(iteration);
   }
   if (digest == *digest_) return std::nullopt;
   return locate(iteration);
+}
+
+/// That the same bits come out each time does not make them right: some elements are held against the host's.
+std::optional<Mismatch> Gemm::check_some(std::uint64_t iteration) {
+  const std::uint64_t in_bytes = type_bytes(input_type(product_.precision));
+  const DataType out = output_type(product_.precision);
+  const std::uint64_t column = product_.k * in_bytes, stride = 2 * column + sizeof(std::uint64_t);
+  const cuda::PinnedHandle here(device_, device_.allocate_pinned(checked_elements * stride));
+  std::memset(here.get(), 0, checked_elements * stride);
+  const auto index_of = [&](std::uint64_t number) {
+    return device::mix(number + 1) % (product_.m * product_.n);
+  };
+  for (std::uint64_t number = 0; number < checked_elements; ++number) {
+    const std::uint64_t index = index_of(number);
+    std::byte* at = here.get() + number * stride;
+    device_.copy(at, a_.get() + index % product_.m * column, column, watch_.aside());
+    device_.copy(at + column, b_.get() + index / product_.m * column, column, watch_.aside());
+    device_.copy(at + 2 * column, d_.get() + index * type_bytes(out), type_bytes(out), watch_.aside());
+  }
+  watch_.finish_aside("reading elements of a product");
+  for (std::uint64_t number = 0; number < checked_elements; ++number) {
+    const std::byte* at = here.get() + number * stride;
+    const ExpectedElement expected = expected_element(at, at + column, product_.k, product_.precision);
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, at + 2 * column, sizeof bits);
+    const double got = number_of(bits, out);
+    if (std::abs(got - expected.value) <= expected.tolerance) continue;  // false for what is no number, too
+    return Mismatch{rank_, host_, iteration, index_of(number), expected.value, got};
+  }
+  return std::nullopt;
 }
 
 /// By halves: the digest of a half differs where an element in it does.
@@ -197,7 +209,7 @@ Mismatch Gemm::locate(std::uint64_t iteration) {
   while (at + 1 < word / element && ((expected ^ got) >> (at * bits) & ((std::uint64_t{1} << bits) - 1)) == 0)
     ++at;
   const auto value = [&](std::uint64_t both) {
-    return value_of(both >> (at * bits) & ((std::uint64_t{1} << bits) - 1), type);
+    return number_of(both >> (at * bits) & ((std::uint64_t{1} << bits) - 1), type);
   };
   Mismatch wrong;
   wrong.rank = rank_;

@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "collectives/small_float.hpp"
 #include "collectives/values.hpp"
+#include "core/small_float.hpp"
 
 namespace fabricheck::collectives {
 namespace {

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/small_float.hpp"
+#include "core/units.hpp"
 #include "node/gpu/catalog.hpp"
+#include "node/gpu/gemm.hpp"
 #include "node/gpu/operations.hpp"
 #include "support/clocks.hpp"
 #include "support/cuda/host_multiplier.hpp"
@@ -53,6 +56,20 @@ class Multiplications : public testing::Test {
     return run;
   }
 
+  /// Of the product in half precision, computed here.
+  static std::string expected_words(std::uint64_t row, std::uint64_t column) {
+    const FloatFormat half = format_of(DataType::float16);
+    const auto factor = [&](std::uint64_t seed, std::uint64_t index) {
+      const std::uint64_t low = device::mix(seed * 1000003 + 2 * index + 1) & 0x3f,
+                          high = device::mix(seed * 1000003 + 2 * index + 2) & 0x3f;
+      return decode(half, low | high << 8);
+    };
+    double sum = 0.0;
+    for (std::uint64_t k = 0; k < 256; ++k)
+      sum += factor(gemm_seed, row * 256 + k) * factor(gemm_seed + 1, column * 256 + k);
+    return format_number(decode(half, encode(half, sum)));
+  }
+
   test::HostGpu gpu_ = test::slow_gpu();
   std::shared_ptr<Settings> settings_ = std::make_shared<Settings>();
   std::shared_ptr<test::HostMultiplierPlan> plan_ = std::make_shared<test::HostMultiplierPlan>();
@@ -102,7 +119,7 @@ TEST_F(Multiplications, AWrongBitIsFoundWithItsPlace) {
     const TimedRun run = measure(precision, true);
     ASSERT_TRUE(run.result.mismatch);
     EXPECT_THAT(*run.result.mismatch, HasSubstr("rank 0 on n3: iteration "));
-    EXPECT_THAT(*run.result.mismatch, HasSubstr("element 32768: expected 1"));
+    EXPECT_THAT(*run.result.mismatch, HasSubstr("element 32768: expected "));
   }
 }
 
@@ -111,8 +128,18 @@ TEST_F(Multiplications, AWrongBitOfHalfPrecisionIsShownAsSuch) {
   plan_->flip_at = 8;
   const TimedRun run = measure(Precision::fp16, true);
   ASSERT_TRUE(run.result.mismatch);
-  // 0x3f80 and a little more is 1.875 and a little more in half precision; 0x10 is 1/64 of it.
-  EXPECT_THAT(*run.result.mismatch, HasSubstr("element 32768: expected 1.9"));
+  EXPECT_THAT(*run.result.mismatch, HasSubstr("element 32768: expected " + expected_words(0, 128)));
+}
+
+TEST_F(Multiplications, AResultThatIsAlwaysTheSameAndWrongIsFound) {
+  for (const Precision precision : {Precision::bf16, Precision::fp16, Precision::tf32, Precision::fp8}) {
+    plan_->negates = false;
+    EXPECT_FALSE(measure(precision).result.mismatch) << precision_name(precision);
+    plan_->negates = true;
+    const TimedRun run = measure(precision);
+    ASSERT_TRUE(run.result.mismatch) << precision_name(precision);
+    EXPECT_THAT(*run.result.mismatch, HasSubstr("rank 0 on n3: iteration "));
+  }
 }
 
 TEST_F(Multiplications, LessMemoryMakesMatricesSmallerAndSaysSo) {

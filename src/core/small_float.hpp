@@ -8,7 +8,7 @@
 
 #include "core/variant.hpp"
 
-namespace fabricheck::collectives {
+namespace fabricheck {
 
 /// A sign bit, an exponent with the usual bias of 2^(exponent_bits - 1) - 1, a fraction.
 struct FloatFormat {
@@ -87,4 +87,4 @@ constexpr double decode(const FloatFormat& format, std::uint64_t bits) {
   return sign * static_cast<double>(significand) * power;
 }
 
-}  // namespace fabricheck::collectives
+}  // namespace fabricheck
