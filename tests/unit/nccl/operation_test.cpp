@@ -180,11 +180,54 @@ TEST_F(Nccl, ACommunicatorThatCannotBeMadeStopsAllRanks) {
       EXPECT_THAT(words, AnyOf(HasSubstr("made no communicator of 3 ranks"), HasSubstr("could not go on")));
     EXPECT_THAT(outcome.thrown[1], HasSubstr("was not done in time"));
   }
+  wish.deadline_ns = 10'000'000'000;
+  expect_sound(measure(wish), wish.wanted);
+}
+
+TEST_F(Nccl, AfterTwoFailuresACommunicatorIsNotTriedAgain) {
+  Wish wish;
+  wish.ranks = 3;
+  wish.deadline_ns = 500'000'000;
   {
     const Faults error("rank=2,init_error");
-    const Outcome outcome = measure(wish);
-    EXPECT_THAT(outcome.thrown[2], HasSubstr("ncclCommInitRankConfig failed"));
+    for (int check = 0; check < 2; ++check) {
+      const Outcome outcome = measure(wish);
+      EXPECT_THAT(outcome.thrown[2], HasSubstr("ncclCommInitRankConfig failed"));
+      for (const std::string& words : outcome.thrown) EXPECT_THAT(words, Not(HasSubstr("not tried again")));
+    }
   }
+  // It would succeed now, if it were tried.
+  for (int check = 0; check < 2; ++check) {
+    const Outcome outcome = measure(wish);
+    for (const std::string& words : outcome.thrown)
+      EXPECT_THAT(words, AllOf(HasSubstr("not tried again"), HasSubstr("2 checks tried"),
+                               HasSubstr("NCCL made no communicator of 3 ranks")));
+    EXPECT_THAT(outcome.thrown[2], HasSubstr("ncclCommInitRankConfig failed"));
+    EXPECT_EQ(outcome.echo, (std::vector<bool>{true, true, false}))
+        << "the cause is still told from the others";
+  }
+  // Others are another group.
+  wish.deadline_ns = 10'000'000'000;
+  expect_sound(measure(wish, 100), wish.wanted);
+}
+
+TEST_F(Nccl, OnlyFailuresToMakeACommunicatorCountAndOneThatIsMadeForgivesThem) {
+  Wish wish;
+  wish.ranks = 2;
+  const auto fails_to_make = [&] {
+    const Faults error("rank=1,init_error");
+    wish.deadline_ns = 500'000'000;
+    EXPECT_THAT(measure(wish).thrown[1], HasSubstr("ncclCommInitRankConfig failed"));
+  };
+  const auto breaks = [&] {
+    const Faults remote("rank=0,async_error=2,timeout_s=1");
+    const Outcome outcome = measure(wish);
+    EXPECT_EQ(outcome.thrown[0], "");
+    EXPECT_TRUE(outcome.results[0].error);
+  };
+  fails_to_make();
+  for (int check = 0; check < 3; ++check) breaks();
+  fails_to_make();
   wish.deadline_ns = 10'000'000'000;
   expect_sound(measure(wish), wish.wanted);
 }

@@ -40,6 +40,7 @@ struct Wish {
 struct Outcome {
   std::vector<std::string> thrown;  ///< by rank: when the operation was made
   std::vector<bool> unavailable;    ///< that was Unavailable
+  std::vector<bool> echo;           ///< that was an Echo
   std::vector<SamplingResult> results;
   std::map<std::string, Parameter> path;
 };
@@ -56,6 +57,7 @@ inline Outcome measure(const Wish& wish, int first_rank = 0) {
   const auto ranks = static_cast<std::size_t>(wish.ranks);
   outcome.thrown.resize(ranks);
   outcome.unavailable.resize(ranks);
+  outcome.echo.resize(ranks);
   outcome.results.resize(ranks);
   std::mutex mutex;
   std::vector<test::HostGpu> gpus(ranks);
@@ -89,6 +91,7 @@ inline Outcome measure(const Wish& wish, int first_rank = 0) {
       const std::lock_guard lock(mutex);
       outcome.thrown[rank] = error.what();
       outcome.unavailable[rank] = dynamic_cast<const Unavailable*>(&error) != nullptr;
+      outcome.echo[rank] = dynamic_cast<const Echo*>(&error) != nullptr;
     }
     if (!operation) return;
     SamplingPlan plan;
