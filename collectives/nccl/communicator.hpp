@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collectives/nccl/calls.hpp"
+#include "collectives/nccl/log.hpp"
 #include "core/clock.hpp"
 #include "core/communicator.hpp"
 #include "core/timed_operation.hpp"
@@ -26,6 +27,11 @@ class GroupCommunicator {
   ncclComm_t get() const { return communicator_; }
   const Calls& calls() const { return *calls_; }
   bool is_broken() const { return broken_; }
+
+  /// What NCCL's log said while it was made and while each operation on it began: connections are made with
+  /// the first call of a kind.
+  const NcclFacts& said() const { return said_; }
+  void add_said(const NcclFacts& later) { add_facts(said_, later); }
 
   /// Takes what a call gave; a communicator that does not block may say that it is still at work, which is
   /// waited for until `deadline_ns` on the clock. Throws Error with NCCL's words, Echo where another rank is
@@ -49,6 +55,7 @@ class GroupCommunicator {
   ncclComm_t communicator_;
   ncclResult_t ending_{ncclSuccess};  ///< what ncclCommFinalize gave
   bool broken_{};
+  NcclFacts said_;
 };
 
 /// The communicator of `request.world_ranks`, made once and kept; a new one where the last has failed on any

@@ -60,8 +60,11 @@ class NcclOperation final : public TimedOperation {
     shape_.size = request_.group->size();
     shape_.variant = request_.variant;
     tell_differences();
+    const std::uint64_t before = captured_bytes(settings_->log_file);
     // Ranks find each other over the network, hundreds of them: that takes longer than any operation.
     communicator_ = group_communicator(calls_, request_, words(), 2 * deadline_ns());
+    calls_logged_from_ = captured_bytes(settings_->log_file);
+    communicator_->add_said(captured_facts(settings_->log_file, before, calls_logged_from_));
     allocate();
     all_or_none(*request_.group, [&] { register_buffers(); });
   }
@@ -113,6 +116,8 @@ class NcclOperation final : public TimedOperation {
   }
 
   Verified verify(std::uint64_t first, std::size_t) override {
+    if (!has_begun_) communicator_->add_said(said_of_calls());
+    has_begun_ = true;
     const std::vector<Block> blocks = kind_.results(shape_, first);
     Verified verified;
     verified.messages = request_.group->rank() == 0 ? 1 : 0;
@@ -132,7 +137,8 @@ class NcclOperation final : public TimedOperation {
   }
 
   std::map<std::string, Parameter> path() const override {
-    std::map<std::string, Parameter> facts = captured_facts(settings_->log_file);
+    std::map<std::string, Parameter> facts = facts_to_parameters(
+        facts_of_calls(captured_facts(settings_->log_file), communicator_->said(), said_of_calls()));
     facts["nccl_version"] = calls_->version_words();
     facts["nccl_library"] = calls_->path;
     facts["gpu_name"] = gpu_->facts().name;
@@ -170,6 +176,12 @@ class NcclOperation final : public TimedOperation {
   }
   std::string words() const {
     return fmt::format("GPU {} ({}) on {}", gpu_->facts().ordinal, gpu_->facts().pci_address, request_.host);
+  }
+
+  /// What NCCL's log says since the communicator was there. Of ranks that are threads of one process it is
+  /// what all of them did.
+  NcclFacts said_of_calls() const {
+    return captured_facts(settings_->log_file, calls_logged_from_, captured_bytes(settings_->log_file));
   }
 
   /// FP8 came with 2.24, and its reductions need a GPU that adds it.
@@ -394,7 +406,9 @@ class NcclOperation final : public TimedOperation {
   std::vector<void*> handles_;  ///< of registered buffers
   std::string registered_{"no"}, made_smaller_, differs_;
   std::uint64_t iteration_{};
-  double launch_us_{};  ///< the CPU's time for all launches
+  std::uint64_t calls_logged_from_{};  ///< byte of the captured log
+  bool has_begun_{};                   ///< its first batch has ended
+  double launch_us_{};                 ///< the CPU's time for all launches
   std::uint64_t launches_{};
   bool is_abandoned_{};
 };

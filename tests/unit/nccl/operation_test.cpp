@@ -256,6 +256,36 @@ TEST_F(Nccl, AGraphAndRegisteredBuffersAreToldAndRight) {
   EXPECT_THAT(std::get<std::string>(outcome.path.at("nccl_library")), HasSubstr("standin"));
 }
 
+TEST_F(Nccl, EachCommunicatorIsToldByWhatItRan) {
+  const CapturedLog log;
+  Wish wish;
+  wish.log_file = log.file();
+  wish.wanted = 4;
+  const auto text = [](const Outcome& outcome, const char* name) {
+    const auto found = outcome.path.find(name);
+    return found == outcome.path.end() ? std::string("unknown") : std::get<std::string>(found->second);
+  };
+  Outcome outcome;
+  {
+    const Faults between_nodes("network=IB");
+    outcome = measure(wish);
+  }
+  EXPECT_EQ(text(outcome, "nccl_transports"), "NET/IB, NVLS, P2P/CUMEM");
+  EXPECT_EQ(text(outcome, "nccl_gdr"), "yes");
+  EXPECT_EQ(text(outcome, "nccl_algorithms"), "RING");
+  // Made later, in the same process and the same file.
+  wish.id = "nccl.alltoall.latency";
+  outcome = measure(wish, 100);
+  EXPECT_EQ(text(outcome, "nccl_transports"), "NVLS, P2P/CUMEM");
+  EXPECT_EQ(text(outcome, "nccl_gdr"), "unknown");
+  EXPECT_EQ(text(outcome, "nccl_algorithms"), "unknown") << "the all-reduce had one";
+  EXPECT_EQ(outcome.path.at("nccl_channels"), Parameter(std::int64_t{24}));
+  // The first is kept, and with it what is known of it.
+  outcome = measure(wish);
+  EXPECT_EQ(text(outcome, "nccl_transports"), "NET/IB, NVLS, P2P/CUMEM");
+  EXPECT_EQ(text(outcome, "nccl_algorithms"), "unknown");
+}
+
 TEST_F(Nccl, RegistrationThatIsRefusedIsSaid) {
   const Faults refuse("no_register");
   Wish wish;
