@@ -4,14 +4,13 @@
 #include <array>
 #include <chrono>
 #include <cstring>
-#include <set>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "collectives/nccl/captured_log.hpp"
 #include "collectives/nccl/communicator.hpp"
 #include "collectives/nccl/kinds.hpp"
+#include "collectives/nccl/rank_differences.hpp"
 #include "collectives/patterns.hpp"
 #include "collectives/values.hpp"
 #include "core/error.hpp"
@@ -59,7 +58,6 @@ class NcclOperation final : public TimedOperation {
     shape_.rank = request_.group->rank();
     shape_.size = request_.group->size();
     shape_.variant = request_.variant;
-    tell_differences();
     const std::uint64_t before = captured_bytes(settings_->log_file);
     // Ranks find each other over the network, hundreds of them: that takes longer than any operation.
     communicator_ = group_communicator(calls_, request_, words(), 2 * deadline_ns());
@@ -116,8 +114,6 @@ class NcclOperation final : public TimedOperation {
   }
 
   Verified verify(std::uint64_t first, std::size_t) override {
-    if (!has_begun_) communicator_->add_said(said_of_calls());
-    has_begun_ = true;
     const std::vector<Block> blocks = kind_.results(shape_, first);
     Verified verified;
     verified.messages = request_.group->rank() == 0 ? 1 : 0;
@@ -136,16 +132,23 @@ class NcclOperation final : public TimedOperation {
     return verified;
   }
 
+  void compare_ranks() override {
+    // Its connections are made.
+    communicator_->add_said(said_of_calls());
+    const std::string mine = rank_facts_to_text(request_.host, library_facts());
+    std::vector<RankFacts> all;
+    for (const std::string& text : gather_strings(*request_.group, mine, 0))
+      all.push_back(rank_facts_from_text(text, request_.world_ranks[all.size()]));
+    differences_ = rank_differences(all);
+  }
+
   std::map<std::string, Parameter> path() const override {
-    std::map<std::string, Parameter> facts = facts_to_parameters(
-        facts_of_calls(captured_facts(settings_->log_file), communicator_->said(), said_of_calls()));
-    facts["nccl_version"] = calls_->version_words();
-    facts["nccl_library"] = calls_->path;
+    std::map<std::string, Parameter> facts = library_facts();
+    facts.insert(differences_.begin(), differences_.end());
     facts["gpu_name"] = gpu_->facts().name;
     facts["gpu_address"] = gpu_->facts().pci_address;
     facts["cuda_graph"] = std::string(settings_->cuda_graph ? "yes" : "no");
     facts["registered"] = registered_;
-    if (!differs_.empty()) facts["nccl_differs"] = differs_;
     if (launches_ > 0) facts["launch_us"] = launch_us_ / static_cast<double>(launches_);
     if (settings_->gpu->ranks_per_gpu > 1)
       facts["ranks_per_gpu"] = static_cast<std::int64_t>(settings_->gpu->ranks_per_gpu);
@@ -184,6 +187,14 @@ class NcclOperation final : public TimedOperation {
     return captured_facts(settings_->log_file, calls_logged_from_, captured_bytes(settings_->log_file));
   }
 
+  std::map<std::string, Parameter> library_facts() const {
+    std::map<std::string, Parameter> facts = facts_to_parameters(
+        facts_of_calls(captured_facts(settings_->log_file), communicator_->said(), said_of_calls()));
+    facts["nccl_version"] = calls_->version_words();
+    facts["nccl_library"] = calls_->path;
+    return facts;
+  }
+
   /// FP8 came with 2.24, and its reductions need a GPU that adds it.
   void refuse_what_nccl_lacks() const {
     const DataType type = request_.variant.type;
@@ -195,14 +206,6 @@ class NcclOperation final : public TimedOperation {
     if (row_.reduces && gpu_->facts().major < hopper)
       throw Unavailable(fmt::format("NCCL reduces {} from compute capability 9.0 on, and {} has {}.{}",
                                     type_name(type), words(), gpu_->facts().major, gpu_->facts().minor));
-  }
-
-  /// What must be the same everywhere for the figure to be one.
-  void tell_differences() {
-    const std::string mine = fmt::format("NCCL {}", calls_->version_words());
-    const std::vector<std::string> all = allgather_strings(*request_.group, mine);
-    const std::set<std::string> kinds(all.begin(), all.end());
-    if (kinds.size() > 1) differs_ = fmt::format("ranks have {}", fmt::join(kinds, ", "));
   }
 
   /// The same size on every rank.
@@ -404,10 +407,10 @@ class NcclOperation final : public TimedOperation {
   Shape shape_;
   std::unique_ptr<Held> held_;
   std::vector<void*> handles_;  ///< of registered buffers
-  std::string registered_{"no"}, made_smaller_, differs_;
+  std::string registered_{"no"}, made_smaller_;
+  std::map<std::string, Parameter> differences_;  ///< between ranks; at the root of the group
   std::uint64_t iteration_{};
   std::uint64_t calls_logged_from_{};  ///< byte of the captured log
-  bool has_begun_{};                   ///< its first batch has ended
   double launch_us_{};                 ///< the CPU's time for all launches
   std::uint64_t launches_{};
   bool is_abandoned_{};

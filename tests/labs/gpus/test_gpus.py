@@ -74,6 +74,17 @@ def nccl_goes_on_after_a_hang(lab: Lab) -> None:
     expect(bool(after), "the next check went on in a new communicator", said)
 
 
+def one_rank_over_sockets_is_named(lab: Lab) -> None:
+    _, said, result = lab.run(*lab.nccl(), "--only", "nccl.allreduce.*", "--sizes", "1MiB", "--budget", "2s", ranks=3, gpus=3,
+                              FABRICHECK_STANDIN_NCCL="rank=1,network=IB,odd_network=Socket")
+    path = checks(result, "nccl.")[0]["path"]
+    expect(path["nccl_differs"].startswith("network: IB on 2 ranks, Socket on rank 1 ("), "who is odd", str(path))
+    expect("GPUDirect RDMA: yes on 2 ranks, no on rank 1" in path["nccl_differs"], "in both", str(path))
+    findings = [finding for finding in result["findings"] if finding["slug"] == "nccl-ranks-differ"]
+    expect(len(findings) == 2 and all(finding["component"]["kind"] == "host" for finding in findings), "a finding for each", said)
+    expect("Socket on rank 1" in said and "nccl.allreduce.busbw" in findings[0]["explains"], "in the report", said)
+
+
 def wrong_bit_is_a_fail(lab: Lab) -> None:
     status, said, result = lab.run(*lab.nccl(), "--only", "nccl.allreduce.*", "--in-place", "on", "--sizes", "64KiB", "--budget",
                                    "3s", ranks=2, gpus=2, FABRICHECK_STANDIN_NCCL="rank=1,flip_at=1")
@@ -123,8 +134,9 @@ def wrong_library(lab: Lab) -> None:
     expect(status == 3 and "it is no NCCL of 2.18 or later" in said, "what it lacks is said", said)
 
 
-SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_goes_on_after_a_hang, wrong_bit_is_a_fail, nvlink_fell_back,
-                                          a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged, without_a_gpu, wrong_library]
+SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_goes_on_after_a_hang, one_rank_over_sockets_is_named,
+                                          wrong_bit_is_a_fail, nvlink_fell_back, a_slow_gpu_does_not_meet_its_target,
+                                          sharing_is_never_judged, without_a_gpu, wrong_library]
 
 
 def main() -> int:

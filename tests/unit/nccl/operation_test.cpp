@@ -286,6 +286,27 @@ TEST_F(Nccl, EachCommunicatorIsToldByWhatItRan) {
   EXPECT_EQ(text(outcome, "nccl_algorithms"), "unknown");
 }
 
+TEST_F(Nccl, TheRankWithAnotherLibraryIsNamed) {
+  Wish wish;
+  wish.ranks = 3;
+  const std::string file = STANDIN_NCCL;
+  const std::size_t slash = file.rfind('/');
+  // Another spelling of the same file is opened anew, and asked again.
+  wish.last_ranks_library = file.substr(0, slash) + "/./././" + file.substr(slash + 1);
+  expect_sound(measure(wish), wish.wanted);
+  {
+    const Faults old("version=22104");
+    wish.last_ranks_library.insert(slash, "/.");
+    const Outcome outcome = measure(wish, 100);
+    expect_sound(outcome, wish.wanted);
+    EXPECT_EQ(outcome.path.at("nccl_differs"),
+              Parameter(std::string("version: 2.28.3 on 2 ranks, 2.21.4 on rank 102 (n1)")));
+    EXPECT_EQ(outcome.path.at("nccl_version_odd_hosts"), Parameter(std::string("n1")));
+  }
+  wish.last_ranks_library.clear();
+  EXPECT_FALSE(measure(wish, 200).path.contains("nccl_differs"));
+}
+
 TEST_F(Nccl, RegistrationThatIsRefusedIsSaid) {
   const Faults refuse("no_register");
   Wish wish;

@@ -54,6 +54,7 @@ struct Wish {
   Variant variant;
   std::uint64_t wanted{20};
   std::string library{STANDIN_NCCL};
+  std::string last_ranks_library;  ///< empty: the same
   std::string log_file;
   bool cuda_graph{}, register_buffers{};
   std::uint64_t gpu_memory_bytes{std::uint64_t{64} << 20};
@@ -96,7 +97,8 @@ inline Outcome measure(const Wish& wish, int first_rank = 0) {
     gpu->device = runtime->open(world.rank());
     gpu->deadline_ns = wish.deadline_ns;
     auto settings = std::make_shared<Settings>();
-    settings->library = wish.library;
+    const bool is_odd = world.rank() + 1 == wish.ranks && !wish.last_ranks_library.empty();
+    settings->library = is_odd ? wish.last_ranks_library : wish.library;
     settings->log_file = wish.log_file;
     settings->cuda_graph = wish.cuda_graph;
     settings->register_buffers = wish.register_buffers;
