@@ -150,6 +150,9 @@ class NcclOperation final : public TimedOperation {
     facts["cuda_graph"] = std::string(settings_->cuda_graph ? "yes" : "no");
     facts["registered"] = registered_;
     if (launches_ > 0) facts["launch_us"] = launch_us_ / static_cast<double>(launches_);
+    if (series_ > 0)
+      facts["gpu_waited_for_launches_percent"] =
+          100.0 * static_cast<double>(series_waited_) / static_cast<double>(series_);
     if (settings_->gpu->ranks_per_gpu > 1)
       facts["ranks_per_gpu"] = static_cast<std::int64_t>(settings_->gpu->ranks_per_gpu);
     if (!made_smaller_.empty()) {
@@ -335,6 +338,11 @@ class NcclOperation final : public TimedOperation {
     constexpr double ns_per_us = 1000.0;
     launch_us_ += static_cast<double>(clock_.now_ns() - begun_ns) / ns_per_us;
     launches_ += times_us.size();
+    // A launch also lasts long where NCCL's queue is full; but then the GPU has work left.
+    if (times_us.size() >= least_in_flight) {
+      ++series_;
+      if (gpu_->is_done(held_->ends[times_us.size() - least_in_flight + 1].get())) ++series_waited_;
+    }
     for (std::size_t i = 0; i < times_us.size(); ++i) {
       wait_iteration(held_->ends[i].get(), first + i);
       times_us[i] = gpu_->elapsed_us(held_->begins[i].get(), held_->ends[i].get());
@@ -413,6 +421,7 @@ class NcclOperation final : public TimedOperation {
   std::uint64_t calls_logged_from_{};  ///< byte of the captured log
   double launch_us_{};                 ///< the CPU's time for all launches
   std::uint64_t launches_{};
+  std::uint64_t series_{}, series_waited_{};  ///< of launches; those whose end found the GPU nearly done
   bool is_abandoned_{};
 };
 

@@ -244,6 +244,7 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
          applied, measure);
     if (used && record.reason.empty())
       record.reason = fmt::format("measured with {}: more GPU memory was not to be had", format_bytes(bytes));
+    note_launches(record, ongoing.samples);
     if (row.has_histogram) record.statistics.histogram = histogram_of(ongoing.samples.values_us);
     if (row.flows > 0) note_flows(record, ongoing.samples.values_us, row.flows, measure);
     records.push_back(record);

@@ -55,13 +55,17 @@ def checks(result: dict[str, Any], start: str) -> list[dict[str, Any]]:
 
 def nccl_in_one_process(lab: Lab) -> None:
     status, said, result = lab.run("--single-process", *lab.nccl(), "--only", "nccl.allreduce.*", "--only", "nccl.alltoall.*",
-                                   "--sizes", "64KiB,1MiB", "--budget", "2s", gpus=3)
+                                   "--sizes", "64KiB,1MiB", "--budget", "2s", gpus=3,
+                                   FABRICHECK_STANDIN_NCCL="latency_us=0.1")
     expect(status == 3 and "nothing that was measured has a target" in said, "no target: inconclusive", said)
     found = checks(result, "nccl.")
     expect(len(found) == 6 and all(check["verdict"] == "UNCHECKED" for check in found), "six figures", said)
     path = found[0]["path"]
     expect(path["nccl_library"] == lab.options.nccl and path["nccl_transports"], "by what NCCL ran", str(path))
     expect("NCCL 2." in said and "P2P/CUMEM" in said, "the report says by what NCCL ran", said)
+    small = [check for check in checks(result, "nccl.allreduce.latency") if check["parameters"]["bytes"] == 65536]
+    expect("--cuda-graph" in small[0]["reason"], "what the host limits is said", str(small[0]))
+    expect("the host's rate of launches" in " ".join(said.split()), "where the user reads it", said)
 
 
 def nccl_goes_on_after_a_hang(lab: Lab) -> None:

@@ -307,6 +307,14 @@ TEST_F(Nccl, TheRankWithAnotherLibraryIsNamed) {
   EXPECT_FALSE(measure(wish, 200).path.contains("nccl_differs"));
 }
 
+TEST_F(Nccl, TheHostsTimeForALaunchIsToldAndWhetherTheGpuWaitedForIt) {
+  const Outcome outcome = measure(Wish{});
+  expect_sound(outcome, Wish{}.wanted);
+  EXPECT_GT(std::get<double>(outcome.path.at("launch_us")), 0.0);
+  // The stand-in's streams do their work in the call.
+  EXPECT_EQ(outcome.path.at("gpu_waited_for_launches_percent"), Parameter(100.0));
+}
+
 TEST_F(Nccl, RegistrationThatIsRefusedIsSaid) {
   const Faults refuse("no_register");
   Wish wish;
