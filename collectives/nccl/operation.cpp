@@ -221,6 +221,7 @@ class NcclOperation final : public TimedOperation {
                               ? fmt::format("{} are fewer {} elements than the {} ranks", format_bytes(bytes),
                                             type_name(shape_.variant.type), shape_.size)
                               : made_smaller_);
+      if (kind_.piece_begins) shape_.piece_begins = kind_.piece_begins(shape_);
       std::string refused;
       bool is_error = false;
       try {

@@ -51,6 +51,19 @@ TEST_F(Nccl, EveryCollectiveGivesRightResultsOnEveryNumberOfRanks) {
   }
 }
 
+TEST_F(Nccl, UnequalSharesAreRightInAnySizeEmptyOnesIncluded) {
+  for (const int ranks : {1, 2, 3, 5, 7})
+    for (const int elements : {ranks, ranks + 1, 2 * ranks + 3, 1001}) {
+      SCOPED_TRACE(std::to_string(elements) + " elements on " + std::to_string(ranks));
+      Wish wish;
+      wish.id = "nccl.alltoallv.latency";
+      wish.ranks = ranks;
+      wish.bytes = static_cast<std::uint64_t>(elements) * sizeof(float);
+      wish.wanted = 4;
+      expect_sound(measure(wish), 4);
+    }
+}
+
 TEST_F(Nccl, EveryTypeReductionAndPlacementIsExact) {
   const CheckRow row = row_of("nccl.allreduce.latency", nullptr);
   for (const DataType type : row.types)
