@@ -78,6 +78,16 @@ def nccl_goes_on_after_a_hang(lab: Lab) -> None:
     expect(bool(after), "the next check went on in a new communicator", said)
 
 
+def no_communicator_is_tried_twice(lab: Lab) -> None:
+    status, said, result = lab.run(*lab.nccl(), "--only", "nccl.*.latency", "--skip", "nccl.all*", "--sizes", "64KiB", "--budget", "2s",
+                                   "--deadline", "3s", "--silence", "60s", ranks=2, gpus=2,
+                                   FABRICHECK_STANDIN_NCCL="rank=1,init_error,timeout_s=1")
+    expect(status == 3, "an error is no pass", said)
+    reasons = [check["reason"] for check in checks(result, "nccl.")]
+    expect(len(reasons) > 3 and all("rank 1 on " in one and "ncclCommInitRankConfig failed" in one for one in reasons), "the cause", said)
+    expect(["not tried again" in one for one in reasons] == [False, False] + [True] * (len(reasons) - 2), "two try", str(reasons))
+
+
 def one_rank_over_sockets_is_named(lab: Lab) -> None:
     _, said, result = lab.run(*lab.nccl(), "--only", "nccl.allreduce.*", "--sizes", "1MiB", "--budget", "2s", ranks=3, gpus=3,
                               FABRICHECK_STANDIN_NCCL="rank=1,network=IB,odd_network=Socket")
@@ -138,9 +148,9 @@ def wrong_library(lab: Lab) -> None:
     expect(status == 3 and "it is no NCCL of 2.18 or later" in said, "what it lacks is said", said)
 
 
-SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_goes_on_after_a_hang, one_rank_over_sockets_is_named,
-                                          wrong_bit_is_a_fail, nvlink_fell_back, a_slow_gpu_does_not_meet_its_target,
-                                          sharing_is_never_judged, without_a_gpu, wrong_library]
+SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_goes_on_after_a_hang, no_communicator_is_tried_twice,
+                                          one_rank_over_sockets_is_named, wrong_bit_is_a_fail, nvlink_fell_back,
+                                          a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged, without_a_gpu, wrong_library]
 
 
 def main() -> int:
