@@ -2,41 +2,55 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <mutex>
 
 #include <fmt/format.h>
 
-#include "collectives/nccl/log.hpp"
 #include "collectives/nccl/settings.hpp"
 
 namespace fabricheck::collectives::nccl {
 namespace {
 
 /// The beginning tells how connections were made; a log that says something in every call grows without end.
-constexpr std::size_t most_bytes = std::size_t{4} << 20;
+constexpr std::uint64_t most_bytes = std::uint64_t{4} << 20;
+
+std::string text_of(const std::string& file, std::uint64_t from, std::uint64_t to) {
+  std::ifstream in(file, std::ios::binary);
+  in.seekg(static_cast<std::streamoff>(from));
+  std::string text(std::min(to - from, most_bytes), '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, in.gcount())));
+  return text;
+}
 
 }  // namespace
 
-std::map<std::string, Parameter> captured_facts(const std::string& file) {
-  static std::mutex mutex;
-  static std::map<std::string, std::pair<std::uintmax_t, std::map<std::string, Parameter>>> known;
-  if (file.empty()) return {};
+std::uint64_t captured_bytes(const std::string& file) {
+  if (file.empty()) return 0;
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(file, error);
-  if (error) return {};
+  return error ? 0 : size;
+}
+
+NcclFacts captured_facts(const std::string& file) {
+  static std::mutex mutex;
+  static std::map<std::string, std::pair<std::uint64_t, NcclFacts>> known;
+  const std::uint64_t size = captured_bytes(file);
+  if (size == 0) return {};
   const std::lock_guard lock(mutex);
   auto& [read_at, facts] = known[file];
-  if (read_at == size && !facts.empty()) return facts;
-  std::ifstream in(file, std::ios::binary);
-  std::string text(static_cast<std::size_t>(std::min<std::uintmax_t>(size, most_bytes)), '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, in.gcount())));
-  facts = facts_to_parameters(read_nccl_log(text));
+  if (read_at != size) facts = read_nccl_log(text_of(file, 0, size));
   read_at = size;
   return facts;
+}
+
+NcclFacts captured_facts(const std::string& file, std::uint64_t from, std::uint64_t to) {
+  return to > from ? read_nccl_log(text_of(file, from, to)) : NcclFacts{};
 }
 
 std::string capture_log(const std::string& folder, const std::string& host, bool cuda_graph) {

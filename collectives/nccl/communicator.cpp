@@ -19,12 +19,22 @@ namespace {
 constexpr std::int64_t nap_ns = 100'000;
 constexpr std::int64_t spin_ns = 200'000;
 constexpr std::int64_t abort_ns = 2'000'000'000;
+/// Each may last to its deadline, and a group has many checks.
+constexpr int most_attempts = 2;
 
 using Key = std::pair<int, std::vector<int>>;  // world rank, for ranks may be threads of one process
 
+/// What one rank knows of one group. All ranks take part in each attempt, so all count the same.
+struct Known {
+  std::shared_ptr<GroupCommunicator> communicator;
+  int failures{};   ///< attempts since one was made
+  std::string why;  ///< the last one failed, in this rank's words
+  bool was_echo{};  ///< another rank was the cause
+};
+
 struct Kept {
   std::mutex mutex;
-  std::map<Key, std::shared_ptr<GroupCommunicator>> all;
+  std::map<Key, Known> all;
 };
 Kept& kept() {
   static Kept one;
@@ -94,6 +104,15 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
   return made;
 }
 
+/// On every rank of the group, each with its own words: the cause is known from them, as it was then.
+[[noreturn]] void refuse(const Known& known, int ranks) {
+  const std::string text = fmt::format(
+      "not tried again: {} checks tried to make a communicator of these {} ranks, and it failed: {}",
+      known.failures, ranks, known.why);
+  if (known.was_echo) throw Echo(text);
+  throw Error(text);
+}
+
 }  // namespace
 
 std::string GroupCommunicator::words(ncclResult_t result) const {
@@ -113,7 +132,8 @@ void GroupCommunicator::must(ncclResult_t result, const char* call, const Clock&
     if (result != ncclInProgress) break;
     if (clock.now_ns() >= deadline_ns) {
       broken_ = true;
-      throw Error(fmt::format("{} was not done in time", call));
+      // Whoever waits is not the cause, where another rank knows one.
+      throw Echo(fmt::format("{} was not done in time", call));
     }
     // A call that launches is timed with what follows it.
     if (clock.now_ns() - begun_ns > spin_ns) clock.sleep_ns(nap_ns);
@@ -173,34 +193,48 @@ std::shared_ptr<GroupCommunicator> group_communicator(const std::shared_ptr<cons
                                                       const std::string& gpu_words,
                                                       std::int64_t deadline_ns) {
   const Key key{request.world_rank, request.world_ranks};
-  std::shared_ptr<GroupCommunicator> known;
+  Known known;
   {
     const std::lock_guard lock(kept().mutex);
     if (const auto found = kept().all.find(key); found != kept().all.end()) known = found->second;
   }
-  std::array<double, 1> lacking{!known || known->is_broken() || &known->calls() != calls.get() ? 1.0 : 0.0};
-  request.group->allreduce(lacking, ReduceOp::max);
-  if (lacking[0] == 0.0) return known;
+  const GroupCommunicator* mine = known.communicator.get();
+  std::array<double, 2> state{!mine || mine->is_broken() || &mine->calls() != calls.get() ? 1.0 : 0.0,
+                              static_cast<double>(known.failures)};
+  request.group->allreduce(state, ReduceOp::max);
+  if (state[0] == 0.0) return known.communicator;
+  if (state[1] >= most_attempts) refuse(known, request.group->size());
   // One that failed elsewhere is of no use here, either.
-  if (known) known->abort(*request.clock);
+  if (known.communicator) known.communicator->abort(*request.clock);
+  known.communicator.reset();
+  std::exception_ptr failure;
+  try {
+    known.communicator = make(calls, request, gpu_words, deadline_ns);
+    known.failures = 0;
+  } catch (const std::exception& error) {
+    failure = std::current_exception();
+    ++known.failures;
+    known.why = error.what();
+    known.was_echo = dynamic_cast<const Echo*>(&error) != nullptr;
+  }
   {
     const std::lock_guard lock(kept().mutex);
-    kept().all.erase(key);
+    kept().all[key] = known;
   }
-  auto made = make(calls, request, gpu_words, deadline_ns);
-  const std::lock_guard lock(kept().mutex);
-  kept().all[key] = made;
-  return made;
+  if (failure) std::rethrow_exception(failure);
+  return known.communicator;
 }
 
 void release_communicators(const Clock& clock, std::int64_t deadline_ns) {
-  std::map<Key, std::shared_ptr<GroupCommunicator>> all;
+  std::map<Key, Known> all;
   {
     const std::lock_guard lock(kept().mutex);
     all.swap(kept().all);
   }
-  for (auto& [key, one] : all) one->begin_end();
-  for (auto& [key, one] : all) one->end(clock, clock.now_ns() + deadline_ns);
+  for (auto& [key, one] : all)
+    if (one.communicator) one.communicator->begin_end();
+  for (auto& [key, one] : all)
+    if (one.communicator) one.communicator->end(clock, clock.now_ns() + deadline_ns);
 }
 
 bool is_abort_under_way() { return aborts_under_way.load() > 0; }

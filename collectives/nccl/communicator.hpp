@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "collectives/nccl/calls.hpp"
+#include "collectives/nccl/log.hpp"
 #include "core/clock.hpp"
 #include "core/communicator.hpp"
 #include "core/timed_operation.hpp"
@@ -27,9 +28,14 @@ class GroupCommunicator {
   const Calls& calls() const { return *calls_; }
   bool is_broken() const { return broken_; }
 
+  /// What NCCL's log said while it was made and while each operation on it began: connections are made with
+  /// the first call of a kind.
+  const NcclFacts& said() const { return said_; }
+  void add_said(const NcclFacts& later) { add_facts(said_, later); }
+
   /// Takes what a call gave; a communicator that does not block may say that it is still at work, which is
   /// waited for until `deadline_ns` on the clock. Throws Error with NCCL's words, Echo where another rank is
-  /// the cause.
+  /// the cause or may be, as at the deadline.
   void must(ncclResult_t result, const char* call, const Clock& clock, std::int64_t deadline_ns);
   /// Looks for an error that came without a call. Throws as must().
   void look();
@@ -49,10 +55,12 @@ class GroupCommunicator {
   ncclComm_t communicator_;
   ncclResult_t ending_{ncclSuccess};  ///< what ncclCommFinalize gave
   bool broken_{};
+  NcclFacts said_;
 };
 
 /// The communicator of `request.world_ranks`, made once and kept; a new one where the last has failed on any
 /// rank. Collective over request.group: what one rank cannot do, none does, and the others throw an Echo.
+/// Where two attempts in a row gave none, there is no third: it throws at once, with the words of the second.
 std::shared_ptr<GroupCommunicator> group_communicator(const std::shared_ptr<const Calls>& calls,
                                                       const TimedRequest& request,
                                                       const std::string& gpu_words, std::int64_t deadline_ns);

@@ -91,26 +91,32 @@ std::vector<Block> block_from_the_left(const Shape& shape, std::uint64_t iterati
   return {moved(shape, 0, shape.elements, left_of(shape), shape.rank, iteration)};
 }
 
-/// Rank i sends share (i + j) mod n to rank j, as the MPI check does: bandwidth.hpp has the shares. Where the
-/// share for, or from, `other` begins in a rank's buffer, and how long it is.
+/// What is sent to, or received from, one other rank.
 struct Piece {
   std::uint64_t first{}, elements{};
 };
-Piece piece_of(const Shape& shape, int other) {
-  Piece piece;
-  for (int one = 0; one <= other; ++one) {
-    const int k = (shape.rank + one) % shape.size;
-    piece.first += piece.elements;
-    piece.elements = unequal_share_begin(shape.elements, shape.size, k + 1) -
-                     unequal_share_begin(shape.elements, shape.size, k);
+
+/// Rank i sends share (i + j) mod n to rank j, as the MPI check does: bandwidth.hpp has the shares.
+std::vector<std::uint64_t> unequal_piece_begins(const Shape& shape) {
+  std::vector<std::uint64_t> begins{0};
+  begins.reserve(static_cast<std::size_t>(shape.size) + 1);
+  for (int other = 0; other < shape.size; ++other) {
+    const int k = (shape.rank + other) % shape.size;
+    begins.push_back(begins.back() + unequal_share_begin(shape.elements, shape.size, k + 1) -
+                     unequal_share_begin(shape.elements, shape.size, k));
   }
-  return piece;
+  return begins;
+}
+
+Piece unequal_piece(const Shape& shape, int other) {
+  const auto index = static_cast<std::size_t>(other);
+  return {shape.piece_begins[index], shape.piece_begins[index + 1] - shape.piece_begins[index]};
 }
 std::vector<Block> pieces_to_each(const Shape& shape, std::uint64_t iteration) {
   std::vector<Block> blocks;
   blocks.reserve(static_cast<std::size_t>(shape.size));
   for (int to = 0; to < shape.size; ++to) {
-    const Piece piece = piece_of(shape, to);
+    const Piece piece = unequal_piece(shape, to);
     blocks.push_back(moved(shape, piece.first, piece.elements, shape.rank, to, iteration));
   }
   return blocks;
@@ -119,7 +125,7 @@ std::vector<Block> pieces_from_each(const Shape& shape, std::uint64_t iteration)
   std::vector<Block> blocks;
   blocks.reserve(static_cast<std::size_t>(shape.size));
   for (int from = 0; from < shape.size; ++from) {
-    const Piece piece = piece_of(shape, from);
+    const Piece piece = unequal_piece(shape, from);
     blocks.push_back(moved(shape, piece.first, piece.elements, from, shape.rank, iteration));
   }
   return blocks;
@@ -188,7 +194,7 @@ ncclResult_t all_to_all(const Calls& calls, const Shape& shape, const Place& pla
   return exchange(calls, shape, place, piece, piece);
 }
 ncclResult_t all_to_all_v(const Calls& calls, const Shape& shape, const Place& place) {
-  const auto piece = [&](int other) { return piece_of(shape, other); };
+  const auto piece = [&](int other) { return unequal_piece(shape, other); };
   return exchange(calls, shape, place, piece, piece);
 }
 ncclResult_t send_receive(const Calls& calls, const Shape& shape, const Place& place) {
@@ -228,7 +234,8 @@ const Kind& kind_of(std::string_view name) {
       {"sendrecv", whole, whole, none, none, block_to_the_right, block_from_the_left, send_receive},
       {"broadcast", whole, whole, none, none, roots_block_at_root, roots_block, broadcast},
       {"reduce", whole, whole, none, none, contribution, reduced_at_root, reduce},
-      {"alltoallv", whole, whole, none, none, pieces_to_each, pieces_from_each, all_to_all_v},
+      {"alltoallv", whole, whole, none, none, pieces_to_each, pieces_from_each, all_to_all_v,
+       unequal_piece_begins},
       {"gather", share, whole_at_root, none, none, own_block, block_of_each_at_root, gather},
       {"scatter", whole_at_root, share, none, none, blocks_to_each_at_root, block_from_root, scatter},
   };

@@ -17,6 +17,9 @@ struct Shape {
   std::uint64_t elements{};  ///< the payload by the definition of the collective's bandwidth
   int rank{}, size{1};
   Variant variant;
+  /// Where the piece for, or from, each other rank begins, and where the last one ends; by
+  /// Kind::piece_begins.
+  std::vector<std::uint64_t> piece_begins;
 
   std::uint64_t share() const { return elements / static_cast<std::uint64_t>(size); }
   std::uint64_t stream(int from, int to = 0) const {
@@ -52,6 +55,9 @@ struct Kind {
   std::vector<Block> (*inputs)(const Shape&, std::uint64_t iteration);
   std::vector<Block> (*results)(const Shape&, std::uint64_t iteration);
   ncclResult_t (*run)(const Calls&, const Shape&, const Place&);
+  /// Of a collective whose pieces are unequal: once for a shape, for each call looks at all of them. Else
+  /// null.
+  std::vector<std::uint64_t> (*piece_begins)(const Shape&){};
 };
 
 /// Of the row of this name.

@@ -252,6 +252,35 @@ NcclFacts read_nccl_log(std::string_view text, std::optional<std::int64_t> pid) 
   return facts;
 }
 
+void add_facts(NcclFacts& facts, const NcclFacts& later) {
+  const auto join = [](std::set<std::string>& names, const std::set<std::string>& more) {
+    for (const std::string& one : more) add(names, one);
+  };
+  const auto renew = [](auto& fact, const auto& told) {
+    if (told) fact = told;
+  };
+  renew(facts.version, later.version);
+  join(facts.transports, later.transports);
+  // Any connection that has it is enough, as within one text.
+  if (later.gdr) facts.gdr = *later.gdr || facts.gdr.value_or(false);
+  renew(facts.channels, later.channels);
+  renew(facts.nvls, later.nvls);
+  renew(facts.network, later.network);
+  renew(facts.plugin, later.plugin);
+  join(facts.algorithms, later.algorithms);
+  join(facts.protocols, later.protocols);
+}
+
+NcclFacts facts_of_calls(const NcclFacts& process, const NcclFacts& communicator, const NcclFacts& calls) {
+  NcclFacts facts = communicator;
+  facts.version = process.version;
+  facts.plugin = process.plugin;
+  if (!facts.network) facts.network = process.network;
+  facts.algorithms = calls.algorithms;
+  facts.protocols = calls.protocols;
+  return facts;
+}
+
 std::map<std::string, Parameter> facts_to_parameters(const NcclFacts& facts) {
   std::map<std::string, Parameter> parameters;
   const auto put = [&](const char* key, const std::optional<std::string>& value) {

@@ -34,6 +34,14 @@ struct NcclFacts {
 /// process wrote them are passed over, too.
 NcclFacts read_nccl_log(std::string_view text, std::optional<std::int64_t> pid = {});
 
+/// Adds what later lines of the same communicator say: names are joined, and of the rest the later counts.
+void add_facts(NcclFacts& facts, const NcclFacts& later);
+
+/// What holds for calls on one communicator. `process` is the whole log: from it are version and plugin,
+/// which NCCL tells once, and the network where the communicator's own lines name none, as before 2.19.
+/// Algorithms and protocols are those of `calls`, all else the communicator's.
+NcclFacts facts_of_calls(const NcclFacts& process, const NcclFacts& communicator, const NcclFacts& calls);
+
 /// nccl_version, nccl_transports, nccl_gdr ("yes", "no"), nccl_channels, nccl_nvls ("yes", "no"),
 /// nccl_network, nccl_plugin, nccl_algorithms, nccl_protocols: those that are known, the names of a set with
 /// ", " between.

@@ -4,14 +4,13 @@
 #include <array>
 #include <chrono>
 #include <cstring>
-#include <set>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "collectives/nccl/captured_log.hpp"
 #include "collectives/nccl/communicator.hpp"
 #include "collectives/nccl/kinds.hpp"
+#include "collectives/nccl/rank_differences.hpp"
 #include "collectives/patterns.hpp"
 #include "collectives/values.hpp"
 #include "core/error.hpp"
@@ -59,9 +58,11 @@ class NcclOperation final : public TimedOperation {
     shape_.rank = request_.group->rank();
     shape_.size = request_.group->size();
     shape_.variant = request_.variant;
-    tell_differences();
+    const std::uint64_t before = captured_bytes(settings_->log_file);
     // Ranks find each other over the network, hundreds of them: that takes longer than any operation.
     communicator_ = group_communicator(calls_, request_, words(), 2 * deadline_ns());
+    calls_logged_from_ = captured_bytes(settings_->log_file);
+    communicator_->add_said(captured_facts(settings_->log_file, before, calls_logged_from_));
     allocate();
     all_or_none(*request_.group, [&] { register_buffers(); });
   }
@@ -131,16 +132,27 @@ class NcclOperation final : public TimedOperation {
     return verified;
   }
 
+  void compare_ranks() override {
+    // Its connections are made.
+    communicator_->add_said(said_of_calls());
+    const std::string mine = rank_facts_to_text(request_.host, library_facts());
+    std::vector<RankFacts> all;
+    for (const std::string& text : gather_strings(*request_.group, mine, 0))
+      all.push_back(rank_facts_from_text(text, request_.world_ranks[all.size()]));
+    differences_ = rank_differences(all);
+  }
+
   std::map<std::string, Parameter> path() const override {
-    std::map<std::string, Parameter> facts = captured_facts(settings_->log_file);
-    facts["nccl_version"] = calls_->version_words();
-    facts["nccl_library"] = calls_->path;
+    std::map<std::string, Parameter> facts = library_facts();
+    facts.insert(differences_.begin(), differences_.end());
     facts["gpu_name"] = gpu_->facts().name;
     facts["gpu_address"] = gpu_->facts().pci_address;
     facts["cuda_graph"] = std::string(settings_->cuda_graph ? "yes" : "no");
     facts["registered"] = registered_;
-    if (!differs_.empty()) facts["nccl_differs"] = differs_;
     if (launches_ > 0) facts["launch_us"] = launch_us_ / static_cast<double>(launches_);
+    if (series_ > 0)
+      facts["gpu_waited_for_launches_percent"] =
+          100.0 * static_cast<double>(series_waited_) / static_cast<double>(series_);
     if (settings_->gpu->ranks_per_gpu > 1)
       facts["ranks_per_gpu"] = static_cast<std::int64_t>(settings_->gpu->ranks_per_gpu);
     if (!made_smaller_.empty()) {
@@ -172,6 +184,20 @@ class NcclOperation final : public TimedOperation {
     return fmt::format("GPU {} ({}) on {}", gpu_->facts().ordinal, gpu_->facts().pci_address, request_.host);
   }
 
+  /// What NCCL's log says since the communicator was there. Of ranks that are threads of one process it is
+  /// what all of them did.
+  NcclFacts said_of_calls() const {
+    return captured_facts(settings_->log_file, calls_logged_from_, captured_bytes(settings_->log_file));
+  }
+
+  std::map<std::string, Parameter> library_facts() const {
+    std::map<std::string, Parameter> facts = facts_to_parameters(
+        facts_of_calls(captured_facts(settings_->log_file), communicator_->said(), said_of_calls()));
+    facts["nccl_version"] = calls_->version_words();
+    facts["nccl_library"] = calls_->path;
+    return facts;
+  }
+
   /// FP8 came with 2.24, and its reductions need a GPU that adds it.
   void refuse_what_nccl_lacks() const {
     const DataType type = request_.variant.type;
@@ -185,14 +211,6 @@ class NcclOperation final : public TimedOperation {
                                     type_name(type), words(), gpu_->facts().major, gpu_->facts().minor));
   }
 
-  /// What must be the same everywhere for the figure to be one.
-  void tell_differences() {
-    const std::string mine = fmt::format("NCCL {}", calls_->version_words());
-    const std::vector<std::string> all = allgather_strings(*request_.group, mine);
-    const std::set<std::string> kinds(all.begin(), all.end());
-    if (kinds.size() > 1) differs_ = fmt::format("ranks have {}", fmt::join(kinds, ", "));
-  }
-
   /// The same size on every rank.
   void allocate() {
     std::uint64_t bytes = request_.bytes;
@@ -203,6 +221,7 @@ class NcclOperation final : public TimedOperation {
                               ? fmt::format("{} are fewer {} elements than the {} ranks", format_bytes(bytes),
                                             type_name(shape_.variant.type), shape_.size)
                               : made_smaller_);
+      if (kind_.piece_begins) shape_.piece_begins = kind_.piece_begins(shape_);
       std::string refused;
       bool is_error = false;
       try {
@@ -320,6 +339,11 @@ class NcclOperation final : public TimedOperation {
     constexpr double ns_per_us = 1000.0;
     launch_us_ += static_cast<double>(clock_.now_ns() - begun_ns) / ns_per_us;
     launches_ += times_us.size();
+    // A launch also lasts long where NCCL's queue is full; but then the GPU has work left.
+    if (times_us.size() >= least_in_flight) {
+      ++series_;
+      if (gpu_->is_done(held_->ends[times_us.size() - least_in_flight + 1].get())) ++series_waited_;
+    }
     for (std::size_t i = 0; i < times_us.size(); ++i) {
       wait_iteration(held_->ends[i].get(), first + i);
       times_us[i] = gpu_->elapsed_us(held_->begins[i].get(), held_->ends[i].get());
@@ -392,10 +416,13 @@ class NcclOperation final : public TimedOperation {
   Shape shape_;
   std::unique_ptr<Held> held_;
   std::vector<void*> handles_;  ///< of registered buffers
-  std::string registered_{"no"}, made_smaller_, differs_;
+  std::string registered_{"no"}, made_smaller_;
+  std::map<std::string, Parameter> differences_;  ///< between ranks; at the root of the group
   std::uint64_t iteration_{};
-  double launch_us_{};  ///< the CPU's time for all launches
+  std::uint64_t calls_logged_from_{};  ///< byte of the captured log
+  double launch_us_{};                 ///< the CPU's time for all launches
   std::uint64_t launches_{};
+  std::uint64_t series_{}, series_waited_{};  ///< of launches; those whose end found the GPU nearly done
   bool is_abandoned_{};
 };
 

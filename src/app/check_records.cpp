@@ -52,6 +52,27 @@ void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgem
   }
 }
 
+void note_launches(CheckRecord& record, const SampleSet& samples) {
+  constexpr double mostly_percent = 50.0;
+  const auto launch_us = path_number(record, "launch_us");
+  const auto waited = path_number(record, "gpu_waited_for_launches_percent");
+  if (!launch_us || !waited || *waited < mostly_percent || samples.values_us.empty()) return;
+  std::vector<double> sorted = samples.values_us;
+  std::sort(sorted.begin(), sorted.end());
+  if (*launch_us < host_bound_share * quantile_of_sorted(sorted, 0.5)) return;
+  // The same words for all such checks: the report says them once.
+  const std::string words = fmt::format(
+      "it is the host's rate of launches, not the network's, for launching took at least {:.0f} % of the "
+      "median "
+      "(launch_us in its path); {}",
+      100.0 * host_bound_share,
+      path_text(record, "cuda_graph") == "yes" ? "it is launched as a CUDA graph already, so look at the "
+                                                 "host: cores near the GPU, their clock, other load"
+                                               : "measure with --cuda-graph to take the host out");
+  record.reason += (record.reason.empty() ? "" : "; ") + words;
+  (*record.path)["limited_by"] = std::string("the host's launches");
+}
+
 std::optional<LastRank> most_often_last(const SampleSet& samples, const std::vector<int>& group,
                                         const std::vector<std::string>& rank_hosts) {
   const auto most = std::max_element(samples.last_count.begin(), samples.last_count.end(),

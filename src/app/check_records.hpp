@@ -19,6 +19,11 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
 void fill(CheckRecord& record, const SampleSet& samples, const Judgement& judgement,
           const std::optional<Target>& target, const Measure& measure);
 
+/// Where launching took `host_bound_share` of the median or more, and the GPU waited for it, the figure is
+/// the host's: the reason says so, and the path's "limited_by".
+void note_launches(CheckRecord& record, const SampleSet& samples);
+inline constexpr double host_bound_share = 0.9;
+
 /// Of a check that nobody could measure.
 CheckRecord skipped_record(const CheckRow& row, const std::string& reason);
 

@@ -283,6 +283,7 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
       record.reason +=
           fmt::format("{}{} of {} repeats could have only another size and do not count",
                       record.reason.empty() ? "" : "; ", ongoing.other_size, ongoing.repeats_done + 1);
+    note_launches(record, ongoing.samples);
     if (row.has_histogram) record.statistics.histogram = histogram_of(ongoing.samples.values_us);
     if (row.flows > 0) note_flows(record, ongoing.samples.values_us, row.flows, measure);
     records.push_back(record);

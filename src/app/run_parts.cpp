@@ -8,6 +8,8 @@
 
 #include "app/check_records.hpp"
 #include "app/gpu_pairs.hpp"
+#include "app/nccl_findings.hpp"
+#include "app/rail_shares.hpp"
 #include "app/run.hpp"
 #include "collectives/nccl/settings.hpp"
 #include "config/targets_file.hpp"
@@ -60,6 +62,10 @@ void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platfor
   for (const CheckRecord& one : judged.checks) log.add(one);
   for (const Finding& one : judged.findings) log.add(one);
   for (const Finding& one : node::gpu::gpu_findings(log.checks())) log.add(one);
+  for (const Finding& one : nccl_findings(log.checks())) log.add(one);
+  const std::vector<CheckRecord> rails = compare_rails(log.checks());
+  for (const CheckRecord& one : rails) log.add(one);
+  for (const Finding& one : rail_findings(rails)) log.add(one);
   std::vector<Host> hosts;
   for (std::size_t i = 0; i < topology.hosts.size(); ++i) hosts.push_back(topology::whole_host(topology, i));
   for (const Matrix& one : nvlink::gpu_pair_matrices(log.checks(), hosts)) log.add(one);

@@ -24,7 +24,8 @@ plan::Request request_of(const RunOptions& options, std::vector<Target> targets)
 std::string targets_text(const RunOptions& options);
 std::vector<Target> all_targets(const std::string& text, const RunOptions& options);
 
-/// Puts into the log what the finished checks of GPUs say together: pairs that fell back, odd GPUs, matrices.
+/// Puts into the log what the finished checks of GPUs say together: pairs that fell back, odd GPUs, ranks
+/// of NCCL that differ, rails that interfere, matrices.
 void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platform* platform);
 
 /// What takes long is told beforehand, and is an estimate.

@@ -41,6 +41,9 @@ class TimedOperation {
   virtual void run(std::uint64_t first, std::span<double> times_us) = 0;
   /// Local, after all have run.
   virtual Verified verify(std::uint64_t first, std::size_t count) = 0;
+  /// Collective, once, after the first batch that ended well on all ranks, and not timed: what they have to
+  /// tell each other of how they run.
+  virtual void compare_ranks() {}
   /// Whether verify() compares every iteration of a batch; else at least one of each batch.
   virtual bool verifies_each() const { return true; }
   /// Whether every rank times its own end, so that who was last means something.

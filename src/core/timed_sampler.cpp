@@ -29,6 +29,7 @@ class Run {
   SamplingResult go(const EnoughSamples& enough) {
     warm_up();
     bool more = vote(true);
+    if (more) operation_.compare_ranks();
     const std::int64_t begin_ns = now_ns();
     while (more) {
       record(batch(ordered(fitting(begin_ns))));

@@ -1,7 +1,6 @@
 #include "plan/plan.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -10,6 +9,7 @@
 #include "core/gate.hpp"
 #include "core/glob.hpp"
 #include "core/units.hpp"
+#include "plan/budget.hpp"
 #include "plan/port_rate.hpp"
 #include "plan/world.hpp"
 
@@ -17,18 +17,16 @@ namespace fabricheck::plan {
 namespace {
 
 constexpr int default_group_nodes = 8;
-constexpr double gate_weight = 4.0;
-constexpr std::int64_t max_gate_ns = 10'000'000'000;
-constexpr std::int64_t max_other_ns = 3'000'000'000;
 /// Shorter than this a group's own measurement decides nothing.
 constexpr std::int64_t min_apart_ns = 50'000'000;
 constexpr std::uint64_t gate_samples = 10000;  // p99.9 wants 10,000
 constexpr std::uint64_t other_samples = 1000;  // p99 wants 1,000
 constexpr std::uint64_t variant_samples = 100;
 constexpr std::uint64_t gate_barrier_samples = 10000;  // as OSU's programs take
-/// A repeat shorter than this measures its own beginning.
-constexpr std::int64_t min_repeat_ns = 8'000'000;
-constexpr double variant_weight = 0.25;
+/// So many rails show whether they take from each other; and below this size latency counts, of which they
+/// have none to take.
+constexpr std::size_t most_rails_apart = 8;
+constexpr std::uint64_t rails_apart_from_bytes = std::uint64_t{1} << 20;
 
 bool has_scope(const CheckRow& row, Scope scope) {
   return std::find(row.scopes.begin(), row.scopes.end(), scope) != row.scopes.end();
@@ -71,7 +69,7 @@ class Planner {
         plan_.not_tested.push_back({row.id, row.unavailable_reason});
     if (world_.all.size() > 1) note_missing_pairs();
     note_missing_gpus();
-    share_budget();
+    share_budget(plan_, request_);
     return std::move(plan_);
   }
 
@@ -337,6 +335,7 @@ class Planner {
         check.target = target_of(*check.row, check, 1);
         if (check.groups.size() > 1) check.mode = "together";
         add(check, nodes, 1);
+        if (check.groups.size() > 1 && is_largest(check)) add_rails_apart(check, nodes);
         return;
       case Scope::inside_node: {
         for (const Ranks& ranks : world_.by_node)
@@ -366,14 +365,7 @@ class Planner {
     check.groups = parts;
     check.mode = "together";
     add(check, nodes, 1);
-    const std::int64_t whole = static_cast<std::int64_t>(parts.size()) * min_apart_ns * 3;
-    if (whole > request_.budget_ns / 2) {
-      plan_.not_tested.push_back(
-          {check.row->id, fmt::format("its {} groups apart: {} would not fit into half of the budget of {}",
-                                      parts.size(), format_duration(std::chrono::nanoseconds(whole)),
-                                      format_duration(std::chrono::nanoseconds(request_.budget_ns)))});
-      return;
-    }
+    if (!fits_apart(*check.row, parts.size(), "groups", 0)) return;
     check.mode = "apart";
     for (std::size_t g = 0; g < parts.size(); ++g) {
       check.groups = {parts[g]};
@@ -382,10 +374,51 @@ class Planner {
     }
   }
 
+  /// Whether so many measurements of parts fit into half of the budget, beside those that take `taken_ns`.
+  bool fits_apart(const CheckRow& row, std::size_t parts, const char* noun, std::int64_t taken_ns) {
+    const std::int64_t whole_ns = taken_ns + apart_ns(parts);
+    if (whole_ns <= request_.budget_ns / 2) return true;
+    plan_.not_tested.push_back(
+        {row.id, fmt::format("its {} {} apart: {} would not fit into half of the budget of {}", parts, noun,
+                             format_duration(std::chrono::nanoseconds(whole_ns)),
+                             format_duration(std::chrono::nanoseconds(request_.budget_ns)))});
+    return false;
+  }
+  static std::int64_t apart_ns(std::size_t parts) {
+    return static_cast<std::int64_t>(parts) * min_apart_ns * 3;
+  }
+
+  /// The default variant at the largest size that is measured.
+  bool is_largest(const PlannedCheck& check) const {
+    const std::vector<std::uint64_t> sizes = sizes_of(*check.row, request_);
+    return check.bytes >= rails_apart_from_bytes && !check.sweep &&
+           check.bytes == *std::max_element(sizes.begin(), sizes.end()) &&
+           check.variant == variants_of(*check.row).front();
+  }
+
+  /// Beside all rails at once, each while the others rest: what they take from each other shows.
+  void add_rails_apart(PlannedCheck check, int nodes) {
+    const std::vector<Ranks> rails = check.groups;
+    const std::size_t count = std::min(rails.size(), most_rails_apart);
+    if (!fits_apart(*check.row, count, "rails", rails_apart_ns_)) return;
+    rails_apart_ns_ += apart_ns(count);
+    if (count < rails.size())
+      plan_.not_tested.push_back(
+          {check.row->id, fmt::format("{} of its {} rails apart: the first {} are measured by themselves",
+                                      rails.size() - count, rails.size(), count)});
+    check.mode = "apart";
+    for (std::size_t rail = 0; rail < count; ++rail) {
+      check.groups = {rails[rail]};
+      check.group_number = static_cast<int>(rail);
+      add(check, nodes, 1);
+    }
+  }
+
   void add(PlannedCheck check, int nodes, int ranks_per_node) {
     check.nodes = nodes;
     check.ranks_per_node = ranks_per_node;
-    if (check.sweep || !check.show) {
+    const bool has_targets = !check.sweep && !is_rail_alone(check);
+    if (!has_targets || !check.show) {
       check.target.reset();
       check.against_model = false;
     }
@@ -397,7 +430,7 @@ class Planner {
     if (check.target || check.against_model) plan_.judged += static_cast<int>(check.groups.size());
     for (const CheckRow* row : check.derived) {
       std::optional<Target> target;
-      if (!check.sweep) target = target_of(*row, check, ranks_per_node);
+      if (has_targets) target = target_of(*row, check, ranks_per_node);
       if (target) plan_.judged += static_cast<int>(check.groups.size());
       check.derived_targets.push_back(std::move(target));
     }
@@ -420,40 +453,11 @@ class Planner {
     return find_target(request_.targets, check.row->id, check.bytes, ranks_per_node);
   }
 
-  void share_budget() {
-    const auto judged = [](const PlannedCheck& check) { return is_judged(check); };
-    const auto weight = [&](const PlannedCheck& check) {
-      if (check.sweep) return variant_weight;
-      return !judged(check) || check.mode == "apart" ? 1.0 : gate_weight;
-    };
-    double sum = 0.0;
-    for (const PlannedCheck& check : plan_.checks)
-      if (check.row->own_time_ns == 0) sum += weight(check);
-    for (PlannedCheck& check : plan_.checks) {
-      if (check.row->own_time_ns > 0) {
-        check.budget_ns = check.row->own_time_ns;
-        check.wanted_samples = std::numeric_limits<std::uint64_t>::max() / 2;
-        continue;
-      }
-      const auto share =
-          static_cast<std::int64_t>(static_cast<double>(request_.budget_ns) * weight(check) / sum);
-      check.budget_ns = std::min(share, judged(check) ? max_gate_ns : max_other_ns);
-      if (check.sweep) continue;
-      check.all_repeats = !judged(check) || !request_.few_sizes;
-      check.repeats = judged(check) || !request_.few_sizes ? max_repeats : min_repeats;
-      // Many pairs in few repeats tell more of a network than few pairs in many.
-      const std::size_t rounds =
-          check.scope == Scope::gpu_pair ? request_.gpu_pairs.size() : request_.pairs.size();
-      if (!check.pairs.empty() && rounds > 2) check.repeats = min_repeats;
-      while (check.repeats > min_repeats && check.budget_ns < check.repeats * min_repeat_ns)
-        check.repeats /= 2;
-    }
-  }
-
   World world_;
   std::span<const CheckRow> catalogue_;
   const Request& request_;
   TestPlan plan_;
+  std::int64_t rails_apart_ns_{};  ///< of all rows, at least
 };
 
 }  // namespace

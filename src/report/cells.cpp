@@ -40,6 +40,12 @@ std::string gpus_of(const CheckRecord& check) {
   return from && to ? fmt::format("GPU {} to GPU {}", *from, *to) : "";
 }
 
+/// Of a group that was measured while the others rested.
+const char* apart_words(const CheckRecord& check) {
+  const auto mode = check.parameters.find("mode");
+  return mode != check.parameters.end() && mode->second == Parameter(std::string("apart")) ? ", apart" : "";
+}
+
 /// Where it was measured, so that two rows never look the same: "between nodes, group 2", "inside node n3",
 /// "GPU 3 on n5".
 std::string place_of(const CheckRecord& check, const RunRecord& record) {
@@ -50,7 +56,7 @@ std::string place_of(const CheckRecord& check, const RunRecord& record) {
   const std::string_view word = "group";
   if (!group.empty()) {
     const bool says_group = place.size() >= word.size() && place.substr(place.size() - word.size()) == word;
-    place += (says_group ? " " : ", group ") + group;
+    place += (says_group ? " " : ", group ") + group + apart_words(check);
   } else if (check.participants.size() == 1 && record.world.hosts.size() > 1) {
     place += " " + check.participants.front();
   }
@@ -115,6 +121,8 @@ std::string last_cell(const CheckRecord& check) {
   if (!check.last) return "-";
   return fmt::format("{} on {} ({})", check.last->rank, check.last->host, percent(check.last->share));
 }
+
+std::string scope_words(const CheckRecord& check) { return check.scope + apart_words(check); }
 
 std::string name_of(const CheckRecord& check, const RunRecord& record) {
   const std::string place = place_of(check, record);

@@ -30,6 +30,9 @@ std::string bytes_cell(const CheckRecord& check);
 /// "7 on n2 (81%)"
 std::string last_cell(const CheckRecord& check);
 
+/// "between nodes, rail", and ", apart" of a group that was measured while the others rested.
+std::string scope_words(const CheckRecord& check);
+
 /// "MPI allreduce latency, between nodes, group 2"
 std::string name_of(const CheckRecord& check, const RunRecord& record);
 /// The same with its size, and with the hosts that took part where those are not all.

@@ -86,7 +86,7 @@ SummaryRow folded_row(const Checks& checks) {
   const auto bytes = [](double value) { return format_bytes(static_cast<std::uint64_t>(value)); };
   const std::string value = range(checks, shown_value, plain);
   return clean({first.verdict,
-                fmt::format("{}, {} ({} rows)", folded_title(first), first.scope, checks.size()),
+                fmt::format("{}, {} ({} rows)", folded_title(first), scope_words(first), checks.size()),
                 range(
                     checks,
                     [](const CheckRecord& check) -> std::optional<double> {
@@ -117,7 +117,8 @@ void add_rows(const Checks& checks, const RunRecord& record, bool foldable, std:
   std::vector<Checks> groups;
   std::map<std::array<std::string, 4>, std::size_t> known;
   for (const CheckRecord* check : checks) {
-    const std::array<std::string, 4> key{check->id, folded_title(*check), check->scope, target_cell(*check)};
+    const std::array<std::string, 4> key{check->id, folded_title(*check), scope_words(*check),
+                                         target_cell(*check)};
     const auto [entry, is_new] = known.emplace(key, groups.size());
     if (is_new) groups.emplace_back();
     groups[entry->second].push_back(check);
@@ -323,6 +324,35 @@ void add_beside(const RunRecord& record, std::vector<std::string>& notes) {
     notes.push_back(fmt::format("beside, never judged: {} more in result.json", found - most));
 }
 
+/// "NCCL allreduce bus bandwidth, 8 GiB: rails at once reach 62 % of what each reaches alone; least is rail 3
+/// with 41 %, 19.8 of 48.3 GB/s"
+void add_rails(const RunRecord& record, std::vector<std::string>& notes) {
+  constexpr std::size_t most = 4;
+  const auto share = [](const CheckRecord* check) { return *path_number(*check, "share_of_alone_percent"); };
+  std::map<std::string, Checks> kinds;
+  for (const CheckRecord& check : record.checks)
+    if (check.value && path_number(check, "share_of_alone_percent"))
+      kinds[check.title + ", " + bytes_cell(check)].push_back(&check);
+  std::vector<std::pair<double, std::string>> lines;
+  for (const auto& [name, rails] : kinds) {
+    double sum = 0;
+    for (const CheckRecord* rail : rails) sum += share(rail);
+    const CheckRecord& least = **std::min_element(
+        rails.begin(), rails.end(), [&](const auto* a, const auto* b) { return share(a) < share(b); });
+    lines.emplace_back(share(&least),
+                       fmt::format("{}: rails at once reach {:.0f} % of what each reaches alone; least is "
+                                   "rail {} with {:.0f} %, {} of {} {}",
+                                   name, sum / static_cast<double>(rails.size()),
+                                   integer_parameter(least, "group").value_or(0), share(&least),
+                                   number(least.value), number(path_number(least, "alone")), least.unit));
+  }
+  std::sort(lines.begin(), lines.end());
+  for (std::size_t i = 0; i < lines.size() && i < most; ++i) notes.push_back(lines[i].second);
+  if (lines.size() > most)
+    notes.push_back(
+        fmt::format("rails at once and alone: {} more operations in result.json", lines.size() - most));
+}
+
 /// "mpi.bcast.latency, inside node: 0.488 +- 0.12 us + bytes / (7 +- 1.3 GB/s), off by 14 % on average"
 std::string alpha_beta_note(const Fit& fit) {
   const auto coefficient = [&](const char* key) -> std::optional<double> {
@@ -391,6 +421,7 @@ std::vector<std::string> notes_of(const RunRecord& record) {
   if (verified > 0)
     notes.push_back(fmt::format("results compared element by element: {} iterations", verified));
   add_nccl(record, notes);
+  add_rails(record, notes);
   add_beside(record, notes);
   for (std::string& note : notes) note = sanitise(note);
   return notes;

@@ -55,13 +55,17 @@ def checks(result: dict[str, Any], start: str) -> list[dict[str, Any]]:
 
 def nccl_in_one_process(lab: Lab) -> None:
     status, said, result = lab.run("--single-process", *lab.nccl(), "--only", "nccl.allreduce.*", "--only", "nccl.alltoall.*",
-                                   "--sizes", "64KiB,1MiB", "--budget", "2s", gpus=3)
+                                   "--sizes", "64KiB,1MiB", "--budget", "2s", gpus=3,
+                                   FABRICHECK_STANDIN_NCCL="latency_us=0.1")
     expect(status == 3 and "nothing that was measured has a target" in said, "no target: inconclusive", said)
     found = checks(result, "nccl.")
     expect(len(found) == 6 and all(check["verdict"] == "UNCHECKED" for check in found), "six figures", said)
     path = found[0]["path"]
     expect(path["nccl_library"] == lab.options.nccl and path["nccl_transports"], "by what NCCL ran", str(path))
     expect("NCCL 2." in said and "P2P/CUMEM" in said, "the report says by what NCCL ran", said)
+    small = [check for check in checks(result, "nccl.allreduce.latency") if check["parameters"]["bytes"] == 65536]
+    expect("--cuda-graph" in small[0]["reason"], "what the host limits is said", str(small[0]))
+    expect("the host's rate of launches" in " ".join(said.split()), "where the user reads it", said)
 
 
 def nccl_goes_on_after_a_hang(lab: Lab) -> None:
@@ -72,6 +76,27 @@ def nccl_goes_on_after_a_hang(lab: Lab) -> None:
     expect("NCCL was aborted" in said and "did not end within 2" in said, "the hang is named", said)
     after = [check for check in checks(result, "nccl.broadcast.latency") if check.get("value")]
     expect(bool(after), "the next check went on in a new communicator", said)
+
+
+def no_communicator_is_tried_twice(lab: Lab) -> None:
+    status, said, result = lab.run(*lab.nccl(), "--only", "nccl.*.latency", "--skip", "nccl.all*", "--sizes", "64KiB", "--budget", "2s",
+                                   "--deadline", "3s", "--silence", "60s", ranks=2, gpus=2,
+                                   FABRICHECK_STANDIN_NCCL="rank=1,init_error,timeout_s=1")
+    expect(status == 3, "an error is no pass", said)
+    reasons = [check["reason"] for check in checks(result, "nccl.")]
+    expect(len(reasons) > 3 and all("rank 1 on " in one and "ncclCommInitRankConfig failed" in one for one in reasons), "the cause", said)
+    expect(["not tried again" in one for one in reasons] == [False, False] + [True] * (len(reasons) - 2), "two try", str(reasons))
+
+
+def one_rank_over_sockets_is_named(lab: Lab) -> None:
+    _, said, result = lab.run(*lab.nccl(), "--only", "nccl.allreduce.*", "--sizes", "1MiB", "--budget", "2s", ranks=3, gpus=3,
+                              FABRICHECK_STANDIN_NCCL="rank=1,network=IB,odd_network=Socket")
+    path = checks(result, "nccl.")[0]["path"]
+    expect(path["nccl_differs"].startswith("network: IB on 2 ranks, Socket on rank 1 ("), "who is odd", str(path))
+    expect("GPUDirect RDMA: yes on 2 ranks, no on rank 1" in path["nccl_differs"], "in both", str(path))
+    findings = [finding for finding in result["findings"] if finding["slug"] == "nccl-ranks-differ"]
+    expect(len(findings) == 2 and all(finding["component"]["kind"] == "host" for finding in findings), "a finding for each", said)
+    expect("Socket on rank 1" in said and "nccl.allreduce.busbw" in findings[0]["explains"], "in the report", said)
 
 
 def wrong_bit_is_a_fail(lab: Lab) -> None:
@@ -123,7 +148,8 @@ def wrong_library(lab: Lab) -> None:
     expect(status == 3 and "it is no NCCL of 2.18 or later" in said, "what it lacks is said", said)
 
 
-SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_goes_on_after_a_hang, wrong_bit_is_a_fail, nvlink_fell_back,
+SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_goes_on_after_a_hang, no_communicator_is_tried_twice,
+                                          one_rank_over_sockets_is_named, wrong_bit_is_a_fail, nvlink_fell_back,
                                           a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged, without_a_gpu, wrong_library]
 
 

@@ -101,9 +101,9 @@ ncclResult_t create(ncclComm_t* out, int ranks, const ncclUniqueId& id, int rank
     return joined;
   }
   fabricheck::test::log_line("NCCL version 2.28.3+cuda13.0");
-  const int next = (rank + 1) % ranks;
-  fabricheck::test::log_line("Channel 00/0 : " + std::to_string(rank) + "[" + std::to_string(rank) + "] -> " +
-                             std::to_string(next) + "[" + std::to_string(next) + "] via P2P/CUMEM");
+  if (!comm->faults.network.empty()) {
+    fabricheck::test::log_line("Using network " + comm->faults.network);
+  }
   fabricheck::test::log_line(
       "24 coll channels, 24 collnet channels, 16 nvls channels, 32 p2p channels, 32 p2p channels per peer");
   *out = comm.release();

@@ -21,6 +21,7 @@ Faults read_faults(int rank, const std::string& id) {
     first_id = id;
   }
   Faults faults;
+  std::string odd_network;
   bool applies = true;
   const char* text = std::getenv("FABRICHECK_STANDIN_NCCL");
   std::istringstream words(text == nullptr ? "" : text);
@@ -36,6 +37,8 @@ Faults read_faults(int rank, const std::string& id) {
     if (key == "flip_at") faults.flip_at = count;
     if (key == "init_hang") faults.init_hang = true;
     if (key == "init_error") faults.init_error = true;
+    if (key == "network") faults.network = word.substr(equals + 1);
+    if (key == "odd_network") odd_network = word.substr(equals + 1);
     if (key == "no_register") faults.no_register = true;
     if (key == "version") faults.version = static_cast<int>(value);
     if (key == "latency_us") faults.latency_us = value;
@@ -44,11 +47,13 @@ Faults read_faults(int rank, const std::string& id) {
     if (key == "timeout_s") faults.timeout_s = std::chrono::duration<double>(value);
   }
   if (applies) {
+    if (!odd_network.empty()) faults.network = odd_network;
     return faults;
   }
   // What is of the fabric and not of a rank holds for every rank.
   Faults none;
   none.version = faults.version;
+  none.network = faults.network;
   none.latency_us = faults.latency_us;
   none.busbw_gb_per_s = faults.busbw_gb_per_s;
   none.timeout_s = faults.timeout_s;
@@ -109,6 +114,20 @@ ncclResult_t ncclComm::join() {
     shm_unlink(id.c_str());
   }
   return ncclSuccess;
+}
+
+void ncclComm::log_connections() {
+  if (!logged.insert("connected").second) {
+    return;
+  }
+  const int next = (rank + 1) % ranks;
+  const std::string ends = std::to_string(rank) + "[" + std::to_string(rank) + "] -> " +
+                           std::to_string(next) + "[" + std::to_string(next) + "]";
+  fabricheck::test::log_line("Channel 00/0 : " + ends + " via P2P/CUMEM");
+  if (!faults.network.empty()) {
+    fabricheck::test::log_line("Channel 01/0 : " + ends + " [send] via NET/" + faults.network + "/0" +
+                               (faults.network == "Socket" ? "" : "/GDRDMA"));
+  }
 }
 
 bool ncclComm::has_all() const { return shared->joined.load() >= ranks; }

@@ -24,6 +24,7 @@ struct Faults {
   bool init_error{};
   bool no_register{};
   int version{22803};
+  std::string network;  ///< what the log names; "Socket" has no GPUDirect RDMA; empty: it is inside a node
   double latency_us{10};
   double busbw_gb_per_s{400};
   double slow_factor{1};
@@ -76,6 +77,8 @@ struct ncclComm {
   ncclResult_t wait_for_all();
   [[nodiscard]] bool has_all() const;
   void leave();
+  /// As NCCL does with the first call.
+  void log_connections();
   [[nodiscard]] std::byte* slot(int of_rank) const;
   [[nodiscard]] fabricheck::test::Mail& mail(int from, int to) const;
   /// False: not all ranks came in time.

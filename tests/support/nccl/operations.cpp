@@ -1,6 +1,7 @@
 #include "support/nccl/operations.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <thread>
@@ -156,7 +157,9 @@ void enqueue(ncclComm& comm, HostStream& stream, const Collective& call) {
                                                          : 1);
   const std::string line = std::string(kNames[static_cast<int>(call.kind)]) + ": " + std::to_string(block) +
                            " Bytes -> Algo RING proto SIMPLE channel{Lo..Hi}={0..23}";
-  if (comm.logged.insert(line).second) {
+  comm.log_connections();
+  const char* subsystems = std::getenv("NCCL_DEBUG_SUBSYS");
+  if (subsystems != nullptr && std::string(subsystems).find("TUNING") != std::string::npos) {
     log_line(line);
   }
   const bool receives = call.kind != Kind::Reduce || comm.rank == call.root;
@@ -169,6 +172,7 @@ void enqueue(ncclComm& comm, HostStream& stream, const Collective& call) {
 }
 
 void enqueue(ncclComm& comm, HostStream& stream, const std::vector<Transfer>& transfers) {
+  comm.log_connections();
   double sent_bytes = 0;
   double received_bytes = 0;
   Transfer output;

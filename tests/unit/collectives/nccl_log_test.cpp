@@ -188,6 +188,52 @@ TEST(NcclLog, ChannelsWithoutACountAreThoseOfTheRings) {
             24);
 }
 
+TEST(NcclLog, TwoCommunicatorsOfAProcessHaveTheirOwnFacts) {
+  const std::string once =
+      "h:1:1 [0] NCCL INFO NCCL version 2.28.9+cuda13.0\n"
+      "h:1:1 [0] NCCL INFO NET/Plugin: Loaded net plugin NCCL RDMA Plugin v8 (v8)\n";
+  const std::string rail =
+      "h:1:9 [0] NCCL INFO Using network IBext_v8\n"
+      "h:1:9 [0] NCCL INFO 4 coll channels, 4 collnet channels, 0 nvls channels, 4 p2p channels, 4 p2p "
+      "channels per peer\n";
+  const std::string rails_first_call =
+      "h:1:9 [0] NCCL INFO Channel 00/0 : 1[0] -> 0[0] [send] via NET/IBext_v8/0/GDRDMA\n"
+      "h:1:9 [0] NCCL INFO AllReduce: 4096 Bytes -> Algo TREE proto LL channel{Lo..Hi}={0..3}\n";
+  const std::string node =
+      "h:1:9 [0] NCCL INFO 24 coll channels, 24 collnet channels, 16 nvls channels, 32 p2p channels, 2 p2p "
+      "channels per peer\n"
+      "h:1:9 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM\n";
+  const NcclFacts process = read_nccl_log(once + rail + rails_first_call + node);
+  NcclFacts of_rail = read_nccl_log(rail);
+  add_facts(of_rail, read_nccl_log(rails_first_call));
+  const NcclFacts calls = facts_of_calls(process, of_rail, read_nccl_log(rails_first_call));
+  EXPECT_EQ(calls.version, "2.28.9+cuda13.0");
+  EXPECT_EQ(calls.plugin, "NCCL RDMA Plugin v8");
+  EXPECT_EQ(calls.network, "IBext_v8");
+  EXPECT_EQ(calls.transports, Names{"NET/IBext_v8"});
+  EXPECT_EQ(calls.gdr, true);
+  EXPECT_EQ(calls.channels, 4);
+  EXPECT_EQ(calls.nvls, false);
+  EXPECT_EQ(calls.algorithms, Names{"TREE"});
+  EXPECT_EQ(calls.protocols, Names{"LL"});
+  const NcclFacts inside = facts_of_calls(process, read_nccl_log(node), NcclFacts{});
+  EXPECT_EQ(inside.transports, (Names{"NVLS", "P2P/CUMEM"}));
+  EXPECT_EQ(inside.gdr, std::nullopt);
+  EXPECT_EQ(inside.channels, 24);
+  EXPECT_EQ(inside.nvls, true);
+  EXPECT_EQ(inside.algorithms, Names{});
+  EXPECT_EQ(inside.network, "IBext_v8") << "older versions say it once in a process";
+}
+
+TEST(NcclLog, OneConnectionWithGdrIsEnough) {
+  NcclFacts facts =
+      read_nccl_log("h:1:1 [0] NCCL INFO Channel 00/0 : 1[0] -> 0[0] [receive] via NET/IB/0/GDRDMA\n");
+  add_facts(facts, read_nccl_log("h:1:1 [0] NCCL INFO Channel 00/0 : 1[0] -> 0[0] [send] via NET/IB/0\n"));
+  EXPECT_EQ(facts.gdr, true);
+  add_facts(facts, read_nccl_log("h:1:1 [0] NCCL INFO Channel 00/1 : 1[0] -> 0[0] via SHM/direct/direct\n"));
+  EXPECT_EQ(facts.gdr, true);
+}
+
 TEST(NcclLog, LinesOfOtherProcessesArePassedOver) {
   const std::string log =
       "[0] h100clust-worker-1:497888:498098 [0] NCCL INFO Channel 07/0 : 0[0] -> 8[0] [send] via "

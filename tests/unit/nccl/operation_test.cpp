@@ -51,6 +51,19 @@ TEST_F(Nccl, EveryCollectiveGivesRightResultsOnEveryNumberOfRanks) {
   }
 }
 
+TEST_F(Nccl, UnequalSharesAreRightInAnySizeEmptyOnesIncluded) {
+  for (const int ranks : {1, 2, 3, 5, 7})
+    for (const int elements : {ranks, ranks + 1, 2 * ranks + 3, 1001}) {
+      SCOPED_TRACE(std::to_string(elements) + " elements on " + std::to_string(ranks));
+      Wish wish;
+      wish.id = "nccl.alltoallv.latency";
+      wish.ranks = ranks;
+      wish.bytes = static_cast<std::uint64_t>(elements) * sizeof(float);
+      wish.wanted = 4;
+      expect_sound(measure(wish), 4);
+    }
+}
+
 TEST_F(Nccl, EveryTypeReductionAndPlacementIsExact) {
   const CheckRow row = row_of("nccl.allreduce.latency", nullptr);
   for (const DataType type : row.types)
@@ -180,11 +193,54 @@ TEST_F(Nccl, ACommunicatorThatCannotBeMadeStopsAllRanks) {
       EXPECT_THAT(words, AnyOf(HasSubstr("made no communicator of 3 ranks"), HasSubstr("could not go on")));
     EXPECT_THAT(outcome.thrown[1], HasSubstr("was not done in time"));
   }
+  wish.deadline_ns = 10'000'000'000;
+  expect_sound(measure(wish), wish.wanted);
+}
+
+TEST_F(Nccl, AfterTwoFailuresACommunicatorIsNotTriedAgain) {
+  Wish wish;
+  wish.ranks = 3;
+  wish.deadline_ns = 500'000'000;
   {
     const Faults error("rank=2,init_error");
-    const Outcome outcome = measure(wish);
-    EXPECT_THAT(outcome.thrown[2], HasSubstr("ncclCommInitRankConfig failed"));
+    for (int check = 0; check < 2; ++check) {
+      const Outcome outcome = measure(wish);
+      EXPECT_THAT(outcome.thrown[2], HasSubstr("ncclCommInitRankConfig failed"));
+      for (const std::string& words : outcome.thrown) EXPECT_THAT(words, Not(HasSubstr("not tried again")));
+    }
   }
+  // It would succeed now, if it were tried.
+  for (int check = 0; check < 2; ++check) {
+    const Outcome outcome = measure(wish);
+    for (const std::string& words : outcome.thrown)
+      EXPECT_THAT(words, AllOf(HasSubstr("not tried again"), HasSubstr("2 checks tried"),
+                               HasSubstr("NCCL made no communicator of 3 ranks")));
+    EXPECT_THAT(outcome.thrown[2], HasSubstr("ncclCommInitRankConfig failed"));
+    EXPECT_EQ(outcome.echo, (std::vector<bool>{true, true, false}))
+        << "the cause is still told from the others";
+  }
+  // Others are another group.
+  wish.deadline_ns = 10'000'000'000;
+  expect_sound(measure(wish, 100), wish.wanted);
+}
+
+TEST_F(Nccl, OnlyFailuresToMakeACommunicatorCountAndOneThatIsMadeForgivesThem) {
+  Wish wish;
+  wish.ranks = 2;
+  const auto fails_to_make = [&] {
+    const Faults error("rank=1,init_error");
+    wish.deadline_ns = 500'000'000;
+    EXPECT_THAT(measure(wish).thrown[1], HasSubstr("ncclCommInitRankConfig failed"));
+  };
+  const auto breaks = [&] {
+    const Faults remote("rank=0,async_error=2,timeout_s=1");
+    const Outcome outcome = measure(wish);
+    EXPECT_EQ(outcome.thrown[0], "");
+    EXPECT_TRUE(outcome.results[0].error);
+  };
+  fails_to_make();
+  for (int check = 0; check < 3; ++check) breaks();
+  fails_to_make();
   wish.deadline_ns = 10'000'000'000;
   expect_sound(measure(wish), wish.wanted);
 }
@@ -211,6 +267,65 @@ TEST_F(Nccl, AGraphAndRegisteredBuffersAreToldAndRight) {
   EXPECT_EQ(outcome.path.at("registered"), Parameter(std::string("yes")));
   EXPECT_EQ(wish.account->graphs, 0);
   EXPECT_THAT(std::get<std::string>(outcome.path.at("nccl_library")), HasSubstr("standin"));
+}
+
+TEST_F(Nccl, EachCommunicatorIsToldByWhatItRan) {
+  const CapturedLog log;
+  Wish wish;
+  wish.log_file = log.file();
+  wish.wanted = 4;
+  const auto text = [](const Outcome& outcome, const char* name) {
+    const auto found = outcome.path.find(name);
+    return found == outcome.path.end() ? std::string("unknown") : std::get<std::string>(found->second);
+  };
+  Outcome outcome;
+  {
+    const Faults between_nodes("network=IB");
+    outcome = measure(wish);
+  }
+  EXPECT_EQ(text(outcome, "nccl_transports"), "NET/IB, NVLS, P2P/CUMEM");
+  EXPECT_EQ(text(outcome, "nccl_gdr"), "yes");
+  EXPECT_EQ(text(outcome, "nccl_algorithms"), "RING");
+  // Made later, in the same process and the same file.
+  wish.id = "nccl.alltoall.latency";
+  outcome = measure(wish, 100);
+  EXPECT_EQ(text(outcome, "nccl_transports"), "NVLS, P2P/CUMEM");
+  EXPECT_EQ(text(outcome, "nccl_gdr"), "unknown");
+  EXPECT_EQ(text(outcome, "nccl_algorithms"), "unknown") << "the all-reduce had one";
+  EXPECT_EQ(outcome.path.at("nccl_channels"), Parameter(std::int64_t{24}));
+  // The first is kept, and with it what is known of it.
+  outcome = measure(wish);
+  EXPECT_EQ(text(outcome, "nccl_transports"), "NET/IB, NVLS, P2P/CUMEM");
+  EXPECT_EQ(text(outcome, "nccl_algorithms"), "unknown");
+}
+
+TEST_F(Nccl, TheRankWithAnotherLibraryIsNamed) {
+  Wish wish;
+  wish.ranks = 3;
+  const std::string file = STANDIN_NCCL;
+  const std::size_t slash = file.rfind('/');
+  // Another spelling of the same file is opened anew, and asked again.
+  wish.last_ranks_library = file.substr(0, slash) + "/./././" + file.substr(slash + 1);
+  expect_sound(measure(wish), wish.wanted);
+  {
+    const Faults old("version=22104");
+    wish.last_ranks_library.insert(slash, "/.");
+    const Outcome outcome = measure(wish, 100);
+    expect_sound(outcome, wish.wanted);
+    EXPECT_EQ(outcome.path.at("nccl_differs"),
+              Parameter(std::string("version: 2.28.3 on 2 ranks, 2.21.4 on rank 102 (n1)")));
+    EXPECT_EQ(outcome.path.at("nccl_version_odd_hosts"), Parameter(std::string("n1")));
+  }
+  wish.last_ranks_library.clear();
+  EXPECT_FALSE(measure(wish, 200).path.contains("nccl_differs"));
+}
+
+TEST_F(Nccl, TheHostsTimeForALaunchIsToldAndWhetherTheGpuWaitedForIt) {
+  const Outcome outcome = measure(Wish{});
+  expect_sound(outcome, Wish{}.wanted);
+  EXPECT_GT(std::get<double>(outcome.path.at("launch_us")), 0.0);
+  // The stand-in's streams do their work in the call.
+  EXPECT_EQ(outcome.path.at("gpu_waited_for_launches_percent"), Parameter(100.0));
 }
 
 TEST_F(Nccl, RegistrationThatIsRefusedIsSaid) {

@@ -1,6 +1,9 @@
 // Ranks as threads, each with a GPU of the stand-in's and the stand-in for NCCL.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <string>
@@ -24,6 +27,26 @@ class Faults {
   Faults& operator=(const Faults&) = delete;
 };
 
+/// NCCL's log of this process, captured for as long as this lives.
+class CapturedLog {
+ public:
+  CapturedLog() : file_(::testing::TempDir() + "/nccl-captured.log") {
+    ::setenv("NCCL_DEBUG", "INFO", 1);
+    ::setenv("NCCL_DEBUG_SUBSYS", "INIT,NET,GRAPH,TUNING", 1);
+    ::setenv("NCCL_DEBUG_FILE", file_.c_str(), 1);
+  }
+  ~CapturedLog() {
+    for (const char* name : {"NCCL_DEBUG", "NCCL_DEBUG_SUBSYS", "NCCL_DEBUG_FILE"}) ::unsetenv(name);
+    std::remove(file_.c_str());
+  }
+  CapturedLog(const CapturedLog&) = delete;
+  CapturedLog& operator=(const CapturedLog&) = delete;
+  const std::string& file() const { return file_; }
+
+ private:
+  std::string file_;
+};
+
 struct Wish {
   std::string id{"nccl.allreduce.latency"};
   int ranks{2};
@@ -31,6 +54,8 @@ struct Wish {
   Variant variant;
   std::uint64_t wanted{20};
   std::string library{STANDIN_NCCL};
+  std::string last_ranks_library;  ///< empty: the same
+  std::string log_file;
   bool cuda_graph{}, register_buffers{};
   std::uint64_t gpu_memory_bytes{std::uint64_t{64} << 20};
   std::int64_t deadline_ns{3'000'000'000};
@@ -40,6 +65,7 @@ struct Wish {
 struct Outcome {
   std::vector<std::string> thrown;  ///< by rank: when the operation was made
   std::vector<bool> unavailable;    ///< that was Unavailable
+  std::vector<bool> echo;           ///< that was an Echo
   std::vector<SamplingResult> results;
   std::map<std::string, Parameter> path;
 };
@@ -56,6 +82,7 @@ inline Outcome measure(const Wish& wish, int first_rank = 0) {
   const auto ranks = static_cast<std::size_t>(wish.ranks);
   outcome.thrown.resize(ranks);
   outcome.unavailable.resize(ranks);
+  outcome.echo.resize(ranks);
   outcome.results.resize(ranks);
   std::mutex mutex;
   std::vector<test::HostGpu> gpus(ranks);
@@ -70,7 +97,9 @@ inline Outcome measure(const Wish& wish, int first_rank = 0) {
     gpu->device = runtime->open(world.rank());
     gpu->deadline_ns = wish.deadline_ns;
     auto settings = std::make_shared<Settings>();
-    settings->library = wish.library;
+    const bool is_odd = world.rank() + 1 == wish.ranks && !wish.last_ranks_library.empty();
+    settings->library = is_odd ? wish.last_ranks_library : wish.library;
+    settings->log_file = wish.log_file;
     settings->cuda_graph = wish.cuda_graph;
     settings->register_buffers = wish.register_buffers;
     settings->gpu = gpu;
@@ -89,6 +118,7 @@ inline Outcome measure(const Wish& wish, int first_rank = 0) {
       const std::lock_guard lock(mutex);
       outcome.thrown[rank] = error.what();
       outcome.unavailable[rank] = dynamic_cast<const Unavailable*>(&error) != nullptr;
+      outcome.echo[rank] = dynamic_cast<const Echo*>(&error) != nullptr;
     }
     if (!operation) return;
     SamplingPlan plan;

@@ -10,6 +10,8 @@
 namespace fabricheck::plan {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -65,10 +67,69 @@ TEST(GpuPlan, OneRankAloneTestsItsGpu) {
 TEST(GpuPlan, RailsJoinTheSamePlacesOfAllNodes) {
   const std::vector<CheckRow> rows{row("nccl.allreduce.busbw", Scope::rail)};
   const TestPlan plan = make_plan(test::cluster_of(3, 2), rows, request());
-  ASSERT_THAT(plan.checks, SizeIs(1));
+  ASSERT_FALSE(plan.checks.empty());
   EXPECT_THAT(plan.checks[0].groups, ElementsAre(ElementsAre(0, 2, 4), ElementsAre(1, 3, 5)));
   EXPECT_EQ(plan.checks[0].mode, "together");
   EXPECT_THAT(plan.checks[0].gpus, IsEmpty());
+}
+
+TEST(GpuPlan, RailsAreMeasuredApartAtTheLargestSizeWithoutATarget) {
+  CheckRow time = row("nccl.allreduce.latency", Scope::rail), rate = row("nccl.allreduce.busbw", Scope::rail);
+  time.sizes = {8, std::uint64_t{1} << 20, std::uint64_t{8} << 30};
+  rate.derived_from = time.id;
+  rate.make_timed = nullptr;
+  const std::vector<CheckRow> rows{time, rate};
+  Request asked = request();
+  asked.platform_target = [](const CheckRow&, const PlannedCheck&) {
+    Target target;
+    target.value = 350.0;
+    return std::optional<Target>(target);
+  };
+  const TestPlan plan = make_plan(test::cluster_of(3, 2), rows, asked);
+  ASSERT_THAT(plan.checks, SizeIs(3 + 2));
+  EXPECT_THAT(plan.checks[3].groups, ElementsAre(ElementsAre(0, 2, 4)));
+  EXPECT_THAT(plan.checks[4].groups, ElementsAre(ElementsAre(1, 3, 5)));
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(plan.checks[i].mode, "together");
+    EXPECT_TRUE(plan.checks[i].target);
+  }
+  for (std::size_t i = 3; i < 5; ++i) {
+    EXPECT_EQ(plan.checks[i].bytes, std::uint64_t{8} << 30);
+    EXPECT_EQ(plan.checks[i].mode, "apart");
+    EXPECT_EQ(plan.checks[i].group_number, static_cast<int>(i) - 3);
+    EXPECT_EQ(plan.checks[i].nodes, 3);
+    EXPECT_FALSE(is_judged(plan.checks[i]));
+    EXPECT_THAT(plan.checks[i].derived, SizeIs(1));
+    EXPECT_EQ(plan.checks[i].repeats, 4);
+  }
+  EXPECT_EQ(plan.judged, 3 * 2 * 2) << "three sizes, two rails, a time and a rate";
+}
+
+TEST(GpuPlan, OneRailAndSmallMessagesHaveNothingApart) {
+  CheckRow one = row("nccl.allreduce.latency", Scope::rail);
+  EXPECT_THAT(make_plan(test::cluster_of(3, 1), std::vector<CheckRow>{one}, request()).checks, SizeIs(1));
+  one.sizes = {8, 1024};
+  EXPECT_THAT(make_plan(test::cluster_of(3, 2), std::vector<CheckRow>{one}, request()).checks, SizeIs(2));
+}
+
+TEST(GpuPlan, WhichRailsAreNotMeasuredApartIsSaid) {
+  const std::vector<CheckRow> rows{row("nccl.allreduce.latency", Scope::rail),
+                                   row("nccl.allgather.latency", Scope::rail)};
+  const auto reasons = [](const TestPlan& plan) {
+    std::vector<std::string> all;
+    for (const NotTested& one : plan.not_tested) all.push_back(one.id + ": " + one.reason);
+    return all;
+  };
+  TestPlan plan = make_plan(test::cluster_of(2, 10), rows, request());
+  EXPECT_THAT(plan.checks, SizeIs(2 * (1 + 8)));
+  EXPECT_THAT(reasons(plan),
+              Contains(AllOf(HasSubstr("nccl.allreduce.latency"), HasSubstr("2 of its 10 rails apart"))));
+  Request brief = request();
+  brief.budget_ns = 1'000'000'000;
+  plan = make_plan(test::cluster_of(2, 3), rows, brief);
+  EXPECT_THAT(plan.checks, SizeIs(2 + 3)) << "those of one row fit, of both together they do not";
+  EXPECT_THAT(reasons(plan), Contains(AllOf(HasSubstr("nccl.allgather.latency: its 3 rails apart"),
+                                            HasSubstr("would not fit into half of the budget"))));
 }
 
 TEST(GpuPlan, PairsFollowTheirRoundsInBothOrders) {

@@ -7,6 +7,7 @@ namespace fabricheck::report {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(GpuRows, NameTheGpuAndItsHost) {
   RunRecord record;
@@ -44,6 +45,50 @@ TEST(NcclNote, TellsOnceByWhatItRan) {
   const std::string line = "NCCL 2.28.9 (/usr/lib/libnccl.so.2); by P2P/CUMEM; channels 24";
   ASSERT_THAT(text, HasSubstr(line));
   EXPECT_EQ(text.find(line), text.rfind(line));
+}
+
+CheckRecord rail(int group, const char* mode, double value) {
+  CheckRecord check;
+  check.id = "nccl.allreduce.busbw";
+  check.title = "NCCL allreduce bus bandwidth";
+  check.scope = "between nodes, rail";
+  check.unit = "GB/s";
+  check.value = value;
+  check.parameters = {
+      {"bytes", std::int64_t{1} << 33}, {"mode", std::string(mode)}, {"group", std::int64_t{group}}};
+  return check;
+}
+
+TEST(RailsNote, TellsWhatIsLostAndWhichRailIsWorst) {
+  RunRecord record;
+  record.checks = {rail(0, "together", 39.8), rail(1, "together", 19.9)};
+  EXPECT_THAT(console(record, {}), Not(HasSubstr("rails at once")));
+  for (CheckRecord& check : record.checks) {
+    check.path.emplace();
+    (*check.path)["alone"] = 48.0;
+    (*check.path)["share_of_alone_percent"] = 100.0 * *check.value / 48.0;
+  }
+  ConsoleStyle wide;
+  wide.width = 300;
+  EXPECT_THAT(
+      console(record, wide),
+      HasSubstr("NCCL allreduce bus bandwidth, 8 GiB: rails at once reach 62 % of what each reaches alone; "
+                "least is rail 1 with 41 %, 19.9 of 48 GB/s"));
+}
+
+TEST(RailsNote, ARailAloneDoesNotLookLikeTheSameAtOnce) {
+  RunRecord record;
+  record.checks = {rail(0, "together", 39.8), rail(0, "apart", 48.0)};
+  ConsoleStyle wide;
+  wide.width = 300;
+  const std::string text = console(record, wide);
+  EXPECT_THAT(text, HasSubstr("between nodes, rail, group 0, apart"));
+  EXPECT_THAT(text, HasSubstr("between nodes, rail, group 0 "));
+  // Folded, too.
+  record.checks.clear();
+  for (int group = 0; group < 30; ++group)
+    for (const char* mode : {"together", "apart"}) record.checks.push_back(rail(group, mode, 48.0));
+  EXPECT_THAT(console(record, wide), HasSubstr("between nodes, rail, apart (30 rows)"));
 }
 
 }  // namespace

@@ -1,0 +1,72 @@
+#include "app/nccl_findings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace fabricheck::app {
+namespace {
+
+struct DifferingFact {
+  const char* name;    ///< in a check's path
+  const char* advice;  ///< goes on after "On n2: "
+  const char* confirm;
+};
+constexpr std::array<DifferingFact, 3> differing{
+    {{"nccl_network",
+      "find why NCCL took another network: ibv_devinfo, /dev/infiniband in the container, NCCL_IB_DISABLE, "
+      "NCCL_IB_HCA, NCCL_NET and NCCL_NET_PLUGIN in the environment, a plugin (libnccl-net.so) that is not "
+      "installed there",
+      "NCCL_DEBUG=INFO NCCL_DEBUG_SUBSYS=INIT,NET in the job: each rank says \"Using network …\""},
+     {"nccl_gdr",
+      "make GPUDirect RDMA possible: nvidia-peermem loaded, or DMA-BUF in kernel and driver; "
+      "NCCL_NET_GDR_LEVEL, "
+      "the IOMMU, and how far the NIC is from its GPU (nvidia-smi topo -m)",
+      "NCCL_DEBUG=INFO NCCL_DEBUG_SUBSYS=INIT,NET,GRAPH in the job: with it connections end in /GDRDMA"},
+     {"nccl_version",
+      "start all ranks with one libnccl.so.2: compare LD_LIBRARY_PATH and the containers, or name it with "
+      "--nccl",
+      "NCCL_DEBUG=VERSION in the job, and ldconfig -p | grep nccl on a host of each kind"}}};
+
+Finding finding_of(const DifferingFact& fact, const std::string& hosts, const std::string& words) {
+  Finding finding;
+  finding.slug = "nccl-ranks-differ";
+  finding.severity = Severity::bad;
+  finding.component = {"cluster", "NCCL", ""};
+  if (!hosts.empty() && hosts.find(',') == std::string::npos) finding.component = {"host", hosts, hosts};
+  finding.meaning = fmt::format(
+      "NCCL does not run alike on all ranks, and each collective waits for the slowest: {}", words);
+  finding.advice =
+      fmt::format("{}: {}", hosts.empty() ? "On the hosts of either kind" : "On " + hosts, fact.advice);
+  finding.confirm = fact.confirm;
+  finding.confidence = "certain";
+  return finding;
+}
+
+}  // namespace
+
+std::vector<Finding> nccl_findings(std::span<const CheckRecord> checks) {
+  std::vector<Finding> findings;
+  std::map<std::pair<std::string, std::string>, std::size_t> places;  // fact and hosts
+  for (const CheckRecord& check : checks)
+    for (const DifferingFact& fact : differing) {
+      const std::string words = path_text(check, fmt::format("{}_differs", fact.name));
+      if (words.empty()) continue;
+      const std::string hosts = path_text(check, fmt::format("{}_odd_hosts", fact.name));
+      const auto [place, is_new] = places.emplace(std::pair(std::string(fact.name), hosts), findings.size());
+      if (is_new) findings.push_back(finding_of(fact, hosts, words));
+      Finding& finding = findings[place->second];
+      const Evidence evidence{"", 0, fmt::format("{}, {}: {}", check.id, check.scope, words)};
+      if (std::find(finding.evidence.begin(), finding.evidence.end(), evidence) == finding.evidence.end())
+        finding.evidence.push_back(evidence);
+      if (std::find(finding.explains.begin(), finding.explains.end(), check.id) == finding.explains.end())
+        finding.explains.push_back(check.id);
+    }
+  return findings;
+}
+
+}  // namespace fabricheck::app

@@ -1,0 +1,17 @@
+// What finished checks of NCCL say together. Pure.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/finding.hpp"
+#include "core/run_record.hpp"
+
+namespace fabricheck::app {
+
+/// "nccl-ranks-differ": the ranks of a group ran by NCCLs of different versions, over different networks, or
+/// some without GPUDirect RDMA. One finding for each set of hosts that are not as the majority, and one that
+/// accuses none where there is no majority.
+std::vector<Finding> nccl_findings(std::span<const CheckRecord> checks);
+
+}  // namespace fabricheck::app

@@ -1,0 +1,71 @@
+#include "app/nccl_findings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace fabricheck::app {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+CheckRecord check_with(const std::string& id, const std::map<std::string, Parameter>& path) {
+  CheckRecord check;
+  check.id = id;
+  check.scope = "all ranks";
+  check.path = path;
+  return check;
+}
+
+const std::string network = "network: IB on 30 ranks, Socket on rank 3 (n2)";
+
+TEST(NcclFindings, TheOddHostIsNamedOnceForAllChecks) {
+  const std::map<std::string, Parameter> path{{"nccl_network_differs", network},
+                                              {"nccl_network_odd_hosts", std::string("n2")}};
+  const std::vector<CheckRecord> checks{check_with("nccl.allreduce.latency", path),
+                                        check_with("nccl.allreduce.busbw", path),
+                                        check_with("nccl.allreduce.busbw", path)};
+  const std::vector<Finding> findings = nccl_findings(checks);
+  ASSERT_THAT(findings, SizeIs(1));
+  EXPECT_EQ(findings[0].slug, "nccl-ranks-differ");
+  EXPECT_EQ(findings[0].severity, Severity::bad);
+  EXPECT_EQ(findings[0].component, (Component{"host", "n2", "n2"}));
+  EXPECT_THAT(findings[0].meaning, HasSubstr(network));
+  EXPECT_THAT(findings[0].advice, HasSubstr("On n2: find why NCCL took another network"));
+  EXPECT_THAT(findings[0].confirm, HasSubstr("NCCL_DEBUG=INFO"));
+  EXPECT_THAT(findings[0].explains, ElementsAre("nccl.allreduce.latency", "nccl.allreduce.busbw"));
+  EXPECT_THAT(findings[0].evidence, SizeIs(2));
+}
+
+TEST(NcclFindings, SeveralHostsAndNoMajorityAccuseNoHostAlone) {
+  std::vector<Finding> findings = nccl_findings(std::vector<CheckRecord>{check_with(
+      "nccl.allreduce.busbw",
+      {{"nccl_gdr_differs", std::string("GPUDirect RDMA: yes on 6 ranks, no on ranks 1 (n2), 2 (n3)")},
+       {"nccl_gdr_odd_hosts", std::string("n2, n3")}})});
+  ASSERT_THAT(findings, SizeIs(1));
+  EXPECT_EQ(findings[0].component.host, "");
+  EXPECT_THAT(findings[0].advice, HasSubstr("On n2, n3: make GPUDirect RDMA possible"));
+  findings = nccl_findings(std::vector<CheckRecord>{check_with(
+      "nccl.allreduce.busbw",
+      {{"nccl_version_differs",
+        std::string("version: 2.21.5 on rank 0 (n1), 2.28.9 on rank 1 (n2), without a majority")}})});
+  ASSERT_THAT(findings, SizeIs(1));
+  EXPECT_EQ(findings[0].component.kind, "cluster");
+  EXPECT_THAT(findings[0].advice,
+              HasSubstr("On the hosts of either kind: start all ranks with one libnccl.so.2"));
+}
+
+TEST(NcclFindings, WhatSlowsNobodyDownIsNone) {
+  EXPECT_THAT(nccl_findings(std::vector<CheckRecord>{
+                  check_with("nccl.allreduce.busbw",
+                             {{"nccl_differs", std::string("channels: 8 on 7 ranks, 4 on rank 3 (n2)")}}),
+                  CheckRecord{}}),
+              IsEmpty());
+}
+
+}  // namespace
+}  // namespace fabricheck::app
