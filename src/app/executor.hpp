@@ -109,6 +109,11 @@ class Executor {
   std::uint64_t memory_share() const;
   std::vector<CheckRecord> describe_so_far(const plan::PlannedCheck& check, const Ongoing& ongoing, int group,
                                            const std::vector<double>& compute_us) const;
+  /// The same with verdicts, each kept from the look that gave it.
+  std::vector<CheckRecord> judged_so_far(const plan::PlannedCheck& check, Ongoing& ongoing, int group,
+                                         const std::vector<double>& compute_us) const;
+  /// The family is the plan's.
+  GatePolicy policy_of(const plan::PlannedCheck& check) const;
   /// What the root of a group tells of a check that an error or a wrong result ended.
   std::vector<CheckRecord> stopped_records(const plan::PlannedCheck& check, int group,
                                            const SamplingResult& result) const;
