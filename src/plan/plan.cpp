@@ -335,7 +335,9 @@ class Planner {
         check.target = target_of(*check.row, check, 1);
         if (check.groups.size() > 1) check.mode = "together";
         add(check, nodes, 1);
-        if (check.groups.size() > 1 && is_largest(check)) add_rails_apart(check, nodes);
+        // A quick run has no time to look for why.
+        if (check.groups.size() > 1 && is_largest(check) && !request_.few_sizes)
+          add_rails_apart(check, nodes);
         return;
       case Scope::inside_node: {
         for (const Ranks& ranks : world_.by_node)

@@ -109,8 +109,8 @@ bool is_judged(const PlannedCheck& check);
 /// round of `pairs`, from either end where the row has both orders, and in 4 repeats where there are more
 /// than two rounds; so are rows between GPUs in those of `gpu_pairs`. Rows of one GPU are measured on the
 /// first rank of every node at the same time, then on the second, …, or on all at the same time, as their
-/// scopes say. Rails are measured at once, and at the largest size also one by one in 4 repeats, without a
-/// target.
+/// scopes say. Rails are measured at once, and but for `few_sizes` at the largest size also one by one in 4
+/// repeats, without a target.
 TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
                    const Request& request);
 

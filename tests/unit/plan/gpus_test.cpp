@@ -103,6 +103,9 @@ TEST(GpuPlan, RailsAreMeasuredApartAtTheLargestSizeWithoutATarget) {
     EXPECT_EQ(plan.checks[i].repeats, 4);
   }
   EXPECT_EQ(plan.judged, 3 * 2 * 2) << "three sizes, two rails, a time and a rate";
+  asked.few_sizes = true;
+  for (const PlannedCheck& check : make_plan(test::cluster_of(3, 2), rows, asked).checks)
+    EXPECT_EQ(check.mode, "together") << "a quick run has no time for it";
 }
 
 TEST(GpuPlan, OneRailAndSmallMessagesHaveNothingApart) {
