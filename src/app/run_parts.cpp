@@ -9,6 +9,7 @@
 #include "app/check_records.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/run.hpp"
+#include "app/verbs_gpu_facts.hpp"
 #include "collectives/nccl/settings.hpp"
 #include "config/targets_file.hpp"
 #include "fabric/nvlink/pair_matrices.hpp"
@@ -59,6 +60,7 @@ void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platfor
   const JudgedPairs judged = judge_gpu_pairs(log.checks(), topology, platform);
   for (const CheckRecord& one : judged.checks) log.add(one);
   for (const Finding& one : judged.findings) log.add(one);
+  for (const CheckRecord& one : with_gpu_facts(log.checks(), topology)) log.add(one);
   for (const Finding& one : node::gpu::gpu_findings(log.checks())) log.add(one);
   std::vector<Host> hosts;
   for (std::size_t i = 0; i < topology.hosts.size(); ++i) hosts.push_back(topology::whole_host(topology, i));
