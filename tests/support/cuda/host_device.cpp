@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -340,7 +341,7 @@ class HostDevice final : public cuda::Device {
     stream_of(stream).enqueue([=](HostStream& on) {
       HostGpuFaults& faults = *machine->faults;
       const std::lock_guard lock(machine->mutex);
-      const std::uint64_t number = faults.operations++;
+      const std::uint64_t number = std::atomic_ref(faults.operations).fetch_add(1);
       if (on.stuck || number == faults.stuck_at) {
         on.stuck = true;
         return;

@@ -2,7 +2,6 @@
 // tests of what is measured with GPUs, what their errors lead to, and what the plan makes of them.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -49,10 +48,10 @@ std::byte* device_view(std::byte* address);
 struct HostGpuFaults {
   std::uint64_t refuse_above_bytes{~0ULL};  ///< one allocation of more is refused
   std::optional<int> open_error;
-  std::uint64_t fail_at{~0ULL};             ///< this operation put into a stream fails, with code 700
-  std::uint64_t stuck_at{~0ULL};            ///< this one never ends
-  std::uint64_t flip_at{~0ULL};             ///< after this one a bit of what it wrote is wrong
-  std::atomic<std::uint64_t> operations{};  ///< so many there were
+  std::uint64_t fail_at{~0ULL};   ///< this operation put into a stream fails, with code 700
+  std::uint64_t stuck_at{~0ULL};  ///< this one never ends
+  std::uint64_t flip_at{~0ULL};   ///< after this one a bit of what it wrote is wrong
+  std::uint64_t operations{};     ///< so many there were; counted through std::atomic_ref
 };
 
 /// The runtime of these GPUs. Ordinals are the places in `gpus`. What it keeps account of:

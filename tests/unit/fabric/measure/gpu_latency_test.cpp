@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "gpus_over_stub.hpp"
 
 namespace fabricheck::verbs {
@@ -118,7 +120,7 @@ class WorkOfAGpu final : public Clock {
  public:
   explicit WorkOfAGpu(std::shared_ptr<test::HostGpuFaults> gpu) : gpu_(std::move(gpu)) {}
   std::int64_t now_ns() const override {
-    return static_cast<std::int64_t>(gpu_->operations.load()) * 1'000'000 + ++looks_;
+    return static_cast<std::int64_t>(std::atomic_ref(gpu_->operations).load()) * 1'000'000 + ++looks_;
   }
   void sleep_ns(std::int64_t) const override {}
 
