@@ -20,7 +20,13 @@ enum class Transport { rc, uc, ud };
 /// "RC", "UC", "UD".
 const char* transport_name(Transport transport);
 
-enum class Opcode { send, write, read, fetch_add, compare_swap };
+/// A write with immediate takes a receive of the peer and completes it, with its data where a write puts it.
+enum class Opcode { send, write, write_with_immediate, read, fetch_add, compare_swap };
+
+/// To the peer's registered memory, not to the place of a receive that it posted.
+constexpr bool is_write(Opcode opcode) {
+  return opcode == Opcode::write || opcode == Opcode::write_with_immediate;
+}
 
 /// As in ibv_wc_status, by name: "transport retry counter exceeded" is what to look for in the field's texts.
 enum class CompletionStatus {
@@ -143,6 +149,7 @@ class MemoryRegion {
   virtual std::uint32_t remote_key() const = 0;
   /// What it was asked for and not refused: the NIC may write into it out of order.
   virtual bool relaxed_ordering() const = 0;
+  virtual bool is_dmabuf() const = 0;  ///< else registered by its address
 };
 
 class CompletionQueue {
@@ -171,8 +178,9 @@ class Device {
   virtual const DeviceLimits& limits() const = 0;
   virtual PortAttributes port(int number) = 0;
   virtual RawGid gid(int port, int index) = 0;
-  /// With `relaxed_ordering` where the device takes it, else without. Throws Error; where the limit on locked
-  /// memory is the reason, it says which line raises it.
+  /// With `relaxed_ordering` where the device takes it, else without; as the dmabuf that a buffer has, or
+  /// else by its address. Throws Error; where the limit on locked memory is the reason, it says which line
+  /// raises it.
   virtual std::unique_ptr<MemoryRegion> register_memory(const device::Buffer& buffer,
                                                         bool relaxed_ordering) = 0;
   virtual std::unique_ptr<CompletionQueue> make_completion_queue(int entries) = 0;

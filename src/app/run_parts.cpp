@@ -11,6 +11,7 @@
 #include "app/nccl_findings.hpp"
 #include "app/rail_shares.hpp"
 #include "app/run.hpp"
+#include "app/verbs_gpu_facts.hpp"
 #include "collectives/nccl/settings.hpp"
 #include "config/targets_file.hpp"
 #include "fabric/nvlink/pair_matrices.hpp"
@@ -61,6 +62,7 @@ void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platfor
   const JudgedPairs judged = judge_gpu_pairs(log.checks(), topology, platform);
   for (const CheckRecord& one : judged.checks) log.add(one);
   for (const Finding& one : judged.findings) log.add(one);
+  for (const CheckRecord& one : with_gpu_facts(log.checks(), topology)) log.add(one);
   for (const Finding& one : node::gpu::gpu_findings(log.checks())) log.add(one);
   for (const Finding& one : nccl_findings(log.checks())) log.add(one);
   const std::vector<CheckRecord> rails = compare_rails(log.checks());

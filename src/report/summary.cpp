@@ -353,6 +353,26 @@ void add_rails(const RunRecord& record, std::vector<std::string>& notes) {
         fmt::format("rails at once and alone: {} more operations in result.json", lines.size() - most));
 }
 
+/// What a latency costs more where it is between GPUs.
+void add_over_host_memory(const RunRecord& record, std::vector<std::string>& notes) {
+  constexpr std::size_t most = 4;
+  std::size_t found = 0;
+  for (const CheckRecord& check : record.checks) {
+    const auto over = path_number(check, "over_host_memory_us"),
+               from = path_number(check, "over_host_memory_from_us"),
+               to = path_number(check, "over_host_memory_to_us");
+    if (!over || !from || !to || ++found > most) continue;
+    std::string what = "no difference from host memory that the intervals tell";
+    if (*from > 0.0) what = fmt::format("GPU memory adds {} us over host memory", number(over));
+    if (*to < 0.0) what = fmt::format("GPU memory takes {} us less than host memory", number(-*over));
+    const bool was_inline = path_text(check, "host_memory_inline") == "yes";
+    notes.push_back(fmt::format("{}: {}{} ({} to {} us)", full_name(check, record), what,
+                                was_inline ? ", from where it went inline" : "", number(from), number(to)));
+  }
+  if (found > most)
+    notes.push_back(fmt::format("GPU over host memory: {} more in result.json", found - most));
+}
+
 /// "mpi.bcast.latency, inside node: 0.488 +- 0.12 us + bytes / (7 +- 1.3 GB/s), off by 14 % on average"
 std::string alpha_beta_note(const Fit& fit) {
   const auto coefficient = [&](const char* key) -> std::optional<double> {
@@ -423,6 +443,7 @@ std::vector<std::string> notes_of(const RunRecord& record) {
   add_nccl(record, notes);
   add_rails(record, notes);
   add_beside(record, notes);
+  add_over_host_memory(record, notes);
   for (std::string& note : notes) note = sanitise(note);
   return notes;
 }

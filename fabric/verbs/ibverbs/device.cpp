@@ -17,6 +17,7 @@
 #include "fabric/verbs/ibverbs/handles.hpp"
 #include "fabric/verbs/measure/failures.hpp"
 #include "fabric/verbs/provider.hpp"
+#include "fabric/verbs/registration.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -53,14 +54,15 @@ constexpr std::uint32_t rxe_vendor = 0xffffff, siw_vendor = 0x626d74;
 
 class Registered final : public MemoryRegion {
  public:
-  Registered(ibv_mr* region, bool relaxed_ordering) : region_(region), relaxed_ordering_(relaxed_ordering) {}
+  Registered(ibv_mr* region, Registration how) : region_(region), how_(how) {}
   std::uint32_t local_key() const override { return region_->lkey; }
   std::uint32_t remote_key() const override { return region_->rkey; }
-  bool relaxed_ordering() const override { return relaxed_ordering_; }
+  bool relaxed_ordering() const override { return how_.relaxed_ordering; }
+  bool is_dmabuf() const override { return how_.as_dmabuf; }
 
  private:
   Handle<ibv_mr, ibv_dereg_mr> region_;
-  bool relaxed_ordering_;
+  Registration how_;
 };
 
 class OpenDevice final : public Device {
@@ -121,20 +123,17 @@ class OpenDevice final : public Device {
     const int with_atomics = limits_.atomics ? access | IBV_ACCESS_REMOTE_ATOMIC : access;
     const std::span<std::byte> bytes = buffer.bytes();
     const auto& dmabuf = buffer.dmabuf();
-    const auto registered = [&](int flags) {
-      return dmabuf
+    Registration how{dmabuf.has_value(), relaxed_ordering};
+    ibv_mr* region = with_most_rights(how, [&](const Registration& wanted) {
+      const int flags = wanted.relaxed_ordering ? with_atomics | IBV_ACCESS_RELAXED_ORDERING : with_atomics;
+      return wanted.as_dmabuf
                  ? ibv_reg_dmabuf_mr(domain_.get(), dmabuf->offset, bytes.size(),
                                      reinterpret_cast<std::uint64_t>(bytes.data()), dmabuf->descriptor, flags)
                  : ibv_reg_mr(domain_.get(), bytes.data(), bytes.size(), flags);
-    };
-    ibv_mr* region = registered(relaxed_ordering ? with_atomics | IBV_ACCESS_RELAXED_ORDERING : with_atomics);
-    if (region == nullptr && relaxed_ordering && (errno == EINVAL || errno == EOPNOTSUPP)) {
-      relaxed_ordering = false;
-      region = registered(with_atomics);
-    }
+    });
     if (region == nullptr)
       throw Error(registration_error(name_, bytes.size(), errno, error_text(errno), locked_memory_limit()));
-    return std::make_unique<Registered>(region, relaxed_ordering);
+    return std::make_unique<Registered>(region, how);
   }
 
   std::unique_ptr<CompletionQueue> make_completion_queue(int entries) override {

@@ -196,8 +196,11 @@ class Queues final : public QueuePair {
         }
         break;
       case Opcode::write:
+      case Opcode::write_with_immediate:
       case Opcode::read:
-        work.opcode = request.opcode == Opcode::write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ;
+        work.opcode = request.opcode == Opcode::read    ? IBV_WR_RDMA_READ
+                      : request.opcode == Opcode::write ? IBV_WR_RDMA_WRITE
+                                                        : IBV_WR_RDMA_WRITE_WITH_IMM;
         work.wr.rdma.remote_addr = request.remote;
         work.wr.rdma.rkey = request.remote_key;
         break;

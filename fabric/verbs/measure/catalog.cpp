@@ -142,21 +142,44 @@ CheckRow flow_sweep(const std::shared_ptr<const Setup>& setup) {
 }
 
 /// GPUDirect RDMA: what NCCL's traffic between nodes goes by.
-CheckRow gpu_bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup) {
-  CheckRow check = base(row, "bandwidth", "bandwidth between GPUs' memory", "GB/s");
-  check.id = fmt::format("verbs.gpu_{}.bandwidth", row.name);
-  check.description =
-      fmt::format("{} from a GPU's memory to another's through the NIC near it (GPUDirect RDMA)", row.words);
-  check.better = Better::higher;
+CheckRow between_gpus(const Row& row, CheckRow check) {
+  check.id = fmt::format("verbs.gpu_{}.{}", row.name, check.metric);
   check.needs_gpu = true;
   if (const char* missing = cuda::missing_runtime(); *missing != 0 && check.unavailable_reason.empty())
     check.unavailable_reason = missing;
+  return check;
+}
+
+CheckRow gpu_bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup) {
+  CheckRow check = between_gpus(row, base(row, "bandwidth", "bandwidth between GPUs' memory", "GB/s"));
+  check.description =
+      fmt::format("{} from a GPU's memory to another's through the NIC near it (GPUDirect RDMA)", row.words);
+  check.better = Better::higher;
   check.sizes = {64 * KiB, MiB, 8 * MiB};
   check.quick_sizes = {MiB};
   check.both_orders = true;
   check.rate_times_us = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1e3; };
   check.make_timed = factory(row, setup, [](const Row& one, const Setup& with, const TimedRequest& request) {
-    return make_gpu_stream(with, request, one.opcode);
+    return make_stream(with, request, one.transport, one.opcode, Direction::one_way, Memory::gpu);
+  });
+  return check;
+}
+
+/// A CPU cannot watch for the last byte of a write in a GPU's memory: an immediate tells the receiver's.
+Opcode told_by_completion(Opcode opcode) {
+  return opcode == Opcode::write ? Opcode::write_with_immediate : opcode;
+}
+
+CheckRow gpu_latency(const Row& row, const std::shared_ptr<const Setup>& setup) {
+  CheckRow check = between_gpus(row, latency(row, setup));
+  const char* how = row.opcode == Opcode::write ? " with immediate" : "";
+  check.title = fmt::format("{}{} latency between GPUs' memory", row.words, how);
+  check.description = fmt::format(
+      "{}{} between the memory of two GPUs through the NIC near each (GPUDirect RDMA), until the "
+      "completion, {}",
+      row.words, how, row.opcode == Opcode::read ? "the full round trip" : "half the round trip");
+  check.make_timed = factory(row, setup, [](const Row& one, const Setup& with, const TimedRequest& request) {
+    return make_latency(with, request, one.transport, told_by_completion(one.opcode), Memory::gpu);
   });
   return check;
 }
@@ -175,6 +198,8 @@ std::vector<CheckRow> catalog(const std::shared_ptr<const Setup>& setup) {
   rows.push_back(flow_sweep(setup));
   for (const Row& row : table)
     if (row.streams) rows.push_back(gpu_bandwidth(row, setup));
+  for (const Row& row : table)
+    if (row.streams) rows.push_back(gpu_latency(row, setup));
   return rows;
 }
 

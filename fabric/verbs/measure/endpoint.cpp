@@ -161,10 +161,11 @@ void Endpoint::make_queues() {
   const std::uint64_t one = request_.message_bytes + (datagrams ? grh_bytes : 0);
   stride_ = (one + cache_line - 1) / cache_line * cache_line;
   region_bytes_ = stride_ * request_.slots * static_cast<std::uint64_t>(request_.queue_pairs);
-  if (request_.memory_limit_bytes > 0 && 2 * region_bytes_ > request_.memory_limit_bytes)
+  // Other memory has a copy here of both directions, and what one of them goes through.
+  const std::uint64_t host_bytes = (request_.memory ? 3 : 2) * region_bytes_;
+  if (request_.memory_limit_bytes > 0 && host_bytes > request_.memory_limit_bytes)
     throw Unavailable(fmt::format("{} of buffers are more than this rank's share of the free memory, {}",
-                                  format_bytes(2 * region_bytes_),
-                                  format_bytes(request_.memory_limit_bytes)));
+                                  format_bytes(host_bytes), format_bytes(request_.memory_limit_bytes)));
   device::Buffer here = device::Buffer::in_host_memory(2 * region_bytes_);
   std::fill(here.bytes().begin(), here.bytes().end(), std::byte{});
   if (request_.memory) {
@@ -177,10 +178,11 @@ void Endpoint::make_queues() {
     region_ = local_.device->register_memory(buffer_, request_.relaxed_ordering);
   } catch (const Error& error) {
     if (!request_.memory) throw;
-    throw Error(fmt::format("memory of {} on {} cannot be registered with {}{}: {}", request_.memory->words(),
-                            local_.place.host, local_.place.device,
-                            buffer_.dmabuf() ? " as a dmabuf" : ", and no dmabuf of it could be exported",
-                            error.what()));
+    throw Error(fmt::format(
+        "memory of {} on {} cannot be registered with {}{}: {}", request_.memory->words(), local_.place.host,
+        local_.place.device,
+        buffer_.dmabuf() ? " as a dmabuf, nor by its address" : ", and no dmabuf of it could be exported",
+        error.what()));
   }
   sends_ = local_.device->make_completion_queue(request_.queue_pairs * request_.send_depth);
   receives_ =
@@ -202,11 +204,17 @@ std::string Endpoint::addresses() {
   std::string text = fmt::format("{} {} {} {}", reinterpret_cast<std::uint64_t>(buffer_.bytes().data()),
                                  region_->remote_key(), hex_of(gid_), attributes_.lid);
   for (const auto& one : pairs_) text += fmt::format(" {}", one->number());
+  if (request_.memory) text += fmt::format("\n{}\n{}", request_.memory->words(), registered_by());
   return text;
 }
 
 void Endpoint::read_addresses(const std::string& text) {
-  std::istringstream words(text);
+  std::istringstream lines(text);
+  std::string line;
+  std::getline(lines, line);
+  std::getline(lines, peer_memory_);
+  std::getline(lines, peer_registered_by_);
+  std::istringstream words(line);
   std::string gid;
   std::uint32_t lid = 0, number = 0;
   words >> remote_.memory >> remote_.key >> gid >> lid;
@@ -230,6 +238,8 @@ void Endpoint::read_addresses(const std::string& text) {
     pairs_[i]->connect(path, remote_.pairs[i], first_packet_of(pairs_[i]->number()));
   }
 }
+
+std::string Endpoint::registered_by() const { return region_->is_dmabuf() ? "dmabuf" : "peermem"; }
 
 std::uint64_t Endpoint::place(int pair, std::size_t slot) const {
   return (static_cast<std::uint64_t>(pair) * request_.slots + slot) * stride_;
@@ -260,11 +270,11 @@ WorkRequest Endpoint::work(Opcode opcode, int pair, std::size_t slot, bool is_in
   WorkRequest request;
   request.opcode = opcode;
   request.id = static_cast<std::uint64_t>(pair);
-  const bool fetches = opcode != Opcode::send && opcode != Opcode::write;
+  const bool fetches = opcode != Opcode::send && !is_write(opcode);
   request.local = buffer_.bytes().data() + (fetches ? incoming_at(pair, slot) : outgoing_at(pair, slot));
   request.bytes = static_cast<std::uint32_t>(request_.message_bytes);
   request.local_key = region_->local_key();
-  request.remote = remote_.memory + place(pair, slot) + (opcode == Opcode::write ? region_bytes_ : 0);
+  request.remote = remote_.memory + place(pair, slot) + (is_write(opcode) ? region_bytes_ : 0);
   request.remote_key = remote_.key;
   request.is_inline = is_inline;
   return request;
@@ -360,7 +370,9 @@ std::map<std::string, Parameter> Endpoint::path() const {
   facts["inline"] = std::string(fits_inline() ? "yes" : "no");
   if (request_.memory) {
     facts["memory"] = request_.memory->words();
-    facts["registered"] = std::string(buffer_.dmabuf() ? "dmabuf" : "peermem");
+    facts["registered"] = registered_by();
+    facts["peer_memory"] = peer_memory_;
+    facts["peer_registered"] = peer_registered_by_;
   }
   facts["traffic_class"] = static_cast<std::int64_t>(request_.traffic_class.traffic_class.value_or(0));
   facts["service_level"] = static_cast<std::int64_t>(request_.traffic_class.service_level.value_or(0));

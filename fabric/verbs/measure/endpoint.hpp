@@ -134,6 +134,8 @@ class Endpoint {
     return count;
   }
   [[noreturn]] void throw_failed(const Completion& completion) const;
+  /// "dmabuf", "peermem".
+  std::string registered_by() const;
   std::uint64_t place(int pair, std::size_t slot) const;
   std::uint64_t outgoing_at(int pair, std::size_t slot) const { return place(pair, slot); }
   std::uint64_t incoming_at(int pair, std::size_t slot) const;
@@ -161,6 +163,7 @@ class Endpoint {
   std::unique_ptr<CompletionQueue> sends_, receives_;
   std::vector<std::unique_ptr<QueuePair>> pairs_;
   Remote remote_;
+  std::string peer_memory_, peer_registered_by_;
   unsigned spins_between_looks_;
   unsigned looks_{};
   int early_sends_{};  ///< completions that were seen while waiting for a receive

@@ -3,10 +3,12 @@
 #include <atomic>
 #include <cstring>
 #include <thread>
+#include <vector>
 
 #include "core/error.hpp"
 #include "fabric/verbs/measure/operations.hpp"
 #include "fabric/verbs/measure/payload.hpp"
+#include "fabric/verbs/measure/settling.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -18,7 +20,12 @@ constexpr int posted_receives = 16;
 /// Unsignaled sends fill the queue: every so many one is waited for.
 constexpr std::uint64_t signal_every = 16;
 /// More than two, so that two messages after another into the same place are never the same.
-constexpr std::size_t read_slots = 64;
+constexpr std::size_t most_slots = 64;
+constexpr std::uint64_t slots_bytes = std::uint64_t{4} << 20;
+
+std::size_t slots_of(std::uint64_t bytes) {
+  return std::clamp<std::size_t>(slots_bytes / std::max<std::uint64_t>(1, bytes), 3, most_slots);
+}
 
 constexpr double ns_per_us = 1000.0;
 
@@ -47,9 +54,12 @@ class Latency : public TimedOperation {
 
   void check_message(std::size_t slot, std::uint64_t iteration) {
     ++messages_;
+    if (mismatch_) return;
     const std::uint64_t seed = payload_seed(iteration, 1 - endpoint_.side());
-    const auto wrong = compare_payload(endpoint_.incoming(0, slot), seed, stamp_of(iteration));
-    if (wrong && !mismatch_)
+    const auto look = [&] { return compare_payload(endpoint_.incoming(0, slot), seed, stamp_of(iteration)); };
+    auto wrong = look();
+    if (wrong && endpoint_.is_copied()) wrong = look_until_settled(endpoint_, clock_, look);
+    if (wrong)
       mismatch_ = wrong_message(request_, iteration, wrong->index, std::to_integer<int>(wrong->expected),
                                 std::to_integer<int>(wrong->got));
   }
@@ -118,45 +128,66 @@ class WritePingPong final : public Latency {
   }
 };
 
-/// As perftest's ib_send_lat: post, poll the answer's completion.
-class SendPingPong final : public Latency {
+/// As perftest's ib_send_lat, or ib_write_lat --write_with_imm: post, poll the answer's completion. What the
+/// CPU sees is made and compared message by message. Memory that is copied, in blocks of a slot each, for a
+/// copy takes longer than a message; then the ends meet first, so that neither waits for the other's copies
+/// while it is timed.
+class ReceivePingPong final : public Latency {
  public:
-  using Latency::Latency;
+  ReceivePingPong(const Setup& setup, const TimedRequest& request, const ConnectionRequest& connection,
+                  Opcode opcode)
+      : Latency(setup, request, connection), is_inline_(endpoint_.fits_inline()) {
+    for (std::size_t slot = 0; slot < endpoint_.slots(); ++slot)
+      messages_out_.push_back(endpoint_.work(opcode, 0, slot, is_inline_));
+  }
 
   void run(std::uint64_t first, std::span<double> times_us) override {
-    const bool is_inline = endpoint_.fits_inline();
-    const std::array<WorkRequest, 2> sends{endpoint_.work(Opcode::send, 0, 0, is_inline),
-                                           endpoint_.work(Opcode::send, 0, 1, is_inline)};
-    const bool starts = initiates();
-    for (std::size_t i = 0; i < times_us.size(); ++i) {
-      const std::uint64_t iteration = first + i;
-      const std::size_t slot = iteration % 2;
-      make_message(slot, iteration);
-      WorkRequest send = sends[slot];
-      // Memory that is not copied must not change before it was sent for good.
-      send.signaled = !is_inline || ++posted_ % signal_every == 0;
-      if (starts) {
-        const std::int64_t begin = clock_.now_ns();
-        endpoint_.post(0, send);
-        endpoint_.wait_receive();
-        times_us[i] = static_cast<double>(clock_.now_ns() - begin) / (2.0 * ns_per_us);
-      } else {
-        endpoint_.wait_receive();
-        endpoint_.post(0, send);
-      }
-      if (send.signaled) endpoint_.wait_send();
-      // The receive that a message took was posted for slots in turn.
-      const std::size_t arrived = arrived_++ % endpoint_.slots();
-      check_message(arrived, iteration);
-      endpoint_.post_receive(0, arrived);
+    const bool is_copied = endpoint_.is_copied();
+    const std::size_t block = is_copied ? endpoint_.slots() - 1 : 1;
+    for (std::size_t begin = 0; begin < times_us.size(); begin += block) {
+      const std::size_t count = std::min(block, times_us.size() - begin);
+      const std::uint64_t from = exchanged_ + (is_copied ? 1 : 0);
+      for (std::size_t i = 0; i < count; ++i) make_message(slot_of(from + i), first + begin + i);
+      endpoint_.send_out();
+      if (is_copied) exchange();
+      for (std::size_t i = 0; i < count; ++i) times_us[begin + i] = exchange();
+      endpoint_.fetch();
+      for (std::size_t i = 0; i < count; ++i) check_message(slot_of(from + i), first + begin + i);
     }
   }
 
  private:
-  std::uint64_t posted_{}, arrived_{};
+  std::size_t slot_of(std::uint64_t exchange) const { return exchange % endpoint_.slots(); }
+
+  /// One message there and one back; returns half of what that took the one who began, 0 to the other.
+  double exchange() {
+    const std::size_t slot = slot_of(exchanged_++);
+    WorkRequest message = messages_out_[slot];
+    // Memory that is not copied must not change before it was sent for good.
+    message.signaled = !is_inline_ || exchanged_ % signal_every == 0;
+    double took_us = 0.0;
+    if (initiates()) {
+      const std::int64_t begin = clock_.now_ns();
+      endpoint_.post(0, message);
+      endpoint_.wait_receive();
+      took_us = static_cast<double>(clock_.now_ns() - begin) / (2.0 * ns_per_us);
+    } else {
+      endpoint_.wait_receive();
+      endpoint_.post(0, message);
+    }
+    if (message.signaled) endpoint_.wait_send();
+    // Receives are posted for slots in turn, as many as a multiple of them.
+    endpoint_.post_receive(0, slot);
+    return took_us;
+  }
+
+  bool is_inline_;
+  std::vector<WorkRequest> messages_out_;
+  std::uint64_t exchanged_{};
 };
 
-/// As perftest's ib_read_lat: post and poll; the peer does nothing.
+/// As perftest's ib_read_lat: post and poll; the peer does nothing. What the CPU sees is compared message by
+/// message, memory that is copied in blocks.
 class Read final : public Latency {
  public:
   using Latency::Latency;
@@ -164,20 +195,25 @@ class Read final : public Latency {
   void prepare(std::uint64_t first, std::size_t) override {
     if (initiates()) return;
     for (std::size_t slot = 0; slot < endpoint_.slots(); ++slot) make_message(slot, first + slot);
+    endpoint_.send_out();
   }
 
   void run(std::uint64_t first, std::span<double> times_us) override {
     if (!initiates()) return;
-    for (std::size_t i = 0; i < times_us.size(); ++i) {
-      const std::size_t slot = i % endpoint_.slots();
-      WorkRequest read = endpoint_.work(Opcode::read, 0, slot, false);
-      // All into one place: what stayed there from the read before is seen.
-      read.local = endpoint_.incoming(0, 0).data();
-      const std::int64_t begin = clock_.now_ns();
-      endpoint_.post(0, read);
-      endpoint_.wait_send();
-      times_us[i] = static_cast<double>(clock_.now_ns() - begin) / ns_per_us;
-      check_message(0, first + slot);
+    const std::size_t slots = endpoint_.slots(), block = endpoint_.is_copied() ? slots : 1;
+    for (std::size_t begin = 0, turn = 0; begin < times_us.size(); begin += block, ++turn) {
+      const std::size_t count = std::min(block, times_us.size() - begin);
+      // Into each place another message in each turn: what stayed there from the one before is seen.
+      for (std::size_t i = 0; i < count; ++i) {
+        WorkRequest read = endpoint_.work(Opcode::read, 0, i, false);
+        read.remote = endpoint_.work(Opcode::read, 0, (turn + i) % slots, false).remote;
+        const std::int64_t began = clock_.now_ns();
+        endpoint_.post(0, read);
+        endpoint_.wait_send();
+        times_us[begin + i] = static_cast<double>(clock_.now_ns() - began) / ns_per_us;
+      }
+      endpoint_.fetch();
+      for (std::size_t i = 0; i < count; ++i) check_message(i, first + (turn + i) % slots);
     }
   }
 };
@@ -225,26 +261,29 @@ class Atomic final : public Latency {
 }  // namespace
 
 std::unique_ptr<TimedOperation> make_latency(const Setup& setup, const TimedRequest& request,
-                                             Transport transport, Opcode opcode) {
-  ConnectionRequest connection = connection_of(setup, request, transport, opcode);
+                                             Transport transport, Opcode opcode, Memory memory) {
+  ConnectionRequest connection = connection_of(setup, request, transport, opcode, memory);
   connection.send_depth = latency_depth;
-  connection.slots = 2;
-  const bool answers = opcode == Opcode::send || opcode == Opcode::write;
-  if (answers) connection.inline_bytes = wanted_inline_bytes;
+  connection.slots = connection.memory ? slots_of(request.bytes) : 2;
+  if (!connection.memory && (opcode == Opcode::send || is_write(opcode)))
+    connection.inline_bytes = wanted_inline_bytes;
   switch (opcode) {
     case Opcode::send:
-      connection.receive_depth = posted_receives;
-      return std::make_unique<SendPingPong>(setup, request, connection);
-    case Opcode::write:
-      return std::make_unique<WritePingPong>(setup, request, connection);
+    case Opcode::write_with_immediate:
+      connection.receive_depth = connection.memory ? static_cast<int>(connection.slots) : posted_receives;
+      return std::make_unique<ReceivePingPong>(setup, request, connection, opcode);
     case Opcode::read:
-      connection.slots = std::clamp<std::size_t>(
-          (std::size_t{4} << 20) / std::max<std::uint64_t>(1, request.bytes), 3, read_slots);
+      connection.slots = slots_of(request.bytes);
       return std::make_unique<Read>(setup, request, connection);
+    case Opcode::write:
     case Opcode::fetch_add:
     case Opcode::compare_swap:
       break;
   }
+  // These look at the bytes themselves.
+  if (connection.memory)
+    throw Unavailable(connection.operation + ": the CPU cannot watch the memory of a GPU");
+  if (opcode == Opcode::write) return std::make_unique<WritePingPong>(setup, request, connection);
   connection.slots = 1;
   return std::make_unique<Atomic>(setup, request, connection, opcode);
 }

@@ -27,20 +27,18 @@ class GpuMemory final : public MessageMemory {
 
   device::Buffer allocate(std::uint64_t bytes) override {
     const std::uint64_t whole = (bytes + gpu_page_bytes - 1) / gpu_page_bytes * gpu_page_bytes;
-    if (gpu_->memory_limit_bytes > 0 && whole > gpu_->memory_limit_bytes)
-      throw Unavailable(fmt::format("{} of GPU memory are more than the {} that may be used (--gpu-memory)",
-                                    format_bytes(whole), format_bytes(gpu_->memory_limit_bytes)));
-    std::byte* memory = device_.allocate(whole);
+    const auto memory = std::make_shared<cuda::MemoryHandle>(cuda::allocate(*gpu_, whole));
     std::optional<device::DmaBuf> dmabuf;
-    if (const auto descriptor = device_.export_dmabuf(memory, whole)) dmabuf = device::DmaBuf{*descriptor, 0};
+    if (const auto descriptor = device_.export_dmabuf(memory->get(), whole))
+      dmabuf = device::DmaBuf{*descriptor, 0};
     device::Buffer buffer(
-        device::MemoryKind::gpu, {memory, bytes},
-        [gpu = gpu_, dmabuf](std::byte* one) {
+        device::MemoryKind::gpu, {memory->get(), bytes},
+        [gpu = gpu_, memory, dmabuf](std::byte*) {
           if (dmabuf) ::close(dmabuf->descriptor);
-          gpu->device->release(one);
+          *memory = {};
         },
         dmabuf);
-    device_.set(memory, 0, whole, stream_.get());
+    device_.set(buffer.bytes().data(), 0, whole, stream_.get());
     finish("clearing memory");
     return buffer;
   }

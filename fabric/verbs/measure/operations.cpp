@@ -12,6 +12,8 @@ const char* opcode_name(Opcode opcode) {
   switch (opcode) {
     case Opcode::write:
       return "write";
+    case Opcode::write_with_immediate:
+      return "write with immediate";
     case Opcode::read:
       return "read";
     case Opcode::fetch_add:
@@ -31,7 +33,7 @@ std::string operation_words(Transport transport, Opcode opcode, std::uint64_t by
 }
 
 ConnectionRequest connection_of(const Setup& setup, const TimedRequest& request, Transport transport,
-                                Opcode opcode) {
+                                Opcode opcode, Memory memory) {
   ConnectionRequest connection;
   connection.transport = transport;
   connection.message_bytes = request.bytes;
@@ -43,6 +45,9 @@ ConnectionRequest connection_of(const Setup& setup, const TimedRequest& request,
   connection.operation = operation_words(transport, opcode, request.bytes);
   connection.yield = request.yield;
   connection.patience = setup.patience;
+  if (memory == Memory::host) return connection;
+  connection.operation += " in GPU memory";
+  all_or_none(*request.group, [&] { connection.memory = gpu_message_memory(setup.gpu, *request.clock); });
   return connection;
 }
 

@@ -23,9 +23,14 @@ struct Setup {
   std::chrono::nanoseconds patience{std::chrono::seconds(10)};
 };
 
-/// Two messages at a time: half round trip of send and write, the full one of read and atomics.
+/// Where messages leave and arrive. The GPU's is this rank's, and GPUDirect RDMA by RC.
+enum class Memory { host, gpu };
+
+/// Two messages at a time: half round trip of send and write, the full one of read and atomics. Between GPUs'
+/// memory, which the CPU cannot watch: those that end with a completion, send, write with immediate and read.
 std::unique_ptr<TimedOperation> make_latency(const Setup& setup, const TimedRequest& request,
-                                             Transport transport, Opcode opcode);
+                                             Transport transport, Opcode opcode,
+                                             Memory memory = Memory::host);
 
 enum class Direction {
   one_way,  ///< rank 0 initiates
@@ -34,11 +39,8 @@ enum class Direction {
 
 /// A stream of messages; the samples are microseconds per message.
 std::unique_ptr<TimedOperation> make_stream(const Setup& setup, const TimedRequest& request,
-                                            Transport transport, Opcode opcode, Direction direction);
-
-/// The same one way over RC, from this rank's GPU memory to the peer's: GPUDirect RDMA.
-std::unique_ptr<TimedOperation> make_gpu_stream(const Setup& setup, const TimedRequest& request,
-                                                Opcode opcode);
+                                            Transport transport, Opcode opcode, Direction direction,
+                                            Memory memory = Memory::host);
 
 /// A stream of sends over UC or UD, one way over one queue pair, each window answered by the receiver; what
 /// is lost is an error.
@@ -51,9 +53,9 @@ std::unique_ptr<TimedOperation> make_flow_sweep(const Setup& setup, const TimedR
 
 /// "RC write of 8 B".
 std::string operation_words(Transport transport, Opcode opcode, std::uint64_t bytes);
-/// What all connections of a setup have in common.
+/// What all connections of a setup have in common. Collective over the pair where the memory is a GPU's.
 ConnectionRequest connection_of(const Setup& setup, const TimedRequest& request, Transport transport,
-                                Opcode opcode);
+                                Opcode opcode, Memory memory);
 
 /// The sentence of a wrong byte as the sampler wants it.
 Mismatch wrong_message(const TimedRequest& request, std::uint64_t iteration, std::uint64_t index,

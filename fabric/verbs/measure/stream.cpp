@@ -1,12 +1,11 @@
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <thread>
 #include <vector>
 
 #include "core/error.hpp"
 #include "fabric/verbs/measure/operations.hpp"
 #include "fabric/verbs/measure/payload.hpp"
+#include "fabric/verbs/measure/settling.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -216,22 +215,13 @@ class Stream : public TimedOperation {
     };
     auto wrong = look();
     // Nor does a completion in host memory tell that data for a GPU has passed its bus.
-    if (wrong && (opcode_ == Opcode::write || endpoint_.is_copied())) {
-      const std::int64_t until_ns = clock_.now_ns() + settling_ns_;
-      while (wrong && clock_.now_ns() < until_ns) {
-        std::this_thread::yield();
-        std::atomic_thread_fence(std::memory_order_acquire);
-        endpoint_.fetch();
-        wrong = look();
-      }
-    }
+    if (wrong && (opcode_ == Opcode::write || endpoint_.is_copied()))
+      wrong = look_until_settled(endpoint_, clock_, look);
     if (wrong)
       verified.mismatch = wrong_message(request_, first, wrong->index, std::to_integer<int>(wrong->expected),
                                         std::to_integer<int>(wrong->got));
   }
 
-  /// Far more than any bus takes, and paid once, for a message that is wrong.
-  static constexpr std::int64_t settling_ns_ = 200'000'000;
   std::array<Completion, 16> completions_;
   std::vector<std::uint64_t> next_receive_;
   std::uint64_t receives_left_{};
@@ -350,8 +340,8 @@ class CreditedStream final : public Stream {
 };
 
 ConnectionRequest stream_connection(const Setup& setup, const TimedRequest& request, Transport transport,
-                                    Opcode opcode, int pairs) {
-  ConnectionRequest connection = connection_of(setup, request, transport, opcode);
+                                    Opcode opcode, int pairs, Memory memory = Memory::host) {
+  ConnectionRequest connection = connection_of(setup, request, transport, opcode, memory);
   connection.queue_pairs = pairs;
   connection.send_depth = setup.depth;
   connection.relaxed_ordering = true;  // as perftest's bandwidth tests and NCCL
@@ -363,29 +353,19 @@ ConnectionRequest stream_connection(const Setup& setup, const TimedRequest& requ
     connection.receive_depth =
         static_cast<int>((2 * static_cast<std::size_t>(setup.depth) + connection.slots - 1) /
                          connection.slots * connection.slots);
-  connection.inline_bytes =
-      request.bytes <= static_cast<std::uint64_t>(wanted_inline_bytes) ? wanted_inline_bytes : 0;
+  if (!connection.memory && request.bytes <= static_cast<std::uint64_t>(wanted_inline_bytes))
+    connection.inline_bytes = wanted_inline_bytes;
   return connection;
 }
 
 }  // namespace
 
 std::unique_ptr<TimedOperation> make_stream(const Setup& setup, const TimedRequest& request,
-                                            Transport transport, Opcode opcode, Direction direction) {
-  return std::make_unique<Stream>(setup, request,
-                                  stream_connection(setup, request, transport, opcode, setup.queue_pairs),
-                                  opcode, direction);
-}
-
-std::unique_ptr<TimedOperation> make_gpu_stream(const Setup& setup, const TimedRequest& request,
-                                                Opcode opcode) {
-  std::shared_ptr<MessageMemory> memory;
-  all_or_none(*request.group, [&] { memory = gpu_message_memory(setup.gpu, *request.clock); });
-  ConnectionRequest connection = stream_connection(setup, request, Transport::rc, opcode, setup.queue_pairs);
-  connection.memory = std::move(memory);
-  connection.inline_bytes = 0;
-  connection.operation += " in GPU memory";
-  return std::make_unique<Stream>(setup, request, connection, opcode, Direction::one_way);
+                                            Transport transport, Opcode opcode, Direction direction,
+                                            Memory memory) {
+  const ConnectionRequest connection =
+      stream_connection(setup, request, transport, opcode, setup.queue_pairs, memory);
+  return std::make_unique<Stream>(setup, request, connection, opcode, direction);
 }
 
 std::unique_ptr<TimedOperation> make_credited_stream(const Setup& setup, const TimedRequest& request,

@@ -1,6 +1,11 @@
 #include "support/cuda/host_device.hpp"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -55,6 +60,71 @@ struct Machine {
   }
 };
 
+/// Memory with two addresses, one of which may not be used.
+struct Hidden {
+  std::byte* view;
+  std::uint64_t bytes;
+  int descriptor;
+};
+
+/// By the address that may not be used; of all runtimes of this process.
+class HiddenMemory {
+ public:
+  std::byte* make(std::uint64_t bytes) {
+    Hidden one{nullptr, bytes, ::memfd_create("gpu", MFD_CLOEXEC)};
+    if (one.descriptor < 0 || ::ftruncate(one.descriptor, static_cast<off_t>(bytes)) != 0)
+      throw std::bad_alloc();
+    one.view = map(one, PROT_READ | PROT_WRITE);
+    std::byte* const shown = map(one, PROT_NONE);
+    const std::lock_guard lock(mutex_);
+    all_[shown] = one;
+    return shown;
+  }
+  /// False: it is none of these.
+  bool give_back(std::byte* shown) noexcept {
+    const std::lock_guard lock(mutex_);
+    const auto found = all_.find(shown);
+    if (found == all_.end()) return false;
+    ::munmap(shown, found->second.bytes);
+    ::munmap(found->second.view, found->second.bytes);
+    ::close(found->second.descriptor);
+    all_.erase(found);
+    return true;
+  }
+  std::byte* view(std::byte* address) {
+    const std::lock_guard lock(mutex_);
+    auto after = all_.upper_bound(address);
+    if (after == all_.begin()) return address;
+    --after;
+    const std::ptrdiff_t into = address - after->first;
+    return into < static_cast<std::ptrdiff_t>(after->second.bytes) ? after->second.view + into : address;
+  }
+  std::optional<int> share(std::byte* shown) {
+    const std::lock_guard lock(mutex_);
+    const auto found = all_.find(shown);
+    if (found == all_.end()) return std::nullopt;
+    return ::fcntl(found->second.descriptor, F_DUPFD_CLOEXEC, 0);
+  }
+
+ private:
+  static std::byte* map(const Hidden& one, int protection) {
+    void* memory = ::mmap(nullptr, one.bytes, protection, MAP_SHARED, one.descriptor, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    return static_cast<std::byte*>(memory);
+  }
+  std::mutex mutex_;
+  std::map<std::byte*, Hidden> all_;
+};
+
+HiddenMemory& hidden_memory() {
+  static HiddenMemory memory;
+  return memory;
+}
+
+const std::byte* read_view(const std::byte* address) {
+  return hidden_memory().view(const_cast<std::byte*>(address));
+}
+
 HostStream& stream_of(Stream stream) { return *reinterpret_cast<HostStream*>(stream); }
 HostEvent& event_of(Event event) { return *reinterpret_cast<HostEvent*>(event); }
 
@@ -102,7 +172,9 @@ class HostDevice final : public cuda::Device {
     machine_->account->pinned_bytes -= machine_->memory.at(memory).bytes;
     forget(memory);
   }
-  std::optional<int> export_dmabuf(std::byte*, std::uint64_t) override { return std::nullopt; }
+  std::optional<int> export_dmabuf(std::byte* memory, std::uint64_t) override {
+    return gpu_.facts.dmabuf ? hidden_memory().share(memory) : std::nullopt;
+  }
 
   Stream make_stream() override {
     machine_->count(&HostAccount::streams, 1);
@@ -156,10 +228,11 @@ class HostDevice final : public cuda::Device {
   }
 
   void copy(std::byte* to, const std::byte* from, std::uint64_t bytes, Stream stream) override {
-    put(stream, to, bytes, transfer_us(to, from, bytes), [=] { std::memmove(to, from, bytes); });
+    put(stream, to, bytes, transfer_us(to, from, bytes),
+        [=] { std::memmove(test::device_view(to), read_view(from), bytes); });
   }
   void set(std::byte* to, std::uint8_t value, std::uint64_t bytes, Stream stream) override {
-    put(stream, to, bytes, hbm_us(bytes), [=] { std::memset(to, value, bytes); });
+    put(stream, to, bytes, hbm_us(bytes), [=] { std::memset(test::device_view(to), value, bytes); });
   }
   void access(Access access, std::byte* a, const std::byte* b, const std::byte* c, std::uint64_t bytes,
               Stream stream) override {
@@ -242,8 +315,11 @@ class HostDevice final : public cuda::Device {
   std::uint64_t& used() { return machine_->used[static_cast<std::size_t>(gpu_.facts.ordinal)]; }
 
   std::byte* new_memory(std::uint64_t bytes, int ordinal) {
-    auto* memory = static_cast<std::byte*>(::operator new[](bytes + 1, std::align_val_t{page_bytes}));
-    std::memset(memory, 0xa5, bytes);
+    const bool is_hidden = gpu_.is_hidden && ordinal >= 0;
+    auto* memory = is_hidden
+                       ? hidden_memory().make(bytes)
+                       : static_cast<std::byte*>(::operator new[](bytes + 1, std::align_val_t{page_bytes}));
+    std::memset(test::device_view(memory), 0xa5, bytes);
     const std::lock_guard lock(machine_->mutex);
     machine_->memory[memory] = {bytes, ordinal};
     return memory;
@@ -251,6 +327,7 @@ class HostDevice final : public cuda::Device {
   /// With the lock held.
   void forget(std::byte* memory) noexcept {
     machine_->memory.erase(memory);
+    if (hidden_memory().give_back(memory)) return;
     ::operator delete[](memory, std::align_val_t{page_bytes});
   }
 
@@ -269,14 +346,15 @@ class HostDevice final : public cuda::Device {
     stream_of(stream).enqueue([=](HostStream& on) {
       HostGpuFaults& faults = *machine->faults;
       const std::lock_guard lock(machine->mutex);
-      const std::uint64_t number = faults.operations++;
+      const std::uint64_t number = std::atomic_ref(faults.operations).fetch_add(1);
       if (on.stuck || number == faults.stuck_at) {
         on.stuck = true;
         return;
       }
       if (number == faults.fail_at) on.error = illegal_address;
       work();
-      if (number == faults.flip_at && written && bytes > 0) written[bytes / 2] ^= std::byte{0x10};
+      if (number == faults.flip_at && written && bytes > 0)
+        test::device_view(written)[bytes / 2] ^= std::byte{0x10};
       on.time_us += whole_us;
     });
   }
@@ -311,6 +389,8 @@ class HostRuntime final : public cuda::Runtime {
 };
 
 }  // namespace
+
+std::byte* device_view(std::byte* address) { return hidden_memory().view(address); }
 
 std::unique_ptr<cuda::Runtime> make_host_runtime(std::vector<HostGpu> gpus,
                                                  std::shared_ptr<HostGpuFaults> faults,

@@ -2,6 +2,7 @@
 // tests of what is measured with GPUs, what their errors lead to, and what the plan makes of them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -34,7 +35,14 @@ struct HostGpu {
   double operation_us{2.0};  ///< of each operation, beside its bytes
   double hop_us{0.5};        ///< of a read in chase(), of another GPU's memory twice that
   bool peers_reach{true};
+  /// As of a real GPU its memory is there for copy(), set() and device_view() only, and who else touches it
+  /// dies of it. It can be exported as a dmabuf where the facts say so.
+  bool is_hidden{};
 };
+
+/// Where a device, such as a stand-in NIC, finds what a process knows by this address: of hidden memory
+/// elsewhere.
+std::byte* device_view(std::byte* address);
 
 /// What goes wrong, and when; counted over all GPUs that share it.
 struct HostGpuFaults {
@@ -43,7 +51,7 @@ struct HostGpuFaults {
   std::uint64_t fail_at{~0ULL};   ///< this operation put into a stream fails, with code 700
   std::uint64_t stuck_at{~0ULL};  ///< this one never ends
   std::uint64_t flip_at{~0ULL};   ///< after this one a bit of what it wrote is wrong
-  std::uint64_t operations{};     ///< so many there were
+  std::uint64_t operations{};     ///< so many there were; counted through std::atomic_ref
 };
 
 /// The runtime of these GPUs. Ordinals are the places in `gpus`. What it keeps account of:

@@ -54,13 +54,15 @@ class StubCompletions final : public CompletionQueue {
 
 class StubRegion final : public MemoryRegion {
  public:
-  explicit StubRegion(bool relaxed_ordering) : relaxed_ordering_(relaxed_ordering) {}
+  StubRegion(bool relaxed_ordering, bool is_dmabuf)
+      : relaxed_ordering_(relaxed_ordering), is_dmabuf_(is_dmabuf) {}
   std::uint32_t local_key() const override { return 1; }
   std::uint32_t remote_key() const override { return 2; }
   bool relaxed_ordering() const override { return relaxed_ordering_; }
+  bool is_dmabuf() const override { return is_dmabuf_; }
 
  private:
-  bool relaxed_ordering_;
+  bool relaxed_ordering_, is_dmabuf_;
 };
 
 std::mutex& registry_mutex() {
@@ -82,6 +84,7 @@ class StubQueues final : public QueuePair {
         inline_(std::min(request.inline_bytes, device.inline_bytes)),
         faults_(device.faults),
         paths_(device.paths),
+        memory_view_(device.memory_view),
         requests_(requests) {
     const std::lock_guard lock(registry_mutex());
     static std::uint32_t next = 17;
@@ -103,7 +106,13 @@ class StubQueues final : public QueuePair {
     remote_ = registry().at(remote.queue_pair);
   }
 
-  void post(const WorkRequest& request) override {
+  void post(const WorkRequest& asked) override {
+    WorkRequest request = asked;
+    request.local = view(asked.local);
+    if (request.is_inline && request.local != asked.local)
+      throw Error("stub: inline from memory that the CPU cannot read");
+    if (request.remote != 0)
+      request.remote = reinterpret_cast<std::uint64_t>(view(reinterpret_cast<std::byte*>(asked.remote)));
     if (broken_) {
       sends_.push({request.id, CompletionStatus::flushed, 0, number_, 0});
       return;
@@ -155,21 +164,16 @@ class StubQueues final : public QueuePair {
   void carry_out(const WorkRequest& request) {
     auto* remote = reinterpret_cast<std::byte*>(request.remote);
     switch (request.opcode) {
-      case Opcode::send: {
-        const std::lock_guard lock(remote_->receive_mutex_);
-        Bytes message(request.local, request.local + request.bytes);
-        if (remote_->posted_.empty()) {
-          remote_->waiting_.push_back(std::move(message));
-        } else {
-          remote_->deliver(message);
-        }
+      case Opcode::send:
+        arrive(Bytes(request.local, request.local + request.bytes));
         return;
-      }
       case Opcode::write:
+      case Opcode::write_with_immediate:
         // The last byte last, as the field relies on.
         std::memcpy(remote, request.local, request.bytes - 1);
         std::atomic_thread_fence(std::memory_order_release);
         reinterpret_cast<volatile std::byte*>(remote)[request.bytes - 1] = request.local[request.bytes - 1];
+        if (request.opcode == Opcode::write_with_immediate) arrive({});
         return;
       case Opcode::read:
         std::memcpy(request.local, remote, request.bytes);
@@ -187,11 +191,23 @@ class StubQueues final : public QueuePair {
     }
   }
 
+  std::byte* view(std::byte* address) const { return memory_view_ ? memory_view_(address) : address; }
+
+  /// Takes the peer's next receive.
+  void arrive(Bytes message) {
+    const std::lock_guard lock(remote_->receive_mutex_);
+    if (remote_->posted_.empty()) {
+      remote_->waiting_.push_back(std::move(message));
+    } else {
+      remote_->deliver(message);
+    }
+  }
+
   void deliver(const Bytes& message) {
     const ReceiveRequest to = posted_.front();
     posted_.pop_front();
     const std::size_t before = transport_ == Transport::ud ? 40 : 0;
-    std::memcpy(to.local + before, message.data(), message.size());
+    std::copy(message.begin(), message.end(), view(to.local) + before);
     receives_.push(
         {to.id, CompletionStatus::success, 0, number_, static_cast<std::uint32_t>(message.size() + before)});
   }
@@ -202,6 +218,7 @@ class StubQueues final : public QueuePair {
   int inline_;
   StubFaults* faults_;
   std::vector<PathRequest>* paths_;
+  std::function<std::byte*(std::byte*)> memory_view_;
   std::atomic<std::uint64_t>& requests_;
   std::uint32_t number_{};
   StubQueues* remote_{};
@@ -227,7 +244,8 @@ class Stub final : public Device {
     if (description_.faults != nullptr && description_.faults->registration_error &&
         (!description_.faults->refuses_gpu_memory || buffer.kind() == device::MemoryKind::gpu))
       throw Error(*description_.faults->registration_error);
-    return std::make_unique<StubRegion>(relaxed_ordering && description_.relaxed_ordering);
+    return std::make_unique<StubRegion>(relaxed_ordering && description_.relaxed_ordering,
+                                        buffer.dmabuf().has_value() && description_.takes_dmabuf);
   }
   std::unique_ptr<CompletionQueue> make_completion_queue(int entries) override {
     return std::make_unique<StubCompletions>(entries);

@@ -39,11 +39,15 @@ struct StubDevice {
   verbs::PortAttributes port{true, "ACTIVE", true, 4096, 0, std::uint64_t{1} << 30, 4};
   int inline_bytes{220};
   bool relaxed_ordering{true};  ///< it takes it
+  bool takes_dmabuf{true};      ///< else memory by its address, too
   std::optional<verbs::RawGid> gid;
   std::vector<verbs::PathRequest>* paths{};                ///< what its queue pairs were connected with,
   std::vector<verbs::QueuePairRequest>* queue_requests{};  ///< and asked for
   std::optional<verbs::Transport> without;                 ///< it makes no queue pair of this transport,
   int without_error{};                                     ///< and sets errno to this
+  /// Where the device finds the memory of an address, if not there; such memory the CPU cannot reach, and
+  /// nothing of it goes inline.
+  std::function<std::byte*(std::byte*)> memory_view;
   StubFaults* faults{};
 };
 

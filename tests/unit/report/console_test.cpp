@@ -338,6 +338,27 @@ TEST(Console, NotesAndGapsAndLegend) {
                 "median from a barrier start 6.90 us"));
 }
 
+TEST(Console, WhatGpuMemoryAddsIsTold) {
+  RunRecord record;
+  const auto over = [&](double us, double from_us, double to_us) {
+    record.checks.push_back(latency_check("gpu_send", Verdict::unchecked, 3));
+    record.checks.back().path = {{"over_host_memory_us", us},
+                                 {"over_host_memory_from_us", from_us},
+                                 {"over_host_memory_to_us", to_us}};
+  };
+  over(1.2, 0.9, 1.5);
+  (*record.checks.back().path)["host_memory_inline"] = std::string("yes");
+  over(-0.5, -0.75, -0.25);
+  over(0.1, -0.2, 0.4);
+  const std::string text = flat(report(record));
+  EXPECT_THAT(
+      text, HasSubstr("GPU memory adds 1.2 us over host memory, from where it went inline (0.9 to 1.5 us)"));
+  EXPECT_THAT(text, HasSubstr("GPU memory takes 0.5 us less than host memory (-0.75 to -0.25 us)"));
+  EXPECT_THAT(text, HasSubstr("no difference from host memory that the intervals tell (-0.2 to 0.4 us)"));
+  for (int i = 0; i < 3; ++i) over(2.5, 2, 3);
+  EXPECT_THAT(flat(report(record)), HasSubstr("GPU over host memory: 2 more in result.json"));
+}
+
 TEST(Console, AnEmptyRecordIsAReportToo) {
   RunRecord record;
   conclude(record);

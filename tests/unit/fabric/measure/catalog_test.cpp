@@ -1,5 +1,6 @@
 #include "fabric/verbs/measure/catalog.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,20 +8,14 @@
 #include <set>
 
 #include "core/error.hpp"
-#include "pairs_over_stub.hpp"
-#include "support/cuda/host_device.hpp"
+#include "gpus_over_stub.hpp"
 
 namespace fabricheck::verbs {
 namespace {
 
 using ::testing::HasSubstr;
 
-void with_gpu(PairSetup& setup, int) {
-  auto gpu = std::make_shared<cuda::Setup>();
-  gpu->runtime = test::make_host_runtime({test::HostGpu{}});
-  gpu->device = gpu->runtime->open(0);
-  setup.gpu = gpu;
-}
+void with_gpu(PairSetup& setup, int) { setup.gpu = a_gpu(); }
 
 TEST(Catalog, IdsAreDistinctAndEveryRowCanBeMade) {
   std::set<std::string> ids;
@@ -32,12 +27,36 @@ TEST(Catalog, IdsAreDistinctAndEveryRowCanBeMade) {
     EXPECT_FALSE(row.description.empty()) << row.id;
     EXPECT_TRUE(std::is_sorted(row.sizes.begin(), row.sizes.end())) << row.id;
   }
-  for (const char* id : {"verbs.write.latency", "verbs.send.latency", "verbs.read.latency",
-                         "verbs.fetch_add.latency", "verbs.compare_swap.latency", "verbs.uc_send.latency",
-                         "verbs.uc_write.latency", "verbs.ud_send.latency", "verbs.write.bandwidth",
-                         "verbs.send.bidirectional", "verbs.send.message_rate", "verbs.write.paths",
-                         "verbs.uc_send.bandwidth", "verbs.ud_send.bandwidth", "verbs.ud_send.message_rate"})
+  for (const char* id :
+       {"verbs.write.latency", "verbs.send.latency", "verbs.read.latency", "verbs.fetch_add.latency",
+        "verbs.compare_swap.latency", "verbs.uc_send.latency", "verbs.uc_write.latency",
+        "verbs.ud_send.latency", "verbs.write.bandwidth", "verbs.send.bidirectional",
+        "verbs.send.message_rate", "verbs.write.paths", "verbs.uc_send.bandwidth", "verbs.ud_send.bandwidth",
+        "verbs.ud_send.message_rate", "verbs.gpu_write.bandwidth", "verbs.gpu_send.latency",
+        "verbs.gpu_read.latency", "verbs.gpu_write.latency"})
     EXPECT_TRUE(ids.count(id)) << id;
+}
+
+TEST(Catalog, ALatencyBetweenGpusIsAsThatOfTheHostsAndSaysHowItEnds) {
+  const auto row = [](const std::string& id) {
+    for (const CheckRow& one : catalog())
+      if (one.id == id) return one;
+    return CheckRow{};
+  };
+  for (const char* name : {"write", "send", "read"}) {
+    const CheckRow host = row(fmt::format("verbs.{}.latency", name)),
+                   gpu = row(fmt::format("verbs.gpu_{}.latency", name));
+    EXPECT_TRUE(gpu.needs_gpu);
+    EXPECT_FALSE(host.needs_gpu);
+    EXPECT_EQ(gpu.sizes, host.sizes);
+    EXPECT_EQ(gpu.unit, "us");
+    EXPECT_EQ(gpu.metric, "latency");
+    EXPECT_EQ(gpu.in_quick, row(fmt::format("verbs.gpu_{}.bandwidth", name)).in_quick);
+    EXPECT_THAT(gpu.description, HasSubstr("until the completion"));
+  }
+  EXPECT_EQ(row("verbs.gpu_write.latency").title, "RC write with immediate latency between GPUs' memory");
+  EXPECT_THAT(row("verbs.gpu_write.latency").description, HasSubstr("with immediate"));
+  EXPECT_THAT(row("verbs.gpu_read.latency").description, HasSubstr("the full round trip"));
 }
 
 TEST(Catalog, EveryRowMeasuresAtItsSmallestSize) {

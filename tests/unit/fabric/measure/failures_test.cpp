@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <functional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "core/error.hpp"
 #include "fabric/verbs/inline_size.hpp"
+#include "fabric/verbs/registration.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -65,6 +68,62 @@ TEST(Events, APortThatWentDownIsSaid) {
   // The port of an event that is about none is whatever was in that place.
   const AsyncEvent device = describe_event("mlx5_0", "fatal error", true, AsyncEvent::About::device, 7);
   EXPECT_EQ(device.text, "mlx5_0 reported \"fatal error\"");
+}
+
+/// What a device that takes only `takes` was asked, in order: 'd' for a dmabuf, 'r' for relaxed ordering.
+struct Asked {
+  std::vector<std::string> ways;
+  Registration how;
+  bool given{};
+  int why{};
+};
+
+Asked ask(Registration how, const std::function<int(const Registration&)>& answer) {
+  Asked asked{{}, how};
+  int region = 0;
+  asked.given =
+      with_most_rights(asked.how, [&](const Registration& one) -> int* {
+        asked.ways.push_back(std::string(one.as_dmabuf ? "d" : "") + (one.relaxed_ordering ? "r" : ""));
+        errno = answer(one);
+        return errno == 0 ? &region : nullptr;
+      }) != nullptr;
+  asked.why = errno;
+  return asked;
+}
+
+using Ways = std::vector<std::string>;
+
+TEST(Registration, RelaxedOrderingIsGivenUpBeforeTheDmabuf) {
+  const Asked asked =
+      ask({true, true}, [](const Registration& how) { return how.relaxed_ordering ? EINVAL : 0; });
+  EXPECT_TRUE(asked.given);
+  EXPECT_EQ(asked.ways, (Ways{"dr", "d"}));
+  EXPECT_TRUE(asked.how.as_dmabuf);
+  EXPECT_FALSE(asked.how.relaxed_ordering);
+}
+
+TEST(Registration, ANicWithoutDmabufTakesTheMemoryByItsAddress) {
+  const Asked asked =
+      ask({true, true}, [](const Registration& how) { return how.as_dmabuf ? EOPNOTSUPP : 0; });
+  EXPECT_TRUE(asked.given);
+  EXPECT_EQ(asked.ways, (Ways{"dr", "d", "r"}));
+  EXPECT_FALSE(asked.how.as_dmabuf);
+  EXPECT_TRUE(asked.how.relaxed_ordering);
+}
+
+TEST(Registration, WhereNeitherGoesTheReasonIsTheDmabufs) {
+  const Asked asked =
+      ask({true, false}, [](const Registration& how) { return how.as_dmabuf ? EIO : EFAULT; });
+  EXPECT_FALSE(asked.given);
+  EXPECT_EQ(asked.ways, (Ways{"d", ""}));
+  EXPECT_EQ(asked.why, EIO);
+}
+
+TEST(Registration, HostMemoryIsAskedForOnceWhereItIsTheLimitThatRefuses) {
+  const Asked asked = ask({false, true}, [](const Registration&) { return ENOMEM; });
+  EXPECT_FALSE(asked.given);
+  EXPECT_EQ(asked.ways, (Ways{"r"}));
+  EXPECT_EQ(asked.why, ENOMEM);
 }
 
 TEST(QueuePairs, LessIsAskedForInlineWhateverErrnoSays) {

@@ -2,8 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "pairs_over_stub.hpp"
-#include "support/cuda/host_device.hpp"
+#include "gpus_over_stub.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -11,25 +10,22 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-std::shared_ptr<cuda::Setup> a_gpu(std::shared_ptr<test::HostGpuFaults> faults = nullptr,
-                                   std::shared_ptr<test::HostAccount> account = nullptr) {
-  auto gpu = std::make_shared<cuda::Setup>();
-  gpu->runtime = test::make_host_runtime({test::HostGpu{}}, std::move(faults), std::move(account));
-  gpu->device = gpu->runtime->open(0);
-  return gpu;
-}
-
 PairRun measure(Opcode opcode, const std::function<void(PairSetup&, int)>& change,
                 std::array<test::StubFaults*, 2> faults = {}, std::uint64_t bytes = 4096) {
-  return measure_pair([=](const PairSetup& setup,
-                          const TimedRequest& request) { return make_gpu_stream(setup, request, opcode); },
-                      bytes, 100, faults, std::chrono::seconds(20), change);
+  return measure_pair(
+      [=](const PairSetup& setup, const TimedRequest& request) {
+        return make_stream(setup, request, Transport::rc, opcode, Direction::one_way, Memory::gpu);
+      },
+      bytes, 100, faults, std::chrono::seconds(20), change);
 }
 
 TEST(GpuStream, EveryOperationMovesAndComparesGpuMemory) {
   for (const Opcode opcode : {Opcode::write, Opcode::send, Opcode::read}) {
-    auto account = std::make_shared<test::HostAccount>();
-    const PairRun run = measure(opcode, [&](PairSetup& setup, int) { setup.gpu = a_gpu(nullptr, account); });
+    std::array<std::shared_ptr<test::HostAccount>, 2> accounts;
+    for (auto& account : accounts) account = std::make_shared<test::HostAccount>();
+    const PairRun run = measure(opcode, [&](PairSetup& setup, int rank) {
+      setup.gpu = a_gpu(nullptr, accounts.at(static_cast<std::size_t>(rank)));
+    });
     for (std::size_t rank = 0; rank < 2; ++rank) {
       EXPECT_EQ(run.thrown[rank], "");
       EXPECT_EQ(run.results[rank].error.value_or(""), "");
@@ -38,8 +34,10 @@ TEST(GpuStream, EveryOperationMovesAndComparesGpuMemory) {
     EXPECT_GE(run.results[0].samples.values_us.size(), 100u);
     EXPECT_GT(run.results[0].samples.verified, 0u);
     EXPECT_EQ(run.path.at("memory"), Parameter(std::string("GPU 0 (0000:5d:00.0)")));
-    EXPECT_EQ(account->allocated_bytes, 0u) << "given back";
-    EXPECT_EQ(account->streams + account->events, 0);
+    for (const auto& account : accounts) {
+      EXPECT_EQ(account->allocated_bytes + account->pinned_bytes, 0u) << "given back";
+      EXPECT_EQ(account->streams + account->events, 0);
+    }
   }
 }
 
@@ -60,7 +58,7 @@ TEST(GpuStream, MemoryThatCannotBeRegisteredNamesTheGpuAndTheNic) {
       measure(Opcode::write, [&](PairSetup& setup, int) { setup.gpu = a_gpu(); }, {&faults, nullptr});
   EXPECT_THAT(run.thrown[0],
               AllOf(HasSubstr("memory of GPU 0 (0000:5d:00.0) on h0 cannot be registered with stub0"),
-                    HasSubstr("no dmabuf"), HasSubstr("Bad address")));
+                    HasSubstr("as a dmabuf, nor by its address"), HasSubstr("Bad address")));
   EXPECT_THAT(run.thrown[1], HasSubstr("the peer"));
 }
 

@@ -54,6 +54,7 @@ TEST_F(Native, EveryCheckBetweenTwoPortsOfThisHost) {
   const auto rows = catalog();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const CheckRow& row = rows[i];
+    if (row.needs_gpu) continue;  // a NIC of this host reaches no stand-in
     const std::uint64_t bytes =
         row.sizes.front() == 2 ? 8 : std::min<std::uint64_t>(row.sizes.front(), 65536);
     SCOPED_TRACE(row.id);

@@ -10,6 +10,7 @@
 #include "core/thread_communicator.hpp"
 #include "core/timed_sampler.hpp"
 #include "fabric/verbs/measure/operations.hpp"
+#include "support/cuda/host_device.hpp"
 #include "support/sampling.hpp"
 #include "support/verbs/stub_provider.hpp"
 
@@ -21,6 +22,7 @@ using MakePair = std::function<std::unique_ptr<TimedOperation>(const Setup&, con
 inline Setup stub_setup(int rank, test::StubFaults* faults, std::chrono::nanoseconds patience) {
   test::StubDevice device;
   device.faults = faults;
+  device.memory_view = test::device_view;
   Setup setup;
   setup.port.device = test::make_stub_device(device);
   setup.port.place = {"h" + std::to_string(rank), "stub0", test::stub_port(rank + 1)};
