@@ -20,6 +20,9 @@ namespace {
 /// What surrounds the samples may take longer than they do, but not without end.
 constexpr std::int64_t most_budgets = 2;
 constexpr std::int64_t overtime_ns = 1'000'000'000;
+/// Each check is measured once even where that takes longer than planned, but no check begins after so long.
+constexpr std::int64_t most_times_budget = 3;
+constexpr std::int64_t slow_start_ns = 20'000'000'000;
 /// Of all visits: when an estimate of the whole is worth keeping.
 constexpr double told_early = 0.25;
 constexpr double ns_per_s = 1e9;
@@ -78,6 +81,8 @@ void Executor::run() {
 }
 
 std::int64_t Executor::longest_ns() const { return budget_ns_ * 3 / 2 + overtime_ns; }
+
+std::int64_t Executor::last_ns() const { return most_times_budget * budget_ns_ + slow_start_ns; }
 
 std::optional<std::chrono::nanoseconds> Executor::left() const {
   const auto left_ns = time_left_.left_ns();
@@ -261,6 +266,10 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
 
 void Executor::visit(std::size_t index) {
   if (ongoing_[index].finished) return;
+  if (is_over_) {
+    close(index);
+    return;
+  }
   const plan::PlannedCheck& check = plan_.checks[index];
   Ongoing& ongoing = ongoing_[index];
   const bool first = ongoing.repeats_done == 0;
@@ -299,7 +308,7 @@ void Executor::visit(std::size_t index) {
   const bool broken = plan::votes_alone(check) ? state[2] == 0.0 : state[1] > 0.0;
   // Rank 0 says whether to come back, and whether the records are wanted: a large cluster has thousands of
   // them.
-  std::array<double, 3> order{};
+  std::array<double, 4> order{};
   if (world_.log) {
     const std::int64_t spent_ns = world_.clock->now_ns() - began_ns;
     // The hunt for corruption has no budget.
@@ -316,17 +325,44 @@ void Executor::visit(std::size_t index) {
         first || state[3] > 0.0 || look_after(policy_of(check), ongoing.repeats_done).has_value();
     if (!again) time_left_.finished(index);
     note_estimate();
-    order = {again ? 1.0 : 0.0, !again || look ? 1.0 : 0.0, wanted && overtime ? 1.0 : 0.0};
+    order = {again ? 1.0 : 0.0, !again || look ? 1.0 : 0.0, wanted && overtime ? 1.0 : 0.0,
+             whole_ns > last_ns() ? 1.0 : 0.0};
   }
-  world_.world->broadcast(std::as_writable_bytes(std::span<double, 3>(order)), 0);
+  world_.world->broadcast(std::as_writable_bytes(std::span<double, 4>(order)), 0);
+  is_over_ = order[3] > 0.0;
   ongoing.finished = order[0] == 0.0;
   if (ongoing.finished) ongoing.samples = {};
-  if (order[1] == 0.0) return;
+  if (order[1] > 0.0) tell(index, records, order[2] > 0.0);
+}
+
+/// Without measuring: what is there is told, and of what is not, why.
+void Executor::close(std::size_t index) {
+  const plan::PlannedCheck& check = plan_.checks[index];
+  Ongoing& ongoing = ongoing_[index];
+  std::vector<CheckRecord> records;
+  if (ongoing.repeats_done == 0) {
+    if (world_.log) {
+      announce(index);
+      records = unmeasured_records(check);
+    }
+  } else if (const Party& party = party_of(check);
+             party.group && party.group->rank() == 0 && !ongoing.broken) {
+    records = judged_so_far(check, ongoing, party.index, ongoing.compute_us);
+  }
+  ongoing.finished = true;
+  ongoing.samples = {};
+  if (world_.log) time_left_.finished(index);
+  tell(index, records, true);
+}
+
+void Executor::tell(std::size_t index, std::vector<CheckRecord> records, bool is_overtime) {
+  const plan::PlannedCheck& check = plan_.checks[index];
+  const Ongoing& ongoing = ongoing_[index];
   records = gathered(records);
   if (world_.counters) world_.counters->tell(index, records);
   if (!world_.log) return;
   for (CheckRecord& record : records) {
-    if (order[2] > 0.0 && record.verdict == Verdict::inconclusive)
+    if (is_overtime && record.verdict == Verdict::inconclusive && ongoing.repeats_done > 0)
       record.reason += "; its repeats took far longer than the budget, as where ranks wait for a core";
     if (!ongoing.finished) continue;
     learn_from(record);

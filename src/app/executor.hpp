@@ -91,10 +91,17 @@ class Executor {
   /// Once each of `checks` that still wants a verdict, `repeats` times over.
   void run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile);
   void visit(std::size_t index);
+  void close(std::size_t index);
+  /// Collective: the records of all ranks go to rank 0's log.
+  void tell(std::size_t index, std::vector<CheckRecord> records, bool is_overtime);
+  /// Of a check whose turn did not come.
+  std::vector<CheckRecord> unmeasured_records(const plan::PlannedCheck& check) const;
   void announce(std::size_t index);
   void note_estimate();
   /// All checks together take no longer than this, but for time that has no budget.
   std::int64_t longest_ns() const;
+  /// What begins after this is not measured at all.
+  std::int64_t last_ns() const;
   std::optional<std::chrono::nanoseconds> left() const;
   std::unique_ptr<Operation> make_operation(const plan::PlannedCheck& check, const Party& party,
                                             const std::vector<double>& compute_us);
@@ -136,6 +143,7 @@ class Executor {
   std::int64_t begun_ns_{}, budget_ns_{};  ///< of all checks
   plan::TimeLeft time_left_{{}};           ///< rank 0
   bool estimate_told_{};                   ///< rank 0
+  bool is_over_{};                         ///< the same on every rank: no check begins any more
   std::vector<Ongoing> ongoing_;           ///< by index of the plan
   std::map<std::pair<bool, std::vector<std::vector<int>>>, Party> parties_;  ///< by whether each votes alone
   std::map<std::string, std::vector<double>>

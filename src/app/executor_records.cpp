@@ -159,6 +159,23 @@ void Executor::note_path(Ongoing& ongoing, std::map<std::string, Parameter> path
   if (!ongoing.has_other_size) ongoing.path = std::move(path);
 }
 
+std::vector<CheckRecord> Executor::unmeasured_records(const plan::PlannedCheck& check) const {
+  const auto words = [](std::int64_t ns) { return format_duration(std::chrono::nanoseconds(ns)); };
+  std::vector<CheckRecord> records;
+  for (std::size_t group = 0; group < check.groups.size(); ++group) {
+    CheckRecord record = blank_record(check, group, world_.rank_hosts);
+    // What should have been judged is not well for lack of a look.
+    record.verdict = plan::is_judged(check) ? Verdict::inconclusive : Verdict::skipped;
+    record.reason = fmt::format(
+        "not measured: the checks before it took {} where {} were planned for all; give a larger --budget, "
+        "or "
+        "fewer checks by --only",
+        words(world_.clock->now_ns() - begun_ns_), words(budget_ns_));
+    records.push_back(record);
+  }
+  return records;
+}
+
 CheckRecord Executor::failed_record(const plan::PlannedCheck& check, std::size_t group,
                                     const control::AgreedError& error) const {
   CheckRecord record = blank_record(check, group, world_.rank_hosts);

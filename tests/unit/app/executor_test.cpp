@@ -192,6 +192,34 @@ TEST_F(ExecutorTest, AnOverlapIsHeldAgainstItsTarget) {
   EXPECT_NEAR(judged.value.value_or(0.0), 80.0, 3.0);
 }
 
+TEST_F(ExecutorTest, WhatBeginsFarBeyondTheBudgetIsNotMeasuredAndSaysWhy) {
+  // An iteration takes a second, so each check takes far longer than its 100 ms.
+  std::vector<CheckRow> rows;
+  for (int i = 0; i < 40; ++i)
+    rows.push_back(row("test.slow." + std::to_string(i), scripted([](std::uint64_t) { return second_ns; })));
+  plan::TestPlan plan;
+  for (const CheckRow& slow : rows) {
+    plan.checks.push_back(planned(slow, {{0}}));
+    plan.checks.back().budget_ns = second_ns / 10;
+  }
+  // Judged ones take their turn before all others; one that computes for another comes after them.
+  CheckRow overlap = row("test.overlap", scripted([](std::uint64_t) { return second_ns; }));
+  overlap.computes_for = rows[0].id;
+  plan.checks.push_back(planned(overlap, {{0}}));
+  plan.checks.back().target = target(overlap.id, "median", Comparison::at_least, 50.0);
+  plan.judged = 1;
+  const std::vector<CheckRecord> records = run_alone(plan);
+  ASSERT_THAT(records, SizeIs(41));
+  EXPECT_EQ(records[0].verdict, Verdict::unchecked);
+  EXPECT_TRUE(records[0].value);
+  EXPECT_EQ(records[39].verdict, Verdict::skipped);
+  EXPECT_THAT(records[39].reason, HasSubstr("where 8.0 s were planned for all; give a larger --budget"));
+  EXPECT_EQ(records[40].id, overlap.id);
+  EXPECT_EQ(records[40].verdict, Verdict::inconclusive)
+      << "what should be judged is not well for lack of a look";
+  EXPECT_LT(clock_.now_ns(), 60 * second_ns);
+}
+
 /// Takes 5 us, or 1 us where it could have only half of its size.
 class Shrinking final : public TimedOperation {
  public:
