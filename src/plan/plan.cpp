@@ -65,7 +65,8 @@ class Planner {
     if (world_.by_node.size() == 1 && world_.all.size() > 1)
       plan_.not_tested.push_back({"network", "all ranks are on one node, so no network was tested"});
     for (const CheckRow& row : catalogue_)
-      if (!row.unavailable_reason.empty() && selected(row.id, request_) && !row.make_timed)
+      // Those on GPUs have their sentence together.
+      if (!row.unavailable_reason.empty() && selected(row.id, request_) && !row.make_timed && !row.needs_gpu)
         plan_.not_tested.push_back({row.id, row.unavailable_reason});
     if (world_.all.size() > 1) note_missing_pairs();
     note_missing_gpus();

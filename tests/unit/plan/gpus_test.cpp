@@ -64,6 +64,19 @@ TEST(GpuPlan, OneRankAloneTestsItsGpu) {
   EXPECT_EQ(plan.checks[0].row->id, "gpu.hbm.copy");
 }
 
+TEST(GpuPlan, WhatABuildLacksIsOneSentenceForAllThatNeedIt) {
+  CheckRow time = row("nccl.allreduce.latency", Scope::all_ranks),
+           rate = row("nccl.allreduce.busbw", Scope::rail);
+  time.unavailable_reason = rate.unavailable_reason = "built without CUDA";
+  rate.derived_from = time.id;
+  rate.make_timed = nullptr;
+  const std::vector<CheckRow> rows{time, rate};
+  const TestPlan plan = make_plan(test::cluster_of(2, 2), rows, request());
+  ASSERT_THAT(plan.not_tested, SizeIs(1));
+  EXPECT_EQ(plan.not_tested[0].id, "gpu");
+  EXPECT_EQ(plan.not_tested[0].reason, "CUDA: built without CUDA");
+}
+
 TEST(GpuPlan, RailsJoinTheSamePlacesOfAllNodes) {
   const std::vector<CheckRow> rows{row("nccl.allreduce.busbw", Scope::rail)};
   const TestPlan plan = make_plan(test::cluster_of(3, 2), rows, request());
