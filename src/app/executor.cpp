@@ -339,19 +339,20 @@ void Executor::visit(std::size_t index) {
 void Executor::close(std::size_t index) {
   const plan::PlannedCheck& check = plan_.checks[index];
   Ongoing& ongoing = ongoing_[index];
-  std::vector<CheckRecord> records;
-  if (ongoing.repeats_done == 0) {
-    if (world_.log) {
-      announce(index);
-      records = unmeasured_records(check);
-    }
-  } else if (const Party& party = party_of(check);
-             party.group && party.group->rank() == 0 && !ongoing.broken) {
-    records = judged_so_far(check, ongoing, party.index, ongoing.compute_us);
-  }
   ongoing.finished = true;
-  ongoing.samples = {};
   if (world_.log) time_left_.finished(index);
+  if (ongoing.repeats_done == 0) {
+    if (!world_.log) return;
+    const std::vector<CheckRecord> records = unmeasured_records(check);
+    world_.log->add(std::span<const CheckRecord>(records));
+    world_.printer->finish(gravest(records));
+    return;
+  }
+  std::vector<CheckRecord> records;
+  const Party& party = party_of(check);
+  if (party.group && party.group->rank() == 0 && !ongoing.broken)
+    records = judged_so_far(check, ongoing, party.index, ongoing.compute_us);
+  ongoing.samples = {};
   tell(index, records, true);
 }
 
@@ -362,7 +363,7 @@ void Executor::tell(std::size_t index, std::vector<CheckRecord> records, bool is
   if (world_.counters) world_.counters->tell(index, records);
   if (!world_.log) return;
   for (CheckRecord& record : records) {
-    if (is_overtime && record.verdict == Verdict::inconclusive && ongoing.repeats_done > 0)
+    if (is_overtime && record.verdict == Verdict::inconclusive)
       record.reason += "; its repeats took far longer than the budget, as where ranks wait for a core";
     if (!ongoing.finished) continue;
     learn_from(record);

@@ -17,6 +17,14 @@ std::optional<Parameter> bytes_used(const std::map<std::string, Parameter>& path
   return found == path.end() ? std::nullopt : std::optional(found->second);
 }
 
+/// Of the check itself, or of a row that presents its samples otherwise.
+void name_after(CheckRecord& record, const CheckRow& row, const plan::PlannedCheck& check) {
+  record.id = row.id;
+  record.title = row.title + variant_words(check);
+  record.metric = row.metric;
+  record.unit = row.unit;
+}
+
 }  // namespace
 
 GatePolicy Executor::policy_of(const plan::PlannedCheck& check) const {
@@ -80,18 +88,15 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
     const Measure measure = measure_of(row, check, bytes, static_cast<int>(ranks.size()), compute_us[index]);
     const std::optional<Target> applied = used ? std::nullopt : wanted;
     CheckRecord record = blank;
-    record.id = row.id;
-    record.title = row.title + variant_words(check);
-    record.metric = row.metric;
-    record.unit = row.unit;
+    name_after(record, row, check);
     fill(record, ongoing.samples, judge(ongoing.samples, applied ? &*applied : nullptr, policy, measure),
          applied, measure);
     if (used && record.reason.empty())
       record.reason = fmt::format("measured with {}: more GPU memory was not to be had", format_bytes(bytes));
     if (ongoing.other_size > 0)
-      record.reason +=
-          fmt::format("{}{} of {} repeats could have only another size and do not count",
-                      record.reason.empty() ? "" : "; ", ongoing.other_size, ongoing.repeats_done + 1);
+      record.reason += fmt::format("{}{} of {} repeats could have only another size and do not count",
+                                   record.reason.empty() ? "" : "; ", ongoing.other_size,
+                                   ongoing.samples.repeats() + static_cast<std::size_t>(ongoing.other_size));
     note_launches(record, ongoing.samples);
     if (row.has_histogram) record.statistics.histogram = histogram_of(ongoing.samples.values_us);
     if (row.flows > 0) note_flows(record, ongoing.samples.values_us, row.flows, measure);
@@ -161,17 +166,25 @@ void Executor::note_path(Ongoing& ongoing, std::map<std::string, Parameter> path
 
 std::vector<CheckRecord> Executor::unmeasured_records(const plan::PlannedCheck& check) const {
   const auto words = [](std::int64_t ns) { return format_duration(std::chrono::nanoseconds(ns)); };
+  const std::string reason = fmt::format(
+      "not measured: the checks before it took {} where {} were planned for all; give a larger --budget, or "
+      "fewer checks by --only",
+      words(world_.clock->now_ns() - begun_ns_), words(budget_ns_));
   std::vector<CheckRecord> records;
   for (std::size_t group = 0; group < check.groups.size(); ++group) {
-    CheckRecord record = blank_record(check, group, world_.rank_hosts);
-    // What should have been judged is not well for lack of a look.
-    record.verdict = plan::is_judged(check) ? Verdict::inconclusive : Verdict::skipped;
-    record.reason = fmt::format(
-        "not measured: the checks before it took {} where {} were planned for all; give a larger --budget, "
-        "or "
-        "fewer checks by --only",
-        words(world_.clock->now_ns() - begun_ns_), words(budget_ns_));
-    records.push_back(record);
+    const auto add = [&](const CheckRow& row, bool has_target) {
+      CheckRecord record = blank_record(check, group, world_.rank_hosts);
+      name_after(record, row, check);
+      // What should have been judged is not well for lack of a look.
+      record.verdict = has_target ? Verdict::inconclusive : Verdict::skipped;
+      record.reason = reason;
+      records.push_back(record);
+    };
+    if (check.show)
+      add(*check.row, check.target || check.against_model ||
+                          (!check.group_targets.empty() && check.group_targets[group]));
+    for (std::size_t i = 0; i < check.derived.size(); ++i)
+      add(*check.derived[i], i < check.derived_targets.size() && check.derived_targets[i]);
   }
   return records;
 }

@@ -202,6 +202,9 @@ TEST_F(ExecutorTest, WhatBeginsFarBeyondTheBudgetIsNotMeasuredAndSaysWhy) {
     plan.checks.push_back(planned(slow, {{0}}));
     plan.checks.back().budget_ns = second_ns / 10;
   }
+  CheckRow rate = row("test.rate", nullptr);
+  plan.checks[39].show = false;
+  plan.checks[39].derived = {&rate};
   // Judged ones take their turn before all others; one that computes for another comes after them.
   CheckRow overlap = row("test.overlap", scripted([](std::uint64_t) { return second_ns; }));
   overlap.computes_for = rows[0].id;
@@ -212,6 +215,7 @@ TEST_F(ExecutorTest, WhatBeginsFarBeyondTheBudgetIsNotMeasuredAndSaysWhy) {
   ASSERT_THAT(records, SizeIs(41));
   EXPECT_EQ(records[0].verdict, Verdict::unchecked);
   EXPECT_TRUE(records[0].value);
+  EXPECT_EQ(records[39].id, rate.id) << "what was asked for is named, not what it follows from";
   EXPECT_EQ(records[39].verdict, Verdict::skipped);
   EXPECT_THAT(records[39].reason, HasSubstr("where 8.0 s were planned for all; give a larger --budget"));
   EXPECT_EQ(records[40].id, overlap.id);
