@@ -26,6 +26,16 @@ if(FABRICHECK_SANITIZE)
   target_compile_options(fabricheck_options INTERFACE
     $<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-fsanitize=${FABRICHECK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all>)
   target_link_options(fabricheck_options INTERFACE -fsanitize=${FABRICHECK_SANITIZE})
+  # clang compares the C++ types of functions that are called by pointer; a library opened at run time has its own.
+  if(FABRICHECK_SANITIZE MATCHES "undefined" AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    target_compile_options(fabricheck_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=function>)
+  endif()
+  if(FABRICHECK_SANITIZE MATCHES "address")
+    target_compile_definitions(fabricheck_options INTERFACE FABRICHECK_ADDRESS_SANITIZER)
+  endif()
+endif()
+if(FABRICHECK_FUZZ AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  message(FATAL_ERROR "FABRICHECK_FUZZ=ON needs libFuzzer, which is clang's; set CMAKE_CXX_COMPILER=clang++ in a new build folder")
 endif()
 
 # fabricheck_library(NAME SOURCES… [PUBLIC libs…] [PRIVATE libs…])
@@ -33,6 +43,10 @@ function(fabricheck_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC fabricheck_options ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+  # Where the fuzzer has been is seen in the program's own code only.
+  if(FABRICHECK_FUZZ)
+    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>)
+  endif()
 endfunction()
 
 # fabricheck_embed(TARGET SYMBOL FILE): the text of FILE as `extern const char SYMBOL[]` in namespace fabricheck::embedded.

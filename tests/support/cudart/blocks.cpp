@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef FABRICHECK_ADDRESS_SANITIZER
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -36,30 +36,30 @@ thread_local Running running;
 /// AddressSanitizer has to be told which stack is in use.
 void to_fiber(Fiber& fiber) {
   running.current = &fiber;
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef FABRICHECK_ADDRESS_SANITIZER
   void* fake = nullptr;
   __sanitizer_start_switch_fiber(&fake, fiber.stack.get(), stack_bytes);
 #endif
   ::swapcontext(&running.scheduler, &fiber.context);
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef FABRICHECK_ADDRESS_SANITIZER
   __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
 }
 
 void to_scheduler([[maybe_unused]] bool ends) {
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef FABRICHECK_ADDRESS_SANITIZER
   void* fake = nullptr;
   __sanitizer_start_switch_fiber(ends ? nullptr : &fake, running.scheduler_stack,
                                  running.scheduler_stack_bytes);
 #endif
   ::swapcontext(&running.current->context, &running.scheduler);
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef FABRICHECK_ADDRESS_SANITIZER
   __sanitizer_finish_switch_fiber(fake, &running.scheduler_stack, &running.scheduler_stack_bytes);
 #endif
 }
 
 void begin() {
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef FABRICHECK_ADDRESS_SANITIZER
   __sanitizer_finish_switch_fiber(nullptr, &running.scheduler_stack, &running.scheduler_stack_bytes);
 #endif
   running.current->is_waiting = false;

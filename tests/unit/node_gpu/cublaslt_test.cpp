@@ -7,7 +7,7 @@
 #include "core/error.hpp"
 #include "node/gpu/multiplier.hpp"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef FABRICHECK_ADDRESS_SANITIZER
 /// Without a driver cublasLtCreate fails and loses 192 bytes of its own.
 extern "C" const char* __lsan_default_suppressions() { return "leak:libcublasLt\n"; }  // NOLINT: its name
 #endif
