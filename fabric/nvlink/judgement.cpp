@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/units.hpp"
+#include "fabric/nvlink/catalog.hpp"
 #include "topology/model/paths.hpp"
 #include "topology/model/pcie_rate.hpp"
 
@@ -168,7 +169,7 @@ std::string links_words(const PairExpectation& expected) {
 /// One way, GB/s; nothing of what is no rate.
 std::optional<double> measured_GBps(const CheckRecord& check) {
   if (!check.value || check.unit != "GB/s") return std::nullopt;
-  return check.id == "nvlink.pair.bidirectional" ? *check.value / 2.0 : *check.value;
+  return is_both_ways(check.id) ? *check.value / 2.0 : *check.value;
 }
 
 bool is_fallback(const CheckRecord& check, const PairExpectation& expected) {

@@ -51,7 +51,7 @@ struct Side {
 class PairCopy final : public TimedOperation {
  public:
   PairCopy(const std::shared_ptr<const cuda::Setup>& setup, const TimedRequest& request, PairUse use)
-      : pair_(setup, request, use == PairUse::kernel),
+      : pair_(setup, request, use.by_kernel),
         use_(use),
         asked_bytes_(request.bytes / alignment * alignment),
         rank_(request.world_rank),
@@ -112,7 +112,7 @@ class PairCopy final : public TimedOperation {
 
  private:
   void take(const Clock& clock) {
-    const int arrays = use_ == PairUse::both_ways ? 2 : 1;
+    const int arrays = use_.both_ways ? 2 : 1;
     const std::uint64_t least = std::min(asked_bytes_, least_bytes);
     bytes_ = asked_bytes_;
     for (const cuda::Setup* setup : {&pair_.own_setup(), &pair_.other_setup()}) {
@@ -130,7 +130,7 @@ class PairCopy final : public TimedOperation {
     other_.emplace(pair_.other(), clock, deadline_ns);
     // Each GPU pushes: one GPU's copy engines for both ways might take turns.
     std::vector<cuda::Device*> pushing{&pair_.own()};
-    if (use_ == PairUse::both_ways) pushing.push_back(&pair_.other());
+    if (use_.both_ways) pushing.push_back(&pair_.other());
     timed_.emplace(pushing, clock, deadline_ns);
     for (int i = 0; i < arrays; ++i) {
       const std::uint64_t held = static_cast<std::uint64_t>(i) * bytes_;
@@ -144,7 +144,7 @@ class PairCopy final : public TimedOperation {
 
   void copy(const Lane& lane, cuda::Stream stream) {
     cuda::Device& pushing = lane.forth ? pair_.own() : pair_.other();
-    if (use_ == PairUse::kernel) {
+    if (use_.by_kernel) {
       pushing.access(cuda::Access::copy, lane.to.get(), lane.from.get(), nullptr, bytes_, stream);
     } else {
       pushing.copy(lane.to.get(), lane.from.get(), bytes_, stream);

@@ -9,10 +9,9 @@
 
 namespace fabricheck::nvlink {
 
-enum class PairUse {
-  copy_engine,  ///< rank 0's GPU to the other one's
-  both_ways,    ///< the same and back at once, in two streams
-  kernel,       ///< rank 0's GPU writes the other one's memory by a kernel
+struct PairUse {
+  bool by_kernel{};  ///< by a kernel that writes the other GPU's memory; else by a copy engine
+  bool both_ways{};  ///< from rank 0's GPU to the other one's and back at once; else there only
 };
 
 /// Copies of request.bytes. Collective over the group. Throws Unavailable (an Echo on the rank that is not

@@ -42,7 +42,7 @@ Matrix matrix_of(std::string id, const std::vector<const CheckRecord*>& records,
   Matrix matrix;
   matrix.id = std::move(id);
   matrix.unit = records.front()->unit;
-  const bool both_ways = records.front()->id == "nvlink.pair.bidirectional";
+  const bool both_ways = is_both_ways(records.front()->id);
   matrix.direction = both_ways ? "both ways" : matrix.unit == "us" ? "row reads" : "row sends";
   for (const Label& gpu : gpus) matrix.rows.push_back(std::get<1>(gpu));
   matrix.cols = matrix.rows;
@@ -88,6 +88,7 @@ std::vector<PairCost> default_pair_costs(std::uint64_t samples) {
   return {{pair_bytes, samples, true},
           {2 * pair_bytes, samples, false},
           {pair_bytes, samples, true},
+          {2 * pair_bytes, samples, false},
           // A sample of the latency is 4096 reads of a microsecond or two: as long as 64 MiB at 20 GB/s is.
           {pair_bytes, samples, true}};
 }

@@ -149,6 +149,8 @@ TEST(PairFinding, BothWaysAreHalvedAndLatenciesAreNoRate) {
   const PairExpectation expected = expect_pair(machines::dgx_h100(), 2, 5, &platform("dgx-h100"));
   EXPECT_TRUE(pair_finding(measured(100, "peer", "nvlink.pair.bidirectional"), expected));
   EXPECT_FALSE(pair_finding(measured(120, "peer", "nvlink.pair.bidirectional"), expected));
+  EXPECT_TRUE(pair_finding(measured(100, "peer", "nvlink.pair.kernel_bidirectional"), expected));
+  EXPECT_FALSE(pair_finding(measured(120, "peer", "nvlink.pair.kernel_bidirectional"), expected));
   CheckRecord latency = measured(2, "peer", "nvlink.pair.latency");
   latency.unit = "us";
   EXPECT_FALSE(pair_finding(latency, expected));
