@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -53,13 +55,23 @@ NcclFacts captured_facts(const std::string& file, std::uint64_t from, std::uint6
   return to > from ? read_nccl_log(text_of(file, from, to)) : NcclFacts{};
 }
 
-std::string capture_log(const std::string& folder, const std::string& host, bool cuda_graph) {
-  if (std::getenv("NCCL_DEBUG") != nullptr || std::getenv("NCCL_DEBUG_FILE") != nullptr) return "";
-  std::string file = fmt::format("{}/nccl-{}-{}.log", folder, host, ::getpid());
-  ::setenv("NCCL_DEBUG", "INFO", 0);
-  ::setenv("NCCL_DEBUG_SUBSYS", cuda_graph ? "INIT,NET,GRAPH,TUNING" : "INIT,NET,GRAPH", 0);
-  ::setenv("NCCL_DEBUG_FILE", file.c_str(), 0);
-  return file;
+LogCapture capture_log(const std::string& folder, const std::string& host, bool cuda_graph) {
+  if (const char* theirs = std::getenv("NCCL_DEBUG_FILE"))
+    return {"", "",
+            fmt::format("NCCL_DEBUG_FILE={} is set, so NCCL's transports, network and channels are not known "
+                        "here; without it they are told beside the figures",
+                        theirs)};
+  LogCapture capture{fmt::format("{}/nccl-{}-{}.log", folder, host, ::getpid()), {}, {}};
+  const std::array<std::pair<const char*, const char*>, 2> wanted = {
+      {{"NCCL_DEBUG", "INFO"},
+       {"NCCL_DEBUG_SUBSYS", cuda_graph ? "INIT,NET,GRAPH,TUNING" : "INIT,NET,GRAPH"}}};
+  for (const auto& [name, value] : wanted) {
+    if (const char* theirs = std::getenv(name))
+      capture.set_aside += fmt::format("{}{}={}", capture.set_aside.empty() ? "" : " ", name, theirs);
+    ::setenv(name, value, 1);
+  }
+  ::setenv("NCCL_DEBUG_FILE", capture.file.c_str(), 1);
+  return capture;
 }
 
 }  // namespace fabricheck::collectives::nccl

@@ -17,11 +17,17 @@ struct Settings {
   std::string log_file;                    ///< what NCCL says, of this process; empty: not captured
 };
 
-/// Tells NCCL, before it is opened, to write what it does into a file of this process, unless the user told
-/// it something himself. Returns that file, or "" where the user's own choice stands. The lines of NCCL's
-/// choice of algorithm cost time in every call, so they are asked for only with `cuda_graph`, where a call is
-/// made once.
-std::string capture_log(const std::string& folder, const std::string& host, bool cuda_graph);
+struct LogCapture {
+  std::string file;       ///< what NCCL says goes there; empty: nothing is captured
+  std::string set_aside;  ///< "NCCL_DEBUG=WARN": the user's own choice, not followed while measuring
+  std::string why_not;    ///< one sentence, where nothing is captured
+};
+
+/// Tells NCCL, before it is opened, to write what it does into a file of this process: always the same
+/// subsystems, for lines in every call cost time in every call. So those of NCCL's choice of algorithm are
+/// asked for only with `cuda_graph`, where a call is made once. Only a user's NCCL_DEBUG_FILE is left as it
+/// is.
+LogCapture capture_log(const std::string& folder, const std::string& host, bool cuda_graph);
 
 /// "built without NCCL", "built without CUDA", or empty.
 const char* unavailable_reason();

@@ -209,7 +209,7 @@ std::shared_ptr<collectives::nccl::Settings> nccl_settings(const std::shared_ptr
   return settings;
 }
 
-std::string capture_nccl_log(const std::string& host, const GpuOptions& options) {
+collectives::nccl::LogCapture capture_nccl_log(const std::string& host, const GpuOptions& options) {
   return collectives::nccl::capture_log(std::filesystem::temp_directory_path().string(), host,
                                         options.cuda_graph);
 }

@@ -70,7 +70,7 @@ std::shared_ptr<collectives::nccl::Settings> nccl_settings(const std::shared_ptr
                                                            const GpuOptions& options, std::string log_file);
 /// Has NCCL write what it does into a file of this process. Before NCCL is opened: it reads such variables
 /// once.
-std::string capture_nccl_log(const std::string& host, const GpuOptions& options);
+collectives::nccl::LogCapture capture_nccl_log(const std::string& host, const GpuOptions& options);
 /// Removes the file; with `keep_in`, a folder, it stays there as nccl.log.
 void put_nccl_log_away(const std::string& log_file, const std::string& keep_in);
 

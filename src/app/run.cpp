@@ -134,7 +134,7 @@ class Job {
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
       collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-      if (nccl_) put_nccl_log_away(nccl_->log_file, rank_ == 0 ? options_.out_directory : "");
+      put_nccl_log_away(nccl_log_.file, rank_ == 0 ? options_.out_directory : "");
       collectives::mpi::release_communicators();
       session_->finish();
     }
@@ -344,7 +344,8 @@ class Job {
           if (gpu_) {
             setup_->gpu = gpu_;
             gpu_settings_ = gpu_settings(host, *gpu_, options_.gpu);
-            nccl_ = nccl_settings(gpu_, options_.gpu, capture_nccl_log(session_->host(), options_.gpu));
+            nccl_log_ = capture_nccl_log(session_->host(), options_.gpu);
+            nccl_ = nccl_settings(gpu_, options_.gpu, nccl_log_.file);
             // NCCL refuses two ranks of one host on one GPU; as ranks of different hosts they talk over
             // sockets.
             if (gpu_->ranks_per_gpu > 1)
@@ -408,6 +409,7 @@ class Job {
     for (const Finding& one : verdicts_.findings) log_->add(one);
     for (const NotTested& one : verdicts_.not_tested) log_->add(one);
     note_left_out(*log_, plan, not_paired_);
+    note_nccl_log(*log_, plan, nccl_log_);
     for (const std::string& one : unwatched_) {
       Finding finding;
       finding.slug = "rank-not-watched";
@@ -537,6 +539,7 @@ class Job {
   std::shared_ptr<cuda::Setup> gpu_;     ///< this rank's GPU
   std::shared_ptr<node::gpu::Settings> gpu_settings_;
   std::shared_ptr<collectives::nccl::Settings> nccl_;
+  collectives::nccl::LogCapture nccl_log_;
   std::vector<RankGpu> gpus_;   ///< of every rank, on every rank
   const Platform* platform_{};  ///< of the GPUs, where all are of one
   bool whole_platform_{}, may_use_nvls_{};

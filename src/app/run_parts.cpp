@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <map>
 
+#include <fmt/format.h>
+
 #include "app/check_records.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/nccl_findings.hpp"
@@ -90,6 +92,19 @@ void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<No
   for (const NotTested& one : others) log.add(one);
   for (const auto& [row, reason] : plan.skipped) log.add(skipped_record(*row, reason));
   log.add(NotTested{"storage", "this version does not measure NVMe yet"});
+}
+
+void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture) {
+  const bool runs = std::any_of(plan.checks.begin(), plan.checks.end(),
+                                [](const plan::PlannedCheck& check) { return check.row->backend == "NCCL"; });
+  if (!runs) return;
+  if (!capture.why_not.empty()) log.add(NotTested{"nccl.as_it_ran", capture.why_not});
+  if (!capture.set_aside.empty())
+    fmt::print(
+        stderr,
+        "fabricheck: {} is set aside while measuring, since lines in every call take time; what NCCL says on "
+        "rank 0 will be in nccl.log beside the result\n",
+        capture.set_aside);
 }
 
 report::ProgressPrinter::Mode progress_mode(const RunOptions& options, bool terminal) {

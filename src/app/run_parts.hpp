@@ -8,6 +8,7 @@
 
 #include "app/options.hpp"
 #include "app/run_log.hpp"
+#include "collectives/nccl/settings.hpp"
 #include "core/platform.hpp"
 #include "core/target.hpp"
 #include "device/cuda/setup.hpp"
@@ -33,6 +34,10 @@ void note_estimates(RunLog& log, const plan::TestPlan& plan, const ClusterTopolo
 
 /// Everything the plan leaves out.
 void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<NotTested>& others);
+
+/// Where NCCL is measured: what will not be known of it, and on standard error which of the user's own
+/// variables are not followed.
+void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture);
 
 /// How progress is shown; `terminal`: standard error is one.
 report::ProgressPrinter::Mode progress_mode(const RunOptions& options, bool terminal);

@@ -86,7 +86,7 @@ class SingleProcess {
     for (const std::size_t index : usable_gpus(host_)) usable.gpus.push_back(host_.gpus[index]);
     const std::size_t count = usable.gpus.empty() ? runtime->devices().size() : usable.gpus.size();
     if (count == 0) throw Error(fmt::format("--single-process: no CUDA device on {}", host_.name));
-    const std::string log = capture_nccl_log(host_.name, options_.gpu);
+    nccl_log_ = capture_nccl_log(host_.name, options_.gpu);
     const BusyGpus busy = std::filesystem::exists("/dev/nvidiactl") ? busy_gpus("/") : BusyGpus{};
     topology_ = topology::merge_hosts({host_});
     for (std::size_t i = 0; i < count; ++i) {
@@ -95,7 +95,7 @@ class SingleProcess {
       seat.gpu = open_gpu(runtime, usable, rank, static_cast<int>(count), busy, options_.gpu,
                           options_.deadline.count() / gpu_deadlines_in_one);
       seat.settings = gpu_settings(host_, *seat.gpu, options_.gpu);
-      seat.nccl = nccl_settings(seat.gpu, options_.gpu, log);
+      seat.nccl = nccl_settings(seat.gpu, options_.gpu, nccl_log_.file);
       RankPlace place;
       place.rank = place.local_rank = rank;
       place.gpu = usable.gpus.empty() ? rank : usable.gpus[i].index;
@@ -146,6 +146,7 @@ class SingleProcess {
     for (const NotTested& one : verdicts.not_tested) log_->add(one);
     note_estimates(*log_, plan, topology_);
     note_left_out(*log_, plan, left_out);
+    note_nccl_log(*log_, plan, nccl_log_);
     printer_ = std::make_unique<report::ProgressPrinter>(
         progress_mode(options_, ::isatty(STDERR_FILENO) == 1), stderr);
   }
@@ -180,7 +181,7 @@ class SingleProcess {
                report::console(*record, style), options_.out_directory);
     std::fflush(nullptr);
     collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-    put_nccl_log_away(seats_.front().nccl->log_file, options_.out_directory);
+    put_nccl_log_away(nccl_log_.file, options_.out_directory);
     std::vector<const cuda::Setup*> gpus;
     for (const Seat& seat : seats_) gpus.push_back(seat.gpu.get());
     end_now_if_stuck(gpus, record->exit_status);
@@ -194,6 +195,7 @@ class SingleProcess {
   const Clock* clock_;
   Host host_;
   ClusterTopology topology_;
+  collectives::nccl::LogCapture nccl_log_;
   std::vector<Seat> seats_;
   std::vector<RankGpu> gpus_;
   const Platform* platform_{};

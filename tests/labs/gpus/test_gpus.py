@@ -68,6 +68,22 @@ def nccl_in_one_process(lab: Lab) -> None:
     expect("the host's rate of launches" in " ".join(said.split()), "where the user reads it", said)
 
 
+def nccl_told_by_its_log_or_why_not(lab: Lab) -> None:
+    measure = ["--single-process", *lab.nccl(), "--only", "nccl.allreduce.latency", "--sizes", "64KiB", "--budget", "1s"]
+    _, said, result = lab.run(*measure, gpus=2, NCCL_DEBUG="WARN", NCCL_DEBUG_SUBSYS="COLL")
+    expect("NCCL_DEBUG=WARN NCCL_DEBUG_SUBSYS=COLL is set aside while measuring" in said, "what is not followed is said", said)
+    expect(bool(checks(result, "nccl.")[0]["path"].get("nccl_transports")), "by what NCCL ran is known all the same", said)
+    expect("nccl.as_it_ran" not in said, "and so nothing is left out", said)
+    theirs = lab.folder / "theirs.log"
+    _, said, result = lab.run(*measure, gpus=2, NCCL_DEBUG="INFO", NCCL_DEBUG_FILE=str(theirs))
+    expect("set aside" not in said and theirs.exists(), "a file of the user's own is written as he said", said)
+    expect("nccl_transports" not in checks(result, "nccl.")[0]["path"], "and not read", said)
+    expect("nccl.as_it_ran" in said and f"NCCL_DEBUG_FILE={theirs} is set" in " ".join(said.split()), "which is said", said)
+    _, said, _ = lab.run("--single-process", "--only", "gpu.hbm.copy.bandwidth", "--budget", "1s", gpus=2, NCCL_DEBUG="INFO",
+                         NCCL_DEBUG_FILE=str(theirs))
+    expect("NCCL_DEBUG" not in said, "where NCCL does not run nothing is said of it", said)
+
+
 def nccl_goes_on_after_a_hang(lab: Lab) -> None:
     status, said, result = lab.run(*lab.nccl(), "--only", "nccl.allreduce.*", "--only", "nccl.broadcast.*", "--sizes", "64KiB",
                                    "--budget", "3s", "--deadline", "6s", "--silence", "60s", ranks=2, gpus=2,
@@ -148,9 +164,11 @@ def wrong_library(lab: Lab) -> None:
     expect(status == 3 and "it is no NCCL of 2.18 or later" in said, "what it lacks is said", said)
 
 
-SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_goes_on_after_a_hang, no_communicator_is_tried_twice,
+SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_told_by_its_log_or_why_not,
+                                          nccl_goes_on_after_a_hang, no_communicator_is_tried_twice,
                                           one_rank_over_sockets_is_named, wrong_bit_is_a_fail, nvlink_fell_back,
-                                          a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged, without_a_gpu, wrong_library]
+                                          a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged, without_a_gpu,
+                                          wrong_library]
 
 
 def main() -> int:
