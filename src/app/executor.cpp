@@ -315,7 +315,7 @@ void Executor::visit(std::size_t index) {
     const bool hunts = first && world_.verify_repeat > 0;
     if (hunts) excused_ns_ += std::max<std::int64_t>(0, spent_ns - check.budget_ns / check.repeats);
     ongoing.spent_ns += hunts ? std::min(spent_ns, check.budget_ns / check.repeats) : spent_ns;
-    time_left_.visited(index, spent_ns);
+    if (!broken) time_left_.visited(index, spent_ns);
     const std::int64_t whole_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
     const bool overtime =
         ongoing.spent_ns > most_budgets * check.budget_ns + overtime_ns || whole_ns > longest_ns();

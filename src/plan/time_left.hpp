@@ -19,7 +19,8 @@ class TimeLeft {
   };
   explicit TimeLeft(const std::vector<Expected>& checks);
 
-  /// One visit of check `index` took so long.
+  /// One visit of check `index` took so long. Not for one that could not be measured: how soon that was says
+  /// nothing of the others.
   void visited(std::size_t index, std::int64_t took_ns);
   /// Its next visit, if one was expected, does not come.
   void finished(std::size_t index);
