@@ -23,7 +23,7 @@ constexpr std::int64_t overtime_ns = 1'000'000'000;
 /// Each check is measured once even where that takes longer than planned, but no check begins after so long.
 constexpr std::int64_t most_times_budget = 3;
 constexpr std::int64_t slow_start_ns = 20'000'000'000;
-/// Of all visits: when an estimate of the whole is worth keeping.
+/// Of the time it should take: when an estimate of the whole is worth keeping.
 constexpr double told_early = 0.25;
 constexpr double ns_per_s = 1e9;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
@@ -85,18 +85,20 @@ std::int64_t Executor::longest_ns() const { return budget_ns_ * 3 / 2 + overtime
 std::int64_t Executor::last_ns() const { return most_times_budget * budget_ns_ + slow_start_ns; }
 
 std::optional<std::chrono::nanoseconds> Executor::left() const {
-  const auto left_ns = time_left_.left_ns();
+  const std::int64_t counted_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
+  const auto left_ns = time_left_.left_ns(std::max<std::int64_t>(0, longest_ns() - counted_ns));
   if (!left_ns) return std::nullopt;
-  const std::int64_t room_ns = longest_ns() + excused_ns_ - (world_.clock->now_ns() - begun_ns_);
-  return std::chrono::nanoseconds(std::min(*left_ns, std::max<std::int64_t>(0, room_ns)));
+  return std::chrono::nanoseconds(std::min(*left_ns, std::max<std::int64_t>(0, last_ns() - counted_ns)));
 }
 
 /// What was told early is kept beside what it took, so that anybody sees how good it was.
 void Executor::note_estimate() {
-  if (estimate_told_ || time_left_.done() < told_early) return;
+  const auto left_ns = left();
+  if (estimate_told_ || !left_ns) return;
+  const std::chrono::duration<double> spent = std::chrono::nanoseconds(world_.clock->now_ns() - begun_ns_);
+  const std::chrono::duration<double> whole = spent + *left_ns;
+  if (spent < told_early * whole) return;
   estimate_told_ = true;
-  const std::chrono::duration<double> whole = std::chrono::nanoseconds(world_.clock->now_ns() - begun_ns_) +
-                                              left().value_or(std::chrono::nanoseconds(0));
   world_.log->set_overhead("checks_estimated_s", whole.count());
 }
 

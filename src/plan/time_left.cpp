@@ -1,5 +1,7 @@
 #include "plan/time_left.hpp"
 
+#include <algorithm>
+
 namespace fabricheck::plan {
 
 TimeLeft::TimeLeft(const std::vector<Expected>& checks) {
@@ -13,7 +15,6 @@ TimeLeft::TimeLeft(const std::vector<Expected>& checks) {
 }
 
 void TimeLeft::add(const Check& check, double sign) {
-  visits_left_ += static_cast<std::int64_t>(sign) * check.visits_left;
   const double left = sign * check.visits_left;
   if (check.visits > 1) {
     known_ns_ += left * static_cast<double>(check.later_ns) / (check.visits - 1);
@@ -51,17 +52,14 @@ void TimeLeft::finished(std::size_t index) {
   add(check, 1.0);
 }
 
-std::optional<std::int64_t> TimeLeft::left_ns() const {
+std::optional<std::int64_t> TimeLeft::left_ns(std::int64_t room_ns) const {
   if (visits_ == 0) return std::nullopt;
   const double to_budget = firsts_share_ns_ > 0.0 ? firsts_ns_ / firsts_share_ns_ : 0.0;
   const double later_to_first = laters_first_ns_ > 0.0 ? laters_ns_ / laters_first_ns_ : 1.0;
-  const double unseen_ns = to_budget * (share_first_ns_ + later_to_first * share_later_ns_);
-  return static_cast<std::int64_t>(known_ns_ + later_to_first * first_once_ns_ + unseen_ns);
-}
-
-double TimeLeft::done() const {
-  const std::int64_t all = visits_ + visits_left_;
-  return all > 0 ? static_cast<double>(visits_) / static_cast<double>(all) : 1.0;
+  const double first_ns = to_budget * share_first_ns_;
+  const double later_ns = known_ns_ + later_to_first * (first_once_ns_ + to_budget * share_later_ns_);
+  const double within_ns = std::min(first_ns + later_ns, static_cast<double>(room_ns));
+  return static_cast<std::int64_t>(std::max(first_ns, within_ns));
 }
 
 }  // namespace fabricheck::plan

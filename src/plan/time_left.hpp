@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -25,10 +26,8 @@ class TimeLeft {
   /// Its next visit, if one was expected, does not come.
   void finished(std::size_t index);
 
-  /// None before the first visit.
-  std::optional<std::int64_t> left_ns() const;
-  /// Of the visits that are expected now, how many are done: 0 to 1.
-  double done() const;
+  /// None before the first visit. Every check is visited once, later visits come only within `room_ns`.
+  std::optional<std::int64_t> left_ns(std::int64_t room_ns = std::numeric_limits<std::int64_t>::max()) const;
 
  private:
   struct Check {
@@ -47,7 +46,7 @@ class TimeLeft {
   double share_later_ns_{};                 ///< and of those after it
   double firsts_ns_{}, firsts_share_ns_{};  ///< first visits so far, and what the budget gave them
   double laters_ns_{}, laters_first_ns_{};  ///< later ones so far, and what the first of the same check took
-  std::int64_t visits_{}, visits_left_{};
+  std::int64_t visits_{};
 };
 
 }  // namespace fabricheck::plan

@@ -46,8 +46,8 @@ struct Summary {
   std::string legend;
 };
 
-/// PASS and UNCHECKED rows beyond this many are folded, one row per check; a row that asks for action never
-/// is.
+/// PASS, ERROR and UNCHECKED rows beyond this many are folded, one row per check, and errors by their reason;
+/// a row with a figure that asks for action never is.
 inline constexpr std::size_t max_plain_rows = 40;
 
 Summary summarise(const RunRecord& record);

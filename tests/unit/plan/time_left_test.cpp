@@ -8,7 +8,6 @@ namespace {
 TEST(TimeLeft, NothingIsSaidBeforeAnythingWasSeen) {
   const TimeLeft left({{4, 1000}});
   EXPECT_FALSE(left.left_ns());
-  EXPECT_EQ(left.done(), 0.0);
 }
 
 TEST(TimeLeft, WhatWasVisitedGoesOnAsItDid) {
@@ -19,7 +18,6 @@ TEST(TimeLeft, WhatWasVisitedGoesOnAsItDid) {
   EXPECT_EQ(left.left_ns(), 1000) << "the first visit is another matter";
   left.visited(0, 300);
   EXPECT_EQ(left.left_ns(), 400);
-  EXPECT_EQ(left.done(), 0.75);
 }
 
 TEST(TimeLeft, HowMuchLongerFirstVisitsAreIsLearntFromOthers) {
@@ -38,16 +36,22 @@ TEST(TimeLeft, WhatWasNotVisitedIsInProportionToItsShare) {
   EXPECT_EQ(left.left_ns(), 500) << "2,500 were taken of 5,000";
 }
 
+TEST(TimeLeft, WithoutRoomEveryCheckIsStillVisitedOnce) {
+  TimeLeft left({{3, 1000}, {3, 1000}});
+  left.visited(0, 1000);
+  EXPECT_EQ(left.left_ns(), 5000);
+  EXPECT_EQ(left.left_ns(4000), 4000);
+  EXPECT_EQ(left.left_ns(0), 1000);
+}
+
 TEST(TimeLeft, WhatEndsEarlyTakesNoMore) {
   TimeLeft left({{16, 100}, {1, 100}});
   left.visited(0, 100);
   left.finished(0);
   EXPECT_EQ(left.left_ns(), 100);
-  EXPECT_EQ(left.done(), 0.5);
   left.visited(1, 100);
   left.finished(1);
   EXPECT_EQ(left.left_ns(), 0);
-  EXPECT_EQ(left.done(), 1.0);
 }
 
 TEST(TimeLeft, MoreVisitsThanWereExpectedAreNoTrouble) {
@@ -55,7 +59,6 @@ TEST(TimeLeft, MoreVisitsThanWereExpectedAreNoTrouble) {
   left.visited(0, 100);
   left.visited(0, 100);
   EXPECT_EQ(left.left_ns(), 0);
-  EXPECT_EQ(left.done(), 1.0);
 }
 
 }  // namespace
