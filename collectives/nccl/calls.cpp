@@ -72,6 +72,7 @@ std::shared_ptr<const Calls> open_now(const std::string& path) {
   need(calls->destroy, library, "ncclCommDestroy", name);
   need(calls->abort, library, "ncclCommAbort", name);
   need(calls->async_error, library, "ncclCommGetAsyncError", name);
+  need(calls->count, library, "ncclCommCount", name);
   need(calls->error_string, library, "ncclGetErrorString", name);
   need(calls->last_error, library, "ncclGetLastError", name);
   need(calls->all_reduce, library, "ncclAllReduce", name);

@@ -17,6 +17,7 @@ struct Calls {
   decltype(&::ncclCommDestroy) destroy{};
   decltype(&::ncclCommAbort) abort{};
   decltype(&::ncclCommGetAsyncError) async_error{};
+  decltype(&::ncclCommCount) count{};
   decltype(&::ncclGetErrorString) error_string{};
   decltype(&::ncclGetLastError) last_error{};
   decltype(&::ncclAllReduce) all_reduce{};

@@ -5,7 +5,9 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -41,7 +43,28 @@ Kept& kept() {
   return one;
 }
 
-std::atomic<int> aborts_under_way{0};
+std::atomic<int> calls_under_way{0};
+
+/// What the call gave, made in a thread of its own; nothing: it has not come back, and is left behind.
+std::optional<ncclResult_t> watched(const Clock& clock, std::int64_t until_ns,
+                                    std::function<ncclResult_t()> work) {
+  struct State {
+    std::atomic<bool> done{false};
+    ncclResult_t result{ncclInternalError};
+  };
+  const auto state = std::make_shared<State>();
+  ++calls_under_way;
+  std::thread([state, work = std::move(work)] {
+    state->result = work();
+    state->done.store(true);
+    --calls_under_way;
+  }).detach();
+  while (!state->done.load()) {
+    if (clock.now_ns() >= until_ns) return std::nullopt;
+    clock.sleep_ns(nap_ns);
+  }
+  return state->result;
+}
 
 std::string hex_of(const ncclUniqueId& id) {
   std::string text;
@@ -58,8 +81,9 @@ ncclUniqueId id_of(const std::string& hex) {
 }
 
 std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& calls,
-                                        const TimedRequest& request, const std::string& gpu_words,
-                                        std::int64_t deadline_ns) {
+                                        const TimedRequest& request,
+                                        const std::shared_ptr<const cuda::Setup>& gpu,
+                                        const std::string& gpu_words, std::int64_t deadline_ns) {
   const std::int64_t until_ns = request.clock->now_ns() + deadline_ns;
   std::string id;
   all_or_none(*request.group, [&] {
@@ -73,20 +97,31 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
   id = broadcast_string(*request.group, id, 0);
   std::shared_ptr<GroupCommunicator> made;
   const auto make_mine = [&] {
-    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-    config.blocking = 0;
-    ncclComm_t raw = nullptr;
-    const ncclResult_t result =
-        calls->init_rank(&raw, request.group->size(), id_of(id), request.group->rank(), &config);
+    const auto raw = std::make_shared<ncclComm_t>(nullptr);
+    const std::optional<ncclResult_t> result = watched(
+        *request.clock, until_ns,
+        [calls, gpu, raw, size = request.group->size(), rank = request.group->rank(), unique = id_of(id)] {
+          return on_gpu(*gpu, [&] {
+            ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+            config.blocking = 1;
+            return calls->init_rank(raw.get(), size, unique, rank, &config);
+          });
+        });
+    constexpr const char* call = "ncclCommInitRankConfig";
     const auto words = [&](const std::string& why) {
       return fmt::format("{}: NCCL made no communicator of {} ranks: {}", gpu_words, request.group->size(),
                          why);
     };
-    if (raw == nullptr)
-      throw Error(words(fmt::format("ncclCommInitRankConfig failed: {}", calls->error_string(result))));
-    made = std::make_shared<GroupCommunicator>(calls, raw);
+    // Whoever waits is not the cause, where another rank knows one.
+    if (!result) throw Echo(words(fmt::format("{} was not done in time", call)));
+    if (*raw == nullptr) {
+      const std::string text = words(fmt::format("{} failed: {}", call, calls->error_string(*result)));
+      if (*result == ncclRemoteError) throw Echo(text);
+      throw Error(text);
+    }
+    made = std::make_shared<GroupCommunicator>(calls, *raw);
     try {
-      made->must(result, "ncclCommInitRankConfig", *request.clock, until_ns);
+      made->must(*result, call, *request.clock, until_ns);
     } catch (const Echo& echo) {
       made->abort(*request.clock);
       throw Echo(words(echo.what()));
@@ -115,6 +150,15 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
 
 }  // namespace
 
+ncclResult_t on_gpu(const cuda::Setup& gpu, const std::function<ncclResult_t()>& work) {
+  try {
+    static_cast<void>(gpu.device->memory_left());
+  } catch (const Error&) {
+    return ncclUnhandledCudaError;
+  }
+  return work();
+}
+
 std::string GroupCommunicator::words(ncclResult_t result) const {
   const char* general = calls_->error_string(result);
   const char* last = calls_->last_error(communicator_);
@@ -124,13 +168,14 @@ std::string GroupCommunicator::words(ncclResult_t result) const {
 }
 
 void GroupCommunicator::must(ncclResult_t result, const char* call, const Clock& clock,
-                             std::int64_t deadline_ns) {
+                             std::int64_t until_ns) {
   const std::int64_t begun_ns = clock.now_ns();
+  const bool was_at_work = result == ncclInProgress;
   while (result == ncclInProgress) {
     const ncclResult_t asked = calls_->async_error(communicator_, &result);
     if (asked != ncclSuccess) result = asked;
     if (result != ncclInProgress) break;
-    if (clock.now_ns() >= deadline_ns) {
+    if (clock.now_ns() >= until_ns) {
       broken_ = true;
       // Whoever waits is not the cause, where another rank knows one.
       throw Echo(fmt::format("{} was not done in time", call));
@@ -138,11 +183,24 @@ void GroupCommunicator::must(ncclResult_t result, const char* call, const Clock&
     // A call that launches is timed with what follows it.
     if (clock.now_ns() - begun_ns > spin_ns) clock.sleep_ns(nap_ns);
   }
-  if (result == ncclSuccess) return;
+  if (result == ncclSuccess) {
+    // Up to 2.26 only such a call clears what this thread still has of the one before (NCCL issue 1605).
+    int ranks = 0;
+    if (was_at_work) calls_->count(communicator_, &ranks);
+    return;
+  }
   broken_ = true;
   const std::string text = fmt::format("{} failed: {}", call, words(result));
   if (result == ncclRemoteError) throw Echo(text);
   throw Error(text);
+}
+
+void GroupCommunicator::must_within(std::function<ncclResult_t()> work, const char* call, const Clock& clock,
+                                    std::int64_t until_ns) {
+  const std::optional<ncclResult_t> result = watched(clock, until_ns, std::move(work));
+  if (result) return must(*result, call, clock, until_ns);
+  broken_ = true;
+  throw Echo(fmt::format("{} was not done in time", call));
 }
 
 void GroupCommunicator::look() {
@@ -159,37 +217,32 @@ void GroupCommunicator::look() {
 void GroupCommunicator::abort(const Clock& clock) {
   broken_ = true;
   if (communicator_ == nullptr) return;
-  const auto done = std::make_shared<std::atomic<bool>>(false);
-  ++aborts_under_way;
-  std::thread([calls = calls_, communicator = communicator_, done] {
-    calls->abort(communicator);
-    done->store(true);
-    --aborts_under_way;
-  }).detach();
+  watched(clock, clock.now_ns() + abort_ns,
+          [calls = calls_, communicator = communicator_] { return calls->abort(communicator); });
   communicator_ = nullptr;
-  const std::int64_t until_ns = clock.now_ns() + abort_ns;
-  while (!done->load() && clock.now_ns() < until_ns) clock.sleep_ns(nap_ns);
 }
 
-void GroupCommunicator::begin_end() {
-  if (communicator_ != nullptr) ending_ = calls_->finalize(communicator_);
-}
-
-void GroupCommunicator::end(const Clock& clock, std::int64_t deadline_ns) {
+void GroupCommunicator::finalize(const Clock& clock, std::int64_t until_ns) {
   if (communicator_ == nullptr) return;
   try {
-    must(ending_, "ncclCommFinalize", clock, deadline_ns);
+    must_within([calls = calls_, communicator = communicator_] { return calls->finalize(communicator); },
+                "ncclCommFinalize", clock, until_ns);
   } catch (const Error&) {
     // The measurements are over and told; what cannot end in order is ended.
     abort(clock);
-    return;
   }
-  calls_->destroy(communicator_);
+}
+
+void GroupCommunicator::destroy(const Clock& clock, std::int64_t until_ns) {
+  if (communicator_ == nullptr) return;
+  watched(clock, until_ns,
+          [calls = calls_, communicator = communicator_] { return calls->destroy(communicator); });
   communicator_ = nullptr;
 }
 
 std::shared_ptr<GroupCommunicator> group_communicator(const std::shared_ptr<const Calls>& calls,
                                                       const TimedRequest& request,
+                                                      const std::shared_ptr<const cuda::Setup>& gpu,
                                                       const std::string& gpu_words,
                                                       std::int64_t deadline_ns) {
   const Key key{request.world_rank, request.world_ranks};
@@ -209,7 +262,7 @@ std::shared_ptr<GroupCommunicator> group_communicator(const std::shared_ptr<cons
   known.communicator.reset();
   std::exception_ptr failure;
   try {
-    known.communicator = make(calls, request, gpu_words, deadline_ns);
+    known.communicator = make(calls, request, gpu, gpu_words, deadline_ns);
     known.failures = 0;
   } catch (const std::exception& error) {
     failure = std::current_exception();
@@ -232,11 +285,11 @@ void release_communicators(const Clock& clock, std::int64_t deadline_ns) {
     all.swap(kept().all);
   }
   for (auto& [key, one] : all)
-    if (one.communicator) one.communicator->begin_end();
+    if (one.communicator) one.communicator->finalize(clock, clock.now_ns() + deadline_ns);
   for (auto& [key, one] : all)
-    if (one.communicator) one.communicator->end(clock, clock.now_ns() + deadline_ns);
+    if (one.communicator) one.communicator->destroy(clock, clock.now_ns() + deadline_ns);
 }
 
-bool is_abort_under_way() { return aborts_under_way.load() > 0; }
+bool is_call_under_way() { return calls_under_way.load() > 0; }
 
 }  // namespace fabricheck::collectives::nccl

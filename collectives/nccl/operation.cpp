@@ -60,7 +60,7 @@ class NcclOperation final : public TimedOperation {
     shape_.variant = request_.variant;
     const std::uint64_t before = captured_bytes(settings_->log_file);
     // Ranks find each other over the network, hundreds of them: that takes longer than any operation.
-    communicator_ = group_communicator(calls_, request_, words(), 2 * deadline_ns());
+    communicator_ = group_communicator(calls_, request_, settings_->gpu, words(), 2 * deadline_ns());
     calls_logged_from_ = captured_bytes(settings_->log_file);
     communicator_->add_said(captured_facts(settings_->log_file, before, calls_logged_from_));
     allocate();
@@ -198,7 +198,8 @@ class NcclOperation final : public TimedOperation {
     return facts;
   }
 
-  /// FP8 came with 2.24, and its reductions need a GPU that adds it.
+  /// FP8 came with 2.24, and its reductions need a GPU that adds it; up to 2.27 so did what only moves it by
+  /// NCCL's collectives (ncclEnqueueCheck).
   void refuse_what_nccl_lacks() const {
     const DataType type = request_.variant.type;
     if (type != DataType::float8e4m3 && type != DataType::float8e5m2) return;
@@ -206,9 +207,15 @@ class NcclOperation final : public TimedOperation {
     if (calls_->version < with_fp8)
       throw Unavailable(
           fmt::format("NCCL {} has no {}: 2.24 is the first", calls_->version_words(), type_name(type)));
-    if (row_.reduces && gpu_->facts().major < hopper)
-      throw Unavailable(fmt::format("NCCL reduces {} from compute capability 9.0 on, and {} has {}.{}",
-                                    type_name(type), words(), gpu_->facts().major, gpu_->facts().minor));
+    constexpr int moves_anywhere = 22800;
+    const bool only_moves =
+        row_.name == std::string_view("allgather") || row_.name == std::string_view("broadcast");
+    const bool needs_hopper = row_.reduces || (only_moves && calls_->version < moves_anywhere);
+    if (needs_hopper && gpu_->facts().major < hopper)
+      throw Unavailable(fmt::format("NCCL {} {} {} from compute capability 9.0 on, and {} has {}.{}",
+                                    calls_->version_words(),
+                                    row_.reduces ? "reduces" : "gathers and broadcasts", type_name(type),
+                                    words(), gpu_->facts().major, gpu_->facts().minor));
   }
 
   /// The same size on every rank.
@@ -282,16 +289,32 @@ class NcclOperation final : public TimedOperation {
     handles_.clear();
   }
 
-  void call() {
+  Place place() const {
     Place place;
     place.input =
         is_in_place() ? output_base() + kind_.input_offset(shape_) * element_bytes() : held_->input.get();
     place.output = output_base() + (is_in_place() ? kind_.output_offset(shape_) * element_bytes() : 0);
     place.communicator = communicator_->get();
     place.stream = reinterpret_cast<cudaStream_t>(stream());
+    return place;
+  }
+
+  void call() {
+    const std::int64_t until_ns = clock_.now_ns() + deadline_ns();
     try {
-      communicator_->must(kind_.run(*calls_, shape_, place), row_.call, clock_,
-                          clock_.now_ns() + deadline_ns());
+      if (is_connected_) {
+        communicator_->must(kind_.run(*calls_, shape_, place()), row_.call, clock_, until_ns);
+        return;
+      }
+      communicator_->must_within(
+          [settings = settings_, calls = calls_, kind = &kind_, shape = shape_, place = place()] {
+            return on_gpu(*settings->gpu, [&] { return kind->run(*calls, shape, place); });
+          },
+          row_.call, clock_, until_ns);
+      is_connected_ = true;
+    } catch (const Echo& echo) {
+      give_up();
+      throw Echo(fmt::format("{}: {}; NCCL was aborted", words(), echo.what()));
     } catch (const Error&) {
       give_up();
       throw;
@@ -418,6 +441,7 @@ class NcclOperation final : public TimedOperation {
   std::vector<void*> handles_;  ///< of registered buffers
   std::string registered_{"no"}, made_smaller_;
   std::map<std::string, Parameter> differences_;  ///< between ranks; at the root of the group
+  bool is_connected_{};  ///< its first call has come back: later ones wait for nobody
   std::uint64_t iteration_{};
   std::uint64_t calls_logged_from_{};  ///< byte of the captured log
   double launch_us_{};                 ///< the CPU's time for all launches

@@ -36,7 +36,7 @@ const char* unavailable_reason();
 /// `deadline_ns` on the clock for each.
 void release_communicators(const Clock& clock, std::int64_t deadline_ns);
 
-/// Whether NCCL is still in an abort that was left behind: the process then has to end without waiting.
-bool is_abort_under_way();
+/// Whether NCCL is still in a call that was left behind: the process then has to end without waiting.
+bool is_call_under_way();
 
 }  // namespace fabricheck::collectives::nccl

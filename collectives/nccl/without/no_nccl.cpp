@@ -11,7 +11,7 @@ const char* unavailable_reason() {
 
 void release_communicators(const Clock&, std::int64_t) {}
 
-bool is_abort_under_way() { return false; }
+bool is_call_under_way() { return false; }
 
 std::unique_ptr<TimedOperation> make_operation(const Row&, const std::shared_ptr<const Settings>&,
                                                const TimedRequest&) {

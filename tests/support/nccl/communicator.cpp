@@ -137,7 +137,7 @@ ncclResult_t ncclComm::wait_for_all() {
   while (!has_all() && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(kPollPause);
   }
-  return has_all() ? ncclSuccess : ncclSystemError;
+  return has_all() ? ncclSuccess : ncclRemoteError;
 }
 
 void ncclComm::leave() {
