@@ -48,6 +48,21 @@ struct Side {
         verifier(std::make_unique<Verifier>(one)) {}
 };
 
+/// Where one GPU of a pair is given up, so is the other: work that did not end may still write to the memory
+/// of both.
+template <class Work>
+auto of_both(const Pair& pair, Work&& work) {
+  try {
+    return work();
+  } catch (const Error&) {
+    if (pair.own().is_abandoned() || pair.other().is_abandoned()) {
+      pair.own().abandon();
+      pair.other().abandon();
+    }
+    throw;
+  }
+}
+
 class PairCopy final : public TimedOperation {
  public:
   PairCopy(const std::shared_ptr<const cuda::Setup>& setup, const TimedRequest& request, PairUse use)
@@ -74,18 +89,22 @@ class PairCopy final : public TimedOperation {
       source.device->fill(lane.from.get(), bytes_, lane.expected, source.watch->aside());
       target.device->set(lane.to.get(), 0, bytes_, target.watch->aside());
     }
-    own_->watch->finish_aside("filling memory");
-    other_->watch->finish_aside("filling memory");
+    of_both(pair_, [&] {
+      own_->watch->finish_aside("filling memory");
+      other_->watch->finish_aside("filling memory");
+    });
   }
 
   void run(std::uint64_t, std::span<double> times_us) override {
     if (!pair_.works()) return;
-    timed_->time(
-        times_us, "a copy between two GPUs",
-        [this](std::size_t, std::size_t lane) {
-          for (std::uint64_t pass = 0; pass < passes_; ++pass) copy(lanes_[lane], timed_->stream(lane));
-        },
-        {}, passes_);
+    of_both(pair_, [&] {
+      timed_->time(
+          times_us, "a copy between two GPUs",
+          [this](std::size_t, std::size_t lane) {
+            for (std::uint64_t pass = 0; pass < passes_; ++pass) copy(lanes_[lane], timed_->stream(lane));
+          },
+          {}, passes_);
+    });
   }
 
   Verified verify(std::uint64_t first, std::size_t count) override {
@@ -93,7 +112,9 @@ class PairCopy final : public TimedOperation {
     if (!pair_.works()) return verified;
     for (const Lane& lane : lanes_) {
       Side& target = lane.forth ? *other_ : *own_;
-      const auto wrong = target.verifier->compare(*target.watch, lane.to.get(), bytes_, lane.expected);
+      const auto wrong = of_both(pair_, [&] {
+        return target.verifier->compare(*target.watch, lane.to.get(), bytes_, lane.expected);
+      });
       ++verified.messages;
       if (wrong && !verified.mismatch)
         verified.mismatch = cuda::mismatch_of(*wrong, lane.expected, rank_, host_, first + count - 1, false);
@@ -104,9 +125,12 @@ class PairCopy final : public TimedOperation {
 
   std::map<std::string, Parameter> path() const override {
     std::map<std::string, Parameter> path = pair_.path();
-    if (pair_.works() && bytes_ < asked_bytes_)
+    if (pair_.works() && bytes_ < asked_bytes_) {
+      path["bytes_per_copy"] = static_cast<std::int64_t>(bytes_);
+      path["unjudged_because"] = std::string("in small copies what each costs to begin counts");
       path["made_smaller"] = fmt::format("{} of {}, for no more GPU memory was to be had; copied {} times",
                                          format_bytes(bytes_), format_bytes(asked_bytes_), passes_);
+    }
     return path;
   }
 
@@ -172,14 +196,16 @@ class PairLatency final : public TimedOperation {
       ring_ = cuda::allocate(pair_.other_setup(), ring_words * sizeof(std::uint64_t));
       sink_ = cuda::allocate(pair_.own_setup(), alignment);
       pair_.own().make_ring(ring_.get(), ring_words, ring_stride, watch_->aside());
-      watch_->finish_aside("writing a ring into the other GPU's memory");
+      of_both(pair_, [&] { watch_->finish_aside("writing a ring into the other GPU's memory"); });
     });
   }
 
   void run(std::uint64_t, std::span<double> times_us) override {
     if (!pair_.works()) return;
-    watch_->time(times_us, "reading another GPU's memory", [this](std::size_t, std::size_t) {
-      pair_.own().chase(ring_.get(), hops, sink_.get(), watch_->stream());
+    of_both(pair_, [&] {
+      watch_->time(times_us, "reading another GPU's memory", [this](std::size_t, std::size_t) {
+        pair_.own().chase(ring_.get(), hops, sink_.get(), watch_->stream());
+      });
     });
     for (double& time_us : times_us) time_us /= static_cast<double>(hops);
   }

@@ -35,7 +35,8 @@ constexpr Source sources[] = {
 
 /// Of conditions, those that do not change what the figure is of. What somebody said in a discussion is a
 /// round number, and judges nobody.
-constexpr std::string_view remarks[] = {"statistic", "up_to", "test", "caveat", "nccl", "bytes", "product"};
+constexpr std::string_view remarks[] = {"statistic", "up_to", "test",    "caveat",
+                                        "nccl",      "bytes", "product", "shape"};
 
 std::string of(const Figure& figure, const char* condition) {
   const auto found = figure.conditions.find(condition);
@@ -95,24 +96,26 @@ std::optional<Target> platform_target(const Platform& platform, const GpuCheck& 
         is_collective ? figure.key == check.id && figure.unit == check.unit && is_of_collective(figure, check)
                       : is_of(figure, *row, check);
     if (!fits) continue;
-    const Figure*& lowest = figure.kind == "published" ? published : threshold;
     if (figure.kind != "published" && figure.kind != "threshold") continue;
+    const Figure*& lowest = figure.kind == "published" ? published : threshold;
     if (!lowest || figure.value < lowest->value) lowest = &figure;
   }
   const Figure* taken = published ? published : threshold;
   if (!taken) return std::nullopt;
+  const bool is_matrix = check.id.starts_with("gpu.gemm.");
+  const double share = !published ? 1.0 : is_matrix ? matrix_share : published_share;
   Target target;
   target.check = check.id;
   target.bytes = check.bytes;
   target.statistic = "median";
   target.comparison = Comparison::at_least;
-  target.value = published ? published_share * taken->value : taken->value;
+  target.value = share * taken->value;
   target.unit = check.unit;
   target.origin = "platform " + platform.name;
-  target.source = published
-                      ? fmt::format("{} % of {} {}, published for {}: {}", 100.0 * published_share,
-                                    format_number(taken->value), taken->unit, platform.name, taken->source)
-                      : fmt::format("the threshold for {} of {}", platform.name, taken->source);
+  target.source = published ? fmt::format("{:.0f} % of {} {}, published for {}{}: {}", 100.0 * share,
+                                          format_number(taken->value), taken->unit, platform.name,
+                                          is_matrix ? " and matrices of other shapes" : "", taken->source)
+                            : fmt::format("the threshold for {} of {}", platform.name, taken->source);
   if (row != std::end(sources))
     if (const Figure* sheet = datasheet_of(platform, *row, check))
       target.source += fmt::format("; datasheet {} {}", format_number(sheet->value), sheet->unit);

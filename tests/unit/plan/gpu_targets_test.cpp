@@ -28,6 +28,8 @@ Platform platform() {
       figure("gpu.gemm.rate", 989, "datasheet", {{"precision", "bf16"}, {"sparsity", "none"}}, "TFLOP/s"),
       figure("gpu.gemm.rate", 794.5, "published", {{"precision", "bf16"}}, "TFLOP/s"),
       figure("gpu.gemm.rate", 1900, "published", {{"precision", "bf16"}, {"sparsity", "2:4"}}, "TFLOP/s"),
+      figure("gpu.gemm.rate", 900, "published", {{"precision", "bf16"}, {"shape", "best of a search"}},
+             "TFLOP/s"),
       figure("nccl.allreduce.busbw", 476, "published", {{"nodes", "1"}, {"gpus_per_node", "8"}}),
       figure("nccl.allreduce.busbw", 480, "published",
              {{"nodes", "1"}, {"gpus_per_node", "8"}, {"nccl", "2.28"}}),
@@ -90,9 +92,16 @@ TEST(GpuTargets, AThresholdOfOthersCountsWhereNothingWasPublished) {
 }
 
 TEST(GpuTargets, SparseRatesAreOfAnotherOperation) {
-  EXPECT_DOUBLE_EQ(value(platform_target(platform(), check("gpu.gemm.bf16", "TFLOP/s"))), 0.95 * 794.5);
-  EXPECT_FALSE(platform_target(platform(), check("gpu.gemm.fp8", "TFLOP/s")));
+  EXPECT_DOUBLE_EQ(value(platform_target(platform(), check("gpu.gemm.bf16", "TFLOP/s"))), 0.80 * 794.5);
+  EXPECT_FALSE(platform_target(platform(), check("gpu.gemm.tf32", "TFLOP/s")));
   EXPECT_FALSE(platform_target(platform(), check("gpu.gemm.bf16", "GFLOP/s"))) << "another unit";
+}
+
+TEST(GpuTargets, MatrixRatesWerePublishedForOtherShapes) {
+  const auto target = platform_target(platform(), check("gpu.gemm.bf16", "TFLOP/s"));
+  EXPECT_THAT(target->source,
+              HasSubstr("80 % of 794 TFLOP/s, published for board and matrices of other shapes: "));
+  EXPECT_THAT(target->source, HasSubstr("datasheet 989 TFLOP/s"));
 }
 
 TEST(GpuTargets, CollectivesAreHeldAgainstTheirOwnWorld) {

@@ -26,6 +26,7 @@ CheckRecord measured(double GBps, const std::string& access = "peer",
   check.unit = "GB/s";
   check.value = GBps;
   check.participants = {"n3", "n3"};
+  check.parameters["bytes"] = std::int64_t{64} << 20;
   check.path = std::map<std::string, Parameter>{{"access", access}};
   return check;
 }
@@ -154,6 +155,20 @@ TEST(PairFinding, BothWaysAreHalvedAndLatenciesAreNoRate) {
   CheckRecord latency = measured(2, "peer", "nvlink.pair.latency");
   latency.unit = "us";
   EXPECT_FALSE(pair_finding(latency, expected));
+}
+
+TEST(PairFinding, SmallCopiesAreSlowWithoutAnyFallback) {
+  const PairExpectation expected = expect_pair(machines::dgx_h100("n3"), 2, 5, &platform("dgx-h200"));
+  CheckRecord small = measured(22);
+  small.parameters["bytes"] = std::int64_t{64} << 10;
+  EXPECT_FALSE(pair_finding(small, expected));
+  CheckRecord shrunk = measured(22);
+  (*shrunk.path)["bytes_per_copy"] = std::int64_t{64} << 10;
+  EXPECT_FALSE(pair_finding(shrunk, expected));
+  (*shrunk.path)["bytes_per_copy"] = std::int64_t{2} << 20;
+  EXPECT_TRUE(pair_finding(shrunk, expected));
+  (*small.path)["access"] = std::string("through the host");
+  EXPECT_TRUE(pair_finding(small, expected)) << "that is no matter of rates";
 }
 
 TEST(PairFinding, CopiesThroughTheHostAreAFallback) {
