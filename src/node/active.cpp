@@ -31,13 +31,20 @@ bool is_device(const std::string& target) {
   return target.starts_with("/dev/infiniband/uverbs");
 }
 
+/// What the process has open. CUDA opens nvidia-uvm with every GPU; without it a process only looks on by
+/// NVML, as monitors do.
 std::set<std::string> devices_of(const fs::path& process) {
   std::set<std::string> devices;
+  bool uses_cuda = false;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(process / "fd", error)) {
     const fs::path target = fs::read_symlink(entry.path(), error);
-    if (!error && is_device(target.string())) devices.insert(target.string());
+    if (error) continue;
+    if (is_device(target.string())) devices.insert(target.string());
+    uses_cuda = uses_cuda || target == "/dev/nvidia-uvm";
   }
+  if (!uses_cuda)
+    std::erase_if(devices, [](const std::string& one) { return one.starts_with("/dev/nvidia"); });
   return devices;
 }
 
@@ -122,8 +129,9 @@ std::vector<DeviceUser> device_users(const std::string& sysroot) {
   return users;
 }
 
-std::map<std::string, DeviceUser> gpu_users(const std::string& sysroot) {
-  const std::vector<DeviceUser> users = device_users(sysroot);
+std::map<std::string, DeviceUser> gpu_users(const std::string& sysroot, const std::set<std::int64_t>& own) {
+  std::vector<DeviceUser> users = device_users(sysroot);
+  std::erase_if(users, [&](const DeviceUser& one) { return own.contains(one.pid); });
   std::map<std::string, DeviceUser> by_address;
   if (users.empty()) return by_address;
   const std::string folder = "proc/driver/nvidia/gpus";

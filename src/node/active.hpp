@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,13 +21,14 @@ struct DeviceUser {
   bool operator==(const DeviceUser&) const = default;
 };
 
-/// Who has a GPU or an RDMA device open, once per device, the daemons that always have left out. Needs root
-/// to see all.
+/// Who has a GPU or an RDMA device open, once per device. Left out are daemons that always have, and who only
+/// looks at a GPU without CUDA. Needs root to see all.
 std::vector<DeviceUser> device_users(const std::string& sysroot);
 
 /// Of each GPU that somebody has open, by its PCI address as the driver writes it ("0000:5d:00.0"), one of
-/// them.
-std::map<std::string, DeviceUser> gpu_users(const std::string& sysroot);
+/// them. Not those with the process numbers `own`: UCX opens every GPU when MPI starts.
+std::map<std::string, DeviceUser> gpu_users(const std::string& sysroot,
+                                            const std::set<std::int64_t>& own = {});
 
 /// Writes a pattern to memory and reads it back, in a child.
 Outcome check_host_memory(Isolation& isolation, std::chrono::milliseconds budget);

@@ -74,6 +74,28 @@ std::string bytes_of(const CheckRecord& check) {
   return bytes ? std::to_string(*bytes) : std::string();
 }
 
+bool is_host_copy(const CheckRecord& check) {
+  return check.id.starts_with("gpu.host") || check.id.starts_with("gpu.device_to_host");
+}
+
+/// None: such figures of good GPUs differ.
+std::optional<double> odd_share_of(const CheckRecord& check) {
+  if (is_host_copy(check) && (check.unit == "us" || check.id.find("_far") != std::string::npos))
+    return std::nullopt;
+  const bool hangs_on_clocks = check.id.starts_with("gpu.gemm.") || check.id.starts_with("gpu.burn.");
+  return hangs_on_clocks || is_host_copy(check) ? odd_share_of_places_and_clocks : odd_share;
+}
+
+constexpr const char* advice_of_gpu =
+    "Compare this GPU's throttle reasons, clocks, power limit and temperature with its neighbours'; if they "
+    "are "
+    "alike, look at its PCIe width, ECC errors and remapped rows, and have it replaced if it stays slow "
+    "after a reboot.";
+constexpr const char* advice_of_place =
+    "Compare this GPU's PCIe width, speed and replays with its neighbours', and the NUMA node and PCIe "
+    "switch it is on "
+    "(fabricheck topology); reseat it where its link is narrower, and have it looked at if it stays slow.";
+
 Finding odd(const GpuName& gpu, const Figures& figures, double figure, double norm, double limit,
             std::size_t peers) {
   const CheckRecord& check = *figures.last;
@@ -89,12 +111,7 @@ Finding odd(const GpuName& gpu, const Figures& figures, double figure, double no
                                           100.0 * std::abs(figure / norm - 1.0), 100.0 * limit)});
   if (const std::string self = self_words(check); !self.empty())
     finding.evidence.push_back({"", 0, "during the check: " + self});
-  finding.advice =
-      "Compare this GPU's throttle reasons, clocks, power limit and temperature with its neighbours'; if "
-      "they "
-      "are alike, look at its PCIe width, ECC errors and remapped rows, and have it replaced if it stays "
-      "slow "
-      "after a reboot.";
+  finding.advice = is_host_copy(check) ? advice_of_place : advice_of_gpu;
   finding.confirm = smi(gpu, "-q -d PERFORMANCE,CLOCK,POWER,TEMPERATURE,ECC");
   finding.confidence = "likely";
   finding.explains = {check.id};
@@ -107,7 +124,7 @@ std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks) {
   std::map<Group, std::map<GpuName, Figures>> groups;
   for (const CheckRecord& check : checks) {
     const auto gpu = gpu_of(check);
-    if (!gpu || !check.value || *check.value <= 0.0) continue;
+    if (!gpu || !check.value || *check.value <= 0.0 || !odd_share_of(check)) continue;
     Figures& figures = groups[{check.id, check.scope, path_text(check, "gpu_name"), bytes_of(check)}][*gpu];
     figures.values.push_back(*check.value);
     figures.last = &check;
@@ -123,7 +140,7 @@ std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks) {
       if (peers.size() < odd_peers) break;
       const double norm = median(peers), spread = deviation(peers, norm) / norm;
       if (spread > odd_spread) continue;
-      const double limit = std::max(odd_share, odd_deviations * spread);
+      const double limit = std::max(*odd_share_of(*figures.last), odd_deviations * spread);
       const double figure = median(figures.values);
       const bool lower_is_worse = figures.last->unit != "us";
       const double worse = lower_is_worse ? 1.0 - figure / norm : figure / norm - 1.0;

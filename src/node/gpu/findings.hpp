@@ -10,8 +10,12 @@
 
 namespace fabricheck::node::gpu {
 
-/// How far a GPU may be off its peers' median, as a share of it and in median absolute deviations.
+/// How far a GPU may be off its peers' median, as a share of it and in median absolute deviations. What hangs
+/// on each chip's clocks (matrix rates: good GPUs of one node were seen to differ by 5 % and more,
+/// stas00/ml-engineering, compute/accelerator/README.md) or on where it is plugged in (host copies) may be
+/// off by more.
 inline constexpr double odd_share = 0.05;
+inline constexpr double odd_share_of_places_and_clocks = 0.10;
 inline constexpr double odd_deviations = 6.0;
 /// So many other GPUs are needed to call one odd.
 inline constexpr std::size_t odd_peers = 4;
@@ -25,6 +29,7 @@ inline constexpr double throttled_looks = 20.0;
 /// Records of one check, scope and model of GPU are compared with each other, each GPU by the median of its
 /// own records; a GPU whose figure is worse than its peers' median by more than max(odd_share, odd_deviations
 /// times the MAD) is named: "odd-gpu". Better ones are not. Nothing where more than a third of them would be.
+/// Not compared: copies to and from a far NUMA node and latencies of host copies, which tell of the host.
 std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks);
 
 /// "gpu-throttled", one for each GPU, from the path of checks that asked it meanwhile. A GPU at its power

@@ -56,7 +56,7 @@ Gemm::Gemm(const SharedSetup& setup, const Settings& settings, const TimedReques
       watch_(device_, *request.clock, setup->deadline_ns),
       verifier_(device_) {
   must_have(device_.facts(), precision);
-  multiplier_ = open(settings);
+  multiplier_ = {open(settings).release(), EndMultiplier{&device_}};
   take_memory(gemm_workspace_bytes);
   const DataType type = input_type(precision);
   device_.fill_random(a_.get(), product_.k * product_.m, type, gemm_seed, watch_.aside());
@@ -231,10 +231,12 @@ std::map<std::string, Parameter> Gemm::path() const {
   if (digest_) path["digest"] = fmt::format("{:016x}", *digest_);
   path["common_algorithm"] = ways_[common_way_];
   path["common_digest"] = fmt::format("{:016x}", common_digest_);
-  if (product_.m < asked_size_)
+  if (product_.m < asked_size_) {
+    path["unjudged_because"] = std::string("smaller matrices have another rate");
     path["made_smaller"] =
         fmt::format("{} of {} rows and columns, for no more GPU memory was to be had; multiplied {} times",
                     product_.m, asked_size_, passes_);
+  }
   return path;
 }
 

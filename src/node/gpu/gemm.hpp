@@ -23,6 +23,14 @@ inline constexpr int gemm_ways = 5;
 /// All GPUs multiply the same numbers.
 inline constexpr std::uint64_t gemm_seed = 20240601;
 
+/// The library's end may wait for the GPU: it is left alone where the GPU was given up.
+struct EndMultiplier {
+  cuda::Device* device{};
+  void operator()(Multiplier* multiplier) const {
+    if (!device->is_abandoned()) delete multiplier;
+  }
+};
+
 /// Has its matrices filled and the fastest way chosen when it is made.
 class Gemm {
  public:
@@ -55,7 +63,7 @@ class Gemm {
   std::uint64_t asked_size_;
   int rank_;
   std::string host_;
-  std::unique_ptr<Multiplier> multiplier_;
+  std::unique_ptr<Multiplier, EndMultiplier> multiplier_;
   Product product_;
   std::uint64_t passes_{1};
   cuda::Stopwatch watch_;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct HostMultiplierPlan {
   double slower_each{};                                   ///< the rate falls by this share with each product
   bool negates{};                                         ///< all of every product has the wrong sign
   std::uint64_t products{};                               ///< so many there were
+  std::set<node::gpu::Multiplier*> alive;                 ///< those that were not given back
   std::map<std::uint64_t, std::vector<std::byte>> known;  ///< results, by a hash of precision and factors
 };
 
@@ -67,7 +69,12 @@ inline const std::vector<std::byte>& product_of(HostMultiplierPlan& plan, const 
 
 class HostMultiplier final : public node::gpu::Multiplier {
  public:
-  explicit HostMultiplier(std::shared_ptr<HostMultiplierPlan> plan) : plan_(std::move(plan)) {}
+  explicit HostMultiplier(std::shared_ptr<HostMultiplierPlan> plan) : plan_(std::move(plan)) {
+    plan_->alive.insert(this);
+  }
+  HostMultiplier(const HostMultiplier&) = delete;
+  HostMultiplier& operator=(const HostMultiplier&) = delete;
+  ~HostMultiplier() override { plan_->alive.erase(this); }
 
   std::string library() const override { return "stand-in 1.0"; }
 

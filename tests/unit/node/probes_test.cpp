@@ -247,19 +247,27 @@ TEST(DeviceUsers, TellsWhoHasAGpuOpenAndLeavesDaemonsOut) {
   const SysTree tree;
   tree.file("proc/12/comm", "python3\n");
   tree.link("proc/12/fd/5", "/dev/nvidia3");
+  tree.link("proc/12/fd/4", "/dev/nvidia-uvm");
   tree.file("proc/13/comm", "nvidia-persistenced\n");
   tree.link("proc/13/fd/5", "/dev/nvidia0");
+  tree.link("proc/13/fd/4", "/dev/nvidia-uvm");
   tree.file("proc/14/comm", "ib_write_bw\n");
   tree.link("proc/14/fd/0", "/dev/infiniband/uverbs1");
   tree.file("proc/16/comm", "nvidia-cuda-mps-server\n");
   tree.link("proc/16/fd/9", "/dev/nvidia1");
+  tree.link("proc/16/fd/8", "/dev/nvidia-uvm");
+  tree.file("proc/17/comm", "monitor\n");
+  tree.link("proc/17/fd/3", "/dev/nvidia2");
+  tree.link("proc/17/fd/4", "/dev/infiniband/uverbs0");
   tree.file("proc/15/comm", "sh\n");
   tree.link("proc/15/fd/0", "/dev/nvidiactl");
   auto users = device_users(tree.root());
   std::sort(users.begin(), users.end(), [](const auto& a, const auto& b) { return a.pid < b.pid; });
   EXPECT_THAT(users, ElementsAre(DeviceUser{12, "python3", "/dev/nvidia3"},
                                  DeviceUser{14, "ib_write_bw", "/dev/infiniband/uverbs1"},
-                                 DeviceUser{16, "nvidia-cuda-mps-server", "/dev/nvidia1"}));
+                                 DeviceUser{16, "nvidia-cuda-mps-server", "/dev/nvidia1"},
+                                 DeviceUser{17, "monitor", "/dev/infiniband/uverbs0"}))
+      << "by NVML alone nobody uses a GPU";
 }
 
 TEST(DeviceUsers, TellsOfAGpuByItsPciAddress) {
@@ -267,6 +275,7 @@ TEST(DeviceUsers, TellsOfAGpuByItsPciAddress) {
   tree.file("proc/12/comm", "python3\n");
   tree.link("proc/12/fd/5", "/dev/nvidia3");
   tree.link("proc/12/fd/6", "/dev/nvidia1");
+  tree.link("proc/12/fd/7", "/dev/nvidia-uvm");
   const auto gpu = [&](const char* address, int minor) {
     tree.file(std::string("proc/driver/nvidia/gpus/") + address + "/information",
               "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 18\nDevice Minor: \t " + std::to_string(minor) +
@@ -280,6 +289,7 @@ TEST(DeviceUsers, TellsOfAGpuByItsPciAddress) {
   const auto users = gpu_users(tree.root());
   EXPECT_THAT(users, ElementsAre(Pair("0000:2a:00.0", DeviceUser{12, "python3", "/dev/nvidia1"}),
                                  Pair("0000:5d:00.0", DeviceUser{12, "python3", "/dev/nvidia3"})));
+  EXPECT_THAT(gpu_users(tree.root(), {11, 12}), IsEmpty()) << "a rank of this run";
 }
 
 TEST(HostMemory, ReadsBackWhatWasWritten) {

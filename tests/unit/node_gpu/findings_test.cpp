@@ -85,6 +85,22 @@ TEST(OddGpu, OfALatencyTheHigherOneIs) {
   EXPECT_THAT(odd_gpus(records({2.0, 2.01, 1.99, 2.02, 1.0, 2.0}, "us")), IsEmpty());
 }
 
+TEST(OddGpu, ClocksAndPlacesDifferMoreAndTheHostsOwnFiguresAccuseNone) {
+  const auto with = [](const char* id, const char* unit, double odd_one) {
+    std::vector<CheckRecord> checks = records({100, 100.2, 99.8, 100.1, odd_one, 99.9}, unit);
+    for (CheckRecord& check : checks) check.id = id;
+    return odd_gpus(checks);
+  };
+  EXPECT_THAT(with("gpu.gemm.bf16", "TFLOP/s", 92), IsEmpty());
+  EXPECT_THAT(with("gpu.gemm.bf16", "TFLOP/s", 88), SizeIs(1));
+  EXPECT_THAT(with("gpu.host_to_device.bandwidth", "GB/s", 92), IsEmpty());
+  const auto slow_link = with("gpu.host_to_device.bandwidth", "GB/s", 50);
+  ASSERT_THAT(slow_link, SizeIs(1));
+  EXPECT_THAT(slow_link[0].advice, HasSubstr("PCIe switch it is on"));
+  EXPECT_THAT(with("gpu.host_to_device_far.bandwidth", "GB/s", 50), IsEmpty());
+  EXPECT_THAT(with("gpu.host_to_device.latency", "us", 150), IsEmpty());
+}
+
 TEST(OddGpu, OtherModelsChecksAndSizesAreNoPeers) {
   auto checks = records({2900, 2905, 2895, 2910, 2300});
   (*checks[4].path)["gpu_name"] = std::string("NVIDIA H100 NVL");

@@ -150,6 +150,7 @@ TEST_F(Multiplications, LessMemoryMakesMatricesSmallerAndSaysSo) {
   ASSERT_FALSE(run.result.error) << *run.result.error;
   EXPECT_NEAR(run.rate(8.0 * megaflops_256), 0.01, 0.0005);
   EXPECT_THAT(run.text("made_smaller"), HasSubstr("256 of 512 rows and columns"));
+  EXPECT_EQ(run.text("unjudged_because"), "smaller matrices have another rate");
   gpu_.facts.memory_bytes = 64 * MiB;
   const TimedRun none = measure(Precision::bf16);
   EXPECT_TRUE(none.unavailable);
@@ -177,6 +178,11 @@ TEST_F(Multiplications, AStuckGpuEndsAtTheDeadline) {
   const test::TickingClock clock;
   const TimedRun run = measure(Precision::bf16, false, &clock);
   EXPECT_THAT(run.thrown.front(), HasSubstr("filling matrices on GPU 0 (0000:5d:00.0) did not end within"));
+  ASSERT_EQ(plan_->alive.size(), 1U) << "the library's end may wait for the GPU";
+  delete *plan_->alive.begin();
+  *faults_ = {};
+  EXPECT_FALSE(measure(Precision::bf16).result.error);
+  EXPECT_TRUE(plan_->alive.empty());
   EXPECT_FALSE(run.unavailable);
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -23,7 +24,9 @@ void find(const Library& library, Function& function, const char* name) {
 
 Library open_library() {
   Library library;
+  // First the one that this was built for: the driver runs it.
   std::vector<std::string> files{"libcublasLt.so.13", "libcublasLt.so.12"};
+  if constexpr (CUBLAS_VER_MAJOR == 12) std::swap(files[0], files[1]);
   const std::string beside = FABRICHECK_CUDA_LIBRARY_DIR;
   for (std::size_t i = 0; i < 2; ++i) files.push_back(beside + "/" + files[i]);
   for (const std::string& file : files) {
