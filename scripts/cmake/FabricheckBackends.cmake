@@ -43,9 +43,14 @@ if(FABRICHECK_CUDA_STATE STREQUAL "found")
     if(NOT CMAKE_CUDA_COMPILER)
       set(CMAKE_CUDA_COMPILER "${FABRICHECK_NVCC}")
     endif()
-    # Of each generation one; the last also in the form that later ones translate for themselves.
+    # Of each generation one that the compiler knows; the last also in the form that later ones translate for
+    # themselves. 10.0 came with CUDA 12.8.
     if(NOT CMAKE_CUDA_ARCHITECTURES)
+      execute_process(COMMAND "${FABRICHECK_NVCC}" --version OUTPUT_VARIABLE version ERROR_QUIET)
       set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100)
+      if(version MATCHES "release ([0-9.]+)" AND CMAKE_MATCH_1 VERSION_LESS 12.8)
+        set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
+      endif()
     endif()
     # CMake 3.25 knows no flag for C++20 in CUDA and is told not to mind; FabricheckOptions gives it.
     set(CMAKE_CUDA_STANDARD 20)
