@@ -83,16 +83,18 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
   std::vector<CheckRecord> records;
   // What had to be made smaller has another rate at the same time, and no target is of that size.
   const std::optional<double> used = path_number(blank, "bytes_used");
+  const std::string unjudged = path_text(blank, "unjudged_because");
   const std::uint64_t bytes = used ? static_cast<std::uint64_t>(*used) : check.bytes;
   const auto add = [&](const CheckRow& row, const std::optional<Target>& wanted) {
     const Measure measure = measure_of(row, check, bytes, static_cast<int>(ranks.size()), compute_us[index]);
-    const std::optional<Target> applied = used ? std::nullopt : wanted;
+    const std::optional<Target> applied = used || !unjudged.empty() ? std::nullopt : wanted;
     CheckRecord record = blank;
     name_after(record, row, check);
     fill(record, ongoing.samples, judge(ongoing.samples, applied ? &*applied : nullptr, policy, measure),
          applied, measure);
     if (used && record.reason.empty())
       record.reason = fmt::format("measured with {}: more GPU memory was not to be had", format_bytes(bytes));
+    if (wanted && !unjudged.empty()) record.reason = fmt::format("no target is applied: {}", unjudged);
     if (ongoing.other_size > 0)
       record.reason += fmt::format("{}{} of {} repeats could have only another size and do not count",
                                    record.reason.empty() ? "" : "; ", ongoing.other_size,

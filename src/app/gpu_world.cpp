@@ -1,6 +1,7 @@
 #include "app/gpu_world.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <sstream>
@@ -59,9 +60,9 @@ std::uint64_t limit_of(cuda::Device& device, const GpuOptions& options, int rank
 
 }  // namespace
 
-BusyGpus busy_gpus(const std::string& sysroot) {
+BusyGpus busy_gpus(const std::string& sysroot, const std::set<std::int64_t>& own) {
   BusyGpus busy;
-  for (const auto& [address, user] : node::gpu_users(sysroot))
+  for (const auto& [address, user] : node::gpu_users(sysroot, own))
     busy[address] = fmt::format("is used by {} (process {})", user.command, user.pid);
   return busy;
 }
@@ -109,10 +110,13 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
   const auto device = std::find_if(devices.begin(), devices.end(), [&](const cuda::DeviceFacts& one) {
     return one.pci_address == gpu.pci_address;
   });
-  if (device == devices.end())
-    return none(
+  if (device == devices.end()) {
+    GpuChoice missing = none(
         fmt::format("{} of {} is not among the {} that CUDA shows this process; look at CUDA_VISIBLE_DEVICES",
                     words_of(gpu), host.name, devices.size()));
+    missing.is_missing = true;
+    return missing;
+  }
   return take(*device, words_of(gpu));
 }
 
@@ -122,11 +126,21 @@ std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, co
   auto setup = std::make_shared<cuda::Setup>();
   setup->runtime = std::move(runtime);
   setup->deadline_ns = deadline_ns;
+  const bool is_expected = !host.gpus.empty() && std::getenv("CUDA_VISIBLE_DEVICES") == nullptr;
+  std::vector<cuda::DeviceFacts> devices;
   try {
-    const GpuChoice choice =
-        choose_gpu(host, setup->runtime->devices(), local_rank, local_ranks, options.share, busy);
+    devices = setup->runtime->devices();
+  } catch (const Unavailable& reason) {
+    (is_expected ? setup->problem : setup->unavailable) = reason.what();
+    return setup;
+  } catch (const Error& error) {
+    setup->problem = error.what();
+    return setup;
+  }
+  try {
+    const GpuChoice choice = choose_gpu(host, devices, local_rank, local_ranks, options.share, busy);
     setup->ranks_per_gpu = choice.ranks_per_gpu;
-    setup->unavailable = choice.unavailable;
+    (choice.is_missing && is_expected ? setup->problem : setup->unavailable) = choice.unavailable;
     if (choice.ordinal < 0) return setup;
     setup->device = setup->runtime->open(choice.ordinal);
     setup->memory_limit_bytes = limit_of(*setup->device, options, choice.ranks_per_gpu);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,8 +23,8 @@ namespace fabricheck::app {
 /// Of a GPU by its PCI address, why it has to be left alone: "is used by python3 (process 12)".
 using BusyGpus = std::map<std::string, std::string>;
 
-/// Who uses the GPUs of this host; asked before this job opens any.
-BusyGpus busy_gpus(const std::string& sysroot);
+/// Who uses the GPUs of this host, but for the processes `own`; asked before this job opens any.
+BusyGpus busy_gpus(const std::string& sysroot, const std::set<std::int64_t>& own = {});
 /// On one line, and back.
 std::string busy_to_text(const BusyGpus& busy);
 BusyGpus busy_from_text(const std::string& text);
@@ -33,6 +34,7 @@ struct GpuChoice {
   int ordinal{-1};          ///< CUDA's; -1: none
   std::string unavailable;  ///< why none
   int ranks_per_gpu{1};
+  bool is_missing{};  ///< NVML told of it, and it is not among CUDA's
 };
 
 /// Local rank i drives the i-th GPU of `host.gpus`, or with `share` the (i mod n)-th. It is found among
@@ -41,7 +43,8 @@ struct GpuChoice {
 GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& devices, int local_rank,
                      int local_ranks, bool share, const BusyGpus& busy);
 
-/// Opens it. Whatever stands in the way is told in the Setup, and nothing is thrown.
+/// Opens it. Whatever stands in the way is told in the Setup, and nothing is thrown. A GPU that NVML shows
+/// and CUDA does not, and that nobody hid (CUDA_VISIBLE_DEVICES), is a problem and not merely unavailable.
 std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, const Host& host,
                                       int local_rank, int local_ranks, const BusyGpus& busy,
                                       const GpuOptions& options, std::int64_t deadline_ns);

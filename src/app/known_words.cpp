@@ -1,6 +1,6 @@
 #include "app/known_words.hpp"
 
-#include "app/run.hpp"
+#include "app/catalogue.hpp"
 #include "config/platform_file.hpp"
 #include "topology/judge/catalog.hpp"
 

@@ -13,10 +13,10 @@
 #include <thread>
 
 #include "app/build_identity.hpp"
+#include "app/catalogue.hpp"
 #include "app/known_words.hpp"
 #include "app/node_environment.hpp"
 #include "app/node_look.hpp"
-#include "app/run.hpp"
 #include "app/verbs_loopback.hpp"
 #include "config/node_file.hpp"
 #include "config/targets_file.hpp"

@@ -14,9 +14,11 @@
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"
+#include "app/catalogue.hpp"
 #include "app/command_line.hpp"
 #include "app/compare.hpp"
 #include "app/diagnose.hpp"
+#include "app/environment_variable.hpp"
 #include "app/job_network.hpp"
 #include "app/known_words.hpp"
 #include "app/launch.hpp"
@@ -43,11 +45,6 @@
 
 namespace fabricheck::app {
 namespace {
-
-std::optional<std::string> environment(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  return value ? std::optional<std::string>(value) : std::nullopt;
-}
 
 void write_out(const std::string& file, const std::string& text) {
   if (file.empty() || file == "-") {

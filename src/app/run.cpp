@@ -2,19 +2,13 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <thread>
-
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"
+#include "app/catalogue.hpp"
 #include "app/compare.hpp"
 #include "app/counter_watch.hpp"
+#include "app/environment_variable.hpp"
 #include "app/fits.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/gpu_world.hpp"
@@ -25,6 +19,7 @@
 #include "app/pair_matrices.hpp"
 #include "app/places.hpp"
 #include "app/probe_host.hpp"
+#include "app/rank_devices.hpp"
 #include "app/run_log.hpp"
 #include "app/run_parts.hpp"
 #include "app/topology_checks.hpp"
@@ -33,24 +28,16 @@
 #include "app/verbs_world.hpp"
 #include "app/world_check.hpp"
 #include "collectives/mpi/catalog.hpp"
-#include "collectives/nccl/catalog.hpp"
 #include "config/platform_file.hpp"
 #include "control/agreement.hpp"
 #include "control/deadline_guard.hpp"
 #include "control/mpi_session.hpp"
 #include "control/watchdog.hpp"
 #include "core/error.hpp"
-#include "core/glob.hpp"
 #include "core/sampler.hpp"
-#include "core/units.hpp"
-#include "fabric/nvlink/catalog.hpp"
-#include "fabric/verbs/measure/catalog.hpp"
-#include "node/gpu/catalog.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
 #include "topology/judge/judge.hpp"
-#include "topology/model/cpu_list.hpp"
-#include "topology/probe/probe.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -60,14 +47,7 @@ using control::together;
 
 constexpr double init_deadline_s = 120.0;
 constexpr double finish_deadline_s = 30.0;
-/// Work on a GPU is given up well before the watchdog calls its rank hung, so that the run goes on.
-constexpr int gpu_deadlines_in_one = 3;
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
-
-std::optional<std::string> environment(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  return value ? std::optional<std::string>(value) : std::nullopt;
-}
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -80,13 +60,6 @@ std::string joined(const std::vector<std::string>& words) {
 bool on_terminal(const LauncherFacts& launcher, int descriptor) {
   if (const auto told = environment("FABRICHECK_TERMINAL")) return *told == "1";
   return launcher.name != "mpirun" && ::isatty(descriptor) == 1;
-}
-
-std::string line_of(const std::string& lines, int number) {
-  std::istringstream in(lines);
-  std::string line;
-  for (int i = 0; i <= number; ++i) std::getline(in, line);
-  return line;
 }
 
 class Job {
@@ -134,12 +107,12 @@ class Job {
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
       collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-      put_nccl_log_away(nccl_log_.file, rank_ == 0 ? options_.out_directory : "");
+      put_nccl_log_away(devices_.nccl_log.file, rank_ == 0 ? options_.out_directory : "");
       collectives::mpi::release_communicators();
       session_->finish();
     }
     const int mine = rank_ == 0 ? status : exit_status::passed;
-    if (gpu_) end_now_if_stuck({gpu_.get()}, mine);
+    if (devices_.gpu) end_now_if_stuck({devices_.gpu.get()}, mine);
     return mine;
   }
 
@@ -173,12 +146,12 @@ class Job {
 
     progress_.enter_phase();
     const double overhead_ns = sampling_overhead_p50_ns(*clock_);
-    const std::vector<CheckRow> rows = catalogue({setup_, gpu_, gpu_settings_, nccl_});
+    const std::vector<CheckRow> rows = catalogue(devices_.backends());
     plan::Request request = request_of(options_, targets_);
-    not_paired_ = plan_pairs(ports_, places_.topology, options_.verbs, options_.suite, request);
-    if (needs_gpus()) {
-      const auto left_out =
-          plan_gpus(gpus_, places_.topology, platform_, whole_platform_, may_use_nvls_, rows, request);
+    not_paired_ = plan_pairs(devices_.ports, places_.topology, options_.verbs, options_.suite, request);
+    if (needs_gpus(options_)) {
+      const auto left_out = plan_gpus(devices_.gpus, places_.topology, platform_, whole_platform_,
+                                      may_use_nvls_, rows, request);
       share_pair_targets(request);
       not_paired_.insert(not_paired_.end(), left_out.begin(), left_out.end());
     }
@@ -251,7 +224,7 @@ class Job {
         }))
       return failed;
     tell_platform();
-    return bind();
+    return open_devices(*world_, session_->host(), probed_, options_, hooks_, places_, devices_);
   }
 
   /// Rank 0 knows what the hosts are; the platforms themselves are in every rank's program.
@@ -274,26 +247,13 @@ class Job {
       if (one.name == told.substr(1)) platform_ = &one;
   }
 
-  /// Whether any check that was asked for runs on a GPU and could in this build.
-  bool needs_gpus() const {
-    const std::vector<CheckRow> rows = catalogue();
-    return std::any_of(rows.begin(), rows.end(), [&](const CheckRow& row) {
-      return row.needs_gpu && row.unavailable_reason.empty() &&
-             is_selected(row.id, options_.only, options_.skip);
-    });
-  }
-
   /// Ranks that share a GPU are judged by nothing.
   void share_pair_targets(plan::Request& request) {
     std::string text;
-    if (rank_ == 0) text = pair_targets_to_text(gpu_pair_targets(gpus_, places_.topology, platform_));
+    if (rank_ == 0) text = pair_targets_to_text(gpu_pair_targets(devices_.gpus, places_.topology, platform_));
     text = broadcast_string(*world_, text, 0);
     if (!request.platform_target) return;
     use_pair_targets(pair_targets_from_text(text), request);
-  }
-
-  std::shared_ptr<cuda::Runtime> cuda_runtime() const {
-    return hooks_.cuda_runtime ? hooks_.cuda_runtime(session_->host()) : cuda::open_runtime(session_->host());
   }
 
   /// Rank 0: nothing is measured before the files that say what should be there are read.
@@ -302,69 +262,6 @@ class Job {
     words.job = job_;
     verdicts_ =
         judge_topology(places_.topology, words, slurm_gres(environment), options_.only, options_.skip);
-  }
-
-  /// Each rank needs its host's GPUs and NUMA nodes; only the leaders probed.
-  std::optional<AgreedError> bind() {
-    const std::unique_ptr<Communicator> node =
-        world_->split(places_.topology.ranks[static_cast<std::size_t>(rank_)].host, rank_);
-    std::string text, nics, busy;
-    if (auto failed = together(*world_, session_->host(), [&] {
-          if (!places_.leader) return;
-          Host brief;
-          brief.name = session_->host();
-          brief.numa_nodes = probed_->numa_nodes;
-          brief.rdma_devices = probed_->rdma_devices;
-          for (const std::size_t index : usable_gpus(*probed_)) brief.gpus.push_back(probed_->gpus[index]);
-          text = report::host_to_json(brief);
-          nics = chosen_nics(*probed_, node->size(), options_.links);
-          // Before any rank of this job opens one.
-          if (needs_gpus() && std::filesystem::exists("/dev/nvidiactl")) busy = busy_to_text(busy_gpus("/"));
-        }))
-      return failed;
-    busy = broadcast_string(*node, busy, 0);
-    text = broadcast_string(*node, text, 0);
-    nics = broadcast_string(*node, nics, 0);
-    std::string mine;
-    if (auto failed = together(*world_, session_->host(), [&] {
-          const Host host = report::host_from_json(text, "the host's description");
-          std::optional<int> gpu;
-          const std::size_t local = static_cast<std::size_t>(places_.local_rank);
-          if (local < host.gpus.size()) gpu = host.gpus[local].index;
-          if (options_.gpu.share && !host.gpus.empty()) gpu = host.gpus[local % host.gpus.size()].index;
-          if (options_.bind_numa) gpu = bind_near_gpu(host, places_.local_rank, node->size());
-          RankPort port;
-          setup_ = std::make_shared<verbs::Setup>(
-              open_port(line_of(nics, places_.local_rank), host, options_, environment, port));
-          mine = (gpu ? std::to_string(*gpu) : std::string("-")) + ' ' + topology::allowed_cpus() + '\n' +
-                 rank_port_to_text(port);
-          if (needs_gpus())
-            gpu_ = open_gpu(cuda_runtime(), host, places_.local_rank, node->size(), busy_from_text(busy),
-                            options_.gpu, options_.deadline.count() / gpu_deadlines_in_one);
-          if (gpu_) {
-            setup_->gpu = gpu_;
-            gpu_settings_ = gpu_settings(host, *gpu_, options_.gpu);
-            nccl_log_ = capture_nccl_log(session_->host(), options_.gpu);
-            nccl_ = nccl_settings(gpu_, options_.gpu, nccl_log_.file);
-            // NCCL refuses two ranks of one host on one GPU; as ranks of different hosts they talk over
-            // sockets.
-            if (gpu_->ranks_per_gpu > 1)
-              ::setenv("NCCL_HOSTID", fmt::format("{}-{}", session_->host(), node->rank()).c_str(), 0);
-          }
-        }))
-      return failed;
-    if (needs_gpus())
-      for (const std::string& one : allgather_strings(*world_, rank_gpu_to_text(rank_gpu_of(*gpu_))))
-        gpus_.push_back(rank_gpu_from_text(one));
-    const std::vector<std::string> all = allgather_strings(*world_, mine);
-    for (std::size_t rank = 0; rank < all.size(); ++rank) {
-      RankPlace& place = places_.topology.ranks[rank];
-      const auto space = all[rank].find(' '), line = all[rank].find('\n');
-      if (all[rank][0] != '-') place.gpu = std::stoi(all[rank].substr(0, space));
-      place.cpus = all[rank].substr(space + 1, line - space - 1);
-      ports_.push_back(rank_port_from_text(all[rank].substr(line + 1)));
-    }
-    return std::nullopt;
   }
 
   /// Rank 0 reads the file, every rank parses the same text: a file that only some nodes have must not split
@@ -409,7 +306,7 @@ class Job {
     for (const Finding& one : verdicts_.findings) log_->add(one);
     for (const NotTested& one : verdicts_.not_tested) log_->add(one);
     note_left_out(*log_, plan, not_paired_);
-    note_nccl_log(*log_, plan, nccl_log_);
+    note_nccl_log(*log_, plan, devices_.nccl_log);
     for (const std::string& one : unwatched_) {
       Finding finding;
       finding.slug = "rank-not-watched";
@@ -471,7 +368,7 @@ class Job {
     if (rank_ != 0) return exit_status::passed;
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
-    if (!gpus_.empty()) add_gpu_results(*log_, places_.topology, platform_);
+    if (!devices_.gpus.empty()) add_gpu_results(*log_, places_.topology, platform_);
     for (const Fit& one : alpha_beta_fits(log_->checks())) log_->add(one);
     for (const Matrix& one : pair_matrices(log_->checks())) log_->add(one);
     log_->set_remaining({});
@@ -534,13 +431,7 @@ class Job {
   std::optional<std::string> wrong_class_;  ///< what is wrong with the traffic class that was told
   std::unique_ptr<CounterWatch> watch_;
   std::vector<Target> targets_;
-  std::shared_ptr<verbs::Setup> setup_;  ///< this rank's port
-  std::vector<RankPort> ports_;          ///< of every rank, on every rank
-  std::shared_ptr<cuda::Setup> gpu_;     ///< this rank's GPU
-  std::shared_ptr<node::gpu::Settings> gpu_settings_;
-  std::shared_ptr<collectives::nccl::Settings> nccl_;
-  collectives::nccl::LogCapture nccl_log_;
-  std::vector<RankGpu> gpus_;   ///< of every rank, on every rank
+  RankDevices devices_;
   const Platform* platform_{};  ///< of the GPUs, where all are of one
   bool whole_platform_{}, may_use_nvls_{};
   std::vector<NotTested> not_paired_;
@@ -550,16 +441,6 @@ class Job {
 };
 
 }  // namespace
-
-std::vector<CheckRow> catalogue(const Backends& backends) {
-  std::vector<CheckRow> rows = collectives::mpi::catalog();
-  for (CheckRow& row : verbs::catalog(backends.verbs)) rows.push_back(std::move(row));
-  for (CheckRow& row : node::gpu::catalog(backends.gpu, backends.gpu_settings))
-    rows.push_back(std::move(row));
-  for (CheckRow& row : nvlink::catalog(backends.gpu)) rows.push_back(std::move(row));
-  for (CheckRow& row : collectives::nccl::catalog(backends.nccl)) rows.push_back(std::move(row));
-  return rows;
-}
 
 int run(const RunOptions& options, const std::vector<std::string>& command, int argc, char** argv,
         const Hooks& hooks) {

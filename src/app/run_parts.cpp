@@ -8,11 +8,11 @@
 
 #include <fmt/format.h>
 
+#include "app/catalogue.hpp"
 #include "app/check_records.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/nccl_findings.hpp"
 #include "app/rail_shares.hpp"
-#include "app/run.hpp"
 #include "app/verbs_gpu_facts.hpp"
 #include "collectives/nccl/settings.hpp"
 #include "config/targets_file.hpp"
@@ -117,7 +117,7 @@ void end_now_if_stuck(const std::vector<const cuda::Setup*>& gpus, int status) {
   const bool abandoned = std::any_of(gpus.begin(), gpus.end(), [](const cuda::Setup* gpu) {
     return gpu->device && gpu->device->is_abandoned();
   });
-  if (!abandoned && !collectives::nccl::is_abort_under_way()) return;
+  if (!abandoned && !collectives::nccl::is_call_under_way()) return;
   std::fflush(nullptr);
   ::_exit(status);
 }

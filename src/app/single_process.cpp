@@ -10,11 +10,12 @@
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"
+#include "app/catalogue.hpp"
 #include "app/compare.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/gpu_world.hpp"
 #include "app/probe_host.hpp"
-#include "app/run.hpp"
+#include "app/rank_devices.hpp"
 #include "app/run_log.hpp"
 #include "app/run_parts.hpp"
 #include "app/utc_now.hpp"
@@ -30,8 +31,6 @@ namespace fabricheck::app {
 namespace {
 
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
-/// As with ranks of MPI's: well before anybody else would call the process hung.
-constexpr int gpu_deadlines_in_one = 3;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -93,7 +92,7 @@ class SingleProcess {
       const auto rank = static_cast<int>(i);
       Seat seat;
       seat.gpu = open_gpu(runtime, usable, rank, static_cast<int>(count), busy, options_.gpu,
-                          options_.deadline.count() / gpu_deadlines_in_one);
+                          gpu_deadline_ns(options_));
       seat.settings = gpu_settings(host_, *seat.gpu, options_.gpu);
       seat.nccl = nccl_settings(seat.gpu, options_.gpu, nccl_log_.file);
       RankPlace place;

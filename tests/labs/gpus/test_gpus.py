@@ -124,7 +124,7 @@ def wrong_bit_is_a_fail(lab: Lab) -> None:
 
 
 def nvlink_fell_back(lab: Lab) -> None:
-    status, said, result = lab.run("--only", "nvlink.pair.bandwidth", "--sizes", "1MiB", "--budget", "3s", ranks=3, gpus=3,
+    status, said, result = lab.run("--only", "nvlink.pair.bandwidth", "--sizes", "2MiB", "--budget", "3s", ranks=3, gpus=3,
                                    machine="h100x8", model="memory_MiB=16 peer_GBps=22")
     expect(status == 1, "a fallback is a FAIL", said)
     expect("fell back to PCIe" in said, "it says so", said)
@@ -141,6 +141,12 @@ def a_slow_gpu_does_not_meet_its_target(lab: Lab) -> None:
     for check in judged:
         expect("published for dgx-h100" in check["target"]["source"], "a sourced one", str(check["target"]))
         expect(check["verdict"] in ("FAIL", "INCONCLUSIVE") and abs(check["value"] - 20) < 1, "and 20 GB/s is no PASS", said)
+    # With too little memory it is another measurement.
+    _, said, result = lab.run("--single-process", "--only", "gpu.host_to_device.bandwidth", "--sizes", "32MiB", "--budget", "2s",
+                              gpus=8, machine="h100x8", model="memory_MiB=8 host_GBps=20")
+    found = checks(result, "gpu.")
+    expect(len(found) == 16 and all(check["verdict"] == "UNCHECKED" for check in found), "what was made smaller is not judged", said)
+    expect("in small copies what each costs to begin counts" in " ".join(said.split()), "and it is said why", said)
 
 
 def sharing_is_never_judged(lab: Lab) -> None:

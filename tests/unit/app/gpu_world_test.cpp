@@ -90,6 +90,24 @@ TEST(BusyGpusText, ComesBack) {
   EXPECT_TRUE(busy_from_text(busy_to_text({})).empty());
 }
 
+TEST(OpenGpu, WhatNvmlShowsAndCudaDoesNotIsAProblemUnlessSomebodyHidIt) {
+  const auto open_on = [](std::vector<test::HostGpu> gpus) {
+    return open_gpu(test::make_host_runtime(std::move(gpus)), host_with(2), 0, 1, {}, {}, 1'000'000'000);
+  };
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  const auto none = open_on({});
+  EXPECT_EQ(none->unavailable, "");
+  EXPECT_EQ(none->problem, "no CUDA device on node7 (driver not loaded)");
+  const auto other = open_on({test::HostGpu{}});
+  EXPECT_EQ(other->unavailable, "");
+  EXPECT_THAT(other->problem, HasSubstr("is not among the 1 that CUDA shows"));
+  ::setenv("CUDA_VISIBLE_DEVICES", "1", 1);
+  const auto hidden = open_on({test::HostGpu{}});
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  EXPECT_EQ(hidden->problem, "");
+  EXPECT_THAT(hidden->unavailable, HasSubstr("CUDA_VISIBLE_DEVICES"));
+}
+
 std::shared_ptr<cuda::Setup> open_with(std::vector<test::HostGpu> gpus, const GpuOptions& options,
                                        std::shared_ptr<test::HostGpuFaults> faults = nullptr,
                                        int local_ranks = 1) {
