@@ -106,6 +106,7 @@ std::vector<SummaryReason> reasons_of(const Checks& checks, const RunRecord& rec
     add_once(group.other_hosts, speaker.host);
   }
   std::vector<SummaryReason> reasons;
+  reasons.reserve(groups.size());
   for (const Group& group : groups)
     reasons.push_back({group.first->verdict, sanitise(names_of(group.names)),
                        sanitise(group.first->reason + others_of(group))});
