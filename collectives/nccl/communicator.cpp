@@ -1,12 +1,10 @@
 #include "collectives/nccl/communicator.hpp"
 
 #include <array>
-#include <atomic>
 #include <exception>
 #include <map>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -43,29 +41,6 @@ Kept& kept() {
   return one;
 }
 
-std::atomic<int> calls_under_way{0};
-
-/// What the call gave, made in a thread of its own; nothing: it has not come back, and is left behind.
-std::optional<ncclResult_t> watched(const Clock& clock, std::int64_t until_ns,
-                                    std::function<ncclResult_t()> work) {
-  struct State {
-    std::atomic<bool> done{false};
-    ncclResult_t result{ncclInternalError};
-  };
-  const auto state = std::make_shared<State>();
-  ++calls_under_way;
-  std::thread([state, work = std::move(work)] {
-    state->result = work();
-    state->done.store(true);
-    --calls_under_way;
-  }).detach();
-  while (!state->done.load()) {
-    if (clock.now_ns() >= until_ns) return std::nullopt;
-    clock.sleep_ns(nap_ns);
-  }
-  return state->result;
-}
-
 std::string hex_of(const ncclUniqueId& id) {
   std::string text;
   for (const char byte : id.internal) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
@@ -98,15 +73,13 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
   std::shared_ptr<GroupCommunicator> made;
   const auto make_mine = [&] {
     const auto raw = std::make_shared<ncclComm_t>(nullptr);
-    const std::optional<ncclResult_t> result = watched(
-        *request.clock, until_ns,
-        [calls, gpu, raw, size = request.group->size(), rank = request.group->rank(), unique = id_of(id)] {
-          return on_gpu(*gpu, [&] {
-            ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-            config.blocking = 1;
-            return calls->init_rank(raw.get(), size, unique, rank, &config);
-          });
+    const auto begun = WatchedCall::begin(
+        gpu, [calls, raw, size = request.group->size(), rank = request.group->rank(), unique = id_of(id)] {
+          ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+          config.blocking = 1;
+          return calls->init_rank(raw.get(), size, unique, rank, &config);
         });
+    const std::optional<ncclResult_t> result = begun->await(*request.clock, until_ns);
     constexpr const char* call = "ncclCommInitRankConfig";
     const auto words = [&](const std::string& why) {
       return fmt::format("{}: NCCL made no communicator of {} ranks: {}", gpu_words, request.group->size(),
@@ -119,7 +92,7 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
       if (*result == ncclRemoteError) throw Echo(text);
       throw Error(text);
     }
-    made = std::make_shared<GroupCommunicator>(calls, *raw);
+    made = std::make_shared<GroupCommunicator>(calls, gpu, *raw);
     try {
       made->must(*result, call, *request.clock, until_ns);
     } catch (const Echo& echo) {
@@ -149,15 +122,6 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
 }
 
 }  // namespace
-
-ncclResult_t on_gpu(const cuda::Setup& gpu, const std::function<ncclResult_t()>& work) {
-  try {
-    static_cast<void>(gpu.device->memory_left());
-  } catch (const Error&) {
-    return ncclUnhandledCudaError;
-  }
-  return work();
-}
 
 std::string GroupCommunicator::words(ncclResult_t result) const {
   const char* general = calls_->error_string(result);
@@ -197,10 +161,14 @@ void GroupCommunicator::must(ncclResult_t result, const char* call, const Clock&
 
 void GroupCommunicator::must_within(std::function<ncclResult_t()> work, const char* call, const Clock& clock,
                                     std::int64_t until_ns) {
-  const std::optional<ncclResult_t> result = watched(clock, until_ns, std::move(work));
-  if (result) return must(*result, call, clock, until_ns);
-  broken_ = true;
-  throw Echo(fmt::format("{} was not done in time", call));
+  under_way_ = WatchedCall::begin(gpu_, std::move(work));
+  const std::optional<ncclResult_t> result = under_way_->await(clock, until_ns);
+  if (!result) {
+    broken_ = true;
+    throw Echo(fmt::format("{} was not done in time and was left behind", call));
+  }
+  under_way_.reset();
+  must(*result, call, clock, until_ns);
 }
 
 void GroupCommunicator::look() {
@@ -214,12 +182,15 @@ void GroupCommunicator::look() {
   throw Error(text);
 }
 
-void GroupCommunicator::abort(const Clock& clock) {
+bool GroupCommunicator::abort(const Clock& clock) {
   broken_ = true;
-  if (communicator_ == nullptr) return;
-  watched(clock, clock.now_ns() + abort_ns,
-          [calls = calls_, communicator = communicator_] { return calls->abort(communicator); });
+  if (communicator_ == nullptr) return !under_way_;
+  const auto work = [calls = calls_, communicator = communicator_] { return calls->abort(communicator); };
   communicator_ = nullptr;
+  if (under_way_ && under_way_->afterwards(work)) return false;
+  under_way_.reset();
+  WatchedCall::begin(gpu_, work)->await(clock, clock.now_ns() + abort_ns);
+  return true;
 }
 
 void GroupCommunicator::finalize(const Clock& clock, std::int64_t until_ns) {
@@ -235,9 +206,9 @@ void GroupCommunicator::finalize(const Clock& clock, std::int64_t until_ns) {
 
 void GroupCommunicator::destroy(const Clock& clock, std::int64_t until_ns) {
   if (communicator_ == nullptr) return;
-  watched(clock, until_ns,
-          [calls = calls_, communicator = communicator_] { return calls->destroy(communicator); });
+  const auto work = [calls = calls_, communicator = communicator_] { return calls->destroy(communicator); };
   communicator_ = nullptr;
+  WatchedCall::begin(gpu_, work)->await(clock, until_ns);
 }
 
 std::shared_ptr<GroupCommunicator> group_communicator(const std::shared_ptr<const Calls>& calls,
@@ -290,6 +261,6 @@ void release_communicators(const Clock& clock, std::int64_t deadline_ns) {
     if (one.communicator) one.communicator->destroy(clock, clock.now_ns() + deadline_ns);
 }
 
-bool is_call_under_way() { return calls_under_way.load() > 0; }
+bool is_call_under_way() { return WatchedCall::under_way() > 0; }
 
 }  // namespace fabricheck::collectives::nccl

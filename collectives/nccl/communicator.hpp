@@ -15,6 +15,7 @@
 
 #include "collectives/nccl/calls.hpp"
 #include "collectives/nccl/log.hpp"
+#include "collectives/nccl/watched_call.hpp"
 #include "core/clock.hpp"
 #include "core/communicator.hpp"
 #include "core/timed_operation.hpp"
@@ -25,8 +26,9 @@ namespace fabricheck::collectives::nccl {
 /// Of one rank. Not used any more once it has failed.
 class GroupCommunicator {
  public:
-  GroupCommunicator(std::shared_ptr<const Calls> calls, ncclComm_t communicator)
-      : calls_(std::move(calls)), communicator_(communicator) {}
+  GroupCommunicator(std::shared_ptr<const Calls> calls, std::shared_ptr<const cuda::Setup> gpu,
+                    ncclComm_t communicator)
+      : calls_(std::move(calls)), gpu_(std::move(gpu)), communicator_(communicator) {}
   GroupCommunicator(const GroupCommunicator&) = delete;
   GroupCommunicator& operator=(const GroupCommunicator&) = delete;
 
@@ -50,8 +52,10 @@ class GroupCommunicator {
   /// Looks for an error that came without a call. Throws as must().
   void look();
   /// Ends what is under way on this rank. NCCL's own abort may wait for other ranks of this host to end, or
-  /// for a GPU: it is given a moment, and then left behind in a thread of its own.
-  void abort(const Clock& clock);
+  /// for a GPU: it is given a moment, and then left behind. It frees the communicator, so that a call of
+  /// must_within() that has not come back makes the abort itself when it does; false then: whatever that call
+  /// uses must stay.
+  bool abort(const Clock& clock);
   /// The orderly end, in two steps, for ranks may be threads of one process: all finalize, then all are
   /// destroyed. Aborted where one of them takes longer.
   void finalize(const Clock& clock, std::int64_t until_ns);
@@ -62,13 +66,12 @@ class GroupCommunicator {
 
  private:
   std::shared_ptr<const Calls> calls_;
+  std::shared_ptr<const cuda::Setup> gpu_;
   ncclComm_t communicator_;
+  std::shared_ptr<WatchedCall> under_way_;  ///< a call that has not come back
   bool broken_{};
   NcclFacts said_;
 };
-
-/// Makes this rank's GPU the thread's own, as NCCL wants it, and does the work.
-ncclResult_t on_gpu(const cuda::Setup& gpu, const std::function<ncclResult_t()>& work);
 
 /// The communicator of `request.world_ranks`, made once and kept; a new one where the last has failed on any
 /// rank. Collective over request.group: what one rank cannot do, none does, and the others throw an Echo.

@@ -4,6 +4,9 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <memory>
+#include <mutex>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -42,6 +45,14 @@ struct Held {
   cuda::GraphHandle graph;
 };
 
+/// Stays to the end of the process.
+void leave(std::unique_ptr<Held> held) {
+  static std::mutex mutex;
+  static auto* const left = new std::vector<std::unique_ptr<Held>>;
+  const std::lock_guard lock(mutex);
+  left->push_back(std::move(held));
+}
+
 class NcclOperation final : public TimedOperation {
  public:
   NcclOperation(const Row& row, const std::shared_ptr<const Settings>& settings, const TimedRequest& request)
@@ -71,7 +82,7 @@ class NcclOperation final : public TimedOperation {
     deregister();
     // Memory that a kernel may still write to is not given back, and giving it back would wait for the
     // kernel.
-    if (is_abandoned_) static_cast<void>(held_.release());
+    if (is_abandoned_) leave(std::move(held_));
   }
   NcclOperation(const NcclOperation&) = delete;
   NcclOperation& operator=(const NcclOperation&) = delete;
@@ -306,15 +317,13 @@ class NcclOperation final : public TimedOperation {
         communicator_->must(kind_.run(*calls_, shape_, place()), row_.call, clock_, until_ns);
         return;
       }
-      communicator_->must_within(
-          [settings = settings_, calls = calls_, kind = &kind_, shape = shape_, place = place()] {
-            return on_gpu(*settings->gpu, [&] { return kind->run(*calls, shape, place); });
-          },
-          row_.call, clock_, until_ns);
+      communicator_->must_within([calls = calls_, kind = &kind_, shape = shape_,
+                                  place = place()] { return kind->run(*calls, shape, place); },
+                                 row_.call, clock_, until_ns);
       is_connected_ = true;
     } catch (const Echo& echo) {
       give_up();
-      throw Echo(fmt::format("{}: {}; NCCL was aborted", words(), echo.what()));
+      throw Echo(fmt::format("{}: {}", words(), echo.what()));
     } catch (const Error&) {
       give_up();
       throw;
@@ -335,6 +344,8 @@ class NcclOperation final : public TimedOperation {
   void capture() {
     gpu_->begin_capture(stream());
     try {
+      // With NVLS NCCL registers the buffers of a graph with all ranks of the node, which waits for them.
+      is_connected_ = false;
       call();
     } catch (const Error&) {
       // A stream that is left capturing would refuse all that follows on this thread.
@@ -418,7 +429,10 @@ class NcclOperation final : public TimedOperation {
   void give_up() {
     handles_.clear();
     held_->graph = cuda::GraphHandle();  // NCCL's abort waits for graphs that hold its work
-    communicator_->abort(clock_);
+    if (!communicator_->abort(clock_)) {
+      is_abandoned_ = true;  // the call may still put work on the GPU
+      return;
+    }
     try {
       gpu_->record(held_->after.get(), stream());
       is_abandoned_ = !cuda::wait_for(*gpu_, held_->after.get(), clock_, clock_.now_ns() + leave_ns);
@@ -441,7 +455,8 @@ class NcclOperation final : public TimedOperation {
   std::vector<void*> handles_;  ///< of registered buffers
   std::string registered_{"no"}, made_smaller_;
   std::map<std::string, Parameter> differences_;  ///< between ranks; at the root of the group
-  bool is_connected_{};  ///< its first call has come back: later ones wait for nobody
+  bool is_connected_{};  ///< its first call has come back: later ones wait for nobody, but with registered
+                         ///< buffers and NVLS
   std::uint64_t iteration_{};
   std::uint64_t calls_logged_from_{};  ///< byte of the captured log
   double launch_us_{};                 ///< the CPU's time for all launches

@@ -208,7 +208,15 @@ class SingleProcess {
 
 int run_single_process(const RunOptions& options, const std::vector<std::string>& command,
                        const Hooks& hooks) {
-  return SingleProcess(options, command, hooks).run();
+  try {
+    return SingleProcess(options, command, hooks).run();
+  } catch (const std::exception& error) {
+    if (!collectives::nccl::is_call_under_way()) throw;
+    // The end of the process would pull NCCL away under that call.
+    fmt::print(stderr, "fabricheck: {}\n", error.what());
+    std::fflush(nullptr);
+    ::_exit(exit_status::broken);
+  }
 }
 
 }  // namespace fabricheck::app

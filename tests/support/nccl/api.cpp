@@ -30,6 +30,26 @@ thread_local std::vector<Grouped> group;
 
 HostStream& host_stream(cudaStream_t stream) { return *reinterpret_cast<HostStream*>(stream); }
 
+/// A call from its beginning to its end.
+class Calling {
+ public:
+  explicit Calling(ncclComm& comm) : comm_(comm) { ++comm_.calls; }
+  ~Calling() { --comm_.calls; }
+  Calling(const Calling&) = delete;
+  Calling& operator=(const Calling&) = delete;
+  /// As the first call does.
+  ncclResult_t connect() {
+    if (comm_.connected.exchange(true) || !comm_.faults.connect_hang) {
+      return ncclSuccess;
+    }
+    std::this_thread::sleep_for(comm_.faults.timeout_s);
+    return ncclSystemError;
+  }
+
+ private:
+  ncclComm& comm_;
+};
+
 ncclResult_t collective(ncclComm_t comm, cudaStream_t stream, const Collective& call) {
   if (comm == nullptr || stream == nullptr || fabricheck::test::element_bytes(call.type) == 0 ||
       call.root < 0 || call.root >= comm->ranks) {
@@ -37,6 +57,10 @@ ncclResult_t collective(ncclComm_t comm, cudaStream_t stream, const Collective& 
   }
   if (comm->state.load() != ncclSuccess) {
     return comm->state.load();
+  }
+  Calling calling(*comm);
+  if (const ncclResult_t connected = calling.connect(); connected != ncclSuccess) {
+    return connected;
   }
   fabricheck::test::enqueue(*comm, host_stream(stream), call);
   return ncclSuccess;
@@ -151,6 +175,10 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int ranks, ncclUniqueId id
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
   if (comm == nullptr) {
     return ncclInvalidArgument;
+  }
+  if (comm->calls.load() > 0) {
+    std::fprintf(stderr, "stand-in NCCL: ncclCommAbort frees a communicator under a call on it\n");
+    std::abort();
   }
   if (comm->shared != nullptr) {
     comm->shared->broken.store(true);

@@ -37,6 +37,7 @@ Faults read_faults(int rank, const std::string& id) {
     if (key == "flip_at") faults.flip_at = count;
     if (key == "init_hang") faults.init_hang = true;
     if (key == "init_error") faults.init_error = true;
+    if (key == "connect_hang") faults.connect_hang = true;
     if (key == "network") faults.network = word.substr(equals + 1);
     if (key == "odd_network") odd_network = word.substr(equals + 1);
     if (key == "no_register") faults.no_register = true;

@@ -22,6 +22,7 @@ struct Faults {
   std::uint64_t flip_at{};
   bool init_hang{};
   bool init_error{};
+  bool connect_hang{};  ///< the first call comes back only after the timeout, with an error
   bool no_register{};
   int version{22803};
   std::string network;  ///< what the log names; "Socket" has no GPUDirect RDMA; empty: it is inside a node
@@ -66,6 +67,8 @@ struct ncclComm {
   std::size_t mapped_bytes{};
   std::uint64_t operations{};
   std::atomic<ncclResult_t> state{ncclSuccess};
+  std::atomic<int> calls{};  ///< that have not come back
+  std::atomic<bool> connected{};
   std::atomic<bool> busy{};  ///< an operation is waiting for other ranks
   std::mutex streams_mutex;
   std::set<fabricheck::test::HostStream*> streams;

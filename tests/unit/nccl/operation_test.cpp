@@ -174,6 +174,24 @@ TEST_F(Nccl, AHangEndsAtTheDeadlineAndTheNextCheckGoesOn) {
   expect_sound(measure(wish), wish.wanted);
 }
 
+TEST_F(Nccl, AFirstCallThatDoesNotComeBackIsLeftBehindAndTheNextCheckGoesOn) {
+  Wish wish;
+  wish.ranks = 3;
+  wish.deadline_ns = 500'000'000;
+  {
+    const Faults hang("rank=1,connect_hang,timeout_s=3");
+    const Outcome outcome = measure(wish);
+    ASSERT_TRUE(outcome.results[0].error);
+    EXPECT_THAT(*outcome.results[0].error,
+                AnyOf(HasSubstr("ncclAllReduce was not done in time and was left behind"),
+                      HasSubstr("did not end within 500 ms; NCCL was aborted")));
+    EXPECT_TRUE(is_call_under_way()) << "an abort would free what the call still uses";
+  }
+  EXPECT_GT(wish.account->allocated_bytes, 0U) << "what the call may still write to is not given back";
+  wish.deadline_ns = 10'000'000'000;
+  expect_sound(measure(wish), wish.wanted);
+}
+
 TEST_F(Nccl, AnErrorThatComesByItselfIsToldInNcclsWords) {
   Wish wish;
   wish.ranks = 2;
