@@ -94,6 +94,17 @@ def nccl_goes_on_after_a_hang(lab: Lab) -> None:
     expect(bool(after), "the next check went on in a new communicator", said)
 
 
+def a_first_call_is_left_behind(lab: Lab) -> None:
+    """It would come back after a minute: neither the next check nor the end of the run waits for it."""
+    status, said, result = lab.run(*lab.nccl(), "--only", "nccl.allreduce.*", "--only", "nccl.broadcast.*", "--sizes", "64KiB",
+                                   "--budget", "3s", "--deadline", "6s", "--silence", "60s", ranks=2, gpus=2,
+                                   FABRICHECK_STANDIN_NCCL="rank=1,connect_hang,once,timeout_s=60")
+    expect(status == 3 and "was not done in time and was left behind" in " ".join(said.split()), "it is named", said)
+    after = [check for check in checks(result, "nccl.broadcast.latency") if check.get("value")]
+    expect(bool(after), "the next check went on in a new communicator", said)
+    expect(result["duration_s"] < 50, "nobody waited for it", said)
+
+
 def no_communicator_is_tried_twice(lab: Lab) -> None:
     status, said, result = lab.run(*lab.nccl(), "--only", "nccl.*.latency", "--skip", "nccl.all*", "--sizes", "64KiB", "--budget", "2s",
                                    "--deadline", "3s", "--silence", "60s", ranks=2, gpus=2,
@@ -171,7 +182,8 @@ def wrong_library(lab: Lab) -> None:
 
 
 SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_told_by_its_log_or_why_not,
-                                          nccl_goes_on_after_a_hang, no_communicator_is_tried_twice,
+                                          nccl_goes_on_after_a_hang, a_first_call_is_left_behind,
+                                          no_communicator_is_tried_twice,
                                           one_rank_over_sockets_is_named, wrong_bit_is_a_fail, nvlink_fell_back,
                                           a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged, without_a_gpu,
                                           wrong_library]
