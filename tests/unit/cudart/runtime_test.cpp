@@ -60,8 +60,8 @@ TEST_F(CudartTest, TellsWhatTheGpusAre) {
   EXPECT_EQ(devices[1].major, 9);
   EXPECT_EQ(devices[1].multiprocessors, 132);
   EXPECT_EQ(devices[1].compute_mode, "default");
-  EXPECT_TRUE(devices[0].dmabuf);
-  EXPECT_FALSE(devices[1].dmabuf);
+  EXPECT_TRUE(runtime_->open(0)->facts().dmabuf);
+  EXPECT_FALSE(runtime_->open(1)->facts().dmabuf);
 }
 
 TEST_F(CudartTest, SaysWhyThereIsNoDevice) {

@@ -69,15 +69,19 @@ DeviceFacts facts_of(int ordinal) {
   facts.l2_bytes = static_cast<std::uint64_t>(attribute(ordinal, cudaDevAttrL2CacheSize));
   facts.compute_mode = compute_mode_name(attribute(ordinal, cudaDevAttrComputeMode));
   facts.gpu_direct_rdma = attribute(ordinal, cudaDevAttrGPUDirectRDMASupported) != 0;
+  return facts;
+}
+
+/// Only of a GPU that is the thread's own: the runtime may make a context to look the functions up.
+bool exports_dmabuf(int ordinal) {
   using DeviceGet = CUresult (*)(CUdevice*, int);
   using DeviceGetAttribute = CUresult (*)(int*, CUdevice_attribute, CUdevice);
   const auto get = driver_function<DeviceGet>("cuDeviceGet");
   const auto ask = driver_function<DeviceGetAttribute>("cuDeviceGetAttribute");
   CUdevice device{};
-  int dmabuf = 0;
-  facts.dmabuf = get && ask && get(&device, ordinal) == CUDA_SUCCESS &&
-                 ask(&dmabuf, CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED, device) == CUDA_SUCCESS && dmabuf != 0;
-  return facts;
+  int can = 0;
+  return get && ask && get(&device, ordinal) == CUDA_SUCCESS &&
+         ask(&can, CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED, device) == CUDA_SUCCESS && can != 0;
 }
 
 class CudartDevice final : public Device {
@@ -85,6 +89,7 @@ class CudartDevice final : public Device {
   explicit CudartDevice(DeviceFacts facts) : facts_(std::move(facts)) {
     must(cudaSetDevice(facts_.ordinal), "cudaSetDevice");
     must(cudaFree(nullptr), "making a context");
+    facts_.dmabuf = exports_dmabuf(facts_.ordinal);
   }
 
   const DeviceFacts& facts() const override { return facts_; }
