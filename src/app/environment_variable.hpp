@@ -1,3 +1,4 @@
+// Variables of this process.
 #pragma once
 
 #include <cstdlib>

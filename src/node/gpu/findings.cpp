@@ -88,13 +88,13 @@ std::optional<double> odd_share_of(const CheckRecord& check) {
 
 constexpr const char* advice_of_gpu =
     "Compare this GPU's throttle reasons, clocks, power limit and temperature with its neighbours'; if they "
-    "are "
-    "alike, look at its PCIe width, ECC errors and remapped rows, and have it replaced if it stays slow "
+    "are alike, look at its PCIe width, ECC errors and remapped rows, and have it replaced if it stays slow "
     "after a reboot.";
 constexpr const char* advice_of_place =
     "Compare this GPU's PCIe width, speed and replays with its neighbours', and the NUMA node and PCIe "
-    "switch it is on "
-    "(fabricheck topology); reseat it where its link is narrower, and have it looked at if it stays slow.";
+    "switch it is on (fabricheck topology); reseat it where its link is narrower, and have it looked at if "
+    "it "
+    "stays slow.";
 
 Finding odd(const GpuName& gpu, const Figures& figures, double figure, double norm, double limit,
             std::size_t peers) {

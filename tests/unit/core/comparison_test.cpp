@@ -8,101 +8,24 @@
 #include <random>
 
 #include "core/statistics.hpp"
+#include "unit/core/compared_runs.hpp"
 
 namespace fabricheck {
 namespace {
 
+using compared::bandwidth;
+using compared::check;
+using compared::exact;
+using compared::inside;
+using compared::judged;
+using compared::machine;
+using compared::reason_of;
+using compared::run;
+using compared::Single;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
-
-constexpr double se_share = 0.001;  // standard error of an exact figure, of its value
-
-/// A check between two hosts whose interval is `standard_error` * t either way.
-CheckRecord check(double value, double standard_error, std::int64_t bytes = 8, std::uint64_t blocks = 16) {
-  CheckRecord record;
-  record.id = "mpi.allreduce.latency";
-  record.title = "MPI allreduce latency";
-  record.scope = "between nodes";
-  record.metric = "latency";
-  record.unit = "us";
-  record.parameters = {{"bytes", bytes}, {"nodes", std::int64_t{2}}, {"ranks", std::int64_t{2}}};
-  record.participants = {"n1", "n2"};
-  record.value = value;
-  static const double t_of_16 = student_t_quantile(0.975, 15);
-  const double t = blocks == 16 ? t_of_16 : student_t_quantile(0.975, static_cast<int>(blocks) - 1);
-  const double half = t * standard_error;
-  record.ci95 = Interval{value - half, value + half};
-  record.statistics.blocks = blocks;
-  record.statistics.repeats = blocks;
-  return record;
-}
-CheckRecord exact(double value, std::int64_t bytes = 8) { return check(value, se_share * value, bytes); }
-
-CheckRecord bandwidth(double value) {
-  CheckRecord record = exact(value);
-  record.id = "mpi.allreduce.busbw";
-  record.metric = "busbw";
-  record.unit = "GB/s";
-  return record;
-}
-
-CheckRecord judged(double value, Verdict verdict, double limit = 5.0) {
-  CheckRecord record = exact(value);
-  record.verdict = verdict;
-  record.target = AppliedTarget{"<", limit, "median", "contract"};
-  return record;
-}
-
-Host machine() {
-  Host host;
-  host.kernel = "6.1.0";
-  host.cpu_model = "Xeon 8480C";
-  Gpu gpu;
-  gpu.name = "NVIDIA H100";
-  host.gpus = {gpu};
-  RdmaDevice nic;
-  nic.name = "mlx5_0";
-  nic.ids = "15b3:1021";
-  nic.firmware = "28.39.1002";
-  RdmaPort port;
-  port.rate_Gbps = 400.0;
-  nic.ports = {port};
-  host.rdma_devices = {nic};
-  return host;
-}
-
-RunRecord run(std::vector<CheckRecord> checks, std::vector<std::string> hosts = {"n1", "n2"}) {
-  RunRecord record;
-  record.checks = std::move(checks);
-  record.world.hosts = hosts;
-  record.world.nodes = static_cast<int>(hosts.size());
-  record.topology.kinds = {machine()};
-  for (const std::string& name : hosts) {
-    HostEntry entry;
-    entry.name = name;
-    record.topology.hosts.push_back(entry);
-  }
-  return record;
-}
-
-/// The one pair of two runs of one check each.
-struct Single {
-  RunRecord before, after;
-  RunComparison comparison;
-  Single(CheckRecord old_check, CheckRecord new_check, double tolerance = 5.0)
-      : before(run({std::move(old_check)})), after(run({std::move(new_check)})) {
-    again(tolerance);
-  }
-  void again(double tolerance = 5.0) {
-    ComparisonPolicy policy;
-    policy.tolerance_percent = tolerance;
-    comparison = compare_runs(before, after, policy);
-  }
-  const ComparedCheck& pair() const { return comparison.checks.at(0); }
-  Outcome outcome() const { return pair().outcome; }
-};
 
 TEST(Compare, TenPercentSlowerIsWorseAndFasterIsBetter) {
   EXPECT_EQ(Single(exact(3.0), exact(3.3)).outcome(), Outcome::worse);
@@ -328,12 +251,6 @@ TEST(CompareVerdicts, AWrongResultIsWorseThanAnyFigure) {
   EXPECT_EQ(Single(wrong, exact(3.0)).outcome(), Outcome::better);
 }
 
-std::string reason_of(const CheckRecord& before, const CheckRecord& after) {
-  const Single single(before, after);
-  EXPECT_EQ(single.outcome(), Outcome::incomparable);
-  return single.pair().reason;
-}
-
 TEST(CompareNot, SaysWhy) {
   CheckRecord other = exact(3.0);
   other.unit = "ms";
@@ -357,61 +274,6 @@ TEST(CompareNot, SaysWhy) {
   CheckRecord broken = exact(3.0);
   broken.value = std::nan("");
   EXPECT_EQ(reason_of(broken, exact(3.0)), "no value in OLD");
-}
-
-TEST(ComparePairs, MissingOnesAreNamedOnEitherSide) {
-  const RunRecord before = run({exact(3.0, 8), exact(4.0, 64)}),
-                  after = run({exact(3.0, 8), exact(5.0, 512)});
-  const RunComparison comparison = compare_runs(before, after);
-  ASSERT_EQ(comparison.checks.size(), 3u);
-  EXPECT_EQ(comparison.count(Outcome::unchanged), 1u);
-  EXPECT_EQ(comparison.checks[0].reason, "only in OLD");
-  EXPECT_EQ(comparison.checks[1].reason, "only in NEW");
-}
-
-TEST(ComparePairs, AnotherNumberOfRanksIsNoRegression) {
-  CheckRecord larger = exact(6.0);
-  larger.parameters["ranks"] = std::int64_t{16};
-  EXPECT_EQ(reason_of(exact(3.0), larger), "other size of the world: ranks 2 -> 16");
-}
-
-CheckRecord inside(const std::string& host, std::int64_t group, double value) {
-  CheckRecord record = exact(value);
-  record.scope = "inside node";
-  record.participants = {host};
-  record.parameters["group"] = group;
-  return record;
-}
-
-TEST(ComparePairs, OneHostIsFoundByItsName) {
-  const RunRecord before = run({inside("n1", 0, 1.0), inside("n2", 1, 2.0)});
-  const RunRecord after = run({inside("n2", 0, 2.0), inside("n3", 1, 1.0)}, {"n2", "n3"});
-  const RunComparison comparison = compare_runs(before, after);
-  EXPECT_EQ(comparison.count(Outcome::unchanged), 1u);
-  EXPECT_EQ(comparison.checks.back().after->participants, std::vector<std::string>{"n2"});
-  EXPECT_EQ(comparison.count(Outcome::incomparable), 2u);
-}
-
-TEST(ComparePairs, HostsThatAreAllNamedAnewArePairedByNumber) {
-  const RunRecord before = run({inside("pod-a", 0, 1.0), inside("pod-b", 1, 2.0)}, {"pod-a", "pod-b"});
-  const RunRecord after = run({inside("pod-c", 0, 1.0), inside("pod-d", 1, 2.5)}, {"pod-c", "pod-d"});
-  const RunComparison comparison = compare_runs(before, after);
-  EXPECT_EQ(comparison.count(Outcome::unchanged), 1u);
-  EXPECT_EQ(comparison.count(Outcome::worse), 1u);
-}
-
-TEST(ComparePairs, GroupsAreFoundByTheirHostsBeforeTheirNumbers) {
-  const auto group = [](std::vector<std::string> hosts, std::int64_t number, double value) {
-    CheckRecord record = exact(value);
-    record.participants = std::move(hosts);
-    record.parameters["group"] = number;
-    return record;
-  };
-  const RunRecord before = run({group({"n1", "n2"}, 0, 1.0), group({"n3", "n4"}, 1, 2.0)});
-  const RunRecord swapped = run({group({"n4", "n3"}, 0, 2.0), group({"n1", "n2"}, 1, 1.0)});
-  EXPECT_EQ(compare_runs(before, swapped).count(Outcome::unchanged), 2u);
-  const RunRecord renamed = run({group({"m1", "m2"}, 0, 1.0), group({"m3", "m4"}, 1, 2.0)});
-  EXPECT_EQ(compare_runs(before, renamed).count(Outcome::unchanged), 2u);
 }
 
 TEST(CompareMachines, AFirmwareUpgradeIsNamedAndTheRegressionStays) {

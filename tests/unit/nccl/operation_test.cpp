@@ -37,6 +37,14 @@ void expect_sound(const Outcome& outcome, std::uint64_t wanted) {
   EXPECT_GT(outcome.results[0].samples.verified, 0u);
 }
 
+/// Three ranks that wait for half a second only.
+Wish hurried() {
+  Wish wish;
+  wish.ranks = 3;
+  wish.deadline_ns = 500'000'000;
+  return wish;
+}
+
 TEST_F(Nccl, EveryCollectiveGivesRightResultsOnEveryNumberOfRanks) {
   for (const CheckRow& row : catalog()) {
     if (!row.derived_from.empty()) continue;
@@ -156,9 +164,7 @@ TEST_F(Nccl, AFlippedBitIsFoundAndNamed) {
 }
 
 TEST_F(Nccl, AHangEndsAtTheDeadlineAndTheNextCheckGoesOn) {
-  Wish wish;
-  wish.ranks = 3;
-  wish.deadline_ns = 500'000'000;
+  Wish wish = hurried();
   const auto begun = std::chrono::steady_clock::now();
   {
     const Faults hang("rank=1,hang_at=3");
@@ -175,9 +181,7 @@ TEST_F(Nccl, AHangEndsAtTheDeadlineAndTheNextCheckGoesOn) {
 }
 
 TEST_F(Nccl, AFirstCallThatDoesNotComeBackIsLeftBehindAndTheNextCheckGoesOn) {
-  Wish wish;
-  wish.ranks = 3;
-  wish.deadline_ns = 500'000'000;
+  Wish wish = hurried();
   {
     const Faults hang("rank=1,connect_hang,timeout_s=3");
     const Outcome outcome = measure(wish);
@@ -206,9 +210,7 @@ TEST_F(Nccl, AnErrorThatComesByItselfIsToldInNcclsWords) {
 }
 
 TEST_F(Nccl, ACommunicatorThatCannotBeMadeStopsAllRanks) {
-  Wish wish;
-  wish.ranks = 3;
-  wish.deadline_ns = 500'000'000;
+  Wish wish = hurried();
   {
     const Faults hang("rank=1,init_hang,timeout_s=2");
     const Outcome outcome = measure(wish);
@@ -222,9 +224,7 @@ TEST_F(Nccl, ACommunicatorThatCannotBeMadeStopsAllRanks) {
 }
 
 TEST_F(Nccl, AfterTwoFailuresACommunicatorIsNotTriedAgain) {
-  Wish wish;
-  wish.ranks = 3;
-  wish.deadline_ns = 500'000'000;
+  Wish wish = hurried();
   {
     const Faults error("rank=2,init_error,timeout_s=2");
     for (int check = 0; check < 2; ++check) {
