@@ -3,27 +3,45 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <sstream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "app/probe_host.hpp"
 #include "fabric/pairs/schedule.hpp"
 #include "node/active.hpp"
 #include "plan/gpu_targets.hpp"
+#include "topology/model/merge.hpp"
 #include "topology/probe/gpu_sampler.hpp"
 #include "topology/probe/probe.hpp"
 
 namespace fabricheck::app {
 namespace {
 
-std::string words_of(const Gpu& gpu) { return fmt::format("GPU {} ({})", gpu.index, gpu.pci_address); }
+std::string words_of(const Gpu& gpu) {
+  return gpu.pci_address.empty() ? fmt::format("GPU {}", gpu.index)
+                                 : fmt::format("GPU {} ({})", gpu.index, gpu.pci_address);
+}
 
 GpuChoice none(std::string why, int ranks_per_gpu = 1) {
   GpuChoice choice;
   choice.unavailable = std::move(why);
   choice.ranks_per_gpu = ranks_per_gpu;
   return choice;
+}
+
+/// Of the lowest architecture that the kernels are built for (cmake/FabricheckBackends.cmake).
+constexpr int least_major = 8;
+
+/// CUDA_VISIBLE_DEVICES that names none: CUDA ends at the first entry that it does not know.
+bool hides_all(const char* visible) {
+  if (visible == nullptr) return false;
+  const std::string_view text(visible);
+  return text.empty() ||
+         (text.find_first_of("0123456789") != 0 && !text.starts_with("GPU-") && !text.starts_with("MIG-"));
 }
 
 /// What the driver says of a GPU that is not to be disturbed; empty: nothing.
@@ -83,13 +101,26 @@ BusyGpus busy_from_text(const std::string& text) {
 
 GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& devices, int local_rank,
                      int local_ranks, bool share, const BusyGpus& busy) {
-  const bool by_nvml = !host.gpus.empty();
-  const std::size_t count = by_nvml ? host.gpus.size() : devices.size();
-  if (count == 0) return none(fmt::format("no CUDA device on {}", host.name));
+  const auto device_at = [&](const std::string& address) {
+    return std::find_if(devices.begin(), devices.end(),
+                        [&](const cuda::DeviceFacts& one) { return one.pci_address == address; });
+  };
   const auto ranks = static_cast<std::size_t>(local_ranks), rank = static_cast<std::size_t>(local_rank);
-  const int ranks_per_gpu = static_cast<int>((ranks + count - 1) / count);
-  if (rank >= count && !share)
-    return none(fmt::format("{} has {} GPU{} for {} ranks", host.name, count, count == 1 ? "" : "s", ranks));
+  std::vector<Gpu> shown;
+  for (const Gpu& gpu : host.gpus)
+    if (device_at(gpu.pci_address) != devices.end()) shown.push_back(gpu);
+  const std::vector<Gpu>& gpus = shown.size() >= ranks ? shown : host.gpus;
+  const bool has_its_own = devices.size() == 1 && (shown.empty() || host.gpus.size() > 1);
+  const bool by_nvml = !host.gpus.empty() && !has_its_own;
+  const std::size_t count = by_nvml ? gpus.size() : devices.size();
+  if (count == 0) return none(fmt::format("no CUDA device on {}", host.name));
+  const int ranks_per_gpu = share ? static_cast<int>((ranks + count - 1) / count) : 1;
+  if (rank >= count && !share && !has_its_own) {
+    GpuChoice surplus =
+        none(fmt::format("{} has {} GPU{} for {} ranks", host.name, count, count == 1 ? "" : "s", ranks));
+    surplus.is_surplus = true;
+    return surplus;
+  }
   const std::size_t place = rank % count;
   GpuChoice choice;
   choice.ranks_per_gpu = std::max(1, ranks_per_gpu);
@@ -97,23 +128,35 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
     const std::string why = left_alone(device, busy);
     if (!why.empty())
       return none(fmt::format("{} of {} {}: it is left alone", words, host.name, why), choice.ranks_per_gpu);
+    if (device.major < least_major)
+      return none(fmt::format("{} of {} has compute capability {}.{}, and this build has kernels for {}.0 "
+                              "and later",
+                              words, host.name, device.major, device.minor, least_major),
+                  choice.ranks_per_gpu);
     choice.ordinal = device.ordinal;
     return choice;
   };
+  const auto is_divided = [&](const Gpu& gpu) {
+    return none(fmt::format("{} of {} is divided by MIG: it is left alone", words_of(gpu), host.name));
+  };
   if (!by_nvml) {
     const cuda::DeviceFacts& device = devices[place];
+    for (const Gpu& gpu : shown)
+      if (gpu.pci_address == device.pci_address)
+        return gpu.mig_enabled.value_or(false) ? is_divided(gpu) : take(device, words_of(gpu));
     return take(device, fmt::format("GPU {} ({})", device.ordinal, device.pci_address));
   }
-  const Gpu& gpu = host.gpus[place];
-  if (gpu.mig_enabled.value_or(false))
-    return none(fmt::format("{} of {} is divided by MIG: it is left alone", words_of(gpu), host.name));
-  const auto device = std::find_if(devices.begin(), devices.end(), [&](const cuda::DeviceFacts& one) {
-    return one.pci_address == gpu.pci_address;
-  });
+  const Gpu& gpu = gpus[place];
+  if (gpu.mig_enabled.value_or(false)) return is_divided(gpu);
+  const auto device = device_at(gpu.pci_address);
   if (device == devices.end()) {
-    GpuChoice missing = none(
-        fmt::format("{} of {} is not among the {} that CUDA shows this process; look at CUDA_VISIBLE_DEVICES",
-                    words_of(gpu), host.name, devices.size()));
+    GpuChoice missing =
+        none(gpu.status == "answers"
+                 ? fmt::format("{} of {} is not among the {} that CUDA shows this process; look at "
+                               "CUDA_VISIBLE_DEVICES and the kernel log",
+                               words_of(gpu), host.name, devices.size())
+                 : fmt::format("{} of {} does not answer{}", words_of(gpu), host.name,
+                               gpu.problem.empty() ? "" : fmt::format(" ({})", gpu.problem)));
     missing.is_missing = true;
     return missing;
   }
@@ -126,7 +169,7 @@ std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, co
   auto setup = std::make_shared<cuda::Setup>();
   setup->runtime = std::move(runtime);
   setup->deadline_ns = deadline_ns;
-  const bool is_expected = !host.gpus.empty() && std::getenv("CUDA_VISIBLE_DEVICES") == nullptr;
+  const bool is_expected = !host.gpus.empty() && !hides_all(std::getenv("CUDA_VISIBLE_DEVICES"));
   std::vector<cuda::DeviceFacts> devices;
   try {
     devices = setup->runtime->devices();
@@ -140,6 +183,7 @@ std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, co
   try {
     const GpuChoice choice = choose_gpu(host, devices, local_rank, local_ranks, options.share, busy);
     setup->ranks_per_gpu = choice.ranks_per_gpu;
+    setup->is_surplus = choice.is_surplus;
     (choice.is_missing && is_expected ? setup->problem : setup->unavailable) = choice.unavailable;
     if (choice.ordinal < 0) return setup;
     setup->device = setup->runtime->open(choice.ordinal);
@@ -156,24 +200,57 @@ RankGpu rank_gpu_of(const cuda::Setup& setup) {
   RankGpu gpu;
   gpu.ranks_per_gpu = setup.ranks_per_gpu;
   gpu.unavailable = setup.unavailable;
+  gpu.problem = setup.problem;
+  gpu.is_surplus = setup.is_surplus;
   if (setup.device) gpu.pci_address = setup.device->facts().pci_address;
   return gpu;
 }
 
 std::string rank_gpu_to_text(const RankGpu& gpu) {
-  std::string reason = gpu.unavailable;
-  std::replace_if(
-      reason.begin(), reason.end(), [](char one) { return one == '\t' || one == '\n'; }, ' ');
-  return fmt::format("{}\t{}\t{}", gpu.pci_address, gpu.ranks_per_gpu, reason);
+  const auto on_one_line = [](std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](char one) { return one == '\t' || one == '\n'; }, ' ');
+    return text;
+  };
+  return fmt::format("{}\t{}\t{}\t{}\t{}", gpu.pci_address, gpu.ranks_per_gpu, gpu.is_surplus ? 1 : 0,
+                     on_one_line(gpu.unavailable), on_one_line(gpu.problem));
 }
 
 RankGpu rank_gpu_from_text(const std::string& text) {
-  const std::size_t first = text.find('\t'), second = text.find('\t', first + 1);
+  std::istringstream fields(text);
+  const auto next = [&fields] {
+    std::string field;
+    std::getline(fields, field, '\t');
+    return field;
+  };
   RankGpu gpu;
-  gpu.pci_address = text.substr(0, first);
-  gpu.ranks_per_gpu = std::stoi(text.substr(first + 1, second - first - 1));
-  gpu.unavailable = text.substr(second + 1);
+  gpu.pci_address = next();
+  gpu.ranks_per_gpu = std::stoi(next());
+  gpu.is_surplus = next() == "1";
+  gpu.unavailable = next();
+  gpu.problem = next();
   return gpu;
+}
+
+std::string shared_because(const std::vector<RankGpu>& gpus, const ClusterTopology& topology) {
+  constexpr const char* because = "two ranks on one GPU measure each other";
+  std::map<std::pair<int, std::string>, int> driven_by;
+  for (const RankPlace& place : topology.ranks) {
+    const RankGpu& gpu = gpus[static_cast<std::size_t>(place.rank)];
+    if (gpu.is_surplus)
+      return fmt::format(
+          "{}, as rank {} sees it: {}; start one rank per GPU, give each rank its own (srun "
+          "--gpus-per-task=1), or say --share-gpus",
+          gpu.unavailable, place.rank, because);
+    if (gpu.pci_address.empty()) continue;
+    const auto [other, is_first] = driven_by.emplace(std::pair(place.host, gpu.pci_address), place.rank);
+    if (!is_first)
+      return fmt::format(
+          "ranks {} and {} were both given the GPU {} of one host: {}; give each its own (srun "
+          "--gpus-per-task=1, CUDA_VISIBLE_DEVICES), or say --share-gpus",
+          other->second, place.rank, gpu.pci_address, because);
+  }
+  return "";
 }
 
 std::vector<plan::PairRound> gpu_pairs(const std::vector<RankGpu>& gpus, const ClusterTopology& topology) {
@@ -237,6 +314,44 @@ void put_nccl_log_away(const std::string& log_file, const std::string& keep_in) 
   std::filesystem::remove(log_file, ignored);
 }
 
+namespace {
+
+/// GPUs that answer and that no rank was started for, hosts with the same ones together.
+std::vector<NotTested> not_driven(const std::vector<RankGpu>& gpus, const ClusterTopology& topology) {
+  std::map<std::string, std::vector<std::string>> hosts_by_gpus;
+  for (std::size_t i = 0; i < topology.hosts.size(); ++i) {
+    const auto kind = static_cast<std::size_t>(topology.hosts[i].kind);
+    if (kind >= topology.kinds.size()) continue;
+    std::set<std::string> driven;
+    std::size_t ranks = 0, named = 0;
+    for (const RankPlace& place : topology.ranks) {
+      if (place.host != static_cast<int>(i)) continue;
+      ++ranks;
+      const RankGpu& gpu = gpus[static_cast<std::size_t>(place.rank)];
+      named += gpu.unavailable.empty() && gpu.problem.empty() ? 0 : 1;
+      if (!gpu.pci_address.empty()) driven.insert(gpu.pci_address);
+    }
+    std::vector<int> left;
+    const Host host = topology::whole_host(topology, i);
+    for (const std::size_t index : usable_gpus(host))
+      if (!driven.contains(host.gpus[index].pci_address)) left.push_back(host.gpus[index].index);
+    // What a rank could not use is told by that rank.
+    if (ranks == 0 || left.size() <= named) continue;
+    const std::string words = named == 0 ? fmt::format("GPU {}", fmt::join(left, ", "))
+                                         : fmt::format("{} more {}", left.size() - named,
+                                                       left.size() - named == 1 ? "GPU" : "GPUs");
+    hosts_by_gpus[words].push_back(topology.hosts[i].name);
+  }
+  std::vector<NotTested> all;
+  for (const auto& [words, hosts] : hosts_by_gpus)
+    all.push_back(
+        {"gpu", fmt::format("no rank was started for {} of {}{}", words, hosts.front(),
+                            hosts.size() == 1 ? "" : fmt::format(" and {} more", hosts.size() - 1))});
+  return all;
+}
+
+}  // namespace
+
 std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const ClusterTopology& topology,
                                  const Platform* platform, bool whole, bool nvls,
                                  std::span<const CheckRow> rows, plan::Request& request) {
@@ -247,7 +362,10 @@ std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const Cluster
     return {};
   }
   request.gpu_pairs = gpu_pairs(gpus, topology);
-  std::vector<NotTested> left_out;
+  for (std::size_t rank = 0; rank < gpus.size(); ++rank)
+    if (gpus[rank].pci_address.empty()) request.without_gpu.insert(static_cast<int>(rank));
+  if (request.without_gpu.size() == gpus.size()) request.without_gpu.clear();
+  std::vector<NotTested> left_out = not_driven(gpus, topology);
   std::set<std::string> reasons;
   for (const RankGpu& gpu : gpus)
     if (!gpu.unavailable.empty() && reasons.insert(gpu.unavailable).second)
@@ -264,9 +382,10 @@ std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const Cluster
     return left_out;
   }
   if (!platform) {
-    left_out.push_back({"gpu.platform",
-                        "no platform is known for these GPUs, so there is nothing to hold them against but "
-                        "--targets; fabricheck list platforms shows what --platform takes"});
+    left_out.push_back(
+        {"gpu.platform",
+         "no single platform is known for all these GPUs, so there is nothing to hold them against "
+         "but --targets; fabricheck list platforms shows what --platform takes"});
     return left_out;
   }
   request.platform_target =

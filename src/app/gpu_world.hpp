@@ -35,16 +35,21 @@ struct GpuChoice {
   std::string unavailable;  ///< why none
   int ranks_per_gpu{1};
   bool is_missing{};  ///< NVML told of it, and it is not among CUDA's
+  bool is_surplus{};  ///< this host has more ranks than this one sees GPUs
 };
 
-/// Local rank i drives the i-th GPU of `host.gpus`, or with `share` the (i mod n)-th. It is found among
-/// CUDA's devices by its PCI address. Where NVML told of no GPU, CUDA's own order counts. Left alone: GPUs in
-/// use, in MIG mode, in exclusive or prohibited compute mode. Pure.
+/// A rank that CUDA shows one GPU drives that one, for Slurm can give each task its own. Else local rank i
+/// drives the i-th GPU of `host.gpus`, or with `share` the (i mod n)-th: of those that CUDA shows, too, where
+/// these are enough for all ranks, and of all otherwise, so that the rank whose GPU is missing says so. It is
+/// found among CUDA's devices by its PCI address. Where NVML told of no GPU, CUDA's own order counts. Left
+/// alone: GPUs in use, in MIG mode, in exclusive or prohibited compute mode, and those that this build has no
+/// kernels for. Pure.
 GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& devices, int local_rank,
                      int local_ranks, bool share, const BusyGpus& busy);
 
-/// Opens it. Whatever stands in the way is told in the Setup, and nothing is thrown. A GPU that NVML shows
-/// and CUDA does not, and that nobody hid (CUDA_VISIBLE_DEVICES), is a problem and not merely unavailable.
+/// Opens it. Whatever stands in the way is told in the Setup, and nothing is thrown. Where NVML shows GPUs
+/// and CUDA does not start, it is a problem and not merely unavailable, unless CUDA_VISIBLE_DEVICES hides all
+/// of them.
 std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, const Host& host,
                                       int local_rank, int local_ranks, const BusyGpus& busy,
                                       const GpuOptions& options, std::int64_t deadline_ns);
@@ -54,12 +59,18 @@ struct RankGpu {
   std::string pci_address;  ///< empty: none
   int ranks_per_gpu{1};
   std::string unavailable;  ///< why none
+  std::string problem;      ///< it is there and fails
+  bool is_surplus{};        ///< its host has more ranks than it sees GPUs
   bool operator==(const RankGpu&) const = default;
 };
 RankGpu rank_gpu_of(const cuda::Setup& setup);
 /// On one line, and back.
 std::string rank_gpu_to_text(const RankGpu& gpu);
 RankGpu rank_gpu_from_text(const std::string& text);
+
+/// Why ranks would measure each other: two that drive one GPU, or more on a host than they see GPUs; empty:
+/// they do not.
+std::string shared_because(const std::vector<RankGpu>& gpus, const ClusterTopology& topology);
 
 /// Rounds in which every GPU of a node meets every other one, all nodes at the same time.
 std::vector<plan::PairRound> gpu_pairs(const std::vector<RankGpu>& gpus, const ClusterTopology& topology);

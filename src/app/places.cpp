@@ -3,7 +3,6 @@
 #include <map>
 #include <set>
 
-#include "app/probe_host.hpp"
 #include "topology/model/cpu_list.hpp"
 #include "topology/probe/probe.hpp"
 
@@ -47,9 +46,8 @@ Places find_places(Communicator& world, const std::string& host) {
 std::optional<int> bind_near_gpu(const Host& host, int local_rank, int local_ranks) {
   std::optional<int> gpu;
   std::optional<int> node;
-  const std::vector<std::size_t> usable = usable_gpus(host);
-  if (static_cast<std::size_t>(local_rank) < usable.size()) {
-    const Gpu& mine = host.gpus[usable[static_cast<std::size_t>(local_rank)]];
+  if (static_cast<std::size_t>(local_rank) < host.gpus.size()) {
+    const Gpu& mine = host.gpus[static_cast<std::size_t>(local_rank)];
     gpu = mine.index;
     node = mine.numa_node;
   }

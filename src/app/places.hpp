@@ -24,7 +24,8 @@ struct Places {
 /// Collective over `world`.
 Places find_places(Communicator& world, const std::string& host);
 
-/// One rank per GPU: local rank i drives GPU i, and stays on the CPUs next to it when `launch` asks for that.
+/// One rank per GPU: local rank i drives the i-th of `host.gpus`, and stays on the CPUs next to it when
+/// `launch` asks for that.
 std::optional<int> bind_near_gpu(const Host& host, int local_rank, int local_ranks);
 
 }  // namespace fabricheck::app

@@ -10,7 +10,13 @@ namespace fabricheck::app {
 /// MPI_Init.
 Host probe_this_host(const topology::ProbeOptions& options);
 
-/// The GPUs this process was given and that answer, as indices into Host::gpus: local rank i drives the i-th.
+/// The GPUs this process was given and that answer, as indices into Host::gpus.
 std::vector<std::size_t> usable_gpus(const Host& host);
+
+/// Those that `local_ranks` ranks drive, the i-th by local rank i: of the usable ones those that
+/// `visible`, the text of CUDA_VISIBLE_DEVICES, names, if it is set and can be read. Where these are too few,
+/// all that this process was given: a rank whose GPU does not answer has to say so.
+std::vector<std::size_t> driven_gpus(const Host& host, int local_ranks,
+                                     const std::optional<std::string>& visible);
 
 }  // namespace fabricheck::app

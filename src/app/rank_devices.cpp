@@ -39,12 +39,14 @@ struct HostWords {
 
 HostWords words_of(const Host& probed, const std::string& name, int local_ranks,
                    const std::set<std::int64_t>& processes, const RunOptions& options) {
+  const std::vector<std::size_t> driven =
+      driven_gpus(probed, local_ranks, environment("CUDA_VISIBLE_DEVICES"));
   Host brief;
   brief.name = name;
   brief.numa_nodes = probed.numa_nodes;
   brief.rdma_devices = probed.rdma_devices;
-  for (const std::size_t index : usable_gpus(probed)) brief.gpus.push_back(probed.gpus[index]);
-  HostWords words{report::host_to_json(brief), chosen_nics(probed, local_ranks, options.links), {}};
+  for (const std::size_t index : driven) brief.gpus.push_back(probed.gpus[index]);
+  HostWords words{report::host_to_json(brief), chosen_nics(probed, local_ranks, driven, options.links), {}};
   // Before any rank of this job opens one.
   if (needs_gpus(options) && std::filesystem::exists("/dev/nvidiactl"))
     words.busy = busy_to_text(busy_gpus("/", processes));
@@ -64,6 +66,13 @@ void open_this_ranks_gpu(const Host& host, int local_rank, int local_ranks, cons
   // NCCL refuses two ranks of one host on one GPU; as ranks of different hosts they talk over sockets.
   if (devices.gpu->ranks_per_gpu > 1)
     ::setenv("NCCL_HOSTID", fmt::format("{}-{}", host.name, local_rank).c_str(), 0);
+}
+
+/// NVML's number of the GPU that this rank drives; `otherwise` where the leader of the host does not see it.
+std::optional<int> index_at(const Host& host, const cuda::Setup& setup, std::optional<int> otherwise) {
+  for (const Gpu& gpu : host.gpus)
+    if (gpu.pci_address == setup.device->facts().pci_address) return gpu.index;
+  return otherwise;
 }
 
 }  // namespace
@@ -104,15 +113,22 @@ std::optional<AgreedError> open_devices(Communicator& world, const std::string& 
         RankPort port;
         devices.port = std::make_shared<verbs::Setup>(
             open_port(line_of(words.nics, places.local_rank), host, options, environment, port));
+        if (needs_gpus(options)) {
+          open_this_ranks_gpu(host, places.local_rank, node->size(), words.busy, options, hooks, devices);
+          if (devices.gpu->device) gpu = index_at(probed.value_or(host), *devices.gpu, gpu);
+        }
         mine = (gpu ? std::to_string(*gpu) : std::string("-")) + ' ' + topology::allowed_cpus() + '\n' +
                rank_port_to_text(port);
-        if (needs_gpus(options))
-          open_this_ranks_gpu(host, places.local_rank, node->size(), words.busy, options, hooks, devices);
       }))
     return failed;
   if (devices.gpu)
     for (const std::string& one : allgather_strings(world, rank_gpu_to_text(rank_gpu_of(*devices.gpu))))
       devices.gpus.push_back(rank_gpu_from_text(one));
+  if (auto failed = together(world, host_name, [&] {
+        const std::string why = shared_because(devices.gpus, places.topology);
+        if (devices.gpu && !options.gpu.share && !why.empty()) throw UsageError(why);
+      }))
+    return failed;
   const std::vector<std::string> all = allgather_strings(world, mine);
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     RankPlace& place = places.topology.ranks[rank];

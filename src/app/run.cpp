@@ -157,7 +157,11 @@ class Job {
     }
     const plan::TestPlan plan = plan::make_plan(places_.topology, rows, request);
     if (const auto failed = together(*world_, session_->host(), [&] {
-          if (rank_ == 0) open_log(plan, overhead_ns);
+          refuse_unknown_wish(plan, request);
+          if (rank_ != 0) return;
+          open_log(plan, overhead_ns);
+          note_wishes(*log_, plan, request, rows);
+          if (needs_gpus(options_)) note_failed_gpus(*log_, devices_.gpus, places_.topology);
         }))
       return refuse(*failed);
     execute(plan);
@@ -213,8 +217,9 @@ class Job {
           places_.topology.kinds = std::move(found.kinds);
           places_.topology.hosts = std::move(found.hosts);
           for (const HostEntry& host : places_.topology.hosts) {
-            const std::size_t gpus =
-                usable_gpus(places_.topology.kinds[static_cast<std::size_t>(host.kind)]).size();
+            // Those that do not answer, too: the rank that was meant for one of them says so. And the hidden
+            // ones: Slurm can give each task its own.
+            const std::size_t gpus = places_.topology.kinds[static_cast<std::size_t>(host.kind)].gpus.size();
             if (gpus > 0 && !options_.gpu.share) facts.gpus_on_host[host.name] = static_cast<int>(gpus);
           }
           if (const auto wrong = wrong_world(launcher_, facts, options_.allow_subset))

@@ -16,9 +16,12 @@
 #include "app/verbs_gpu_facts.hpp"
 #include "collectives/nccl/settings.hpp"
 #include "config/targets_file.hpp"
+#include "core/error.hpp"
+#include "core/units.hpp"
 #include "fabric/nvlink/pair_matrices.hpp"
 #include "node/gpu/findings.hpp"
 #include "node/gpu/host_matrices.hpp"
+#include "plan/wishes.hpp"
 #include "topology/model/merge.hpp"
 
 namespace fabricheck::app {
@@ -65,7 +68,9 @@ void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platfor
   for (const CheckRecord& one : judged.checks) log.add(one);
   for (const Finding& one : judged.findings) log.add(one);
   for (const CheckRecord& one : with_gpu_facts(log.checks(), topology)) log.add(one);
-  for (const Finding& one : node::gpu::gpu_findings(log.checks())) log.add(one);
+  const std::vector<Finding> of_gpus = node::gpu::gpu_findings(log.checks());
+  for (const Finding& one : of_gpus) log.add(one);
+  for (const CheckRecord& one : node::gpu::judged_by_digests(log.checks(), of_gpus)) log.add(one);
   for (const Finding& one : nccl_findings(log.checks())) log.add(one);
   const std::vector<CheckRecord> rails = compare_rails(log.checks());
   for (const CheckRecord& one : rails) log.add(one);
@@ -92,6 +97,47 @@ void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<No
   for (const NotTested& one : others) log.add(one);
   for (const auto& [row, reason] : plan.skipped) log.add(skipped_record(*row, reason));
   log.add(NotTested{"storage", "this version does not measure NVMe yet"});
+}
+
+void refuse_unknown_wish(const plan::TestPlan& plan, const plan::Request& request) {
+  if (const std::string why = plan::unknown_wish(plan, request); !why.empty()) throw UsageError(why);
+}
+
+void note_wishes(RunLog& log, const plan::TestPlan& plan, const plan::Request& request,
+                 std::span<const CheckRow> rows) {
+  for (const NotTested& one : plan::replaced_wishes(plan, request)) log.add(one);
+  for (const auto& [target, why] : plan::unused_targets(plan, request, rows)) {
+    const auto row = std::find_if(rows.begin(), rows.end(),
+                                  [&id = target.check](const CheckRow& one) { return one.id == id; });
+    CheckRecord record = row == rows.end() ? CheckRecord{} : skipped_record(*row, "");
+    record.id = target.check;
+    record.scope = "not measured";
+    record.unit = target.unit;
+    record.target =
+        AppliedTarget{comparison_symbol(target.comparison), target.value, target.statistic, target.source};
+    record.verdict = Verdict::inconclusive;
+    if (target.bytes) record.parameters["bytes"] = static_cast<std::int64_t>(*target.bytes);
+    record.parameters["target"] = target.origin;
+    record.reason =
+        fmt::format("the target of {} ({} {} {}) is held against nothing: {}", target.origin,
+                    comparison_symbol(target.comparison), format_number(target.value), target.unit, why);
+    log.add(record);
+  }
+}
+
+void note_failed_gpus(RunLog& log, const std::vector<RankGpu>& gpus, const ClusterTopology& topology) {
+  for (const RankPlace& place : topology.ranks) {
+    const RankGpu& gpu = gpus[static_cast<std::size_t>(place.rank)];
+    if (gpu.problem.empty()) continue;
+    CheckRecord record;
+    record.id = "gpu.open";
+    record.title = "GPU opened";
+    record.scope = fmt::format("rank {}", place.rank);
+    record.participants = {topology.hosts[static_cast<std::size_t>(place.host)].name};
+    record.verdict = Verdict::error;
+    record.reason = gpu.problem;
+    log.add(record);
+  }
 }
 
 void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture) {

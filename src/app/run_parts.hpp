@@ -3,9 +3,11 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "app/gpu_world.hpp"
 #include "app/options.hpp"
 #include "app/run_log.hpp"
 #include "collectives/nccl/settings.hpp"
@@ -34,6 +36,17 @@ void note_estimates(RunLog& log, const plan::TestPlan& plan, const ClusterTopolo
 
 /// Everything the plan leaves out.
 void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<NotTested>& others);
+
+/// Throws UsageError for a named type or reduction that nothing in the plan has.
+void refuse_unknown_wish(const plan::TestPlan& plan, const plan::Request& request);
+
+/// What was asked for and is not done so: types and reductions, and as INCONCLUSIVE a user's targets that
+/// nothing is held against.
+void note_wishes(RunLog& log, const plan::TestPlan& plan, const plan::Request& request,
+                 std::span<const CheckRow> rows);
+
+/// GPUs that are there and fail, as an ERROR each.
+void note_failed_gpus(RunLog& log, const std::vector<RankGpu>& gpus, const ClusterTopology& topology);
 
 /// Where NCCL is measured: what will not be known of it, and on standard error which of the user's own
 /// variables are not followed.

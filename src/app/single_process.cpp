@@ -71,7 +71,10 @@ class SingleProcess {
     const std::vector<NotTested> left_out = plan(request);
     const std::vector<CheckRow> rows = rows_of(seats_.front());
     const plan::TestPlan first = plan::make_plan(topology_, rows, request);
+    refuse_unknown_wish(first, request);
     open_log(verdicts, first, left_out);
+    note_wishes(*log_, first, request, rows);
+    note_failed_gpus(*log_, gpus_, topology_);
     run_ranks(static_cast<int>(seats_.size()), [&](Communicator& world) { measure(world, request); });
     return finish();
   }
@@ -83,6 +86,7 @@ class SingleProcess {
     Host usable = host_;
     usable.gpus.clear();
     for (const std::size_t index : usable_gpus(host_)) usable.gpus.push_back(host_.gpus[index]);
+    if (std::getenv("CUDA_VISIBLE_DEVICES") != nullptr) keep_shown(*runtime, usable.gpus);
     const std::size_t count = usable.gpus.empty() ? runtime->devices().size() : usable.gpus.size();
     if (count == 0) throw Error(fmt::format("--single-process: no CUDA device on {}", host_.name));
     nccl_log_ = capture_nccl_log(host_.name, options_.gpu);
@@ -107,6 +111,20 @@ class SingleProcess {
     if (any) return;
     const cuda::Setup& first = *seats_.front().gpu;
     throw Error("--single-process: " + (first.problem.empty() ? first.unavailable : first.problem));
+  }
+
+  /// Others were hidden on purpose. Where CUDA does not start, each says so by itself.
+  static void keep_shown(cuda::Runtime& runtime, std::vector<Gpu>& gpus) {
+    std::vector<cuda::DeviceFacts> devices;
+    try {
+      devices = runtime.devices();
+    } catch (const Error&) {
+      return;
+    }
+    std::erase_if(gpus, [&](const Gpu& gpu) {
+      return std::none_of(devices.begin(), devices.end(),
+                          [&](const cuda::DeviceFacts& one) { return one.pci_address == gpu.pci_address; });
+    });
   }
 
   TopologyVerdicts judge() {

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "app/job_network.hpp"
-#include "app/probe_host.hpp"
 #include "core/error.hpp"
 #include "core/units.hpp"
 #include "fabric/pairs/schedule.hpp"
@@ -196,10 +195,11 @@ RankPort rank_port_from_text(const std::string& text) {
   return port;
 }
 
-std::string chosen_nics(const Host& host, int local_ranks, const LinkOptions& links) {
+std::string chosen_nics(const Host& host, int local_ranks, const std::vector<std::size_t>& gpus,
+                        const LinkOptions& links) {
   std::string lines;
   for (const auto& nic :
-       topology::rank_nics(host, local_ranks, usable_gpus(host), topology::parse_nic_wishes(links.device)))
+       topology::rank_nics(host, local_ranks, gpus, topology::parse_nic_wishes(links.device)))
     lines +=
         nic ? fmt::format("{} {} {}\n", host.rdma_devices[nic->device].name, nic->port, nic->rail) : "-\n";
   return lines;

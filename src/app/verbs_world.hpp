@@ -41,9 +41,10 @@ std::string no_port_because(const Host& host);
 std::string rank_port_to_text(const RankPort& port);
 RankPort rank_port_from_text(const std::string& text);
 
-/// The leader of a host chooses for its ranks; what it tells them, one line per local rank: "device port
-/// rail" or "-".
-std::string chosen_nics(const Host& host, int local_ranks, const LinkOptions& links);
+/// The leader of a host chooses for its ranks, the i-th of which drives the i-th of `gpus` (indices into
+/// Host::gpus); what it tells them, one line per local rank: "device port rail" or "-".
+std::string chosen_nics(const Host& host, int local_ranks, const std::vector<std::size_t>& gpus,
+                        const LinkOptions& links);
 
 /// Opens what this rank was given: `line` of chosen_nics(), `host` with the RDMA devices. A port that cannot
 /// be opened is told in Setup::unavailable, and to all others in `told`. Throws UsageError for options that

@@ -50,7 +50,10 @@ class Planner {
   Planner(const ClusterTopology& topology, std::span<const CheckRow> catalogue, const Request& request)
       : Planner(world_of(topology), catalogue, request) {}
   Planner(World world, std::span<const CheckRow> catalogue, const Request& request)
-      : world_(std::move(world)), catalogue_(catalogue), request_(request) {}
+      : world_(std::move(world)),
+        gpu_world_(world_.without(request.without_gpu)),
+        catalogue_(catalogue),
+        request_(request) {}
 
   TestPlan make() {
     const bool any = std::any_of(catalogue_.begin(), catalogue_.end(),
@@ -117,7 +120,7 @@ class Planner {
     const bool is_asked = row.in_quick || row.own_time_ns > 0 || !request_.only.empty();
     if (request_.few_sizes && !is_asked) return;
     const std::uint64_t gate_size = row.sizes.empty() ? 0 : row.sizes.front();
-    const std::vector<std::uint64_t> sizes = sizes_of(row, request_);
+    const std::vector<std::uint64_t> sizes = with_targets(sizes_of(row, request_), row, derived);
     const std::vector<Variant> variants = variants_of(row);
     for (const std::uint64_t bytes : sizes)
       for (const Variant& variant : variants) {
@@ -138,6 +141,20 @@ class Planner {
     if (!gate && show && request_.all_variants && request_.types.empty() && request_.reductions.empty() &&
         request_.in_place.empty())
       add_other_variants(row);
+  }
+
+  /// With the sizes that a user's targets name.
+  std::vector<std::uint64_t> with_targets(std::vector<std::uint64_t> sizes, const CheckRow& row,
+                                          const std::vector<const CheckRow*>& derived) const {
+    if (row.sizes.empty() || row.sizes_are_fixed || !request_.sizes.empty()) return sizes;
+    for (const Target& target : request_.targets) {
+      const bool is_of_row =
+          target.check == row.id || std::any_of(derived.begin(), derived.end(),
+                                                [&](const CheckRow* one) { return one->id == target.check; });
+      if (!is_of_row || !target.bytes || target.origin == "built in") continue;
+      if (std::find(sizes.begin(), sizes.end(), *target.bytes) == sizes.end()) sizes.push_back(*target.bytes);
+    }
+    return sizes;
   }
 
   void add_pairs(const CheckRow& row) {
@@ -280,6 +297,7 @@ class Planner {
     check.scope = scope;
     const bool one_node = world_.by_node.size() == 1;
     const int nodes = static_cast<int>(world_.by_node.size());
+    const World& world = check.row->needs_gpu ? gpu_world_ : world_;
     switch (scope) {
       case Scope::between_nodes_group: {
         const Target* target = find(check, 1);
@@ -299,11 +317,11 @@ class Planner {
         return;
       }
       case Scope::all_ranks:
-        if (one_node || world_.max_per_node == 1) return;
-        check.groups = {world_.all};
-        // Entries that name one rank per node are for the scopes above.
-        check.target = target_of(*check.row, check, world_.max_per_node);
-        add(check, nodes, world_.max_per_node);
+        if (one_node || world.max_per_node <= 1) return;
+        check.groups = {world.all};
+        // Entries that name one rank per node are for the scopes above; none is for what is left of a node.
+        if (world.is_whole()) check.target = target_of(*check.row, check, world.max_per_node);
+        add(check, nodes, world.max_per_node);
         return;
       case Scope::pair:
       case Scope::loopback:
@@ -332,7 +350,8 @@ class Planner {
         return;
       case Scope::rail:
         if (one_node) return;
-        check.groups = world_.rails();
+        check.groups = world.rails();
+        if (check.groups.empty()) return;
         check.target = target_of(*check.row, check, 1);
         if (check.groups.size() > 1) check.mode = "together";
         add(check, nodes, 1);
@@ -340,17 +359,23 @@ class Planner {
         if (check.groups.size() > 1 && is_largest(check) && !request_.few_sizes)
           add_rails_apart(check, nodes);
         return;
-      case Scope::inside_node: {
-        for (const Ranks& ranks : world_.by_node)
-          if (ranks.size() > 1) check.groups.push_back(ranks);
-        if (check.groups.empty()) return;
-        // On a single node the target between nodes is judged inside it (design section 3).
-        check.target =
-            target_of(*check.row, check, one_node && !check.row->needs_gpu ? 1 : world_.max_per_node);
-        if (check.groups.size() > 1) check.mode = "together";
-        add(check, 1, world_.max_per_node);
+      case Scope::inside_node:
+        for (const bool whole : {true, false}) {
+          PlannedCheck inside = check;
+          inside.groups = world.inside_nodes(whole);
+          if (inside.groups.empty()) continue;
+          int ranks_per_node = 0;
+          for (const Ranks& ranks : inside.groups)
+            ranks_per_node = std::max(ranks_per_node, static_cast<int>(ranks.size()));
+          // On a single node the target between nodes is judged inside it (design section 3). What is left of
+          // a node has none.
+          if (whole)
+            inside.target =
+                target_of(*check.row, inside, one_node && !check.row->needs_gpu ? 1 : ranks_per_node);
+          if (inside.groups.size() > 1) inside.mode = "together";
+          add(inside, 1, ranks_per_node);
+        }
         return;
-      }
     }
   }
 
@@ -456,7 +481,7 @@ class Planner {
     return find_target(request_.targets, check.row->id, check.bytes, ranks_per_node);
   }
 
-  World world_;
+  World world_, gpu_world_;  ///< all ranks; those that have a GPU
   std::span<const CheckRow> catalogue_;
   const Request& request_;
   TestPlan plan_;

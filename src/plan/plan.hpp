@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -53,7 +54,8 @@ struct Request {
   std::function<std::optional<Target>(const CheckRow&, const PlannedCheck&)> platform_target;
   /// Of a GPU pair, what a target says beside those of `targets`: what its links should give.
   std::function<std::optional<Target>(const CheckRow&, std::uint64_t bytes, const Pair&)> gpu_pair_target;
-  std::string no_gpu;  ///< why no rank has a GPU; empty: some do
+  std::string no_gpu;         ///< why no rank has a GPU; empty: some do
+  std::set<int> without_gpu;  ///< world ranks that have none while others do: groups of GPUs are without them
 };
 
 /// One measurement: its groups measure at the same time, each within itself.

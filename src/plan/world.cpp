@@ -4,16 +4,52 @@
 #include <cstddef>
 
 namespace fabricheck::plan {
+namespace {
+
+Ranks present(const Ranks& node) {
+  Ranks ranks = node;
+  std::erase(ranks, absent);
+  return ranks;
+}
+
+}  // namespace
 
 std::vector<Ranks> World::rails() const {
+  std::size_t places = 0;
+  for (const Ranks& ranks : by_node) places = std::max(places, ranks.size());
   std::vector<Ranks> groups;
-  for (std::size_t place = 0; place < static_cast<std::size_t>(max_per_node); ++place) {
+  for (std::size_t place = 0; place < places; ++place) {
     Ranks group;
     for (const Ranks& ranks : by_node)
-      if (place < ranks.size()) group.push_back(ranks[place]);
+      if (place < ranks.size() && ranks[place] != absent) group.push_back(ranks[place]);
     if (group.size() > 1) groups.push_back(group);
   }
   return groups;
+}
+
+World World::without(const std::set<int>& ranks) const {
+  World left = *this;
+  left.max_per_node = 0;
+  for (Ranks& node : left.by_node) {
+    for (int& rank : node)
+      if (ranks.contains(rank)) rank = absent;
+    left.max_per_node = std::max(left.max_per_node, static_cast<int>(present(node).size()));
+  }
+  std::erase_if(left.all, [&](int rank) { return ranks.contains(rank); });
+  return left;
+}
+
+std::vector<Ranks> World::inside_nodes(bool whole) const {
+  std::vector<Ranks> groups;
+  for (const Ranks& node : by_node)
+    if (const Ranks ranks = present(node); ranks.size() > 1 && (ranks.size() == node.size()) == whole)
+      groups.push_back(ranks);
+  return groups;
+}
+
+bool World::is_whole() const {
+  return std::all_of(by_node.begin(), by_node.end(),
+                     [](const Ranks& node) { return present(node).size() == node.size(); });
 }
 
 std::vector<Ranks> World::alone(int place) const {

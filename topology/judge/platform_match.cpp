@@ -289,14 +289,17 @@ PlatformOfGpus platform_of_gpus(const ClusterTopology& cluster, std::span<const 
     const auto told = platforms_named(named, platforms);
     const PlatformMatch match = told.empty() ? find_platform(host, platforms) : best_by_gpus(told, host);
     PlatformOfGpus one{match.platform, false};
+    // What does not answer tells no model, and is no reason to judge the others by nothing.
+    const auto known = [&](const Gpu& gpu) { return is_known(host, gpu); };
+    const bool all_known = std::all_of(host.gpus.begin(), host.gpus.end(), known);
     const auto are_of = [&](const Platform& platform) {
-      return std::all_of(host.gpus.begin(), host.gpus.end(), [&](const Gpu& gpu) {
-        return is_known(host, gpu) && is_gpu_of(platform, host, gpu);
-      });
+      return std::any_of(host.gpus.begin(), host.gpus.end(), known) &&
+             std::all_of(host.gpus.begin(), host.gpus.end(),
+                         [&](const Gpu& gpu) { return !known(gpu) || is_gpu_of(platform, host, gpu); });
     };
     if (one.platform) {
-      one.whole = !one.platform->expected.gpus ||
-                  static_cast<std::size_t>(*one.platform->expected.gpus) == host.gpus.size();
+      one.whole = all_known && (!one.platform->expected.gpus ||
+                                static_cast<std::size_t>(*one.platform->expected.gpus) == host.gpus.size());
     } else {
       const auto by_model = std::find_if(platforms.begin(), platforms.end(), are_of);
       if (by_model != platforms.end()) one.platform = &*by_model;

@@ -17,6 +17,7 @@ struct Setup {
   std::string problem;                       ///< it is there and fails: what CUDA says of it
   std::string unavailable;                   ///< "no CUDA device on node7 (driver not loaded)"
   std::uint64_t memory_limit_bytes{};        ///< what may be allocated at once; --gpu-memory
+  bool is_surplus{};                         ///< this host has more ranks than this rank sees GPUs
   int ranks_per_gpu{1};                      ///< more than 1: figures are shown and never judged
   std::int64_t deadline_ns{10'000'000'000};  ///< for work on the GPU in which nothing moves
 };

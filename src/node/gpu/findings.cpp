@@ -152,38 +152,61 @@ std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks) {
   return findings;
 }
 
+namespace {
+
+/// The looks at one GPU during all its checks.
+struct Looks {
+  double all{}, slowed{};
+  bool is_enough{};  ///< one check alone had
+  std::vector<const CheckRecord*> slowed_checks;
+};
+
+}  // namespace
+
 std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks) {
-  std::map<GpuName, Finding> findings;
+  std::map<GpuName, Looks> looks_at;
   for (const CheckRecord& check : checks) {
     const auto gpu = gpu_of(check);
-    const auto percent = path_number(check, "throttled_percent");
-    if (!gpu || !percent || *percent <= throttled_percent) continue;
-    if (path_number(check, "monitor_samples").value_or(0.0) < throttled_looks) continue;
-    Finding& finding = findings[*gpu];
-    if (finding.slug.empty()) {
-      finding.slug = "gpu-throttled";
-      finding.severity = Severity::bad;
-      finding.component = component(*gpu);
-      finding.meaning =
-          fmt::format("{} was slowed down by its hardware or its heat in {:.0f} % of the looks during {}: {}",
-                      words(*gpu), *percent, check.id, path_text(check, "throttle_reasons"));
-      finding.advice =
-          "Look at the airflow, the fans and the inlet temperature of this node, at the seat of the GPU's "
-          "heat "
-          "sink, and at the power supplies (hw-power-brake-slowdown comes from the chassis).";
-      finding.confirm = smi(*gpu, "-q -d PERFORMANCE,TEMPERATURE,POWER");
-      finding.confidence = "certain";
-    }
-    std::string text = fmt::format("{}: {}", check.id, self_words(check));
-    if (const auto trend = path_number(check, "rate_trend_percent"))
-      text += fmt::format("; the rate changed by {:+.1f} % from begin to end", *trend);
-    finding.evidence.push_back({"", 0, std::move(text)});
-    if (std::find(finding.explains.begin(), finding.explains.end(), check.id) == finding.explains.end())
-      finding.explains.push_back(check.id);
+    const auto percent = path_number(check, "throttled_percent"),
+               samples = path_number(check, "monitor_samples");
+    if (!gpu || !percent || !samples) continue;
+    Looks& looks = looks_at[*gpu];
+    looks.all += *samples;
+    looks.slowed += *samples * *percent / 100.0;
+    if (*percent <= throttled_percent) continue;
+    looks.slowed_checks.push_back(&check);
+    looks.is_enough = looks.is_enough || *samples >= throttled_looks;
   }
   std::vector<Finding> all;
-  all.reserve(findings.size());
-  for (auto& [gpu, finding] : findings) all.push_back(std::move(finding));
+  for (const auto& [gpu, looks] : looks_at) {
+    const bool together =
+        looks.all >= throttled_looks && looks.slowed * 100.0 > throttled_percent * looks.all;
+    if (!looks.is_enough && !together) continue;
+    const CheckRecord& first = *looks.slowed_checks.front();
+    Finding finding;
+    finding.slug = "gpu-throttled";
+    finding.severity = Severity::bad;
+    finding.component = component(gpu);
+    finding.meaning = fmt::format(
+        "{} was slowed down by its hardware or its heat in {:.0f} % of {:.0f} looks during its checks: {}",
+        words(gpu), 100.0 * looks.slowed / looks.all, looks.all, path_text(first, "throttle_reasons"));
+    finding.advice =
+        "Look at the airflow, the fans and the inlet temperature of this node, at the seat of the GPU's heat "
+        "sink, and at the power supplies (hw-power-brake-slowdown comes from the chassis).";
+    finding.confirm = smi(gpu, "-q -d PERFORMANCE,TEMPERATURE,POWER");
+    finding.confidence = "certain";
+    for (const CheckRecord* check : looks.slowed_checks) {
+      std::string text = fmt::format("{}: in {:.0f} % of {:.0f} looks, {}", check->id,
+                                     *path_number(*check, "throttled_percent"),
+                                     *path_number(*check, "monitor_samples"), self_words(*check));
+      if (const auto trend = path_number(*check, "rate_trend_percent"))
+        text += fmt::format("; the rate changed by {:+.1f} % from begin to end", *trend);
+      finding.evidence.push_back({"", 0, std::move(text)});
+      if (std::find(finding.explains.begin(), finding.explains.end(), check->id) == finding.explains.end())
+        finding.explains.push_back(check->id);
+    }
+    all.push_back(std::move(finding));
+  }
   return all;
 }
 
@@ -286,6 +309,33 @@ std::vector<Finding> differing_digests(std::span<const CheckRecord> checks) {
       for (Finding& finding : findings_of(std::get<0>(computed), votes))
         if (!is_told(finding)) findings.push_back(std::move(finding));
   return findings;
+}
+
+std::vector<CheckRecord> judged_by_digests(std::span<const CheckRecord> checks,
+                                           std::span<const Finding> findings) {
+  std::vector<CheckRecord> judged;
+  for (const CheckRecord& check : checks) {
+    const auto gpu = gpu_of(check);
+    const bool stands = check.verdict == Verdict::fail || check.verdict == Verdict::error ||
+                        check.verdict == Verdict::skipped;
+    if (!gpu || stands) continue;
+    for (const Finding& finding : findings) {
+      const bool names_it = finding.component == component(*gpu);
+      const bool is_explained =
+          std::find(finding.explains.begin(), finding.explains.end(), check.id) != finding.explains.end();
+      if (finding.slug != "gpu-wrong-digest" || !is_explained) continue;
+      const bool is_one_of_them =
+          std::any_of(finding.evidence.begin(), finding.evidence.end(),
+                      [&](const Evidence& one) { return one.text.starts_with(words(*gpu) + ":"); });
+      if (!names_it && !is_one_of_them) continue;
+      CheckRecord worse = check;
+      worse.verdict = names_it ? Verdict::fail : Verdict::inconclusive;
+      worse.reason = finding.meaning;
+      judged.push_back(std::move(worse));
+      break;
+    }
+  }
+  return judged;
 }
 
 std::vector<Finding> gpu_findings(std::span<const CheckRecord> checks) {

@@ -32,8 +32,9 @@ inline constexpr double throttled_looks = 20.0;
 /// Not compared: copies to and from a far NUMA node and latencies of host copies, which tell of the host.
 std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks);
 
-/// "gpu-throttled", one for each GPU, from the path of checks that asked it meanwhile. A GPU at its power
-/// limit (sw-power-cap) alone is not throttled.
+/// "gpu-throttled", one for each GPU, from the path of checks that asked it meanwhile: one of them, or all
+/// together, for many are too short for so many looks. A GPU at its power limit (sw-power-cap) alone is not
+/// throttled.
 std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks);
 
 /// GPUs of one model that multiplied the same numbers by the same algorithm of the same library and got other
@@ -41,6 +42,11 @@ std::vector<Finding> throttled_gpus(std::span<const CheckRecord> checks);
 /// finding says that they differ and accuses none. Compared is the result by the library's first choice,
 /// which all equal GPUs have in common, and that by the way that each found fastest.
 std::vector<Finding> differing_digests(std::span<const CheckRecord> checks);
+
+/// The checks that differing_digests() explains, with the verdict that this means: FAIL of the GPU that is
+/// named, INCONCLUSIVE of all where none is. A check that has failed by itself stays as it is.
+std::vector<CheckRecord> judged_by_digests(std::span<const CheckRecord> checks,
+                                           std::span<const Finding> findings);
 
 /// All of these.
 std::vector<Finding> gpu_findings(std::span<const CheckRecord> checks);

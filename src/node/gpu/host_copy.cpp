@@ -26,6 +26,7 @@ constexpr int copies_per_sample = 32;
 struct Pinned {
   cuda::PinnedHandle memory;
   std::string place;  ///< "NUMA node 1 (far)"
+  bool is_placed{};   ///< and not merely where this rank runs
 };
 
 Pinned allocate_at(cuda::Device& device, std::uint64_t bytes, const NumaPlaces& numa, HostMemory memory) {
@@ -41,7 +42,8 @@ Pinned allocate_at(cuda::Device& device, std::uint64_t bytes, const NumaPlaces& 
                     cpus, numa.far_node));
   Pinned pinned;
   pinned.memory = {device, device.allocate_pinned(bytes)};
-  if (moved.is_there() && !cpus.empty()) {
+  pinned.is_placed = moved.is_there() && !cpus.empty();
+  if (pinned.is_placed) {
     pinned.place =
         fmt::format("NUMA node {} ({})", is_far ? numa.far_node : numa.near_node, is_far ? "far" : "near");
   } else {
@@ -139,6 +141,10 @@ class HostCopy final : public TimedOperation {
         path["unjudged_because"] = std::string("in small copies what each costs to begin counts");
       path["made_smaller"] = smaller_words(bytes_, asked_bytes_, passes_);
     }
+    if (!lanes_.front().on_host.is_placed)
+      path["unjudged_because"] = std::string(
+          "whether its host memory is near the GPU is not known: the GPU tells no NUMA node, or "
+          "this rank may not run on the CPUs of it");
     return path;
   }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "app/gpu_options.hpp"
+#include "app/probe_host.hpp"
 #include "support/cuda/host_device.hpp"
 
 namespace fabricheck::app {
@@ -29,6 +30,7 @@ std::vector<cuda::DeviceFacts> devices_of(const Host& host) {
     cuda::DeviceFacts facts;
     facts.ordinal = static_cast<int>(devices.size());
     facts.pci_address = gpu.pci_address;
+    facts.major = 9;
     devices.push_back(facts);
   }
   return devices;
@@ -78,10 +80,98 @@ TEST(GpuChoice, LeavesAloneMigAndExclusiveMode) {
   EXPECT_THAT(choose_gpu(host, devices, 1, 2, false, {}).unavailable, HasSubstr("exclusive compute mode"));
 }
 
-TEST(GpuChoice, AGpuThatIsHiddenNamesTheVariable) {
-  const Host host = host_with(2);
-  const std::vector<cuda::DeviceFacts> one{devices_of(host)[0]};
-  EXPECT_THAT(choose_gpu(host, one, 1, 2, false, {}).unavailable, HasSubstr("CUDA_VISIBLE_DEVICES"));
+TEST(GpuChoice, TheRankWhoseGpuCudaDoesNotShowSaysSoAndTheOthersGoOn) {
+  Host host = host_with(3);
+  std::vector<cuda::DeviceFacts> two = devices_of(host);
+  two.erase(two.begin() + 1);
+  EXPECT_EQ(choose_gpu(host, two, 0, 3, false, {}).ordinal, 0);
+  EXPECT_EQ(choose_gpu(host, two, 2, 3, false, {}).ordinal, 2);
+  const GpuChoice missing = choose_gpu(host, two, 1, 3, false, {});
+  EXPECT_TRUE(missing.is_missing);
+  EXPECT_THAT(missing.unavailable, HasSubstr("CUDA_VISIBLE_DEVICES"));
+  host.gpus[1].status = "not answering";
+  host.gpus[1].problem = "GPU is lost";
+  EXPECT_EQ(choose_gpu(host, two, 1, 3, false, {}).unavailable,
+            "GPU 1 (0000:11:00.0) of node7 does not answer (GPU is lost)");
+}
+
+TEST(GpuChoice, OfAPartThatCudaShowsEachRankDrivesOne) {
+  const Host host = host_with(8);
+  std::vector<cuda::DeviceFacts> half = devices_of(host);
+  half.erase(half.begin(), half.begin() + 4);
+  for (int rank = 0; rank < 4; ++rank)
+    EXPECT_EQ(choose_gpu(host, half, rank, 4, false, {}).ordinal, 4 + rank);
+  const GpuChoice surplus = choose_gpu(host_with(2), devices_of(host_with(2)), 2, 3, false, {});
+  EXPECT_TRUE(surplus.is_surplus);
+}
+
+TEST(GpuChoice, ATaskThatWasGivenOneGpuDrivesThatOne) {
+  const Host all = host_with(4);
+  Host leader_sees = all;
+  leader_sees.gpus.resize(1);
+  for (int rank = 0; rank < 4; ++rank) {
+    cuda::DeviceFacts own = devices_of(all)[static_cast<std::size_t>(rank)];
+    own.ordinal = 0;
+    for (const Host* host : std::vector<const Host*>{&all, &leader_sees}) {
+      const GpuChoice choice = choose_gpu(*host, {{own}}, rank, 4, false, {});
+      EXPECT_EQ(choice.unavailable, "");
+      EXPECT_EQ(choice.ordinal, 0);
+      EXPECT_EQ(choice.ranks_per_gpu, 1);
+    }
+  }
+  Host divided = all;
+  divided.gpus[2].mig_enabled = true;
+  EXPECT_THAT(choose_gpu(divided, {{devices_of(all)[2]}}, 2, 4, false, {}).unavailable,
+              HasSubstr("divided by MIG"));
+}
+
+TEST(GpuChoice, AnArchitectureWithoutKernelsIsSaid) {
+  const Host host = host_with(1);
+  std::vector<cuda::DeviceFacts> volta = devices_of(host);
+  volta[0].major = 7;
+  EXPECT_THAT(choose_gpu(host, volta, 0, 1, false, {}).unavailable, HasSubstr("compute capability 7.0"));
+}
+
+ClusterTopology ranks_on(const std::vector<int>& hosts) {
+  ClusterTopology topology;
+  for (const int host : hosts) {
+    RankPlace place;
+    place.rank = static_cast<int>(topology.ranks.size());
+    place.host = host;
+    topology.ranks.push_back(place);
+  }
+  return topology;
+}
+
+TEST(SharedGpus, AreFoundByTheirAddressesOnOneHost) {
+  RankGpu first;
+  first.pci_address = "0000:18:00.0";
+  RankGpu second = first;
+  EXPECT_THAT(shared_because({first, second}, ranks_on({0, 0})),
+              AllOf(HasSubstr("ranks 0 and 1"), HasSubstr("0000:18:00.0"), HasSubstr("--gpus-per-task=1")));
+  EXPECT_EQ(shared_because({first, second}, ranks_on({0, 1})), "");
+  second.pci_address = "0000:19:00.0";
+  EXPECT_EQ(shared_because({first, second}, ranks_on({0, 0})), "");
+  EXPECT_EQ(shared_because({RankGpu{}, RankGpu{}}, ranks_on({0, 0})), "");
+  second = {};
+  second.is_surplus = true;
+  second.unavailable = "node7 has 1 GPU for 2 ranks";
+  EXPECT_THAT(shared_because({first, second}, ranks_on({0, 0})), HasSubstr("node7 has 1 GPU for 2 ranks"));
+}
+
+TEST(DrivenGpus, AreThoseOfTheVariableAndAllWhereTheyAreTooFew) {
+  using ::testing::ElementsAre;
+  Host host = host_with(4);
+  for (Gpu& gpu : host.gpus) gpu.uuid = "GPU-" + std::to_string(gpu.index) + "aaaa";
+  EXPECT_THAT(driven_gpus(host, 4, {}), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(driven_gpus(host, 2, "2,3"), ElementsAre(2, 3));
+  EXPECT_THAT(driven_gpus(host, 2, "GPU-3aaaa,GPU-1"), ElementsAre(1, 3));
+  EXPECT_THAT(driven_gpus(host, 4, "MIG-1"), ElementsAre(0, 1, 2, 3)) << "not understood: all";
+  host.gpus[1].status = "not answering";
+  EXPECT_THAT(driven_gpus(host, 3, {}), ElementsAre(0, 2, 3));
+  EXPECT_THAT(driven_gpus(host, 4, {}), ElementsAre(0, 1, 2, 3)) << "a rank was started for each";
+  host.gpus[2].status = "hidden";
+  EXPECT_THAT(driven_gpus(host, 4, {}), ElementsAre(0, 1, 3));
 }
 
 TEST(BusyGpusText, ComesBack) {
@@ -98,14 +188,20 @@ TEST(OpenGpu, WhatNvmlShowsAndCudaDoesNotIsAProblemUnlessSomebodyHidIt) {
   const auto none = open_on({});
   EXPECT_EQ(none->unavailable, "");
   EXPECT_EQ(none->problem, "no CUDA device on node7 (driver not loaded)");
-  const auto other = open_on({test::HostGpu{}});
+  const auto other = open_on({test::HostGpu{}, test::HostGpu{}});
   EXPECT_EQ(other->unavailable, "");
-  EXPECT_THAT(other->problem, HasSubstr("is not among the 1 that CUDA shows"));
-  ::setenv("CUDA_VISIBLE_DEVICES", "1", 1);
-  const auto hidden = open_on({test::HostGpu{}});
+  EXPECT_THAT(other->problem, HasSubstr("is not among the 2 that CUDA shows"));
+  for (const char* some : {"1", "0,1", "GPU-5a", "MIG-7"}) {
+    ::setenv("CUDA_VISIBLE_DEVICES", some, 1);
+    EXPECT_NE(open_on({})->problem, "") << some;
+  }
+  for (const char* hides_all : {"", "-1", "NoDevFiles"}) {
+    ::setenv("CUDA_VISIBLE_DEVICES", hides_all, 1);
+    const auto hidden = open_on({});
+    EXPECT_EQ(hidden->problem, "") << hides_all;
+    EXPECT_NE(hidden->unavailable, "") << hides_all;
+  }
   ::unsetenv("CUDA_VISIBLE_DEVICES");
-  EXPECT_EQ(hidden->problem, "");
-  EXPECT_THAT(hidden->unavailable, HasSubstr("CUDA_VISIBLE_DEVICES"));
 }
 
 std::shared_ptr<cuda::Setup> open_with(std::vector<test::HostGpu> gpus, const GpuOptions& options,

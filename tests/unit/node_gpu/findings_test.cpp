@@ -143,6 +143,7 @@ TEST(ThrottledGpu, IsNamedOnceForAllItsChecks) {
   (*checks[0].path)["throttle_reasons"] = std::string("hw-thermal-slowdown (40 %)");
   (*checks[0].path)["rate_trend_percent"] = -12.0;
   (*checks[1].path)["throttled_percent"] = 0.0;
+  (*checks[1].path)["monitor_samples"] = std::int64_t{200};
   (*checks[1].path)["power_capped_percent"] = 100.0;
   checks.push_back(checks[0]);
   checks.back().id = "gpu.burn.rate";
@@ -150,9 +151,26 @@ TEST(ThrottledGpu, IsNamedOnceForAllItsChecks) {
   ASSERT_THAT(findings, SizeIs(1));
   EXPECT_EQ(findings[0].slug, "gpu-throttled");
   EXPECT_EQ(findings[0].component.name, "0000:10:00.0");
-  EXPECT_THAT(findings[0].meaning, HasSubstr("in 40 % of the looks"));
+  EXPECT_THAT(findings[0].meaning, HasSubstr("in 40 % of 400 looks"));
   EXPECT_THAT(findings[0].explains, ElementsAre("gpu.hbm.copy", "gpu.burn.rate"));
   EXPECT_THAT(findings[0].evidence[0].text, HasSubstr("-12.0 % from begin to end"));
+}
+
+TEST(ThrottledGpu, IsFoundOverManyShortChecksAndNotOverOneOfThem) {
+  std::vector<CheckRecord> checks;
+  for (const char* id : {"gpu.gemm.bf16", "gpu.gemm.fp16", "gpu.gemm.tf32", "gpu.gemm.fp8"}) {
+    checks.push_back(record(0, 700));
+    checks.back().id = id;
+    (*checks.back().path)["monitor_samples"] = std::int64_t{6};
+    (*checks.back().path)["throttled_percent"] = 50.0;
+  }
+  const auto findings = throttled_gpus(checks);
+  ASSERT_THAT(findings, SizeIs(1));
+  EXPECT_THAT(findings[0].meaning, HasSubstr("50 % of 24 looks"));
+  EXPECT_THAT(findings[0].explains, SizeIs(4));
+  for (std::size_t i = 1; i < checks.size(); ++i) (*checks[i].path)["throttled_percent"] = 0.0;
+  (*checks[0].path)["throttled_percent"] = 16.7;
+  EXPECT_THAT(throttled_gpus(checks), IsEmpty()) << "one look of 24";
 }
 
 TEST(ThrottledGpu, IsNoneForFewLooks) {
@@ -194,6 +212,25 @@ TEST(Digests, OfTwoGpusNoneIsNamed) {
   EXPECT_THAT(findings[0].meaning, HasSubstr("no majority"));
   EXPECT_THAT(findings[0].evidence, SizeIs(2));
   EXPECT_THAT(differing_digests(digests({"aa", "aa", "bb", "bb"})), SizeIs(1));
+}
+
+TEST(Digests, DecideTheVerdictOfTheirChecks) {
+  auto checks = digests({"aa", "aa", "bb", "aa"});
+  for (CheckRecord& check : checks) check.verdict = Verdict::pass;
+  const auto failed = judged_by_digests(checks, differing_digests(checks));
+  ASSERT_THAT(failed, SizeIs(1));
+  EXPECT_EQ(failed[0].verdict, Verdict::fail);
+  EXPECT_TRUE(is_same_check(failed[0], checks[2]));
+  EXPECT_THAT(failed[0].reason, HasSubstr("computes something else"));
+  EXPECT_THAT(judged_by_digests(checks, {}), IsEmpty());
+
+  checks = digests({"aa", "bb", "cc"});
+  checks[0].verdict = checks[1].verdict = Verdict::pass;
+  checks[2].verdict = Verdict::fail;
+  const auto open = judged_by_digests(checks, differing_digests(checks));
+  ASSERT_THAT(open, SizeIs(2));
+  EXPECT_EQ(open[0].verdict, Verdict::inconclusive);
+  EXPECT_EQ(open[1].verdict, Verdict::inconclusive);
 }
 
 TEST(Digests, OtherAlgorithmsAndModelsAreNotCompared) {

@@ -202,6 +202,41 @@ TEST(GpuPlan, AFilesTargetCountsBeforeThePlatforms) {
   EXPECT_EQ(make_plan(test::cluster_of(1, 2), rows, asked).checks.at(0).target->value, 3000.0);
 }
 
+TEST(GpuPlan, GroupsAreWithoutARankThatHasNoGpu) {
+  const std::vector<CheckRow> rows{
+      row("nccl.allreduce.latency", Scope::inside_node), row("nccl.allgather.latency", Scope::rail),
+      row("nccl.reduce.latency", Scope::all_ranks), row("gpu.hbm.copy", Scope::every_gpu)};
+  Request asked = request();
+  asked.without_gpu = {1};
+  asked.platform_target = [](const CheckRow&, const PlannedCheck&) {
+    Target target;
+    target.value = 100.0;
+    return std::optional<Target>(target);
+  };
+  const TestPlan plan = make_plan(test::cluster_of(2, 4), rows, asked);
+  const auto of = [&](const std::string& id) {
+    std::vector<const PlannedCheck*> found;
+    for (const PlannedCheck& check : plan.checks)
+      if (check.row->id == id && check.mode != "apart") found.push_back(&check);
+    return found;
+  };
+  const auto inside = of("nccl.allreduce.latency");
+  ASSERT_THAT(inside, SizeIs(2));
+  EXPECT_THAT(inside[0]->groups, ElementsAre(ElementsAre(4, 5, 6, 7)));
+  EXPECT_TRUE(inside[0]->target.has_value());
+  EXPECT_THAT(inside[1]->groups, ElementsAre(ElementsAre(0, 2, 3)));
+  EXPECT_FALSE(inside[1]->target.has_value()) << "what is left of a node is held against nothing";
+  const auto rails = of("nccl.allgather.latency");
+  ASSERT_THAT(rails, SizeIs(1));
+  EXPECT_THAT(rails[0]->groups, ElementsAre(ElementsAre(0, 4), ElementsAre(2, 6), ElementsAre(3, 7)))
+      << "each rank stays on its rail";
+  const auto all = of("nccl.reduce.latency");
+  ASSERT_THAT(all, SizeIs(1));
+  EXPECT_THAT(all[0]->groups, ElementsAre(ElementsAre(0, 2, 3, 4, 5, 6, 7)));
+  EXPECT_FALSE(all[0]->target.has_value());
+  EXPECT_THAT(of("gpu.hbm.copy").at(0)->groups, SizeIs(8)) << "the rank says itself why it has none";
+}
+
 TEST(GpuPlan, OnlyTheTypesThatARowHasAreTaken) {
   CheckRow reduce = row("nccl.allreduce.latency", Scope::inside_node);
   reduce.typed = true;

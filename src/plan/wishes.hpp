@@ -1,0 +1,28 @@
+// What was asked for by name and that a plan does not do: nobody should take it for done. Pure.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plan/plan.hpp"
+
+namespace fabricheck::plan {
+
+/// A sentence where a named type or reduction is in no check of the plan; empty: all are, or nothing is
+/// planned.
+std::string unknown_wish(const TestPlan& plan, const Request& request);
+
+/// Back ends that have not all named types and reductions, and what their checks take in their place.
+std::vector<NotTested> replaced_wishes(const TestPlan& plan, const Request& request);
+
+struct UnusedTarget {
+  Target target;
+  std::string why;  ///< part of a sentence
+};
+
+/// Targets of a user's file, of checks that were not deselected, against which no check of the plan is held.
+std::vector<UnusedTarget> unused_targets(const TestPlan& plan, const Request& request,
+                                         std::span<const CheckRow> catalogue);
+
+}  // namespace fabricheck::plan
