@@ -125,8 +125,9 @@ std::optional<AgreedError> open_devices(Communicator& world, const std::string& 
     for (const std::string& one : allgather_strings(world, rank_gpu_to_text(rank_gpu_of(*devices.gpu))))
       devices.gpus.push_back(rank_gpu_from_text(one));
   if (auto failed = together(world, host_name, [&] {
-        const std::string why = shared_because(devices.gpus, places.topology);
-        if (devices.gpu && !options.gpu.share && !why.empty()) throw UsageError(why);
+        if (!devices.gpu || options.gpu.share) return;
+        if (const std::string why = shared_because(devices.gpus, places.topology); !why.empty())
+          throw UsageError(why);
       }))
     return failed;
   const std::vector<std::string> all = allgather_strings(world, mine);

@@ -25,16 +25,23 @@ class Lab:
         (folder / "libnvidia-ml.so.1").symlink_to(options.nvml)
 
     def run(self, *arguments: str, ranks: int = 0, gpus: int = 8, model: str = "memory_MiB=8", machine: str | None = None,
-            **variables: str) -> tuple[int, str, dict[str, Any]]:
-        """Status, what was said, and the result; `ranks` 0: started by hand, without mpirun."""
+            own_gpu: bool = False, missing: int | None = None, **variables: str) -> tuple[int, str, dict[str, Any]]:
+        """Status, what was said, and the result; `ranks` 0: started by hand, without mpirun; `own_gpu`: CUDA shows each
+        rank one GPU, its own; `missing`: CUDA does not show this one."""
         self.runs += 1
         out = self.folder / f"out{self.runs}"
         environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-                       "FABRICHECK_STANDIN_GPUS": ",".join(ADDRESSES[:gpus]) + ";" + model, **variables}
+                       "FABRICHECK_STANDIN_GPUS": ",".join(one for one in ADDRESSES[:gpus] if not missing or one != ADDRESSES[missing])
+                       + ";" + model, **variables}
         if machine:
             environment |= {"LD_LIBRARY_PATH": str(self.folder), "FABRICHECK_STANDIN_NVML": str(FIXTURES / f"{machine}.json")}
-        launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks else []
-        command = [*launcher, self.options.program, "run", "--progress", "off", "--out", str(out), *arguments]
+        program = [self.options.program, "run", "--progress", "off", "--out", str(out), *arguments]
+        command = ["mpirun", "--oversubscribe", "-n", str(ranks), *program] if ranks else program
+        if own_gpu:
+            command = ["mpirun", "--oversubscribe"]
+            for rank in range(ranks):
+                given = ["-x", "CUDA_VISIBLE_DEVICES=0", "-x", f"FABRICHECK_STANDIN_GPUS={ADDRESSES[rank]};{model}"]
+                command += [*([":"] if rank else []), "-n", "1", *given, *program]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=DEADLINE_S, check=False)
         file = out / "result.json"
@@ -167,6 +174,49 @@ def sharing_is_never_judged(lab: Lab) -> None:
     expect(status == 3 and "several ranks share a GPU" in said, "it says why", said)
 
 
+def measured_gpus(result: dict[str, Any]) -> set[int]:
+    return {check["parameters"]["gpu"] for check in checks(result, "gpu.hbm.copy") if check.get("value")}
+
+
+def each_rank_drives_what_it_was_given(lab: Lab) -> None:
+    asked = ["--only", "gpu.hbm.copy", "--only", "nccl.allreduce.latency", "--sizes", "1MiB", "--budget", "2s"]
+    of_a_task = {"ranks": 3, "machine": "h100x8", "model": "memory_MiB=64", "own_gpu": True}
+    _, said, result = lab.run(*lab.nccl(), *asked, **of_a_task)
+    expect(measured_gpus(result) == {0, 1, 2}, f"each task its own GPU, not {measured_gpus(result)}", said)
+    expect(len(checks(result, "nccl.")) == 1 and checks(result, "nccl.")[0]["parameters"]["ranks"] == 3, "and all of them together", said)
+    expect("no rank was started for GPU 3, 4, 5, 6, 7" in " ".join(said.split()), "and what has no rank is said", said)
+
+    _, said, result = lab.run(*lab.nccl(), *asked, ranks=2, gpus=8, machine="h100x8", model="memory_MiB=64", CUDA_VISIBLE_DEVICES="4,5",
+                              FABRICHECK_STANDIN_GPUS=f"{ADDRESSES[4]},{ADDRESSES[5]};memory_MiB=64")
+    expect(measured_gpus(result) == {4, 5}, f"of a part of them each rank drives one, not {measured_gpus(result)}", said)
+
+    status, said, _ = lab.run(*asked, ranks=2, machine="h100x8", CUDA_VISIBLE_DEVICES="0", FABRICHECK_STANDIN_GPUS=f"{ADDRESSES[0]};memory_MiB=64")
+    expect(status == 2 and "ranks 0 and 1 were both given the GPU" in said, "two on one are refused", said)
+
+
+def a_lost_gpu_stops_no_other(lab: Lab) -> None:
+    status, said, result = lab.run(*lab.nccl(), "--only", "gpu.hbm.copy", "--only", "nccl.allreduce.latency", "--only", "topology.*",
+                                   "--sizes", "1MiB", "--budget", "3s", ranks=8, missing=3, machine="gpu_lost", model="memory_MiB=64")
+    expect(status == 1, "a lost GPU is a FAIL", said)
+    expect(measured_gpus(result) == {0, 1, 2, 4, 5, 6, 7}, f"the others are measured, not {measured_gpus(result)}", said)
+    lost = [check for check in checks(result, "gpu.hbm.copy") if check["parameters"]["gpu"] == 3]
+    expect(len(lost) == 1 and lost[0]["verdict"] == "ERROR" and "GPU is lost" in lost[0]["reason"], "and it says itself why not", said)
+    nccl = checks(result, "nccl.")
+    expect(len(nccl) == 1 and nccl[0]["parameters"]["ranks"] == 7 and nccl[0]["value"] > 0, "and go on together", said)
+    opened = checks(result, "gpu.open")
+    expect(len(opened) == 1 and opened[0]["verdict"] == "ERROR" and "GPU 3" in opened[0]["reason"], "and it is an ERROR", said)
+
+
+def nothing_asked_for_is_forgotten(lab: Lab) -> None:
+    contract = lab.folder / "contract.toml"
+    contract.write_text('[[target]]\ncheck = "nccl.allreduce.busbw"\nbytes = "1GiB"\nat_least = "400 GB/s"\nsource = "the contract"\n',
+                        encoding="utf-8")
+    status, said, _ = lab.run("--targets", str(contract), "--budget", "1s", ranks=2, gpus=0)
+    expect(status == 3 and "is held against nothing" in " ".join(said.split()), "a target of what was not measured is no PASS", said)
+    status, said, _ = lab.run("--types", "bfloat16", "--only", "mpi.allreduce.latency", "--budget", "1s", ranks=2, gpus=0)
+    expect(status == 2 and "--types bfloat16" in said, "a type that nothing has is refused", said)
+
+
 def without_a_gpu(lab: Lab) -> None:
     status, said, _ = lab.run("--only", "gpu.hbm.copy", ranks=2, gpus=0)
     expect(status == 3 and "no CUDA device on" in said and "driver not loaded" in said, "the reason is said", said)
@@ -185,8 +235,9 @@ SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_told_by_its_
                                           nccl_goes_on_after_a_hang, a_first_call_is_left_behind,
                                           no_communicator_is_tried_twice,
                                           one_rank_over_sockets_is_named, wrong_bit_is_a_fail, nvlink_fell_back,
-                                          a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged, without_a_gpu,
-                                          wrong_library]
+                                          a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged,
+                                          each_rank_drives_what_it_was_given, a_lost_gpu_stops_no_other,
+                                          nothing_asked_for_is_forgotten, without_a_gpu, wrong_library]
 
 
 def main() -> int:
