@@ -173,7 +173,7 @@ void add_gpus(const ProbeOptions& options, const std::vector<PciDevice>& pci, Ho
   } else {
     const Deadline deadline(options.nvml_deadline);
     NvmlAnswer answer =
-        ask_nvml(options.nvml_library, options.nvml_deadline,
+        ask_nvml(options.nvml_library, {options.nvml_deadline, options.nvml_silence},
                  options.brief ? NvmlDetail::brief : NvmlDetail::full, [&](const process::ProcessId& child) {
                    if (options.asking) options.asking(child.pid, child.start_ticks);
                  });

@@ -9,24 +9,25 @@
 
 namespace fabricheck::topology {
 
-NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline, NvmlDetail detail,
+NvmlAnswer ask_nvml(const std::string& library, const NvmlPatience& patience, NvmlDetail detail,
                     const std::function<void(const process::ProcessId&)>& started) {
   using Outcome = NvmlAnswer::Outcome;
   NvmlReader reader;
   const process::ChildEnd end = process::run_in_child(
-      [&](int descriptor) { write_nvml_records(library, descriptor, detail); }, deadline,
+      [&](int descriptor) { write_nvml_records(library, descriptor, detail); }, patience.deadline,
       [&](std::string_view bytes) {
         reader.take(bytes);
         return !reader.complete();
       },
-      started);
+      started, patience.silence);
   if (!end.failure.empty()) {
     NvmlAnswer answer;
     answer.reason = end.failure;
     return answer;
   }
   if (!end.in_time) {
-    const double seconds = std::chrono::duration<double>(deadline).count();
+    const double seconds =
+        std::chrono::duration<double>(end.was_silent ? patience.silence : patience.deadline).count();
     NvmlAnswer answer =
         std::move(reader).finish(Outcome::hung, fmt::format("NVML did not return within {:g} s", seconds));
     answer.left_behind = end.left_behind;

@@ -38,8 +38,13 @@ enum class NvmlDetail { full, brief };
 /// Whether dlopen finds the library; asks nothing of it.
 bool nvml_library_exists(const std::string& library);
 
+struct NvmlPatience {
+  std::chrono::milliseconds deadline;  ///< for all
+  std::chrono::milliseconds silence;   ///< for one call
+};
+
 /// Opens the library in a forked child, asks it, and comes back at the deadline whatever happens.
-NvmlAnswer ask_nvml(const std::string& library, std::chrono::milliseconds deadline,
+NvmlAnswer ask_nvml(const std::string& library, const NvmlPatience& patience,
                     NvmlDetail detail = NvmlDetail::full,
                     const std::function<void(const process::ProcessId&)>& started = {});
 

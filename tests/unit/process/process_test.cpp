@@ -63,6 +63,28 @@ TEST(Child, OneThatIsKilledIsNotLeftBehind) {
   EXPECT_FALSE(end.left_behind);
 }
 
+TEST(Child, OneThatKeepsTalkingIsWaitedForAndASilentOneIsNot) {
+  int heard = 0;
+  const auto listen = [&](std::string_view bytes) {
+    heard += static_cast<int>(bytes.size());
+    return true;
+  };
+  const ChildEnd slow = run_in_child(
+      [](int descriptor) {
+        for (int i = 0; i < 20; ++i) {
+          ::usleep(100'000);
+          write_all(descriptor, "x");
+        }
+      },
+      kLong, listen, {}, 1500ms);
+  EXPECT_TRUE(slow.in_time) << "two seconds in all, a tenth at a time";
+  EXPECT_EQ(heard, 20);
+  const ChildEnd silent = run_in_child([](int) { ::usleep(20'000'000); }, kLong, listen, {}, 200ms);
+  EXPECT_FALSE(silent.in_time);
+  EXPECT_TRUE(silent.was_silent);
+  EXPECT_FALSE(run_in_child([](int) { ::usleep(20'000'000); }, 200ms, listen).was_silent);
+}
+
 TEST(Child, AProcessIsToldFromALaterOneOfItsNumber) {
   const pid_t child = ::fork();
   if (child == 0) {
