@@ -95,6 +95,12 @@ apt_install() {
     -o DPkg::Lock::Timeout=300 "$@" >"$logs/apt.log" 2>&1 </dev/null
 }
 
+os_name() {
+  local name
+  name=$(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' /etc/os-release 2>/dev/null) || true
+  printf '%s' "${name:-this system}"
+}
+
 apt_updated=0
 apt_update() {
   [[ $apt_updated == 0 ]] || return 0
@@ -127,7 +133,7 @@ install_missing() {
   say "installing: $command"
   if ! apt_install "${missing[@]}"; then
     tail -n 15 "$logs/apt.log" >&2
-    die 3 "apt-get could not install them; the whole log is build/logs/apt.log"
+    die 3 "apt-get could not install them on $(os_name); Debian 12, Ubuntu 24.04 and later have all of them; the whole log is build/logs/apt.log"
   fi
   installed_packages=1
 }

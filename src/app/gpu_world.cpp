@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "app/probe_host.hpp"
+#include "core/units.hpp"
 #include "fabric/pairs/schedule.hpp"
 #include "node/active.hpp"
 #include "plan/gpu_targets.hpp"
@@ -68,6 +69,20 @@ class NvmlMonitor final : public node::gpu::GpuMonitor {
   static constexpr std::chrono::milliseconds interval{100};
   topology::GpuSampler sampler_;
 };
+
+/// Other users' processes do not show without root, nor do those outside a container; the memory that they
+/// hold does. Contexts of this run's own ranks, half a gigabyte each, are far less. Empty: nobody.
+std::string taken_words(cuda::Device& device, const Host& host) {
+  constexpr std::uint64_t most_percent = 10, whole = 100;
+  const cuda::MemoryLeft left = device.memory_left();
+  const std::uint64_t used = left.total_bytes - std::min(left.free_bytes, left.total_bytes);
+  if (used <= left.total_bytes / whole * most_percent) return "";
+  return fmt::format(
+      "GPU {} ({}) of {} has {} of {} memory in use already: it is left alone (nvidia-smi shows "
+      "by whom, as root and outside containers)",
+      device.facts().ordinal, device.facts().pci_address, host.name, format_bytes(used),
+      format_bytes(left.total_bytes));
+}
 
 std::uint64_t limit_of(cuda::Device& device, const GpuOptions& options, int ranks_per_gpu) {
   if (options.memory_bytes > 0) return options.memory_bytes;
@@ -187,6 +202,11 @@ std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, co
     (choice.is_missing && is_expected ? setup->problem : setup->unavailable) = choice.unavailable;
     if (choice.ordinal < 0) return setup;
     setup->device = setup->runtime->open(choice.ordinal);
+    if (const std::string taken = options.share ? "" : taken_words(*setup->device, host); !taken.empty()) {
+      setup->device.reset();
+      setup->unavailable = taken;
+      return setup;
+    }
     setup->memory_limit_bytes = limit_of(*setup->device, options, choice.ranks_per_gpu);
   } catch (const Unavailable& reason) {
     setup->unavailable = reason.what();

@@ -21,8 +21,8 @@ namespace fs = std::filesystem;
 
 /// They have the devices open on every node, and use none of them. MPS is not among them: its server has a
 /// GPU open when programs share it.
-constexpr std::array<std::string_view, 4> kDaemons{"nvidia-persiste", "nv-fabricmanage", "nv-hostengine",
-                                                   "dcgm-exporter"};
+constexpr std::array<std::string_view, 5> kDaemons{"nvidia-persiste", "nv-fabricmanage", "nv-hostengine",
+                                                   "dcgm-exporter", "nvidia-imex"};
 
 bool is_device(const std::string& target) {
   constexpr std::string_view kGpu = "/dev/nvidia";

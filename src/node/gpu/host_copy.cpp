@@ -23,6 +23,8 @@ constexpr std::uint64_t least_bytes = 16;
 /// many copies.
 constexpr int copies_per_sample = 32;
 
+constexpr std::uint64_t own_piece_bytes = std::uint64_t{4} << 20;
+
 struct Pinned {
   cuda::PinnedHandle memory;
   std::string place;  ///< "NUMA node 1 (far)"
@@ -41,7 +43,8 @@ Pinned allocate_at(cuda::Device& device, std::uint64_t bytes, const NumaPlaces& 
                     "taken: give it all CPUs of the node (cpuset of its container or Slurm job)",
                     cpus, numa.far_node));
   Pinned pinned;
-  pinned.memory = {device, device.allocate_pinned(bytes)};
+  // A small piece can come out of a larger one that was taken elsewhere.
+  pinned.memory = {device, device.allocate_pinned(std::max(bytes, own_piece_bytes))};
   pinned.is_placed = moved.is_there() && !cpus.empty();
   if (pinned.is_placed) {
     pinned.place =

@@ -219,6 +219,23 @@ TEST(OpenGpu, TakesFourFifthsOfWhatIsFree) {
   EXPECT_NO_THROW(cuda::allocate(*setup, 40 << 20));
 }
 
+TEST(OpenGpu, LeavesAloneWhoseMemoryOthersHold) {
+  const std::shared_ptr<cuda::Runtime> runtime = test::make_host_runtime({test::HostGpu{}});
+  const auto open = [&](bool share) {
+    GpuOptions options;
+    options.share = share;
+    return open_gpu(runtime, host_with(0), 0, 1, {}, options, 1'000'000'000);
+  };
+  EXPECT_TRUE(open(false)->device);
+  const std::unique_ptr<cuda::Device> other = runtime->open(0);
+  std::byte* const held = other->allocate(std::uint64_t{16} << 20);
+  const auto left = open(false);
+  EXPECT_FALSE(left->device);
+  EXPECT_THAT(left->unavailable, AllOf(HasSubstr("16 MiB of 64 MiB memory in use"), HasSubstr("left alone")));
+  EXPECT_TRUE(open(true)->device) << "ranks that share hold some themselves";
+  other->release(held);
+}
+
 TEST(OpenGpu, RanksThatShareTakeTheirPart) {
   GpuOptions options;
   options.share = true;
