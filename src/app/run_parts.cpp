@@ -12,6 +12,7 @@
 #include "app/check_records.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/nccl_findings.hpp"
+#include "app/power_limits.hpp"
 #include "app/rail_shares.hpp"
 #include "app/verbs_gpu_facts.hpp"
 #include "collectives/nccl/settings.hpp"
@@ -71,6 +72,7 @@ void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platfor
   const std::vector<Finding> of_gpus = node::gpu::gpu_findings(log.checks());
   for (const Finding& one : of_gpus) log.add(one);
   for (const CheckRecord& one : node::gpu::judged_by_digests(log.checks(), of_gpus)) log.add(one);
+  for (const Finding& one : power_limit_findings(log.checks(), topology)) log.add(one);
   for (const Finding& one : nccl_findings(log.checks())) log.add(one);
   const std::vector<CheckRecord> rails = compare_rails(log.checks());
   for (const CheckRecord& one : rails) log.add(one);
