@@ -1,6 +1,7 @@
 #include "app/diagnose.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,12 +58,23 @@ bool read_whole(LineSource& source, const std::string& file, Observations& into)
   return true;
 }
 
+/// A device has no end.
+void refuse_device(const std::string& file) {
+  struct stat status {};
+  const bool is_input = file == "-" || file == "/dev/stdin" || file.starts_with("/dev/fd/") ||
+                        file.starts_with("/proc/self/fd/");
+  if (is_input || ::stat(file.c_str(), &status) != 0) return;
+  if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
+    throw Error(file + ": cannot be read: it is a device");
+}
+
 void read_file(const std::string& file, Observations& into, diagnose::LogReader& reader) {
   const std::size_t place = into.files.size();
   InputFile input;
   input.name = file == "-" ? "standard input" : file;
   into.files.push_back(std::move(input));
   try {
+    refuse_device(file);
     LineSource source(file);
     if (read_whole(source, file, into)) {
       into.files[place].kinds.emplace_back("read as a whole");
@@ -166,6 +178,13 @@ RunRecord record_of(const diagnose::Diagnosis& diagnosis, const Observations& se
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
     record.verdict_reason = "nothing that was given could be read";
+  } else if (const auto left = std::count_if(seen.files.begin(), seen.files.end(),
+                                             [](const InputFile& file) { return !was_read(file); });
+             left > 0) {
+    record.verdict = Verdict::inconclusive;
+    record.exit_status = exit_status::broken;
+    record.verdict_reason = fmt::format("nothing wrong in what was read, but {} of {} files {} not read",
+                                        left, seen.files.size(), left == 1 ? "was" : "were");
   } else if (!diagnosis.is_conclusive) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;

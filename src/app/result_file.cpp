@@ -8,6 +8,13 @@
 #include "report/report.hpp"
 
 namespace fabricheck::app {
+namespace {
+
+RunRecord read_file(const std::filesystem::path& file) {
+  return report::from_json(config::read_text_file(file.string(), max_result_bytes, "result"), file.string());
+}
+
+}  // namespace
 
 RunRecord read_result(const std::string& path) {
   std::filesystem::path file = path;
@@ -16,10 +23,16 @@ RunRecord read_result(const std::string& path) {
     const std::filesystem::path result = file / "result.json", journal = file / "journal.jsonl";
     if (!std::filesystem::exists(result, unreadable) && !std::filesystem::exists(journal, unreadable))
       throw UsageError(path + ": this folder holds neither result.json nor journal.jsonl");
-    file = std::filesystem::exists(result, unreadable) ? result : journal;
+    // A run that did not come to its end leaves what an earlier one wrote beside its own journal.
+    if (std::filesystem::exists(result, unreadable)) {
+      RunRecord whole = read_file(result);
+      const auto started = report::started_of(journal.string());
+      if (!started || *started == whole.started) return whole;
+    }
+    file = journal;
   }
   if (file.extension() == ".jsonl") return report::rebuild(file.string());
-  return report::from_json(config::read_text_file(file.string(), max_result_bytes, "result"), file.string());
+  return read_file(file);
 }
 
 }  // namespace fabricheck::app

@@ -380,18 +380,17 @@ class Job {
     const auto record = log_->finish(log_patience);
     if (!record)
       throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
-    print_report(*record);
-    return record->exit_status;
+    return print_report(*record);
   }
 
-  void print_report(const RunRecord& record) {
+  /// The status to end with.
+  int print_report(const RunRecord& record) {
     report::ConsoleStyle style;
     style.colour = on_terminal(launcher_, STDOUT_FILENO) && !environment("NO_COLOR");
     fmt::print("{}", report::console(record, style));
     if (baseline_) fmt::print("\n{}", baseline_->text(record, style));
-    fmt::print("\nwritten to {0}: result.json, journal.jsonl, report.md, topology.json\n",
-               options_.out_directory);
-    std::fflush(stdout);
+    fmt::print("\n{}\n", log_->written_words());
+    return status_of_screen(record.exit_status);
   }
 
   /// On the watchdog's thread of rank 0.
@@ -412,8 +411,7 @@ class Job {
                  options_.out_directory);
       return exit_status::rank_lost;
     }
-    print_report(*record);
-    return record->exit_status;
+    return print_report(*record);
   }
 
   const RunOptions& options_;

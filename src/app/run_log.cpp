@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/error.hpp"
 #include "report/report.hpp"
@@ -17,11 +18,12 @@ RunLog::RunLog(RunRecord header, std::string directory)
       begun_(std::chrono::steady_clock::now()) {}
 
 template <class Write>
-void RunLog::guarded_write(Write&& write) {
+bool RunLog::guarded_write(Write&& write) {
   try {
     write();
+    return true;
   } catch (const Error& error) {
-    if (write_failed_) return;
+    if (write_failed_) return false;
     write_failed_ = true;
     fmt::print(stderr, "fabricheck: {}; measuring goes on\n", error.what());
     Finding finding;
@@ -33,6 +35,7 @@ void RunLog::guarded_write(Write&& write) {
     finding.advice = "Make room or choose another folder with --out; what was written before is whole.";
     finding.confidence = "certain";
     record_.findings.push_back(finding);
+    return false;
   }
 }
 
@@ -131,19 +134,31 @@ std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
   finished_ = true;
   record_.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
   conclude(record_);
-  const auto write_all = [&] {
-    journal_.finish(record_);
-    report::write_file(directory_ + "/result.json", report::to_json(record_));
-    report::write_file(directory_ + "/topology.json", report::topology_to_json(record_.topology));
-    report::write_file(directory_ + "/report.md", report::markdown(record_));
+  const auto write = [&](const std::string& name, const auto& text) {
+    const bool could = guarded_write([&] { report::write_file(directory_ + "/" + name, text()); });
+    (could ? written_ : not_written_).push_back(name);
   };
-  guarded_write(write_all);
+  write("result.json", [&] { return report::to_json(record_); });
+  const bool had_room = guarded_write([&] { journal_.finish(record_); });
+  (had_room ? written_ : not_written_).push_back("journal.jsonl");
+  write("report.md", [&] { return report::markdown(record_); });
+  write("topology.json", [&] { return report::topology_to_json(record_.topology); });
   if (write_failed_ && record_.exit_status == exit_status::passed) {
     // A result nobody can read later is not everything that was asked.
     record_.exit_status = exit_status::broken;
     record_.verdict_reason += "; but the result could not be written";
   }
   return record_;
+}
+
+std::string RunLog::written_words() {
+  const std::lock_guard lock(mutex_);
+  std::string words;
+  if (!written_.empty()) words = fmt::format("written to {}: {}", directory_, fmt::join(written_, ", "));
+  if (!not_written_.empty())
+    words += fmt::format("{}not written, or not whole: {}; fabricheck report {} shows what is in the journal",
+                         words.empty() ? "" : "; ", fmt::join(not_written_, ", "), directory_);
+  return words;
 }
 
 }  // namespace fabricheck::app

@@ -48,10 +48,13 @@ class RunLog {
   /// record. nullopt when the lock cannot be had within `patience`: then another thread hangs in a write to
   /// disk.
   std::optional<RunRecord> finish(std::chrono::seconds patience);
+  /// "written to DIR: result.json, …", and what could not be; after finish().
+  std::string written_words();
 
  private:
+  /// Whether it could.
   template <class Write>
-  void guarded_write(Write&& write);
+  bool guarded_write(Write&& write);
 
   std::recursive_timed_mutex mutex_;
   std::string directory_;
@@ -62,6 +65,7 @@ class RunLog {
   std::optional<CheckRecord> current_;
   std::vector<std::string> remaining_;
   std::vector<std::function<std::vector<Finding>(const RunRecord&)>> last_findings_;
+  std::vector<std::string> written_, not_written_;  ///< names of files
   bool write_failed_{};
   bool finished_{};
 };

@@ -142,6 +142,12 @@ void note_failed_gpus(RunLog& log, const std::vector<RankGpu>& gpus, const Clust
   }
 }
 
+int status_of_screen(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  fmt::print(stderr, "fabricheck: standard output cannot be written; the report is in the output folder\n");
+  return status == exit_status::passed ? exit_status::broken : status;
+}
+
 void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture) {
   const bool runs = std::any_of(plan.checks.begin(), plan.checks.end(),
                                 [](const plan::PlannedCheck& check) { return check.row->backend == "NCCL"; });

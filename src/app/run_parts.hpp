@@ -48,6 +48,9 @@ void note_wishes(RunLog& log, const plan::TestPlan& plan, const plan::Request& r
 /// GPUs that are there and fail, as an ERROR each.
 void note_failed_gpus(RunLog& log, const std::vector<RankGpu>& gpus, const ClusterTopology& topology);
 
+/// `status`, or where standard output took not all of the report, that this is not what was asked for.
+int status_of_screen(int status);
+
 /// Where NCCL is measured: what will not be known of it, and on standard error which of the user's own
 /// variables are not followed.
 void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture);

@@ -194,15 +194,14 @@ class SingleProcess {
       throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
     report::ConsoleStyle style;
     style.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
-    fmt::print("{}\nwritten to {}: result.json, journal.jsonl, report.md, topology.json\n",
-               report::console(*record, style), options_.out_directory);
-    std::fflush(nullptr);
+    fmt::print("{}\n{}\n", report::console(*record, style), log_->written_words());
+    const int status = status_of_screen(record->exit_status);
     collectives::nccl::release_communicators(*clock_, nccl_end_ns);
     put_nccl_log_away(nccl_log_.file, options_.out_directory);
     std::vector<const cuda::Setup*> gpus;
     for (const Seat& seat : seats_) gpus.push_back(seat.gpu.get());
-    end_now_if_stuck(gpus, record->exit_status);
-    return record->exit_status;
+    end_now_if_stuck(gpus, status);
+    return status;
   }
 
   const RunOptions& options_;

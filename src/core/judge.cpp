@@ -164,13 +164,14 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
   const bool late = late_share > max_late_share_for_fail;
   if (judgement.verdict == Verdict::pass) return judgement;
   const std::string value = judgement.value ? format_number(*judgement.value) : "?";
-  if (late) {
+  const std::string late_words = fmt::format(
+      "in {:.0f} % of the samples a rank was not running at the common start, which makes latency "
+      "look worse than it is: give every rank a core of its own",
+      100.0 * late_share);
+  if (late && judgement.verdict == Verdict::fail) {
     judgement.verdict = Verdict::inconclusive;
-    judgement.reason = fmt::format(
-        "{} {} {} against {}, but in {:.0f} % of the samples a rank was not running at the common start, "
-        "which makes "
-        "latency look worse than it is: give every rank a core of its own",
-        statistic, value, measure.unit, words, 100.0 * late_share);
+    judgement.reason =
+        fmt::format("{} {} {} against {}, but {}", statistic, value, measure.unit, words, late_words);
   } else if (judgement.verdict == Verdict::fail) {
     judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, value, measure.unit, words);
   } else if (verdict_of(samples, statistic, limit, at, 0.0) != Verdict::inconclusive) {
@@ -178,9 +179,9 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
                                    format_number(samples.clock_error_us), words);
   } else {
     const Interval interval = judgement.decision_interval.value_or(Interval{});
-    judgement.reason =
-        fmt::format("the interval {} to {} {} is not clear of the target {}: a longer --budget may decide it",
-                    format_number(interval.lo), format_number(interval.hi), measure.unit, words);
+    judgement.reason = fmt::format("the interval {} to {} {} is not clear of the target {}: {}",
+                                   format_number(interval.lo), format_number(interval.hi), measure.unit,
+                                   words, late ? late_words : "a longer --budget may decide it");
   }
   return judgement;
 }

@@ -1,6 +1,7 @@
 // Tables of nccl-tests and perftest.
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <vector>
 
 #include "diagnose/log_reader.hpp"
@@ -145,7 +146,7 @@ class NcclTests final : public ToolReader {
       wrong = std::max(wrong, figures[7]);
     }
     BenchmarkRun* current = run(into, false);
-    if (current == nullptr) return true;
+    if (current == nullptr || !std::isfinite(busbw)) return true;
     if (current->rows.size() < BenchmarkRun::kMostRows)
       current->rows.push_back({*bytes, busbw, line.quote()});
     if (wrong >= 1) add_wrong(line, events);

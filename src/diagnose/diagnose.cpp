@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include <fmt/format.h>
+
+#include "core/units.hpp"
 #include "diagnose/catalog.hpp"
 #include "diagnose/summary.hpp"
 
@@ -94,11 +97,45 @@ std::vector<Finding> in_order(std::vector<Ranked> all) {
   return findings;
 }
 
+/// One finding for all checks of a result with this verdict.
+void add_missed(const Observations& seen, Verdict verdict, const char* slug, const char* what,
+                std::vector<Finding>& findings) {
+  constexpr std::size_t most_shown = 12;
+  Finding finding;
+  std::size_t count = 0;
+  for (const CheckRecord& check : seen.result->checks) {
+    if (check.verdict != verdict) continue;
+    if (++count > most_shown) continue;
+    std::string text = fmt::format("{}, {}", check.id, check.scope);
+    if (check.value && check.target)
+      text += fmt::format(": {} {}, target {} {} {}", format_number(*check.value), check.unit,
+                          check.target->comparison, format_number(check.target->value), check.unit);
+    if (!check.reason.empty()) text += ": " + check.reason;
+    finding.evidence.push_back({seen.result_file, 0, std::move(text)});
+    if (std::find(finding.explains.begin(), finding.explains.end(), check.id) == finding.explains.end())
+      finding.explains.push_back(check.id);
+  }
+  if (count == 0) return;
+  finding.slug = slug;
+  finding.severity = Severity::bad;
+  finding.component = {"cluster", "fabricheck result", ""};
+  finding.meaning = fmt::format("{} of {} checks of this result {}", count, seen.result->checks.size(), what);
+  if (count > most_shown)
+    finding.evidence.push_back({seen.result_file, 0, fmt::format("and {} more", count - most_shown)});
+  finding.advice =
+      "Begin with the other findings here; where there are none, look at the check that missed by most.";
+  finding.confirm = fmt::format("fabricheck report {}", seen.result_file);
+  finding.confidence = "certain";
+  findings.push_back(std::move(finding));
+}
+
 /// Findings of a result that was given, where they say something bad.
 void add_result(const Observations& seen, std::vector<Finding>& findings) {
   if (!seen.result) return;
   for (const Finding& finding : seen.result->findings)
     if (finding.severity != Severity::info) findings.push_back(finding);
+  add_missed(seen, Verdict::fail, "target-missed", "missed a target", findings);
+  add_missed(seen, Verdict::error, "check-failed", "could not be measured", findings);
 }
 
 CheckRecord measured_check(const MeasuredSpeed& speed, const Evidence& evidence) {

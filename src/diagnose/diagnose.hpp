@@ -21,6 +21,11 @@ struct MeasuredSpeed {
 };
 std::optional<MeasuredSpeed> measured_speed(const Observations& seen, const BenchmarkRun& run);
 
+/// More than the topology allows by the best algorithm: then it is that of another machine.
+bool is_above_bound(const MeasuredSpeed& speed);
+/// There is something to hold it against, and that is of this machine: large messages and a bound.
+bool has_measure(const MeasuredSpeed& speed);
+
 struct Diagnosis {
   std::vector<Finding> findings;    ///< each consequence behind its cause, with `caused_by`
   std::vector<CheckRecord> checks;  ///< measured figures beside their bounds, not judged

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string_view>
+#include <utility>
 
 #include "topology/model/paths.hpp"
 #include "topology/model/pcie_rate.hpp"
@@ -21,17 +23,33 @@ const PciNode* pci_node(const Host& host, const std::string& address) {
 std::optional<double> nic_GBps(const Host& host, const RdmaDevice& nic) {
   double rate = 0;
   for (const RdmaPort& port : nic.ports)
-    if (port.state == "ACTIVE" && port.rate_Gbps) rate += *port.rate_Gbps / 8.0;
+    // A topology file of NCCL's tells no state.
+    if ((port.state == "ACTIVE" || port.state.empty()) && port.rate_Gbps) rate += *port.rate_Gbps / 8.0;
   if (rate <= 0) return std::nullopt;
   if (const PciNode* node = pci_node(host, nic.pci_address))
     if (const auto link = topology::pcie_GBps(node->link)) rate = std::min(rate, *link);
   return rate;
 }
 
+/// What NCCL takes one NVLink for, one way (ncclTopoNVLinkBw, src/graph/topo.h): its topology files count
+/// links and tell no rate.
+std::optional<double> usual_link_GBps(const std::string& compute_capability) {
+  constexpr std::array<std::pair<std::string_view, double>, 6> known = {
+      {{"6.0", 18.0}, {"7.0", 20.0}, {"8.0", 20.0}, {"8.6", 12.0}, {"9.0", 20.6}, {"10.0", 40.1}}};
+  for (const auto& [capability, rate] : known)
+    if (capability == compute_capability) return rate;
+  return std::nullopt;
+}
+
+/// Nothing where it has NVLinks of a rate that is not known: that of PCIe would be far too low.
 std::optional<double> gpu_GBps(const Gpu& gpu) {
   double links = 0;
-  for (const NvLink& link : gpu.nvlinks)
-    if (link.active.value_or(false) && link.speed_GBps) links += *link.speed_GBps;
+  for (const NvLink& link : gpu.nvlinks) {
+    if (!link.active.value_or(true)) continue;
+    const auto speed = link.speed_GBps ? link.speed_GBps : usual_link_GBps(gpu.compute_capability);
+    if (!speed) return std::nullopt;
+    links += *speed;
+  }
   if (links > 0) return links;
   return topology::pcie_GBps(gpu.pcie);
 }

@@ -10,6 +10,12 @@
 #include "topology/model/merge.hpp"
 
 namespace fabricheck::diagnose {
+namespace {
+
+/// Below this latency counts.
+constexpr double large_bytes = 64e6;
+
+}  // namespace
 
 std::optional<MeasuredSpeed> measured_speed(const Observations& seen, const BenchmarkRun& run) {
   if (!run.operation.empty() && run.operation != "all_reduce") return std::nullopt;
@@ -26,6 +32,15 @@ std::optional<MeasuredSpeed> measured_speed(const Observations& seen, const Benc
   const int nodes = speed.nodes > 0 ? speed.nodes : static_cast<int>(seen.topology->hosts.size());
   speed.bound = all_reduce_bound(topology::whole_host(*seen.topology, 0), nodes);
   return speed;
+}
+
+bool is_above_bound(const MeasuredSpeed& speed) {
+  constexpr double surely_above = 1.1;
+  return speed.bound && speed.busbw_GBps > surely_above * speed.bound->best_GBps;
+}
+
+bool has_measure(const MeasuredSpeed& speed) {
+  return speed.bound && speed.bytes >= large_bytes && !is_above_bound(speed);
 }
 
 namespace rules {
@@ -52,10 +67,9 @@ void fabric_side(const Context& context, const CatalogRow& row, Findings& found)
 
 void slower_than_topology(const Context& context, const CatalogRow& row, Findings& found) {
   constexpr double poor = 0.5;
-  constexpr double large_bytes = 64e6;
   for (const BenchmarkRun& run : context.seen().benchmarks) {
     const auto speed = measured_speed(context.seen(), run);
-    if (!speed || !speed->bound || speed->bytes < large_bytes) continue;
+    if (!speed || !has_measure(*speed)) continue;
     if (speed->busbw_GBps >= poor * speed->bound->ring_GBps) continue;
     Finding& finding = add(found, row, "likely");
     cite(context, finding, &speed->quote);

@@ -76,6 +76,7 @@ void add_measured(const Context& context, std::vector<std::string>& lines) {
     if (speed->bound)
       text += fmt::format("; the topology allows {:.0f} GB/s by ring, {:.0f} GB/s by the best algorithm ({})",
                           speed->bound->ring_GBps, speed->bound->best_GBps, speed->bound->words);
+    if (is_above_bound(*speed)) text += "; more than that is the topology of another machine";
     lines.push_back(text);
   }
   for (const PerftestRun& test : context.seen().perftests)
@@ -86,10 +87,25 @@ void add_measured(const Context& context, std::vector<std::string>& lines) {
   if (lines.size() > most) lines.resize(most);
 }
 
+/// A rate alone is neither good nor bad.
+bool has_measured_speed(const Context& context) {
+  const auto& runs = context.seen().benchmarks;
+  return std::any_of(runs.begin(), runs.end(), [&](const BenchmarkRun& run) {
+    const auto speed = measured_speed(context.seen(), run);
+    return speed && has_measure(*speed);
+  });
+}
+
 }  // namespace
 
 std::vector<std::string> what_was_seen(const Context& context) {
   std::vector<std::string> lines;
+  if (context.seen().result)
+    lines.push_back(fmt::format(
+        "fabricheck result: {}, {} checks{}", verdict_name(context.seen().result->verdict),
+        context.seen().result->checks.size(),
+        context.seen().result->verdict_reason.empty() ? ""
+                                                      : " (" + context.seen().result->verdict_reason + ")"));
   add_start(context, lines);
   add_networks(context, lines);
   add_variables(context, lines);
@@ -101,6 +117,11 @@ std::vector<std::string> what_was_seen(const Context& context) {
 
 std::vector<NotTested> what_was_not_seen(const Context& context) {
   std::vector<NotTested> missing;
+  if (!context.seen().benchmarks.empty() && !has_measured_speed(context))
+    missing.push_back(
+        {"diagnose.speed",
+         "what the measured speed could be held against: give the topology of this machine with "
+         "--topology, and all-reduces of 64 MB and more"});
   if (context.nccl_lines() == 0) {
     missing.push_back({"diagnose.nccl", "no line of NCCL's: run with NCCL_DEBUG=INFO and give its log"});
     return missing;
@@ -125,7 +146,7 @@ std::vector<NotTested> what_was_not_seen(const Context& context) {
 bool saw_enough(const Context& context) {
   return context.uses_rdma() || context.paths().rdma() > 0 || context.paths().p2p > 0 || context.complete() ||
          context.seen().has(Event::port_active) || context.seen().has(Event::acs_clean) ||
-         !context.seen().benchmarks.empty() || context.seen().has(Event::gid_v2);
+         has_measured_speed(context) || context.seen().has(Event::gid_v2);
 }
 
 }  // namespace fabricheck::diagnose

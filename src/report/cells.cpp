@@ -100,7 +100,8 @@ std::optional<double> shown_value(const CheckRecord& check) {
 std::string value_cell(const CheckRecord& check) {
   const std::optional<double> value = shown_value(check);
   if (!value || !std::isfinite(*value)) return "-";
-  std::string text = figure(value);
+  const std::string statistic = unusual_statistic(check);  // the column's heading says median
+  std::string text = statistic.empty() ? figure(value) : statistic + " " + figure(value);
   if (check.ci95) text += fmt::format(" [{}, {}]", figure(check.ci95->lo), figure(check.ci95->hi));
   return text + " " + check.unit;
 }

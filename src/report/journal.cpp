@@ -20,6 +20,19 @@
 
 namespace fabricheck::report {
 
+namespace {
+
+void set_aside_earlier(const std::filesystem::path& directory) {
+  std::error_code ignored;  // read_result() does not take for this run's what stays
+  for (const char* name : {"result.json", "report.md", "topology.json"}) {
+    const std::filesystem::path file = directory / name;
+    if (std::filesystem::is_regular_file(std::filesystem::symlink_status(file, ignored)))
+      std::filesystem::rename(file, directory / (std::string(name) + ".previous"), ignored);
+  }
+}
+
+}  // namespace
+
 Journal Journal::create(const std::string& directory, const RunRecord& header) {
   require_writable(directory);
   Journal journal;
@@ -33,6 +46,7 @@ Journal Journal::create(const std::string& directory, const RunRecord& header) {
     throw UsageError(
         fmt::format("{}: another run is writing here; choose another output folder", journal.path_));
   }
+  set_aside_earlier(directory);
   // What cannot be emptied (a device) has nothing to empty.
   if (::ftruncate(journal.descriptor_, 0) != 0 && errno != EINVAL) {
     throw UsageError(fmt::format("{}: cannot be emptied: {}", journal.path_, system_reason(errno)));
@@ -186,6 +200,19 @@ RunRecord rebuild(const std::string& journal_path) {
     }
   }
   return rebuilder.result(torn);
+}
+
+std::optional<std::string> started_of(const std::string& journal_path) {
+  std::ifstream in(journal_path, std::ios::binary);
+  std::string line;
+  if (!std::getline(in, line)) return std::nullopt;
+  try {
+    const JournalLine parsed = parse_journal_line(line, journal_path);
+    if (const auto* const header = std::get_if<HeaderLine>(&parsed)) return header->record.started;
+  } catch (const Error&) {
+    return std::nullopt;  // whoever wants the journal hears what is wrong with it
+  }
+  return std::nullopt;
 }
 
 }  // namespace fabricheck::report

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,7 +17,9 @@ namespace fabricheck::report {
 /// write followed by fdatasync. Not thread-safe: the caller holds a lock.
 class Journal {
  public:
-  /// Creates DIR (with parents) and an empty journal in it. Throws UsageError when that cannot be done, or
+  /// Creates DIR (with parents) and an empty journal in it. What an earlier run left there as result.json,
+  /// report.md and topology.json stays with ".previous" behind its name, so that nobody takes it for this
+  /// one's. Throws UsageError when that cannot be done, or
   /// when another run is writing there.
   static Journal create(const std::string& directory, const RunRecord& header);
   Journal(Journal&& other) noexcept;
@@ -47,6 +50,9 @@ class Journal {
 /// run was cut short and is concluded from what is there. Throws Error with file and line when it is no
 /// journal.
 RunRecord rebuild(const std::string& journal_path);
+
+/// When the run of this journal was started, as its header tells; nothing where it has none.
+std::optional<std::string> started_of(const std::string& journal_path);
 
 /// Writes beside, fsyncs and renames; a device or pipe is written in place. Throws Error naming the path and
 /// the system's reason, and then leaves an earlier file as it was.

@@ -226,6 +226,25 @@ std::string legend_of(const RunRecord& record) {
   return sanitise(legend);
 }
 
+/// An interrupted run has one for each check that it did not reach: in a report their number and the first
+/// say enough.
+std::vector<NotTested> shown_not_tested(const std::vector<NotTested>& all) {
+  constexpr std::string_view not_reached = "the run ended before it: ";
+  constexpr std::size_t most_shown = 8, shown_of_many = 3;
+  const auto is_not_reached = [&](const NotTested& one) { return one.reason.starts_with(not_reached); };
+  const auto count = static_cast<std::size_t>(std::count_if(all.begin(), all.end(), is_not_reached));
+  if (count <= most_shown) return all;
+  std::vector<NotTested> shown;
+  std::size_t seen = 0;
+  for (const NotTested& one : all) {
+    if (!is_not_reached(one) || ++seen <= shown_of_many) shown.push_back(one);
+    if (is_not_reached(one) && seen == shown_of_many)
+      shown.push_back({"run", fmt::format("it ended before {} more checks; result.json names them",
+                                          count - shown_of_many)});
+  }
+  return shown;
+}
+
 }  // namespace
 
 Summary summarise(const RunRecord& record) {
@@ -250,7 +269,7 @@ Summary summarise(const RunRecord& record) {
   summary.skipped = reasons_of(with_verdict(record, Verdict::skipped), record);
   for (const Finding& finding : record.findings) summary.findings.push_back(finding_of(finding));
   summary.notes = notes_of(record);
-  for (const NotTested& entry : record.not_tested) {
+  for (const NotTested& entry : shown_not_tested(record.not_tested)) {
     summary.not_tested.emplace_back(sanitise(entry.id), sanitise(entry.reason));
   }
   summary.legend = legend_of(record);

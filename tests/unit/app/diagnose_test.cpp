@@ -87,6 +87,59 @@ TEST_F(Diagnose, AnUnreadableFileAmongSeveralIsSaidAndTheRestRead) {
   EXPECT_THAT(reasons[1], HasSubstr("folder"));
 }
 
+constexpr const char* kGood = R"(# nccl-tests version 2.17.1
+# Collective test starting: all_reduce_perf
+#  Rank  0 Group  0 Pid   10 on     n1 device  0 [0x18] NVIDIA H100 80GB HBM3
+#       size         count      type   redop    root     time   algbw   busbw #wrong     time   algbw   busbw #wrong
+#        (B)    (elements)                               (us)  (GB/s)  (GB/s)            (us)  (GB/s)  (GB/s)
+   134217728      33554432     float     sum      -1   1000.0  134.22    2.00      0   1000.0  134.22    2.00      0
+)";
+
+TEST_F(Diagnose, ASpeedThatNothingIsHeldAgainstIsNoPass) {
+  const RunRecord found = record({write("nccl-tests.txt", kGood)});
+  EXPECT_EQ(found.verdict, Verdict::inconclusive);
+  EXPECT_EQ(found.exit_status, exit_status::broken);
+  std::string nan = kGood;
+  for (std::size_t at = nan.find("   2.00 "); at != std::string::npos; at = nan.find("   2.00 "))
+    nan.replace(at, 8, "    nan ");
+  EXPECT_NE(record({write("nan.txt", nan)}).verdict, Verdict::pass);
+}
+
+TEST_F(Diagnose, WhatWasNotReadIsNotHealthy) {
+  const std::string healthy = std::string(FABRICHECK_CASES_DIR) + "/nccl-logs/039.log";
+  if (!fs::exists(healthy)) GTEST_SKIP() << "the recorded cases are not here";
+  ASSERT_EQ(record({healthy}).verdict, Verdict::pass);
+  const RunRecord found = record({healthy, (folder_ / "missing.log").string()});
+  EXPECT_EQ(found.verdict, Verdict::inconclusive);
+  EXPECT_THAT(found.verdict_reason, HasSubstr("1 of 2 files was not read"));
+}
+
+TEST_F(Diagnose, ADeviceIsNoFile) { EXPECT_THAT(problem({"/dev/zero"}), HasSubstr("it is a device")); }
+
+TEST_F(Diagnose, WhatAResultMissedIsAFinding) {
+  RunRecord result;
+  for (const Verdict verdict : {Verdict::pass, Verdict::fail, Verdict::error, Verdict::fail}) {
+    CheckRecord check;
+    check.id = "mpi.allreduce.latency";
+    check.scope = "scope " + std::to_string(result.checks.size());
+    check.verdict = verdict;
+    check.reason = "because";
+    result.checks.push_back(check);
+  }
+  result.verdict = Verdict::fail;
+  DiagnoseOptions options;
+  options.result_file = write("result.json", report::to_json(result));
+  const auto seen = read_evidence(options);
+  const diagnose::Diagnosis diagnosis = diagnose::diagnose(seen);
+  const RunRecord found = record_of(diagnosis, seen);
+  EXPECT_EQ(found.verdict, Verdict::fail);
+  ASSERT_EQ(found.findings.size(), 2U);
+  EXPECT_EQ(found.findings[0].slug, "target-missed");
+  EXPECT_THAT(found.findings[0].meaning, HasSubstr("2 of 4 checks"));
+  EXPECT_EQ(found.findings[1].slug, "check-failed");
+  EXPECT_THAT(diagnosis.seen.front(), HasSubstr("fabricheck result: FAIL, 4 checks"));
+}
+
 TEST_F(Diagnose, WhatIsNoLogIsSaid) {
   EXPECT_THAT(problem({write("empty", "")}), HasSubstr("is empty"));
   EXPECT_THAT(problem({write("poem", "shall I compare thee\nto a summer's day\n")}),

@@ -81,6 +81,22 @@ TEST(AllReduceBound, ASlowPcieLinkLimitsItsNic) {
   EXPECT_NEAR(bound->ring_GBps, 8 * 16.0 * 8 * (128.0 / 130.0) / 8, 1e-9);
 }
 
+TEST(AllReduceBound, OfLinksThatAreOnlyCountedIsNotThatOfPcie) {
+  Host host = hgx();
+  for (Gpu& gpu : host.gpus) {
+    gpu.compute_capability = "9.0";
+    for (NvLink& link : gpu.nvlinks) {
+      link.speed_GBps.reset();
+      link.active.reset();
+    }
+  }
+  const auto bound = all_reduce_bound(host, 1);
+  ASSERT_TRUE(bound);
+  EXPECT_NEAR(*bound->inside_GBps, 20.6 * static_cast<double>(host.gpus[0].nvlinks.size()), 0.1);
+  for (Gpu& gpu : host.gpus) gpu.compute_capability = "12.3";
+  EXPECT_FALSE(all_reduce_bound(host, 1)) << "and of links that are not known there is none";
+}
+
 TEST(AllReduceBound, IsNotSaidWithoutFigures) {
   EXPECT_FALSE(all_reduce_bound(Host{}, 2));
   Host host = hgx();
