@@ -69,6 +69,30 @@ std::string without_colour(const std::string& text) {
 
 std::string report(const RunRecord& record, int width = 120) { return console(record, {false, width}); }
 
+TEST(Console, WhatAnInterruptedRunDidNotReachIsCounted) {
+  RunRecord record;
+  for (int i = 0; i < 40; ++i)
+    record.not_tested.push_back({"mpi.check" + std::to_string(i), "the run ended before it: inside node"});
+  record.not_tested.push_back({"network", "all ranks are on one node"});
+  const std::string text = console(record, {});
+  EXPECT_THAT(text, testing::HasSubstr("it ended before 37 more checks"));
+  EXPECT_THAT(text, testing::HasSubstr("mpi.check2"));
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("mpi.check3")));
+  EXPECT_THAT(text, testing::HasSubstr("all ranks are on one node"));
+}
+
+TEST(Console, AnotherStatisticThanTheMedianIsNamedBesideItsValue) {
+  RunRecord record;
+  CheckRecord check;
+  check.id = check.title = "mpi.allreduce.latency";
+  check.unit = "us";
+  check.value = 50.5;
+  check.verdict = Verdict::fail;
+  check.target = AppliedTarget{"<=", 1.0, "p99", "a contract"};
+  record.checks.push_back(check);
+  EXPECT_THAT(console(record, {}), testing::HasSubstr("p99 50.5"));
+}
+
 TEST(Console, BeginsWithTheVerdictAndWhatRan) {
   const std::string text = report(mixed_record());
   EXPECT_THAT(text, StartsWith("FAIL  1 of 4 targets missed\n"));

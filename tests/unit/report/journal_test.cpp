@@ -295,6 +295,21 @@ TEST_F(JournalTest, ANewRunReplacesAnOldJournal) {
   EXPECT_TRUE(rebuild(path()).checks.empty());
 }
 
+TEST_F(JournalTest, WhatAnEarlierRunWroteIsSetAsideAndKept) {
+  for (const char* name : {"result.json", "report.md", "topology.json"})
+    write(folder_ / name, "of yesterday");
+  RunRecord header = full_record();
+  header.started = "2026-11-28T02:35:38Z";
+  const Journal journal = Journal::create(folder_.string(), header);
+  for (const char* name : {"result.json", "report.md", "topology.json"}) {
+    EXPECT_FALSE(fs::exists(folder_ / name)) << name;
+    EXPECT_EQ(read(folder_ / (std::string(name) + ".previous")), "of yesterday");
+  }
+  EXPECT_EQ(started_of((folder_ / "journal.jsonl").string()), header.started);
+  EXPECT_FALSE(started_of((folder_ / "result.json.previous").string()));
+  EXPECT_FALSE(started_of((folder_ / "nowhere").string()));
+}
+
 TEST_F(JournalTest, TheLastLineOfACheckCountsAndKeepsItsFiguresWhereItHasNone) {
   CheckRecord check = full_record().checks[0];
   Journal journal = Journal::create(folder_.string(), header_of(full_record()));
