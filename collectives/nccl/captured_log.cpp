@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -27,6 +29,13 @@ std::string text_of(const std::string& file, std::uint64_t from, std::uint64_t t
   std::string text(std::min(to - from, most_bytes), '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, in.gcount())));
+  return text;
+}
+
+/// NCCL puts host and process in for %h and %p.
+std::string without_patterns(const std::string& file) {
+  std::string text;
+  for (const char one : file) text += one == '%' ? std::string("%%") : std::string(1, one);
   return text;
 }
 
@@ -61,7 +70,14 @@ LogCapture capture_log(const std::string& folder, const std::string& host, bool 
             fmt::format("NCCL_DEBUG_FILE={} is set, so NCCL's transports, network and channels are not known "
                         "here; without it they are told beside the figures",
                         theirs)};
-  LogCapture capture{fmt::format("{}/nccl-{}-{}.log", folder, host, ::getpid()), {}, {}};
+  // A folder of its own: NCCL empties the file by its name, and where it cannot, writes to standard output.
+  std::string own = fmt::format("{}/fabricheck-nccl-XXXXXX", folder);
+  if (::mkdtemp(own.data()) == nullptr)
+    return {"", "",
+            fmt::format("{} cannot be written ({}), so NCCL's transports, network and channels are not known "
+                        "here; name another folder with TMPDIR",
+                        folder, std::generic_category().message(errno))};
+  LogCapture capture{fmt::format("{}/nccl-{}-{}.log", own, host, ::getpid()), {}, {}};
   const std::array<std::pair<const char*, const char*>, 2> wanted = {
       {{"NCCL_DEBUG", "INFO"},
        {"NCCL_DEBUG_SUBSYS", cuda_graph ? "INIT,NET,GRAPH,TUNING" : "INIT,NET,GRAPH"}}};
@@ -70,7 +86,7 @@ LogCapture capture_log(const std::string& folder, const std::string& host, bool 
       capture.set_aside += fmt::format("{}{}={}", capture.set_aside.empty() ? "" : " ", name, theirs);
     ::setenv(name, value, 1);
   }
-  ::setenv("NCCL_DEBUG_FILE", capture.file.c_str(), 1);
+  ::setenv("NCCL_DEBUG_FILE", without_patterns(capture.file).c_str(), 1);
   return capture;
 }
 

@@ -55,18 +55,64 @@ ncclUniqueId id_of(const std::string& hex) {
   return id;
 }
 
+std::string last_warning(const Calls& calls) {
+  const char* last = calls.last_error(nullptr);
+  return last ? last : "";
+}
+
+/// NCCL's own words for a result, without the advice to read what is captured already; `before` is an older
+/// warning.
+std::string words_of(const Calls& calls, ncclResult_t result, const std::string& before) {
+  const char* general = calls.error_string(result);
+  std::string text = general ? general : "an error that NCCL does not name";
+  text = text.substr(0, text.find(" (run with NCCL_DEBUG="));
+  if (const std::string last = last_warning(calls); !last.empty() && last != before)
+    text += fmt::format(" ({})", last);
+  return text;
+}
+
+std::string warning_since(const Calls& calls, const std::string& before) {
+  const std::string last = last_warning(calls);
+  return last.empty() || last == before ? "" : fmt::format("; NCCL's last warning: {}", last);
+}
+
+/// NCCL takes ranks of one version only, and not every version says so: some wait for each other for ever.
+void refuse_mixed_versions(const Calls& calls, const TimedRequest& request) {
+  std::array<double, 2> versions{static_cast<double>(calls.version), -static_cast<double>(calls.version)};
+  request.group->allreduce(versions, ReduceOp::max);
+  if (versions[0] == -versions[1]) return;
+  std::map<std::string, std::vector<std::string>> who;
+  int rank = 0;
+  for (const std::string& one :
+       allgather_strings(*request.group, calls.version_words() + " on " + request.host)) {
+    const std::size_t cut = one.find(" on ");
+    who[one.substr(0, cut)].push_back(
+        fmt::format("rank {}{}", request.world_ranks[static_cast<std::size_t>(rank++)], one.substr(cut)));
+  }
+  std::string text;
+  for (const auto& [version, ranks] : who)
+    text += fmt::format("{}{} ({}{})", text.empty() ? "" : ", ", version, ranks.front(),
+                        ranks.size() > 1 ? fmt::format(" and {} more", ranks.size() - 1) : "");
+  throw Error(
+      fmt::format("NCCL differs between ranks and takes one version only: {}; give all the same with "
+                  "--nccl or LD_LIBRARY_PATH",
+                  text));
+}
+
 std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& calls,
                                         const TimedRequest& request,
                                         const std::shared_ptr<const cuda::Setup>& gpu,
                                         const std::string& gpu_words, std::int64_t deadline_ns) {
+  refuse_mixed_versions(*calls, request);
   const std::int64_t until_ns = request.clock->now_ns() + deadline_ns;
+  const std::string before = last_warning(*calls);
   std::string id;
   all_or_none(*request.group, [&] {
     if (request.group->rank() != 0) return;
     ncclUniqueId fresh{};
     const ncclResult_t result = calls->get_unique_id(&fresh);
     if (result != ncclSuccess)
-      throw Error(fmt::format("ncclGetUniqueId failed: {}", calls->error_string(result)));
+      throw Error(fmt::format("ncclGetUniqueId failed: {}", words_of(*calls, result, before)));
     id = hex_of(fresh);
   });
   id = broadcast_string(*request.group, id, 0);
@@ -86,13 +132,15 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
                          why);
     };
     // Whoever waits is not the cause, where another rank knows one.
-    if (!result) throw Echo(words(fmt::format("{} was not done in time", call)));
+    if (!result)
+      throw Echo(words(fmt::format("{} was not done in time{}", call, warning_since(*calls, before))));
     if (*raw == nullptr) {
-      const std::string text = words(fmt::format("{} failed: {}", call, calls->error_string(*result)));
+      const std::string text = words(fmt::format("{} failed: {}", call, words_of(*calls, *result, before)));
       if (*result == ncclRemoteError) throw Echo(text);
       throw Error(text);
     }
-    made = std::make_shared<GroupCommunicator>(calls, gpu, *raw);
+    made = std::make_shared<GroupCommunicator>(calls, gpu, *raw,
+                                               *result == ncclSuccess ? last_warning(*calls) : before);
     try {
       made->must(*result, call, *request.clock, until_ns);
     } catch (const Echo& echo) {
@@ -124,12 +172,10 @@ std::shared_ptr<GroupCommunicator> make(const std::shared_ptr<const Calls>& call
 }  // namespace
 
 std::string GroupCommunicator::words(ncclResult_t result) const {
-  const char* general = calls_->error_string(result);
-  const char* last = calls_->last_error(communicator_);
-  std::string text = general ? general : "an error that NCCL does not name";
-  if (last && *last) text += fmt::format(" ({})", last);
-  return text;
+  return words_of(*calls_, result, warned_before_);
 }
+
+std::string GroupCommunicator::warning() const { return warning_since(*calls_, warned_before_); }
 
 void GroupCommunicator::must(ncclResult_t result, const char* call, const Clock& clock,
                              std::int64_t until_ns) {
@@ -142,7 +188,7 @@ void GroupCommunicator::must(ncclResult_t result, const char* call, const Clock&
     if (clock.now_ns() >= until_ns) {
       broken_ = true;
       // Whoever waits is not the cause, where another rank knows one.
-      throw Echo(fmt::format("{} was not done in time", call));
+      throw Echo(fmt::format("{} was not done in time{}", call, warning()));
     }
     // A call that launches is timed with what follows it.
     if (clock.now_ns() - begun_ns > spin_ns) clock.sleep_ns(nap_ns);
@@ -165,7 +211,7 @@ void GroupCommunicator::must_within(std::function<ncclResult_t()> work, const ch
   const std::optional<ncclResult_t> result = under_way_->await(clock, until_ns);
   if (!result) {
     broken_ = true;
-    throw Echo(fmt::format("{} was not done in time and was left behind", call));
+    throw Echo(fmt::format("{} was not done in time and was left behind{}", call, warning()));
   }
   under_way_.reset();
   must(*result, call, clock, until_ns);

@@ -27,8 +27,11 @@ namespace fabricheck::collectives::nccl {
 class GroupCommunicator {
  public:
   GroupCommunicator(std::shared_ptr<const Calls> calls, std::shared_ptr<const cuda::Setup> gpu,
-                    ncclComm_t communicator)
-      : calls_(std::move(calls)), gpu_(std::move(gpu)), communicator_(communicator) {}
+                    ncclComm_t communicator, std::string warned_before)
+      : calls_(std::move(calls)),
+        gpu_(std::move(gpu)),
+        communicator_(communicator),
+        warned_before_(std::move(warned_before)) {}
   GroupCommunicator(const GroupCommunicator&) = delete;
   GroupCommunicator& operator=(const GroupCommunicator&) = delete;
 
@@ -63,6 +66,8 @@ class GroupCommunicator {
 
   /// "unhandled system error: …", NCCL's own last words with it.
   std::string words(ncclResult_t result) const;
+  /// " (NCCL warns: …)", what it warned of since the communicator was begun; empty: of nothing.
+  std::string warning() const;
 
  private:
   std::shared_ptr<const Calls> calls_;
@@ -70,6 +75,7 @@ class GroupCommunicator {
   ncclComm_t communicator_;
   std::shared_ptr<WatchedCall> under_way_;  ///< a call that has not come back
   bool broken_{};
+  std::string warned_before_;  ///< NCCL keeps the last warning of the process, whatever it was about
   NcclFacts said_;
 };
 

@@ -153,6 +153,10 @@ bool read_plugin(std::string_view text, Reading& reading) {
     reading.facts.plugin = name(without_interface_version(trim(text)));
     return true;
   }
+  if (take(text, "Failed to initialize NET plugin ")) {
+    if (reading.facts.plugin == name(text)) reading.facts.plugin.reset();
+    return true;
+  }
   // From 2.27 on NCCL calls its own networks plugins, too.
   const bool initialized = take(text, "Initialized NET plugin ");
   if (!initialized && !take(text, "P2P plugin ")) return false;

@@ -290,6 +290,10 @@ class NcclOperation final : public TimedOperation {
         registered_ = "no: " + communicator_->words(result);
         return;
       }
+      if (handle == nullptr) {
+        registered_ = "no: NCCL registers nothing here (NCCL_LOCAL_REGISTER=0)";
+        return;
+      }
       handles_.push_back(handle);
     }
     registered_ = "yes";
@@ -324,9 +328,9 @@ class NcclOperation final : public TimedOperation {
     } catch (const Echo& echo) {
       give_up();
       throw Echo(fmt::format("{}: {}", words(), echo.what()));
-    } catch (const Error&) {
+    } catch (const Error& error) {
       give_up();
-      throw;
+      throw Error(fmt::format("{}: {}", words(), error.what()));
     }
   }
 
@@ -400,19 +404,28 @@ class NcclOperation final : public TimedOperation {
     wait_iteration(held_->after.get(), iteration);
   }
 
+  std::string in_iteration(std::uint64_t iteration, const char* what) const {
+    return fmt::format("{}: iteration {} of {}: {}", words(), iteration, kind_.name, what);
+  }
+
   void wait_iteration(cuda::Event event, std::uint64_t iteration) {
     try {
       if (cuda::wait_for(*gpu_, event, clock_, clock_.now_ns() + deadline_ns(),
                          [&] { communicator_->look(); }))
         return;
-    } catch (const Error&) {
+    } catch (const Echo& echo) {
       give_up();
-      throw;
+      throw Echo(in_iteration(iteration, echo.what()));
+    } catch (const Error& error) {
+      give_up();
+      throw Error(in_iteration(iteration, error.what()));
     }
+    const std::string warning = communicator_->warning();  // before the abort, which has its own
     give_up();
     // Whoever waits is not the cause; where nobody has better words, these are shown.
-    throw Echo(fmt::format("{}: iteration {} of {} did not end within {}; NCCL was aborted", words(),
-                           iteration, kind_.name, format_duration(std::chrono::nanoseconds(deadline_ns()))));
+    throw Echo(fmt::format("{}: iteration {} of {} did not end within {}; NCCL was aborted{}", words(),
+                           iteration, kind_.name, format_duration(std::chrono::nanoseconds(deadline_ns())),
+                           warning));
   }
 
   /// For work of this program's own, which waits for no other rank.

@@ -23,7 +23,7 @@ struct LogCapture {
   std::string why_not;    ///< one sentence, where nothing is captured
 };
 
-/// Tells NCCL, before it is opened, to write what it does into a file of this process: always the same
+/// Tells NCCL, before it is opened, to write what it does into a file in a new folder of this process: always the same
 /// subsystems, for lines in every call cost time in every call. So those of NCCL's choice of algorithm are
 /// asked for only with `cuda_graph`, where a call is made once. Only a user's NCCL_DEBUG_FILE is left as it
 /// is.

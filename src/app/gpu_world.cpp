@@ -321,8 +321,9 @@ std::shared_ptr<collectives::nccl::Settings> nccl_settings(const std::shared_ptr
 }
 
 collectives::nccl::LogCapture capture_nccl_log(const std::string& host, const GpuOptions& options) {
-  return collectives::nccl::capture_log(std::filesystem::temp_directory_path().string(), host,
-                                        options.cuda_graph);
+  std::error_code nowhere;  // TMPDIR may name a folder that is not there
+  const std::filesystem::path folder = std::filesystem::temp_directory_path(nowhere);
+  return collectives::nccl::capture_log(nowhere ? "/tmp" : folder.string(), host, options.cuda_graph);
 }
 
 void put_nccl_log_away(const std::string& log_file, const std::string& keep_in) {
@@ -332,6 +333,7 @@ void put_nccl_log_away(const std::string& log_file, const std::string& keep_in) 
     std::filesystem::copy_file(log_file, std::filesystem::path(keep_in) / "nccl.log",
                                std::filesystem::copy_options::overwrite_existing, ignored);
   std::filesystem::remove(log_file, ignored);
+  std::filesystem::remove(std::filesystem::path(log_file).parent_path(), ignored);
 }
 
 namespace {

@@ -112,8 +112,8 @@ class Run {
     world_.progress->enter_iteration(first);
     guarded([&] { operation_.run(first, mine_); });
     // Who only answers sleeps here, and leaves the cores and the memory to what is measured.
-    world_.group->idle_barrier();
     world_.progress->leave_iteration(iteration_ - 1);
+    world_.group->idle_barrier();
     const std::int64_t t2 = now_ns();
     guarded([&] { verify(first, count); });
     wall_ns_ = static_cast<double>(t2 - t1) / static_cast<double>(count);

@@ -153,6 +153,10 @@ void LogReader::add_stack(const NcclLine& parts, const Line& line, int host) {
   if (!file.ends_with(".cc") && !file.ends_with(".cu") && !file.ends_with(".h")) return;
   std::string_view result = parts.message.substr(arrow + 4);
   const auto code = take_number<int>(result);
+  // Without InfiniBand, or where it is switched off, the start of that network says so and NCCL goes on with
+  // another one; where it is an error, those who called hand it on.
+  constexpr int internal_error = 3;
+  if (code == internal_error && file.find("transport/net_ib") != std::string_view::npos) return;
   if (code) events_.add(Event::error_stack, *code, file, host, false, line);
 }
 

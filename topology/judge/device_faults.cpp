@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "topology/judge/device_fault_kinds.hpp"
+#include "topology/judge/gpu_presence.hpp"
 #include "topology/judge/virtual_machine.hpp"
 #include "topology/model/text.hpp"
 
@@ -13,8 +14,6 @@ namespace fabricheck::topology {
 namespace {
 
 std::string gpu_name(const Gpu& gpu) { return fmt::format("GPU{}", gpu.index); }
-
-bool answers(const Gpu& gpu) { return gpu.status == "answers"; }
 
 bool is_active(const NvLink& link) { return link.active.value_or(false); }
 
@@ -25,21 +24,15 @@ std::string located(const std::string& address, const std::string& rest) {
   return fmt::format("PCI {}{}{}", printable(address), rest.empty() ? "" : ", ", printable(rest));
 }
 
-/// NVML was stopped at a GPU before this one, so that nobody asked it.
-bool was_not_reached(const Gpu& gpu) { return gpu.problem.rfind("not reached", 0) == 0; }
-
 void judge_presence(const Host& host, DeviceFaults& result) {
   // The GPU at which NVML stopped is at fault; those behind it only where it cannot be told which one that
   // is.
-  const bool culprit_known = std::any_of(host.gpus.begin(), host.gpus.end(), [](const Gpu& gpu) {
-    return gpu.status == "not answering" && !was_not_reached(gpu);
-  });
   for (const Gpu& gpu : host.gpus) {
     if (answers(gpu)) {
       ++result.judged;
     } else if (gpu.status == "hidden") {
       result.gaps.push_back({gpu_name(gpu), "hidden from this process", false});
-    } else if (culprit_known && was_not_reached(gpu)) {
+    } else if (is_behind_another(host, gpu)) {
       result.gaps.push_back({gpu_name(gpu), "NVML did not get as far", true});
     } else if (gpu.status == "not asked") {
       result.gaps.push_back({gpu_name(gpu), "NVML was not asked", true});

@@ -6,6 +6,7 @@
 
 #include "core/glob.hpp"
 #include "topology/judge/expectation_kinds.hpp"
+#include "topology/judge/gpu_presence.hpp"
 #include "topology/model/paths.hpp"
 #include "topology/model/text.hpp"
 
@@ -16,14 +17,17 @@ constexpr double kSame = 0.99;
 
 std::string gpu_name(const Gpu& gpu) { return fmt::format("GPU{}", gpu.index); }
 
-bool answers(const Gpu& gpu) { return gpu.status == "answers"; }
-
 std::string of(int found, int expected) { return fmt::format("{} of {}", found, expected); }
 
 const PciNode* node_of(const Host& host, const std::string& address) {
   const auto at = std::find_if(host.pci.begin(), host.pci.end(),
                                [&](const PciNode& node) { return node.address == address; });
   return address.empty() || at == host.pci.end() ? nullptr : &*at;
+}
+
+/// As a topology file of a virtual machine, which leaves them out.
+bool tells_no_nvlink(const Host& host) {
+  return std::all_of(host.gpus.begin(), host.gpus.end(), [](const Gpu& gpu) { return gpu.nvlinks.empty(); });
 }
 
 void compare_gpu_count(const Host& host, int expected, Lacks& lacks) {
@@ -33,7 +37,7 @@ void compare_gpu_count(const Host& host, int expected, Lacks& lacks) {
   for (const Gpu& gpu : host.gpus) {
     if (answers(gpu)) {
       ++there;
-    } else if (gpu.status == "hidden" || gpu.status == "not asked") {
+    } else if (gpu.status == "hidden" || gpu.status == "not asked" || is_behind_another(host, gpu)) {
       ++not_judged;
     } else {
       silent.push_back(gpu_name(gpu));
@@ -214,6 +218,8 @@ void compare_gpus(const Host& kind, const Expectation& expected, Lacks& lacks) {
         kind.pci.begin(), kind.pci.end(), [](const PciNode& node) { return node.kind == "nvswitch"; }));
     if (kind.pci.empty() && *expected.nvswitches > 0) {
       lacks.unknown.emplace_back("its NVSwitches, for its PCI devices are not known");
+    } else if (found == 0 && *expected.nvswitches > 0 && tells_no_nvlink(kind)) {
+      lacks.unknown.emplace_back("its NVSwitches, for nothing tells of NVLinks");
     } else if (found < *expected.nvswitches) {
       lacks.lacks(lack::nvswitches, "", of(found, *expected.nvswitches));
     }

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/suggest.hpp"
 #include "topology/judge/faults.hpp"
+#include "topology/judge/gpu_presence.hpp"
 #include "topology/judge/judge.hpp"
 #include "topology/judge/platform_match.hpp"
 #include "topology/model/text.hpp"
@@ -142,7 +143,7 @@ class HostComparison {
     for (const Gpu* gpu : ours_) {
       if (gpu->status == "answers")
         ++count_.answering;
-      else if (gpu->status == "not answering")
+      else if (gpu->status == "not answering" && !is_behind_another(host_, *gpu))
         ++count_.dead;
       else
         ++count_.unseen;

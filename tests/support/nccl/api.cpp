@@ -303,7 +303,7 @@ ncclResult_t ncclGroupEnd() {
 }
 
 ncclResult_t ncclCommRegister(const ncclComm_t comm, void* data, size_t /*bytes*/, void** handle) {
-  *handle = data;
+  *handle = comm->faults.null_handle ? nullptr : data;
   return comm->faults.no_register ? ncclInvalidUsage : ncclSuccess;
 }
 

@@ -41,6 +41,7 @@ Faults read_faults(int rank, const std::string& id) {
     if (key == "network") faults.network = word.substr(equals + 1);
     if (key == "odd_network") odd_network = word.substr(equals + 1);
     if (key == "no_register") faults.no_register = true;
+    if (key == "null_handle") faults.null_handle = true;
     if (key == "version") faults.version = static_cast<int>(value);
     if (key == "latency_us") faults.latency_us = value;
     if (key == "busbw") faults.busbw_gb_per_s = value;

@@ -24,6 +24,7 @@ struct Faults {
   bool init_error{};
   bool connect_hang{};  ///< the first call comes back only after the timeout, with an error
   bool no_register{};
+  bool null_handle{};  ///< registration gives success and no handle, as with NCCL_LOCAL_REGISTER=0
   int version{22803};
   std::string network;  ///< what the log names; "Socket" has no GPUDirect RDMA; empty: it is inside a node
   double latency_us{10};

@@ -325,5 +325,15 @@ TEST(NcclLog, FactsBecomeParameters) {
   EXPECT_EQ(facts_to_parameters(facts), expected);
 }
 
+TEST(NcclLog, APluginThatFailedToStartIsNotUsed) {
+  const NcclFacts facts = read_nccl_log(
+      "n1:1:2 [0] NCCL INFO NET/Plugin: Loaded net plugin Plugin (v11)\n"
+      "n1:1:2 [0] NCCL INFO Failed to initialize NET plugin Plugin\n"
+      "n1:1:2 [0] NCCL INFO Initialized NET plugin Socket\n"
+      "n1:1:2 [0] NCCL INFO Using network Socket\n");
+  EXPECT_EQ(facts.plugin, std::nullopt);
+  EXPECT_EQ(facts.network, "Socket");
+}
+
 }  // namespace
 }  // namespace fabricheck::collectives

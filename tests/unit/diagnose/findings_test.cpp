@@ -205,5 +205,19 @@ TEST(Findings, OrderIsBySeverityThenByTheCatalogue) {
   EXPECT_THAT(found, testing::ElementsAre("ib-device-fatal", "gdr-disabled", "env-harmful-variable"));
 }
 
+TEST(Findings, InfiniBandThatIsOffIsNoFailedCall) {
+  for (const char* line :
+       {"src/transport/net_ib.cc:852 -> 3", "src/transport/net_ib/init.cc:526 (ncclIbInit) -> 3"}) {
+    const std::string start = std::string("n1:1:2 [0] NCCL INFO ") + line + "\n";
+    EXPECT_THAT(slugs(start + "n1:1:2 [0] NCCL INFO Failed to initialize NET plugin IB\n"
+                              "n1:1:2 [0] NCCL INFO Using network Socket\n"),
+                Not(Contains("nccl-call-failed")))
+        << line;
+    EXPECT_THAT(slugs(start + "n1:1:2 [0] NCCL INFO src/transport/net.cc:700 -> 3\n"),
+                Contains("nccl-call-failed"))
+        << "who called hands a real error on";
+  }
+}
+
 }  // namespace
 }  // namespace fabricheck::diagnose

@@ -97,6 +97,20 @@ TEST(JudgePlatform, AllOfNvmlLostIsTheWholePlatformLost) {
   EXPECT_THAT(judged.check.reason, HasSubstr("has 0 of 8 GPUs of dgx-h100; 8 more on the PCI bus"));
 }
 
+TEST(JudgePlatform, GpusBehindTheOneThatHangsAreNotCountedAsDead) {
+  Host host = h100("node1");
+  kill(host, 3);
+  host.gpus[3].problem = "NVML did not return within 10 s";
+  for (std::size_t i = 4; i < 8; ++i) {
+    kill(host, i);
+    host.gpus[i].problem = "not reached: NVML stopped at GPU 3";
+  }
+  const Judged judged = judge({host});
+  EXPECT_EQ(judged.check.verdict, Verdict::fail);
+  EXPECT_THAT(judged.check.reason,
+              HasSubstr("has 7 of 8 GPUs of dgx-h100; 1 more on the PCI bus, not answering"));
+}
+
 TEST(JudgePlatform, HiddenGpusAreNotDecided) {
   Host host = h100("node1");
   for (std::size_t i = 2; i < 8; ++i) host.gpus[i].status = "hidden";
