@@ -16,6 +16,7 @@ namespace {
 
 /// ncclCommInitRankConfig with settings that are used here, and FP8 apart all types.
 constexpr int least_version = 21800;
+constexpr int first_safe_reset = 22700;
 
 template <class Function>
 Function find(void* library, const char* name) {
@@ -86,6 +87,8 @@ std::shared_ptr<const Calls> open_now(const std::string& path) {
   need(calls->group_end, library, "ncclGroupEnd", name);
   calls->register_buffer = find<decltype(calls->register_buffer)>(library, "ncclCommRegister");
   calls->deregister_buffer = find<decltype(calls->deregister_buffer)>(library, "ncclCommDeregister");
+  if (calls->version >= first_safe_reset)
+    calls->reset_log = find<decltype(calls->reset_log)>(library, "ncclResetDebugInit");
   return calls;
 }
 

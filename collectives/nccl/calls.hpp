@@ -31,6 +31,9 @@ struct Calls {
   decltype(&::ncclGroupEnd) group_end{};
   decltype(&::ncclCommRegister) register_buffer{};      ///< from 2.19 on; else null
   decltype(&::ncclCommDeregister) deregister_buffer{};  ///< the same
+  /// Has NCCL read NCCL_DEBUG and what belongs to it again; null before 2.27: in 2.24 to 2.26 it closes the
+  /// log under other threads (ncclResetDebugInit in debug.cc).
+  void (*reset_log)(){};
 
   int version{};     ///< 22809 for 2.28.9
   std::string path;  ///< of the library that was found

@@ -8,6 +8,23 @@
 
 namespace fabricheck::collectives::nccl {
 
+/// While it lives NCCL also tells by which algorithm and protocol it makes each call. Lines in every call
+/// cost time in every call, so it is for one that is not timed. Does nothing where `wanted` is false, nothing
+/// is captured or this NCCL cannot: `reset_log` is Calls::reset_log. Of the ranks of a communicator the first
+/// is the one that NCCL tells it on.
+class ChoicesTold {
+ public:
+  ChoicesTold(void (*reset_log)(), const std::string& file, bool wanted);
+  ~ChoicesTold();
+  ChoicesTold(const ChoicesTold&) = delete;
+  ChoicesTold& operator=(const ChoicesTold&) = delete;
+
+ private:
+  void (*reset_log_)();
+  const std::string& file_;
+  bool is_told_;
+};
+
 /// How much has been written until now; 0 of an empty name or a file that is not there.
 std::uint64_t captured_bytes(const std::string& file);
 

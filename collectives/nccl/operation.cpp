@@ -108,9 +108,15 @@ class NcclOperation final : public TimedOperation {
 
   void run(std::uint64_t first, std::span<double> times_us) override {
     // Once without a clock: connections are made with the first call, and ranks begin apart.
+    const bool is_first = !is_connected_;
     launch(first);
     if (is_in_place()) compare(first);
     finish_iteration(first);
+    // With the next one NCCL opens its log anew, after ChoicesTold.
+    if (is_first && calls_->reset_log != nullptr && !settings_->cuda_graph) {
+      launch(first);
+      finish_iteration(first);
+    }
     if (settings_->cuda_graph && !held_->graph) capture();
     for (std::size_t done = 0; done < times_us.size();) {
       const std::size_t fits = std::clamp(calls_times_ranks / static_cast<std::size_t>(shape_.size),
@@ -321,6 +327,8 @@ class NcclOperation final : public TimedOperation {
         communicator_->must(kind_.run(*calls_, shape_, place()), row_.call, clock_, until_ns);
         return;
       }
+      const ChoicesTold told(calls_->reset_log, settings_->log_file,
+                             !settings_->cuda_graph && request_.group->rank() == 0);
       communicator_->must_within([calls = calls_, kind = &kind_, shape = shape_,
                                   place = place()] { return kind->run(*calls, shape, place); },
                                  row_.call, clock_, until_ns);

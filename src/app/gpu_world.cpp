@@ -326,16 +326,6 @@ collectives::nccl::LogCapture capture_nccl_log(const std::string& host, const Gp
   return collectives::nccl::capture_log(nowhere ? "/tmp" : folder.string(), host, options.cuda_graph);
 }
 
-void put_nccl_log_away(const std::string& log_file, const std::string& keep_in) {
-  if (log_file.empty()) return;
-  std::error_code ignored;  // it is a copy of what the checks' paths tell
-  if (!keep_in.empty())
-    std::filesystem::copy_file(log_file, std::filesystem::path(keep_in) / "nccl.log",
-                               std::filesystem::copy_options::overwrite_existing, ignored);
-  std::filesystem::remove(log_file, ignored);
-  std::filesystem::remove(std::filesystem::path(log_file).parent_path(), ignored);
-}
-
 namespace {
 
 /// GPUs that answer and that no rank was started for, hosts with the same ones together.

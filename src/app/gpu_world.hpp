@@ -85,9 +85,6 @@ std::shared_ptr<collectives::nccl::Settings> nccl_settings(const std::shared_ptr
 /// Has NCCL write what it does into a file of this process. Before NCCL is opened: it reads such variables
 /// once.
 collectives::nccl::LogCapture capture_nccl_log(const std::string& host, const GpuOptions& options);
-/// Removes the file and its folder; with `keep_in`, a folder, it stays there as nccl.log.
-void put_nccl_log_away(const std::string& log_file, const std::string& keep_in);
-
 /// What holds for the GPUs of all ranks: pairs, targets by the platform, and why there are none. Returns what
 /// is left out. `platform` may be null.
 std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const ClusterTopology& topology,

@@ -107,7 +107,7 @@ class Job {
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
       collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-      put_nccl_log_away(devices_.nccl_log.file, rank_ == 0 ? options_.out_directory : "");
+      collectives::nccl::put_log_away(devices_.nccl_log.file, rank_ == 0 ? options_.out_directory : "");
       collectives::mpi::release_communicators();
       session_->finish();
     }

@@ -147,6 +147,9 @@ std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
     // A result nobody can read later is not everything that was asked.
     record_.exit_status = exit_status::broken;
     record_.verdict_reason += "; but the result could not be written";
+    // Where it could, it has to say so, too.
+    if (std::find(written_.begin(), written_.end(), "result.json") != written_.end())
+      guarded_write([&] { report::write_file(directory_ + "/result.json", report::to_json(record_)); });
   }
   return record_;
 }

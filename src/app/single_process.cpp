@@ -197,7 +197,7 @@ class SingleProcess {
     fmt::print("{}\n{}\n", report::console(*record, style), log_->written_words());
     const int status = status_of_screen(record->exit_status);
     collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-    put_nccl_log_away(nccl_log_.file, options_.out_directory);
+    collectives::nccl::put_log_away(nccl_log_.file, options_.out_directory);
     std::vector<const cuda::Setup*> gpus;
     for (const Seat& seat : seats_) gpus.push_back(seat.gpu.get());
     end_now_if_stuck(gpus, status);

@@ -11,6 +11,7 @@
 #include "core/units.hpp"
 #include "plan/budget.hpp"
 #include "plan/port_rate.hpp"
+#include "plan/wishes.hpp"
 #include "plan/world.hpp"
 
 namespace fabricheck::plan {
@@ -120,7 +121,8 @@ class Planner {
     const bool is_asked = row.in_quick || row.own_time_ns > 0 || !request_.only.empty();
     if (request_.few_sizes && !is_asked) return;
     const std::uint64_t gate_size = row.sizes.empty() ? 0 : row.sizes.front();
-    const std::vector<std::uint64_t> sizes = with_targets(sizes_of(row, request_), row, derived);
+    const std::vector<std::uint64_t> sizes =
+        with_target_sizes(sizes_of(row, request_), row, derived, request_);
     const std::vector<Variant> variants = variants_of(row);
     for (const std::uint64_t bytes : sizes)
       for (const Variant& variant : variants) {
@@ -141,20 +143,6 @@ class Planner {
     if (!gate && show && request_.all_variants && request_.types.empty() && request_.reductions.empty() &&
         request_.in_place.empty())
       add_other_variants(row);
-  }
-
-  /// With the sizes that a user's targets name.
-  std::vector<std::uint64_t> with_targets(std::vector<std::uint64_t> sizes, const CheckRow& row,
-                                          const std::vector<const CheckRow*>& derived) const {
-    if (row.sizes.empty() || row.sizes_are_fixed || !request_.sizes.empty()) return sizes;
-    for (const Target& target : request_.targets) {
-      const bool is_of_row =
-          target.check == row.id || std::any_of(derived.begin(), derived.end(),
-                                                [&](const CheckRow* one) { return one->id == target.check; });
-      if (!is_of_row || !target.bytes || target.origin == "built in") continue;
-      if (std::find(sizes.begin(), sizes.end(), *target.bytes) == sizes.end()) sizes.push_back(*target.bytes);
-    }
-    return sizes;
   }
 
   void add_pairs(const CheckRow& row) {

@@ -74,6 +74,20 @@ std::vector<NotTested> replaced_wishes(const TestPlan& plan, const Request& requ
   return all;
 }
 
+std::vector<std::uint64_t> with_target_sizes(std::vector<std::uint64_t> sizes, const CheckRow& row,
+                                             const std::vector<const CheckRow*>& derived,
+                                             const Request& request) {
+  if (row.sizes.empty() || row.sizes_are_fixed || !request.sizes.empty()) return sizes;
+  for (const Target& target : request.targets) {
+    const bool is_of_row =
+        target.check == row.id || std::any_of(derived.begin(), derived.end(),
+                                              [&](const CheckRow* one) { return one->id == target.check; });
+    if (!is_of_row || !target.bytes || target.origin == "built in") continue;
+    if (std::find(sizes.begin(), sizes.end(), *target.bytes) == sizes.end()) sizes.push_back(*target.bytes);
+  }
+  return sizes;
+}
+
 std::vector<UnusedTarget> unused_targets(const TestPlan& plan, const Request& request,
                                          std::span<const CheckRow> catalogue) {
   std::vector<UnusedTarget> unused;

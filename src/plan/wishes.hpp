@@ -16,6 +16,11 @@ std::string unknown_wish(const TestPlan& plan, const Request& request);
 /// Back ends that have not all named types and reductions, and what their checks take in their place.
 std::vector<NotTested> replaced_wishes(const TestPlan& plan, const Request& request);
 
+/// `sizes` with those that a user's targets name for the row or what is derived from it.
+std::vector<std::uint64_t> with_target_sizes(std::vector<std::uint64_t> sizes, const CheckRow& row,
+                                             const std::vector<const CheckRow*>& derived,
+                                             const Request& request);
+
 struct UnusedTarget {
   Target target;
   std::string why;  ///< part of a sentence

@@ -20,7 +20,7 @@ struct ProbeOptions {
   std::chrono::milliseconds nvml_deadline{60'000};  ///< after it NVML counts as not answering
   /// And after this for one call of it. Without the persistence daemon each GPU takes 1 to 3 s to start
   /// (NVIDIA Driver Persistence, "Background"), so that eight good ones may take half a minute.
-  std::chrono::milliseconds nvml_silence{20'000};
+  std::chrono::milliseconds nvml_silence{10'000};
   /// Ask NVML only whether each GPU works and is whole: for those who have no time.
   bool brief{};
   /// Called with the name of each RDMA device before it is read, and with none after the last: a dead one may

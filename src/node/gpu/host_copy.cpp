@@ -45,8 +45,9 @@ Pinned allocate_at(cuda::Device& device, std::uint64_t bytes, const NumaPlaces& 
   Pinned pinned;
   // A small piece can come out of a larger one that was taken elsewhere.
   pinned.memory = {device, device.allocate_pinned(std::max(bytes, own_piece_bytes))};
-  pinned.is_placed = moved.is_there() && !cpus.empty();
-  if (pinned.is_placed) {
+  const bool moved_there = moved.is_there() && !cpus.empty();
+  pinned.is_placed = moved_there || (!is_far && numa.is_uniform);
+  if (moved_there) {
     pinned.place =
         fmt::format("NUMA node {} ({})", is_far ? numa.far_node : numa.near_node, is_far ? "far" : "near");
   } else {

@@ -7,6 +7,8 @@ namespace fabricheck::node::gpu {
 
 NumaPlaces numa_places(const Host& host, const std::string& pci_address) {
   NumaPlaces places;
+  places.is_uniform = std::count_if(host.numa_nodes.begin(), host.numa_nodes.end(),
+                                    [](const NumaNode& node) { return !node.cpus.empty(); }) <= 1;
   const auto gpu = std::find_if(host.gpus.begin(), host.gpus.end(),
                                 [&](const Gpu& one) { return one.pci_address == pci_address; });
   if (pci_address.empty() || gpu == host.gpus.end() || !gpu->numa_node) return places;

@@ -17,7 +17,8 @@ struct NumaPlaces {
   int near_node{-1};
   std::string near_cpus;
   int far_node{-1};
-  std::string far_cpus;  ///< of one NUMA node that is not the GPU's
+  std::string far_cpus;   ///< of one NUMA node that is not the GPU's
+  bool is_uniform{true};  ///< no more than one NUMA node has CPUs: all memory is near
 };
 
 /// The GPU's NUMA node and the one that is farthest from it by number, of those with CPUs. Pure.

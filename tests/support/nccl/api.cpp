@@ -307,6 +307,8 @@ ncclResult_t ncclCommRegister(const ncclComm_t comm, void* data, size_t /*bytes*
   return comm->faults.no_register ? ncclInvalidUsage : ncclSuccess;
 }
 
+void ncclResetDebugInit() {}  // each line looks at the environment anew
+
 ncclResult_t ncclCommDeregister(const ncclComm_t /*comm*/, void* /*handle*/) { return ncclSuccess; }
 
 ncclResult_t ncclMemAlloc(void** data, size_t bytes) {

@@ -159,7 +159,8 @@ void enqueue(ncclComm& comm, HostStream& stream, const Collective& call) {
                            " Bytes -> Algo RING proto SIMPLE channel{Lo..Hi}={0..23}";
   comm.log_connections();
   const char* subsystems = std::getenv("NCCL_DEBUG_SUBSYS");
-  if (subsystems != nullptr && std::string(subsystems).find("TUNING") != std::string::npos) {
+  if (comm.rank == 0 && subsystems != nullptr &&
+      std::string(subsystems).find("TUNING") != std::string::npos) {
     log_line(line);
   }
   const bool receives = call.kind != Kind::Reduce || comm.rank == call.root;

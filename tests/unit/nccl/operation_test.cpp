@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "collectives/bandwidth.hpp"
 #include "core/statistics.hpp"
@@ -321,6 +324,28 @@ TEST_F(Nccl, EachCommunicatorIsToldByWhatItRan) {
   outcome = measure(wish);
   EXPECT_EQ(text(outcome, "nccl_transports"), "NET/IB, NVLS, P2P/CUMEM");
   EXPECT_EQ(text(outcome, "nccl_algorithms"), "unknown");
+}
+
+TEST_F(Nccl, HowItChoseIsToldOfTheFirstCallAndOfNoTimedOne) {
+  const CapturedLog log;
+  ::setenv("NCCL_DEBUG_SUBSYS", "INIT,NET,GRAPH", 1);
+  Wish wish;
+  wish.log_file = log.file();
+  wish.wanted = 200;
+  const Outcome outcome = measure(wish);
+  expect_sound(outcome, wish.wanted);
+  EXPECT_EQ(outcome.path.at("nccl_algorithms"), Parameter(std::string("RING")));
+  EXPECT_EQ(outcome.path.at("nccl_protocols"), Parameter(std::string("SIMPLE")));
+  EXPECT_STREQ(std::getenv("NCCL_DEBUG_SUBSYS"), "INIT,NET,GRAPH");
+  const std::string kept = ::testing::TempDir();
+  put_log_away(log.file(), kept);
+  std::ifstream whole(kept + "/nccl.log");
+  const std::string text(std::istreambuf_iterator<char>(whole), {});
+  std::size_t told = 0;
+  for (std::size_t at = text.find("-> Algo"); at != std::string::npos; at = text.find("-> Algo", at + 1))
+    ++told;
+  EXPECT_EQ(told, 1u) << "of the first rank's first call";
+  EXPECT_THAT(text, HasSubstr("NCCL version 2.28.3")) << "the log is whole";
 }
 
 TEST_F(Nccl, RanksOfTwoVersionsAreRefusedAtOnceAndNamed) {

@@ -50,6 +50,19 @@ TEST_F(HostCopies, RatesAreTheModels) {
   }
 }
 
+TEST_F(HostCopies, WhereNearIsNotKnownNothingIsJudged) {
+  EXPECT_EQ(measure(HostDirection::to_gpu, 2 * MiB).text("unjudged_because"), "") << "one NUMA node is near";
+  settings_->numa.is_uniform = false;
+  EXPECT_THAT(measure(HostDirection::to_gpu, 2 * MiB).text("unjudged_because"),
+              HasSubstr("near the GPU is not known"));
+  Host host;
+  host.numa_nodes.resize(2);
+  host.numa_nodes[0].cpus = "0-3";
+  EXPECT_TRUE(numa_places(host, "").is_uniform);
+  host.numa_nodes[1].cpus = "4-7";
+  EXPECT_FALSE(numa_places(host, "").is_uniform);
+}
+
 TEST_F(HostCopies, LatencyIsOfOneCopyOfMany) {
   for (const HostDirection direction : {HostDirection::to_gpu, HostDirection::from_gpu}) {
     const TimedRun run = measure(direction, 8, true);
