@@ -37,7 +37,7 @@ class CapturedLog {
   }
   ~CapturedLog() {
     for (const char* name : {"NCCL_DEBUG", "NCCL_DEBUG_SUBSYS", "NCCL_DEBUG_FILE"}) ::unsetenv(name);
-    std::remove(file_.c_str());
+    put_log_away(file_, "");
   }
   CapturedLog(const CapturedLog&) = delete;
   CapturedLog& operator=(const CapturedLog&) = delete;
