@@ -124,7 +124,8 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
   std::vector<Gpu> shown;
   for (const Gpu& gpu : host.gpus)
     if (device_at(gpu.pci_address) != devices.end()) shown.push_back(gpu);
-  const std::vector<Gpu>& gpus = shown.size() >= ranks ? shown : host.gpus;
+  const bool are_enough = shown.size() >= ranks || (share && !shown.empty());
+  const std::vector<Gpu>& gpus = are_enough ? shown : host.gpus;
   const bool has_its_own = devices.size() == 1 && (shown.empty() || host.gpus.size() > 1);
   const bool by_nvml = !host.gpus.empty() && !has_its_own;
   const std::size_t count = by_nvml ? gpus.size() : devices.size();

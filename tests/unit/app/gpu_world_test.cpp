@@ -101,6 +101,7 @@ TEST(GpuChoice, OfAPartThatCudaShowsEachRankDrivesOne) {
   half.erase(half.begin(), half.begin() + 4);
   for (int rank = 0; rank < 4; ++rank)
     EXPECT_EQ(choose_gpu(host, half, rank, 4, false, {}).ordinal, 4 + rank);
+  EXPECT_EQ(choose_gpu(host, half, 5, 6, true, {}).ordinal, 5) << "six share four";
   const GpuChoice surplus = choose_gpu(host_with(2), devices_of(host_with(2)), 2, 3, false, {});
   EXPECT_TRUE(surplus.is_surplus);
 }
