@@ -66,7 +66,7 @@ class GroupCommunicator {
 
   /// "unhandled system error: …", NCCL's own last words with it.
   std::string words(ncclResult_t result) const;
-  /// " (NCCL warns: …)", what it warned of since the communicator was begun; empty: of nothing.
+  /// "; NCCL's last warning: …", what it warned of since the communicator was begun; empty: of nothing.
   std::string warning() const;
 
  private:

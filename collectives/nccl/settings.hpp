@@ -26,8 +26,7 @@ struct LogCapture {
 /// Tells NCCL, before it is opened, to write what it does into a file in a new folder of this process. Lines
 /// in every call cost time in every call, so those of NCCL's choice of algorithm are asked for only with
 /// `cuda_graph`, where a call is made once, and else for the first call of each operation, by NCCL 2.27 and
-/// later. Only a user's NCCL_DEBUG_FILE is left as it
-/// is.
+/// later. Only a user's NCCL_DEBUG_FILE is left as it is.
 LogCapture capture_log(const std::string& folder, const std::string& host, bool cuda_graph);
 
 /// Removes what capture_log() gave; with `keep_in`, a folder, it stays there as nccl.log.

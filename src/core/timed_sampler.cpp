@@ -111,8 +111,9 @@ class Run {
     const std::int64_t t1 = now_ns();
     world_.progress->enter_iteration(first);
     guarded([&] { operation_.run(first, mine_); });
-    // Who only answers sleeps here, and leaves the cores and the memory to what is measured.
+    // Before the others are waited for: who is stuck in its part is behind them then.
     world_.progress->leave_iteration(iteration_ - 1);
+    // Who only answers sleeps here, and leaves the cores and the memory to what is measured.
     world_.group->idle_barrier();
     const std::int64_t t2 = now_ns();
     guarded([&] { verify(first, count); });
