@@ -124,6 +124,7 @@ ncclResult_t create(ncclComm_t* out, int ranks, const ncclUniqueId& id, int rank
     comm->leave();
     return joined;
   }
+  fabricheck::test::forget_log_settings();  // tests change them between communicators
   fabricheck::test::log_line("NCCL version 2.28.3+cuda13.0");
   if (!comm->faults.network.empty()) {
     fabricheck::test::log_line("Using network " + comm->faults.network);
@@ -307,7 +308,7 @@ ncclResult_t ncclCommRegister(const ncclComm_t comm, void* data, size_t /*bytes*
   return comm->faults.no_register ? ncclInvalidUsage : ncclSuccess;
 }
 
-void ncclResetDebugInit() {}  // each line looks at the environment anew
+void ncclResetDebugInit() { fabricheck::test::forget_log_settings(); }
 
 ncclResult_t ncclCommDeregister(const ncclComm_t /*comm*/, void* /*handle*/) { return ncclSuccess; }
 

@@ -8,6 +8,8 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
+#include <optional>
 #include <sstream>
 #include <thread>
 
@@ -62,27 +64,60 @@ Faults read_faults(int rank, const std::string& id) {
   return none;
 }
 
-void log_line(const std::string& text) {
+namespace {
+
+struct LogSettings {
+  std::string path;  // empty: nothing is written
+  std::string prefix;
+  bool tells_choices{};
+};
+
+std::mutex log_mutex;
+std::optional<LogSettings> log_settings;
+
+LogSettings read_log_settings() {
+  LogSettings settings;
   const char* level = std::getenv("NCCL_DEBUG");
   const char* pattern = std::getenv("NCCL_DEBUG_FILE");
+  const char* subsystems = std::getenv("NCCL_DEBUG_SUBSYS");
   if (level == nullptr || std::string(level) != "INFO" || pattern == nullptr) {
-    return;
+    return settings;
   }
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
   const std::string pid = std::to_string(getpid());
-  std::string path;
   for (const char* c = pattern; *c != '\0'; ++c) {
     if (*c == '%' && (c[1] == 'h' || c[1] == 'p')) {
-      path += *++c == 'h' ? host.data() : pid;
+      settings.path += *++c == 'h' ? host.data() : pid;
+    } else if (*c == '%' && c[1] == '%') {
+      settings.path += *++c;
     } else {
-      path += *c;
+      settings.path += *c;
     }
   }
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
-  std::ofstream(path, std::ios::app) << host.data() << ':' << pid << ':' << syscall(SYS_gettid)
-                                     << " [0] NCCL INFO " << text << '\n';
+  settings.prefix = std::string(host.data()) + ':' + pid + ':';
+  settings.tells_choices =
+      subsystems != nullptr && std::string(subsystems).find("TUNING") != std::string::npos;
+  return settings;
+}
+
+}  // namespace
+
+void forget_log_settings() {
+  const std::lock_guard lock(log_mutex);
+  log_settings.reset();
+}
+
+void log_line(const std::string& text, bool is_choice) {
+  const std::lock_guard lock(log_mutex);
+  if (!log_settings) {
+    log_settings = read_log_settings();
+  }
+  if (log_settings->path.empty() || (is_choice && !log_settings->tells_choices)) {
+    return;
+  }
+  std::ofstream(log_settings->path, std::ios::app)
+      << log_settings->prefix << syscall(SYS_gettid) << " [0] NCCL INFO " << text << '\n';
 }
 
 }  // namespace fabricheck::test

@@ -54,7 +54,10 @@ struct Shared {
 };
 
 /// Writes a line to $NCCL_DEBUG_FILE if $NCCL_DEBUG asks for such lines.
-void log_line(const std::string& text);
+/// As NCCL does, under a lock: the environment is looked at with the first line, and again after
+/// forget_log_settings().
+void log_line(const std::string& text, bool is_choice = false);
+void forget_log_settings();
 
 }  // namespace fabricheck::test
 

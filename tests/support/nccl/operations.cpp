@@ -158,10 +158,8 @@ void enqueue(ncclComm& comm, HostStream& stream, const Collective& call) {
   const std::string line = std::string(kNames[static_cast<int>(call.kind)]) + ": " + std::to_string(block) +
                            " Bytes -> Algo RING proto SIMPLE channel{Lo..Hi}={0..23}";
   comm.log_connections();
-  const char* subsystems = std::getenv("NCCL_DEBUG_SUBSYS");
-  if (comm.rank == 0 && subsystems != nullptr &&
-      std::string(subsystems).find("TUNING") != std::string::npos) {
-    log_line(line);
+  if (comm.rank == 0) {
+    log_line(line, true);
   }
   const bool receives = call.kind != Kind::Reduce || comm.rank == call.root;
   const std::size_t output_bytes = receives ? (gathers ? block * ranks : block) : 0;
