@@ -356,6 +356,7 @@ std::vector<NotTested> not_driven(const std::vector<RankGpu>& gpus, const Cluste
     hosts_by_gpus[words].push_back(topology.hosts[i].name);
   }
   std::vector<NotTested> all;
+  all.reserve(hosts_by_gpus.size());
   for (const auto& [words, hosts] : hosts_by_gpus)
     all.push_back(
         {"gpu", fmt::format("no rank was started for {} of {}{}", words, hosts.front(),

@@ -44,7 +44,7 @@ std::vector<std::size_t> usable_gpus(const Host& host) {
 
 std::vector<std::size_t> driven_gpus(const Host& host, int local_ranks,
                                      const std::optional<std::string>& visible) {
-  const std::vector<std::size_t> usable = usable_gpus(host);
+  std::vector<std::size_t> usable = usable_gpus(host);
   std::vector<std::size_t> named;
   std::istringstream entries(visible.value_or(""));
   for (std::string entry; std::getline(entries, entry, ',');) {

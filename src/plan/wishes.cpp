@@ -66,6 +66,7 @@ std::vector<NotTested> replaced_wishes(const TestPlan& plan, const Request& requ
         if (lacks(row.reductions, reduction)) lacking[row.backend].emplace(reduction_name(reduction));
   }
   std::vector<NotTested> all;
+  all.reserve(lacking.size());
   for (const auto& [backend, names] : lacking)
     all.push_back({"types and reductions",
                    fmt::format("{} has no {} in some of its checks: these take what they have of what was "
