@@ -108,15 +108,9 @@ class NcclOperation final : public TimedOperation {
 
   void run(std::uint64_t first, std::span<double> times_us) override {
     // Once without a clock: connections are made with the first call, and ranks begin apart.
-    const bool is_first = !is_connected_;
     launch(first);
     if (is_in_place()) compare(first);
     finish_iteration(first);
-    // With the next one NCCL opens its log anew, after ChoicesTold.
-    if (is_first && calls_->reset_log != nullptr && !settings_->cuda_graph) {
-      launch(first);
-      finish_iteration(first);
-    }
     if (settings_->cuda_graph && !held_->graph) capture();
     for (std::size_t done = 0; done < times_us.size();) {
       const std::size_t fits = std::clamp(calls_times_ranks / static_cast<std::size_t>(shape_.size),
@@ -327,11 +321,7 @@ class NcclOperation final : public TimedOperation {
         communicator_->must(kind_.run(*calls_, shape_, place()), row_.call, clock_, until_ns);
         return;
       }
-      const ChoicesTold told(calls_->reset_log, settings_->log_file,
-                             !settings_->cuda_graph && request_.group->rank() == 0);
-      communicator_->must_within([calls = calls_, kind = &kind_, shape = shape_,
-                                  place = place()] { return kind->run(*calls, shape, place); },
-                                 row_.call, clock_, until_ns);
+      first_call(until_ns);
       is_connected_ = true;
     } catch (const Echo& echo) {
       give_up();
@@ -340,6 +330,20 @@ class NcclOperation final : public TimedOperation {
       give_up();
       throw Error(fmt::format("{}: {}", words(), error.what()));
     }
+  }
+
+  void first_call(std::int64_t until_ns) {
+    const bool asks = !settings_->cuda_graph && request_.group->rank() == 0 && calls_->reset_log != nullptr;
+    {
+      const ChoicesTold told(calls_->reset_log, settings_->log_file, asks);
+      communicator_->must_within([calls = calls_, kind = &kind_, shape = shape_,
+                                  place = place()] { return kind->run(*calls, shape, place); },
+                                 row_.call, clock_, until_ns);
+    }
+    if (!asks) return;
+    // The next call opens the log anew: an empty group, lest a timed one does.
+    calls_->group_start();
+    communicator_->must(calls_->group_end(), "ncclGroupEnd", clock_, until_ns);
   }
 
   void launch(std::uint64_t iteration) {
