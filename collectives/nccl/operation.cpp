@@ -286,12 +286,9 @@ class NcclOperation final : public TimedOperation {
       if (bytes == 0) continue;
       void* handle = nullptr;
       const ncclResult_t result = calls_->register_buffer(communicator_->get(), memory, bytes, &handle);
-      if (result != ncclSuccess) {
-        registered_ = "no: " + communicator_->words(result);
-        return;
-      }
-      if (handle == nullptr) {
-        registered_ = "no: NCCL registers nothing here (NCCL_LOCAL_REGISTER=0)";
+      if (result != ncclSuccess || handle == nullptr) {
+        registered_ = "no: " + (result != ncclSuccess ? communicator_->words(result)
+                                                      : "NCCL gives none (NCCL_LOCAL_REGISTER=0)");
         return;
       }
       handles_.push_back(handle);
