@@ -15,6 +15,7 @@
 #include "fabric/pairs/schedule.hpp"
 #include "node/active.hpp"
 #include "plan/gpu_targets.hpp"
+#include "topology/model/host_names.hpp"
 #include "topology/model/merge.hpp"
 #include "topology/probe/gpu_sampler.hpp"
 #include "topology/probe/probe.hpp"
@@ -359,8 +360,7 @@ std::vector<NotTested> not_driven(const std::vector<RankGpu>& gpus, const Cluste
   all.reserve(hosts_by_gpus.size());
   for (const auto& [words, hosts] : hosts_by_gpus)
     all.push_back(
-        {"gpu", fmt::format("no rank was started for {} of {}{}", words, hosts.front(),
-                            hosts.size() == 1 ? "" : fmt::format(" and {} more", hosts.size() - 1))});
+        {"gpu", fmt::format("no rank was started for {} of {}", words, topology::fold_names(hosts))});
   return all;
 }
 

@@ -8,13 +8,13 @@
 #include <fmt/format.h>
 
 #include "core/units.hpp"
+#include "topology/model/host_names.hpp"
 #include "topology/model/merge.hpp"
 
 namespace fabricheck::app {
 namespace {
 
 constexpr double lowered_share = 0.98;
-constexpr std::size_t most_hosts_named = 4;
 
 bool hangs_on_power(const CheckRecord& check) {
   return check.value && (check.id.starts_with("gpu.gemm.") || check.id.starts_with("gpu.burn."));
@@ -24,15 +24,6 @@ struct Limited {
   std::vector<std::string> hosts;
   int gpus{};
 };
-
-std::string hosts_in_words(const std::vector<std::string>& hosts) {
-  std::string words;
-  for (std::size_t i = 0; i < std::min(hosts.size(), most_hosts_named); ++i)
-    words += (i == 0 ? "" : ", ") + hosts[i];
-  if (hosts.size() > most_hosts_named)
-    words += fmt::format(" and {} more hosts", hosts.size() - most_hosts_named);
-  return words;
-}
 
 }  // namespace
 
@@ -64,8 +55,8 @@ std::vector<Finding> power_limit_findings(std::span<const CheckRecord> checks,
     finding.meaning = fmt::format(
         "{} of {} {} held to {} W where {} W is the default: under full load clocks fall sooner, and matrix "
         "rates are below those that were published",
-        limited.gpus == 1 ? "1 GPU" : fmt::format("{} GPUs", limited.gpus), hosts_in_words(limited.hosts),
-        limited.gpus == 1 ? "is" : "are", limit, usual);
+        limited.gpus == 1 ? "1 GPU" : fmt::format("{} GPUs", limited.gpus),
+        topology::fold_names(limited.hosts), limited.gpus == 1 ? "is" : "are", limit, usual);
     finding.advice = fmt::format(
         "If nobody wanted that: nvidia-smi -pl {} on these hosts, with the persistence daemon, without which "
         "it is forgotten. If it is meant, hold the rates against your own with --targets.",

@@ -40,7 +40,7 @@ TEST(PowerLimits, AreNamedAsACauseAndAccuseNobody) {
   ASSERT_THAT(findings, SizeIs(1));
   EXPECT_EQ(findings[0].severity, Severity::info);
   EXPECT_THAT(findings[0].meaning,
-              HasSubstr("4 GPUs of n1, n2 are held to 500 W where 700 W is the default"));
+              HasSubstr("4 GPUs of n[1-2] are held to 500 W where 700 W is the default"));
   EXPECT_THAT(findings[0].advice, HasSubstr("nvidia-smi -pl 700"));
   EXPECT_THAT(findings[0].explains, ElementsAre("gpu.gemm.bf16"));
 }
