@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -28,6 +29,15 @@ constexpr double told_early = 0.25;
 constexpr double ns_per_s = 1e9;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
 
+std::vector<std::size_t> first_of_each(const std::vector<std::size_t>& checks,
+                                       const std::vector<std::size_t>& kinds) {
+  std::vector<std::size_t> firsts;
+  std::set<std::size_t> seen;
+  for (const std::size_t index : checks)
+    if (seen.insert(kinds[index]).second) firsts.push_back(index);
+  return firsts;
+}
+
 }  // namespace
 
 Executor::Executor(ExecutorWorld world, const plan::TestPlan& plan)
@@ -38,11 +48,12 @@ void Executor::run() {
     for (const plan::PlannedCheck& check : plan_.checks)
       words_.push_back(check_words(blank_record(check, 0, world_.rank_hosts)));
   begun_ns_ = world_.clock->now_ns();
+  const std::vector<std::size_t> kinds = plan::kinds_of(plan_);
   std::vector<plan::TimeLeft::Expected> expected;
   for (const plan::PlannedCheck& check : plan_.checks) {
     budget_ns_ += check.budget_ns;
     expected.push_back({check.all_repeats ? check.repeats : std::min(check.repeats, min_repeats),
-                        check.budget_ns / check.repeats});
+                        check.budget_ns / check.repeats, kinds[expected.size()]});
   }
   time_left_ = plan::TimeLeft(expected);
   std::vector<std::size_t> judged, by_model, others, judged_computing, computing;
@@ -64,6 +75,12 @@ void Executor::run() {
     return visits;
   };
   std::vector<std::size_t> meanwhile = rounds_of(others);
+  // One of each kind at once, so that it is known early how long all of it takes.
+  for (const std::size_t index : first_of_each(others, kinds)) {
+    if (plan_.checks[index].row->own_time_ns > 0) continue;
+    visit(index);
+    meanwhile.erase(std::find(meanwhile.begin(), meanwhile.end(), index));
+  }
   run_repeats(judged, meanwhile);
   // The model needs its groups' verdicts.
   run_repeats(by_model, meanwhile);

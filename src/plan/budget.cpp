@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <string>
+#include <tuple>
 
 #include "core/gate.hpp"
 
@@ -16,6 +19,22 @@ constexpr std::int64_t min_repeat_ns = 8'000'000;
 constexpr double variant_weight = 0.25;
 
 }  // namespace
+
+std::vector<std::size_t> kinds_of(const TestPlan& plan) {
+  using Key = std::tuple<std::string, std::uint64_t, int, bool, bool, bool>;
+  std::map<Key, std::size_t> known;
+  std::vector<std::size_t> kinds;
+  for (const PlannedCheck& check : plan.checks) {
+    const Key key{check.row->backend,
+                  check.bytes,
+                  check.repeats,
+                  is_judged(check),
+                  check.row->own_time_ns > 0,
+                  !check.row->computes_for.empty()};
+    kinds.push_back(known.emplace(key, known.size()).first->second);
+  }
+  return kinds;
+}
 
 bool is_rail_alone(const PlannedCheck& check) { return check.scope == Scope::rail && check.mode == "apart"; }
 

@@ -116,4 +116,8 @@ bool is_judged(const PlannedCheck& check);
 TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
                    const Request& request);
 
+/// As `plan.checks`: which of them take much the same part of their budget, as far as the plan can tell:
+/// those of one back end and size that are repeated and judged alike. Numbered from 0 without gaps.
+std::vector<std::size_t> kinds_of(const TestPlan& plan);
+
 }  // namespace fabricheck::plan

@@ -10,13 +10,16 @@
 namespace fabricheck::plan {
 
 /// A check is visited once per repeat. What a visit takes is known of checks that were visited; of the others
-/// it is in proportion to their share of the budget, by the proportion seen so far. Times in nanoseconds.
+/// it is in proportion to their share of the budget, by the proportion seen so far of their kind, or of all
+/// while none of their kind was visited. Times in nanoseconds.
 class TimeLeft {
  public:
-  /// One check: how often it is expected to be visited, and what the budget gives each visit.
+  /// One check: how often it is expected to be visited, and what the budget gives each visit. Checks of one
+  /// kind are those that take much the same part of their share, numbered from 0 without gaps.
   struct Expected {
     int visits{};
     std::int64_t share_ns{};
+    std::size_t kind{};
   };
   explicit TimeLeft(const std::vector<Expected>& checks);
 
@@ -31,21 +34,26 @@ class TimeLeft {
 
  private:
   struct Check {
+    std::size_t kind{};
     int visits_left{};
     std::int64_t share_ns{};
     int visits{};
     std::int64_t first_ns{}, later_ns{};  ///< the first visit; all others
   };
+  /// Sums, so that an answer costs nothing however many checks there are.
+  struct Kind {
+    double first_once_ns{};                 ///< of checks with one visit: first_ns times the visits to come
+    double share_first_ns{};                ///< of checks without a visit: the share of the first
+    double share_later_ns{};                ///< and of those after it
+    double firsts_ns{}, firsts_share_ns{};  ///< first visits so far, and what the budget gave them
+    double laters_ns{}, laters_first_ns{};  ///< later ones so far, and what the first of the same check took
+  };
   void add(const Check& check, double sign);
 
   std::vector<Check> checks_;
-  // Sums, so that an answer costs nothing however many checks there are.
-  double known_ns_{};                       ///< still to come of checks with a later visit
-  double first_once_ns_{};                  ///< of checks with one visit: first_ns times the visits to come
-  double share_first_ns_{};                 ///< of checks without a visit: the share of the first
-  double share_later_ns_{};                 ///< and of those after it
-  double firsts_ns_{}, firsts_share_ns_{};  ///< first visits so far, and what the budget gave them
-  double laters_ns_{}, laters_first_ns_{};  ///< later ones so far, and what the first of the same check took
+  std::vector<Kind> kinds_;
+  Kind all_;           ///< what was seen of all of them
+  double known_ns_{};  ///< still to come of checks with a later visit
   std::int64_t visits_{};
 };
 

@@ -61,6 +61,22 @@ TEST(Plan, ASmallClusterIsItsOwnGroup) {
   EXPECT_EQ(plan.judged, 1);
 }
 
+TEST(Plan, KindsAreOfOneSizeAndAsOftenMeasured) {
+  const auto catalogue = rows();
+  const TestPlan plan = make_plan(test::cluster_of(8, 2), catalogue, request());
+  const std::vector<std::size_t> kinds = kinds_of(plan);
+  ASSERT_EQ(kinds.size(), plan.checks.size());
+  EXPECT_EQ(*std::min_element(kinds.begin(), kinds.end()), 0u);
+  for (std::size_t i = 0; i < kinds.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) {
+      const PlannedCheck &one = plan.checks[i], &other = plan.checks[j];
+      if (one.bytes != other.bytes || is_judged(one) != is_judged(other) || one.repeats != other.repeats)
+        EXPECT_NE(kinds[i], kinds[j]) << one.bytes << " and " << other.bytes << " bytes";
+      else
+        EXPECT_EQ(kinds[i], kinds[j]);
+    }
+}
+
 TEST(Plan, ALargeClusterIsJudgedInGroupsTogetherAndApartAndTheWorldAgainstItsModel) {
   const auto catalogue = rows();
   const TestPlan plan = make_plan(test::cluster_of(20, 4), catalogue, request());

@@ -36,6 +36,16 @@ TEST(TimeLeft, WhatWasNotVisitedIsInProportionToItsShare) {
   EXPECT_EQ(left.left_ns(), 500) << "2,500 were taken of 5,000";
 }
 
+TEST(TimeLeft, WhatIsKnownOfAKindIsNotTakenFromOthers) {
+  TimeLeft left({{2, 1000, 0}, {2, 1000, 0}, {2, 1000, 1}, {2, 1000, 2}});
+  left.visited(0, 10);
+  EXPECT_EQ(left.left_ns(), 10 + 3 * 20) << "all that was seen is of the first kind";
+  left.visited(2, 900);
+  EXPECT_EQ(left.left_ns(), (10 + 20) + 900 + 2 * 455) << "the third kind is as the two that were seen";
+  left.visited(2, 300);
+  EXPECT_EQ(left.left_ns(), 10 + 455 + (10 + 10 + 455) / 3) << "and later visits take a third, as seen";
+}
+
 TEST(TimeLeft, WithoutRoomEveryCheckIsStillVisitedOnce) {
   TimeLeft left({{3, 1000}, {3, 1000}});
   left.visited(0, 1000);
