@@ -5,13 +5,13 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "collectives/nccl/captured_log.hpp"
 #include "collectives/nccl/communicator.hpp"
+#include "collectives/nccl/held.hpp"
 #include "collectives/nccl/kinds.hpp"
 #include "collectives/nccl/rank_differences.hpp"
 #include "collectives/patterns.hpp"
@@ -34,24 +34,7 @@ constexpr std::uint8_t poison_byte = 0x7e;
 constexpr std::uint64_t least_elements_tried = 1;
 /// After an abort its kernels leave the GPU within this, or its memory is left to it.
 constexpr std::int64_t leave_ns = 2'000'000'000;
-
-/// What an operation holds on the GPU, in the order in which it can be given back.
-struct Held {
-  cuda::MemoryHandle input, output, found;
-  cuda::PinnedHandle found_here;
-  cuda::StreamHandle stream;
-  std::vector<cuda::EventHandle> begins, ends;
-  cuda::EventHandle after;
-  cuda::GraphHandle graph;
-};
-
-/// Stays to the end of the process.
-void leave(std::unique_ptr<Held> held) {
-  static std::mutex mutex;
-  static auto* const left = new std::vector<std::unique_ptr<Held>>;
-  const std::lock_guard lock(mutex);
-  left->push_back(std::move(held));
-}
+constexpr double ns_per_us = 1000.0;
 
 class NcclOperation final : public TimedOperation {
  public:
@@ -75,11 +58,15 @@ class NcclOperation final : public TimedOperation {
     calls_logged_from_ = captured_bytes(settings_->log_file);
     communicator_->add_said(captured_facts(settings_->log_file, before, calls_logged_from_));
     allocate();
-    all_or_none(*request_.group, [&] { register_buffers(); });
+    all_or_none(*request_.group, [&] {
+      if (settings_->register_buffers)
+        registered_.take(calls_, communicator_,
+                         {{held_->input.get(), input_bytes()}, {held_->output.get(), output_bytes()}});
+    });
   }
 
   ~NcclOperation() override {
-    deregister();
+    registered_.release();
     // Memory that a kernel may still write to is not given back, and giving it back would wait for the
     // kernel.
     if (is_abandoned_) leave(std::move(held_));
@@ -109,8 +96,9 @@ class NcclOperation final : public TimedOperation {
   void run(std::uint64_t first, std::span<double> times_us) override {
     // Once without a clock: connections are made with the first call, and ranks begin apart.
     launch(first);
-    if (is_in_place()) compare(first);
     finish_iteration(first);
+    // Before the next one takes the result for its input.
+    if (is_in_place()) compare(first);
     if (settings_->cuda_graph && !held_->graph) capture();
     for (std::size_t done = 0; done < times_us.size();) {
       const std::size_t fits = std::clamp(calls_times_ranks / static_cast<std::size_t>(shape_.size),
@@ -120,9 +108,9 @@ class NcclOperation final : public TimedOperation {
       done += count;
     }
     if (!is_in_place()) compare(first);
-    gpu_->copy(held_->found_here.get(), held_->found.get(), found_bytes(), stream());
-    finish("the comparison of its results");
   }
+
+  double comparing_us() const override { return comparing_us_; }
 
   Verified verify(std::uint64_t first, std::size_t) override {
     const std::vector<Block> blocks = kind_.results(shape_, first);
@@ -159,7 +147,7 @@ class NcclOperation final : public TimedOperation {
     facts["gpu_name"] = gpu_->facts().name;
     facts["gpu_address"] = gpu_->facts().pci_address;
     facts["cuda_graph"] = std::string(settings_->cuda_graph ? "yes" : "no");
-    facts["registered"] = registered_;
+    facts["registered"] = registered_.words();
     if (launches_ > 0) facts["launch_us"] = launch_us_ / static_cast<double>(launches_);
     if (series_ > 0)
       facts["gpu_waited_for_launches_percent"] =
@@ -275,32 +263,6 @@ class NcclOperation final : public TimedOperation {
     held_->after = cuda::EventHandle(*gpu_, gpu_->make_event());
   }
 
-  void register_buffers() {
-    if (!settings_->register_buffers) return;
-    if (!calls_->register_buffer || !calls_->deregister_buffer) {
-      registered_ = fmt::format("no: NCCL {} cannot", calls_->version_words());
-      return;
-    }
-    for (const auto& [memory, bytes] :
-         {std::pair(held_->input.get(), input_bytes()), std::pair(held_->output.get(), output_bytes())}) {
-      if (bytes == 0) continue;
-      void* handle = nullptr;
-      const ncclResult_t result = calls_->register_buffer(communicator_->get(), memory, bytes, &handle);
-      if (result != ncclSuccess || handle == nullptr) {
-        registered_ = "no: " + (result != ncclSuccess ? communicator_->words(result)
-                                                      : "NCCL gives none (NCCL_LOCAL_REGISTER=0)");
-        return;
-      }
-      handles_.push_back(handle);
-    }
-    registered_ = "yes";
-  }
-  void deregister() {
-    if (communicator_ && !communicator_->is_broken())
-      for (void* handle : handles_) calls_->deregister_buffer(communicator_->get(), handle);
-    handles_.clear();
-  }
-
   Place place() const {
     Place place;
     place.input =
@@ -383,7 +345,6 @@ class NcclOperation final : public TimedOperation {
       launch(first + i);
       gpu_->record(held_->ends[i].get(), stream());
     }
-    constexpr double ns_per_us = 1000.0;
     launch_us_ += static_cast<double>(clock_.now_ns() - begun_ns) / ns_per_us;
     launches_ += times_us.size();
     // A launch also lasts long where NCCL's queue is full; but then the GPU has work left.
@@ -399,6 +360,7 @@ class NcclOperation final : public TimedOperation {
 
   /// Of each block of results, on the GPU.
   void compare(std::uint64_t first) {
+    const std::int64_t begun_ns = clock_.now_ns();
     const std::vector<Block> blocks = kind_.results(shape_, first);
     const std::byte* output =
         output_base() + (is_in_place() ? kind_.output_offset(shape_) * element_bytes() : 0);
@@ -406,6 +368,9 @@ class NcclOperation final : public TimedOperation {
       if (blocks[i].elements > 0)
         gpu_->compare(output + blocks[i].first * element_bytes(), blocks[i].elements * element_bytes(),
                       blocks[i].pattern, held_->found.get() + i * sizeof(device::Difference), stream());
+    gpu_->copy(held_->found_here.get(), held_->found.get(), found_bytes(), stream());
+    finish("the comparison of its results");
+    comparing_us_ = static_cast<double>(clock_.now_ns() - begun_ns) / ns_per_us;
   }
 
   void finish_iteration(std::uint64_t iteration) {
@@ -449,7 +414,7 @@ class NcclOperation final : public TimedOperation {
 
   /// The communicator is of no more use; what it has on the GPU is waited for a moment.
   void give_up() {
-    handles_.clear();
+    registered_.forget();
     held_->graph = cuda::GraphHandle();  // NCCL's abort waits for graphs that hold its work
     if (!communicator_->abort(clock_)) {
       is_abandoned_ = true;  // the call may still put work on the GPU
@@ -474,8 +439,8 @@ class NcclOperation final : public TimedOperation {
   std::shared_ptr<GroupCommunicator> communicator_;
   Shape shape_;
   std::unique_ptr<Held> held_;
-  std::vector<void*> handles_;  ///< of registered buffers
-  std::string registered_{"no"}, made_smaller_;
+  RegisteredBuffers registered_;
+  std::string made_smaller_;
   std::map<std::string, Parameter> differences_;  ///< between ranks; at the root of the group
   bool is_connected_{};  ///< its first call has come back: later ones wait for nobody, but with registered
                          ///< buffers and NVLS
@@ -484,6 +449,7 @@ class NcclOperation final : public TimedOperation {
   double launch_us_{};                 ///< the CPU's time for all launches
   std::uint64_t launches_{};
   std::uint64_t series_{}, series_waited_{};  ///< of launches; those whose end found the GPU nearly done
+  double comparing_us_{};                     ///< in the last batch
   bool is_abandoned_{};
 };
 

@@ -41,6 +41,8 @@ class TimedOperation {
   virtual void run(std::uint64_t first, std::span<double> times_us) = 0;
   /// Local, after all have run.
   virtual Verified verify(std::uint64_t first, std::size_t count) = 0;
+  /// Of the last run(), how many microseconds went into comparing: not measuring, though it was on the way.
+  virtual double comparing_us() const { return 0.0; }
   /// Collective, once, after the first batch that ended well on all ranks, and not timed: what they have to
   /// tell each other of how they run.
   virtual void compare_ranks() {}

@@ -118,7 +118,9 @@ class Run {
     const std::int64_t t2 = now_ns();
     guarded([&] { verify(first, count); });
     wall_ns_ = static_cast<double>(t2 - t1) / static_cast<double>(count);
-    if (root_) result_.samples.verification_us += static_cast<double>(t1 - t0 + now_ns() - t2) / 1000.0;
+    if (root_)
+      result_.samples.verification_us +=
+          static_cast<double>(t1 - t0 + now_ns() - t2) / 1000.0 + operation_.comparing_us();
     return count;
   }
 

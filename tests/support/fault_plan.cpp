@@ -67,6 +67,7 @@ class FaultyTimed final : public TimedOperation {
     inner_->run(first, times_us);
   }
   Verified verify(std::uint64_t first, std::size_t count) override { return inner_->verify(first, count); }
+  double comparing_us() const override { return inner_->comparing_us(); }
   void compare_ranks() override { inner_->compare_ranks(); }
   bool verifies_each() const override { return inner_->verifies_each(); }
   bool every_rank_times() const override { return inner_->every_rank_times(); }

@@ -52,9 +52,11 @@ class Burn final : public GemmOperation {
   Burn(const SharedSetup& setup, const Settings& settings, const TimedRequest& request, Precision precision)
       : GemmOperation(setup, settings, request, precision),
         interval_us_(static_cast<double>(burn_interval_ns(settings)) / 1e3),
-        once_us_(gemm_.once_us()) {}
+        once_us_(gemm_.once_us()),
+        clock_(*request.clock) {}
 
   void run(std::uint64_t first, std::span<double> times_us) override {
+    comparing_us_ = 0.0;
     for (std::size_t i = 0; i < times_us.size(); ++i) {
       const auto count = static_cast<std::size_t>(std::max(1.0, interval_us_ / std::max(once_us_, 0.1)));
       singles_us_.assign(count, 0.0);
@@ -63,12 +65,15 @@ class Burn final : public GemmOperation {
       once_us_ = std::accumulate(singles_us_.begin(), singles_us_.end(), 0.0) / static_cast<double>(count);
       times_us[i] = once_us_ * static_cast<double>(gemm_.passes());
       if (once_us_ > 0.0) rates_.push_back(1.0 / once_us_);
+      const std::int64_t begun_ns = clock_.now_ns();
       ++compared_;
       if (auto wrong = gemm_.verify(first + i); wrong && !mismatch_) mismatch_ = wrong;
+      comparing_us_ += static_cast<double>(clock_.now_ns() - begun_ns) / 1e3;
     }
   }
 
   Verified verify(std::uint64_t, std::size_t) override { return {std::exchange(compared_, 0), mismatch_}; }
+  double comparing_us() const override { return comparing_us_; }
 
   std::map<std::string, Parameter> path() const override {
     std::map<std::string, Parameter> path = GemmOperation::path();
@@ -79,6 +84,8 @@ class Burn final : public GemmOperation {
  private:
   double interval_us_;
   double once_us_;
+  const Clock& clock_;
+  double comparing_us_{};  ///< in the last run
   std::vector<double> singles_us_;
   std::uint64_t compared_{};
   std::optional<Mismatch> mismatch_;

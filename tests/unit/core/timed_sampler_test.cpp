@@ -4,9 +4,11 @@
 
 #include <array>
 #include <stdexcept>
+#include <vector>
 
 #include "core/progress.hpp"
 #include "core/thread_communicator.hpp"
+#include "support/clocks.hpp"
 #include "support/sampling.hpp"
 
 namespace fabricheck {
@@ -75,6 +77,74 @@ TEST(TimedSampler, RanksDoNotCompareWhereOneHasFailed) {
     EXPECT_EQ(one.compared, 0);
     EXPECT_TRUE(one.result.error) << "and nobody waits for the one that failed";
   }
+}
+
+/// Compares within run().
+class ComparesMeanwhile final : public TimedOperation {
+ public:
+  void run(std::uint64_t, std::span<double> times_us) override {
+    ++runs;
+    for (double& time_us : times_us) time_us = 1.0;
+  }
+  Verified verify(std::uint64_t, std::size_t) override { return {1, std::nullopt}; }
+  double comparing_us() const override { return 5.0; }
+  void compare_ranks() override { runs = 0; }
+
+  int runs{};
+};
+
+TEST(TimedSampler, ComparingWithinARunIsVerification) {
+  const test::TickingClock clock(0);  // all time is what the operation tells
+  Progress progress;
+  SelfCommunicator self;
+  ComparesMeanwhile operation;
+  SamplingPlan plan;
+  plan.budget_ns = 1'000'000'000;
+  const auto result = run_timed_sampler(operation, plan, test::sampling_world(self, clock, progress, "n1"),
+                                        test::at_least(10'000));
+  ASSERT_GT(operation.runs, 1);
+  EXPECT_DOUBLE_EQ(result.samples.verification_us, 5.0 * operation.runs) << "the warm-up's does not count";
+}
+
+/// Where its rank is for the watchdog whenever it begins to wait for the others.
+class Watched final : public Communicator {
+ public:
+  explicit Watched(const Progress& progress) : progress_(progress) {}
+  int rank() const override { return self_.rank(); }
+  int size() const override { return self_.size(); }
+  void barrier() override {}
+  void idle_barrier() override { steps.push_back(progress_.step.load()); }
+  void broadcast(std::span<std::byte>, int) override {}
+  void allreduce(std::span<double>, ReduceOp) override {}
+  void reduce_last(std::span<const double> mine, std::span<double> maximum, std::span<int> who,
+                   int root) override {
+    self_.reduce_last(mine, maximum, who, root);
+  }
+  std::vector<Bytes> gather(std::span<const std::byte> mine, int root) override {
+    return self_.gather(mine, root);
+  }
+  void send(std::span<const std::byte>, int) override {}
+  void receive(std::span<std::byte>, int) override {}
+  std::unique_ptr<Communicator> split(int color, int key) override { return self_.split(color, key); }
+
+  std::vector<std::uint64_t> steps;
+
+ private:
+  SelfCommunicator self_;
+  const Progress& progress_;
+};
+
+TEST(TimedSampler, WhoWaitsForTheOthersHasLeftItsPart) {
+  const test::TickingClock clock;
+  Progress progress;
+  Watched group(progress);
+  ComparesMeanwhile operation;
+  SamplingPlan plan;
+  plan.budget_ns = 1'000'000'000;
+  run_timed_sampler(operation, plan, test::sampling_world(group, clock, progress, "n1"), test::at_least(100));
+  ASSERT_FALSE(group.steps.empty());
+  for (const std::uint64_t step : group.steps)
+    EXPECT_TRUE(step > 0 && step % 2 == 0) << "step " << step << " is inside an iteration: it looks stuck";
 }
 
 }  // namespace
