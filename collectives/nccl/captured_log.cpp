@@ -31,6 +31,7 @@ constexpr const char* subsystems_and_choices = "INIT,NET,GRAPH,TUNING";
 /// are beside the first.
 struct Pieces {
   std::mutex mutex;
+  std::string captured;  ///< what capture_log() gave, until it is put away
   std::map<std::string, int> of_file;
 };
 Pieces& pieces() {
@@ -131,6 +132,8 @@ LogCapture capture_log(const std::string& folder, const std::string& host, bool 
     ::setenv(name, value, 1);
   }
   ::setenv("NCCL_DEBUG_FILE", without_patterns(capture.file).c_str(), 1);
+  const std::lock_guard lock(pieces().mutex);
+  pieces().captured = capture.file;
   return capture;
 }
 
@@ -144,6 +147,15 @@ void put_log_away(const std::string& file, const std::string& keep_in) {
     std::filesystem::remove(one, ignored);
   }
   std::filesystem::remove(std::filesystem::path(file).parent_path(), ignored);
+}
+
+void put_log_away(const std::string& keep_in) {
+  std::string file;
+  {
+    const std::lock_guard lock(pieces().mutex);
+    std::swap(file, pieces().captured);
+  }
+  put_log_away(file, keep_in);
 }
 
 namespace {

@@ -25,6 +25,10 @@ class ChoicesTold {
   bool is_told_;
 };
 
+/// Removes the file and all its pieces, and their folder where nothing else is in it; with `keep_in`, a
+/// folder, they stay there as one nccl.log.
+void put_log_away(const std::string& file, const std::string& keep_in);
+
 /// How much has been written until now; 0 of an empty name or a file that is not there.
 std::uint64_t captured_bytes(const std::string& file);
 

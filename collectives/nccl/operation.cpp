@@ -139,11 +139,13 @@ class NcclOperation final : public TimedOperation {
     for (const std::string& text : gather_strings(*request_.group, mine, 0))
       all.push_back(rank_facts_from_text(text, request_.world_ranks[all.size()]));
     differences_ = rank_differences(all);
+    is_without_network_ = is_without_network(all);
   }
 
   std::map<std::string, Parameter> path() const override {
     std::map<std::string, Parameter> facts = library_facts();
     facts.insert(differences_.begin(), differences_.end());
+    if (is_without_network_) facts.erase("nccl_network");
     facts["gpu_name"] = gpu_->facts().name;
     facts["gpu_address"] = gpu_->facts().pci_address;
     facts["cuda_graph"] = std::string(settings_->cuda_graph ? "yes" : "no");
@@ -442,6 +444,7 @@ class NcclOperation final : public TimedOperation {
   RegisteredBuffers registered_;
   std::string made_smaller_;
   std::map<std::string, Parameter> differences_;  ///< between ranks; at the root of the group
+  bool is_without_network_{};                     ///< of all ranks; at the root of the group
   bool is_connected_{};  ///< its first call has come back: later ones wait for nobody, but with registered
                          ///< buffers and NVLS
   std::uint64_t iteration_{};

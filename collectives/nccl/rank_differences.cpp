@@ -19,9 +19,10 @@ struct ComparedFact {
   const char* words;
   bool accuses;  ///< one that differs makes all slow
 };
+constexpr const char *transports = "nccl_transports", *network = "nccl_network";
 constexpr std::array<ComparedFact, 9> compared{{{"nccl_version", "version", true},
                                                 {"nccl_library", "library", false},
-                                                {"nccl_network", "network", true},
+                                                {network, "network", true},
                                                 {"nccl_gdr", "GPUDirect RDMA", true},
                                                 {"nccl_plugin", "plugin", false},
                                                 {"nccl_nvls", "NVLS", false},
@@ -71,13 +72,15 @@ std::string odd_hosts(const Values& values, Values::const_iterator rule) {
 
 std::string rank_facts_to_text(const std::string& host, const std::map<std::string, Parameter>& facts) {
   std::string text = host + value_end;
-  for (const ComparedFact& fact : compared) {
-    const auto found = facts.find(fact.name);
-    if (found == facts.end()) continue;
+  const auto add = [&](const char* name) {
+    const auto found = facts.find(name);
+    if (found == facts.end()) return;
     const std::string value =
         std::visit([](const auto& one) { return fmt::format("{}", one); }, found->second);
-    text += fact.name + (field_end + value) + value_end;
-  }
+    text += name + (field_end + value) + value_end;
+  };
+  for (const ComparedFact& fact : compared) add(fact.name);
+  add(transports);
   return text;
 }
 
@@ -99,10 +102,20 @@ RankFacts rank_facts_from_text(const std::string& text, int rank) {
   return facts;
 }
 
+bool is_without_network(std::span<const RankFacts> ranks) {
+  return !ranks.empty() && std::all_of(ranks.begin(), ranks.end(), [](const RankFacts& rank) {
+    const auto by = rank.facts.find(transports);
+    return by != rank.facts.end() && by->second.find("NET/") == std::string::npos &&
+           by->second.find("CollNet") == std::string::npos;
+  });
+}
+
 std::map<std::string, Parameter> rank_differences(std::span<const RankFacts> ranks) {
   std::map<std::string, Parameter> path;
   std::vector<std::string> all;
+  const bool without_network = is_without_network(ranks);
   for (const ComparedFact& fact : compared) {
+    if (without_network && fact.name == std::string_view(network)) continue;
     Values values;
     for (const RankFacts& rank : ranks)
       if (const auto found = rank.facts.find(fact.name); found != rank.facts.end())

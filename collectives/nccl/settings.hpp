@@ -29,8 +29,9 @@ struct LogCapture {
 /// later. Only a user's NCCL_DEBUG_FILE is left as it is.
 LogCapture capture_log(const std::string& folder, const std::string& host, bool cuda_graph);
 
-/// Removes what capture_log() gave; with `keep_in`, a folder, it stays there as nccl.log.
-void put_log_away(const std::string& file, const std::string& keep_in);
+/// Removes what capture_log() gave in this process; with `keep_in`, a folder, it stays there as nccl.log.
+/// Does nothing a second time. From any thread.
+void put_log_away(const std::string& keep_in);
 
 /// "built without NCCL", "built without CUDA", or empty.
 const char* unavailable_reason();

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <atomic>
+
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"
@@ -47,6 +49,7 @@ using control::together;
 
 constexpr double init_deadline_s = 120.0;
 constexpr double finish_deadline_s = 30.0;
+constexpr double log_away_s = 2.0;
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
 
 std::string joined(const std::vector<std::string>& words) {
@@ -100,6 +103,7 @@ class Job {
       if (watchdog_ && world_->size() > 1)
         watchdog_->fail(dynamic_cast<const OutOfStep*>(&error) ? error.what() : text);
       fmt::print(stderr, "fabricheck: {}\n", text);
+      put_log_away(exit_status::broken);
       ::_exit(exit_status::broken);
     }
     world_->idle_barrier();
@@ -107,7 +111,7 @@ class Job {
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
       collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-      collectives::nccl::put_log_away(devices_.nccl_log.file, rank_ == 0 ? options_.out_directory : "");
+      collectives::nccl::put_log_away(rank_ == 0 ? options_.out_directory : "");
       collectives::mpi::release_communicators();
       session_->finish();
     }
@@ -176,6 +180,7 @@ class Job {
     watch.hosts = places_.rank_hosts;
     watch.silence_s = std::chrono::duration<double>(options_.silence).count();
     watch.deadline_s = std::chrono::duration<double>(options_.deadline).count();
+    watch.put_away = [this](int status) { put_log_away(status); };
     watch.on_incident = [this](const control::Incident& incident) { return on_incident(incident); };
     watchdog_ = std::make_unique<control::Watchdog>(std::move(watch), progress_);
     std::string contact;
@@ -393,6 +398,12 @@ class Job {
     return status_of_screen(record.exit_status);
   }
 
+  /// Before an early end with `status`; on the watchdog's thread, too. It is kept where a result is.
+  void put_log_away(int status) const {
+    const control::DeadlineGuard guard("putting NCCL's log away", log_away_s, status);
+    collectives::nccl::put_log_away(rank_ == 0 && result_is_written_ ? options_.out_directory : "");
+  }
+
   /// On the watchdog's thread of rank 0.
   int on_incident(const control::Incident& incident) {
     if (!log_) {
@@ -411,6 +422,7 @@ class Job {
                  options_.out_directory);
       return exit_status::rank_lost;
     }
+    result_is_written_ = true;
     return print_report(*record);
   }
 
@@ -428,6 +440,7 @@ class Job {
   Places places_;
   Progress progress_;
   std::unique_ptr<control::Watchdog> watchdog_;
+  std::atomic<bool> result_is_written_{};
   std::vector<std::string> unwatched_;
   TopologyVerdicts verdicts_;  ///< rank 0 only
   topology::JobNetwork job_;

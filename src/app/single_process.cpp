@@ -197,7 +197,7 @@ class SingleProcess {
     fmt::print("{}\n{}\n", report::console(*record, style), log_->written_words());
     const int status = status_of_screen(record->exit_status);
     collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-    collectives::nccl::put_log_away(nccl_log_.file, options_.out_directory);
+    collectives::nccl::put_log_away(options_.out_directory);
     std::vector<const cuda::Setup*> gpus;
     for (const Seat& seat : seats_) gpus.push_back(seat.gpu.get());
     end_now_if_stuck(gpus, status);
@@ -228,6 +228,7 @@ int run_single_process(const RunOptions& options, const std::vector<std::string>
   try {
     return SingleProcess(options, command, hooks).run();
   } catch (const std::exception& error) {
+    collectives::nccl::put_log_away("");
     if (!collectives::nccl::is_call_under_way()) throw;
     // The end of the process would pull NCCL away under that call.
     fmt::print(stderr, "fabricheck: {}\n", error.what());

@@ -355,8 +355,18 @@ class Watchdog::Thread {
     if (options_.on_incident) status = options_.on_incident(incident);
     for (const Peer& peer : peers_)
       if (peer.socket) send_message(peer.socket.get(), message(MessageKind::end, ""));
+    end(status);
+  }
+
+  void end(int status) {
     stopping_ = true;
+    put_away(status);
     options_.end_process(status);
+  }
+
+  void put_away(int status) {
+    if (options_.put_away) options_.put_away(status);
+    options_.put_away = nullptr;
   }
 
   /// Other ranks: rank 0 is gone, silent, or has told to end.
@@ -364,7 +374,10 @@ class Watchdog::Thread {
     const double patience = options_.silence_s + extra_silence_s;
     if (ending_) {
       // mpirun and srun -K end us as soon as rank 0 has left; plain srun does not.
-      if (!ending_at_) ending_at_ = now();
+      if (!ending_at_) {
+        ending_at_ = now();
+        put_away(0);
+      }
       if (seconds_since(*ending_at_) > 3.0) finish_quietly();
     } else if (root_gone_) {
       if (seconds_since(root_heard_) > 3.0) last_words("rank 0 has died");
@@ -377,10 +390,7 @@ class Watchdog::Thread {
     }
   }
 
-  void finish_quietly() {
-    stopping_ = true;
-    options_.end_process(0);
-  }
+  void finish_quietly() { end(0); }
 
   /// Only the lowest living rank should speak; ranks know no more than to wait for lower ones to end the job.
   void last_words(const std::string& what) {
@@ -390,8 +400,7 @@ class Watchdog::Thread {
         "fabricheck: rank " + std::to_string(options_.rank) + ": " + what +
         "; what was measured is in the journal, `fabricheck report DIR/journal.jsonl` shows it\n";
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-    stopping_ = true;
-    options_.end_process(4);
+    end(4);
   }
 
   /// For a rank that is not heard by rank 0, and for rank 0's own watchdog being the only one left.

@@ -22,6 +22,9 @@ struct WatchdogOptions {
   double deadline_s{30.0};
   /// On rank 0 only, on the watchdog's thread: writes what there is and gives the exit status.
   std::function<int(const Incident&)> on_incident;
+  /// Once, on the watchdog's thread of every rank, before it ends the process with this status or its
+  /// launcher does: for what would be left behind. Must come back soon.
+  std::function<void(int)> put_away;
   /// How the process ends; _exit unless a test says otherwise.
   std::function<void(int)> end_process;
 };

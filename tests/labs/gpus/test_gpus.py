@@ -81,6 +81,9 @@ def nccl_told_by_its_log_or_why_not(lab: Lab) -> None:
     expect("NCCL_DEBUG=WARN NCCL_DEBUG_SUBSYS=COLL is set aside while measuring" in said, "what is not followed is said", said)
     expect(bool(checks(result, "nccl.")[0]["path"].get("nccl_transports")), "by what NCCL ran is known all the same", said)
     expect("nccl.as_it_ran" not in said, "and so nothing is left out", said)
+    _, said, result = lab.run(*measure, gpus=2, TMPDIR="/nowhere")
+    expect(bool(checks(result, "nccl.")[0]["path"].get("nccl_transports")), "a TMPDIR that is not there stops nothing", said)
+    expect("nccl_network" not in checks(result, "nccl.")[0]["path"], "a network that no rank uses has no part in it", said)
     theirs = lab.folder / "theirs.log"
     _, said, result = lab.run(*measure, gpus=2, NCCL_DEBUG="INFO", NCCL_DEBUG_FILE=str(theirs))
     expect("set aside" not in said and theirs.exists(), "a file of the user's own is written as he said", said)
@@ -110,6 +113,19 @@ def a_first_call_is_left_behind(lab: Lab) -> None:
     after = [check for check in checks(result, "nccl.broadcast.latency") if check.get("value")]
     expect(bool(after), "the next check went on in a new communicator", said)
     expect(result["duration_s"] < 50, "nobody waited for it", said)
+
+
+def a_run_that_is_ended_keeps_nccls_log(lab: Lab) -> None:
+    """And leaves nothing else of it behind; the folder has what NCCL takes for its patterns in its name."""
+    temporary = lab.folder / "t%h%p"
+    temporary.mkdir()
+    status, said, result = lab.run(*lab.nccl(), "--only", "nccl.allreduce.latency", "--sizes", "64KiB", "--budget", "2s",
+                                   "--deadline", "3s", "--silence", "60s", ranks=2, gpus=2, TMPDIR=str(temporary),
+                                   FABRICHECK_FAULT="late rank=1 check=nccl.allreduce.latency iteration=0 seconds=60")
+    expect(status == 4 and "did not get beyond" in " ".join(said.split()), "the job was ended", said)
+    expect(bool(result) and "NCCL INFO" in (lab.folder / f"out{lab.runs}" / "nccl.log").read_text(), "what NCCL said is kept", said)
+    left = [str(one) for one in temporary.glob("*nccl*")]
+    expect(not left, f"and nothing else, not {left}", said)
 
 
 def no_communicator_is_tried_twice(lab: Lab) -> None:
@@ -233,6 +249,7 @@ def wrong_library(lab: Lab) -> None:
 
 SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_told_by_its_log_or_why_not,
                                           nccl_goes_on_after_a_hang, a_first_call_is_left_behind,
+                                          a_run_that_is_ended_keeps_nccls_log,
                                           no_communicator_is_tried_twice,
                                           one_rank_over_sockets_is_named, wrong_bit_is_a_fail, nvlink_fell_back,
                                           a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged,

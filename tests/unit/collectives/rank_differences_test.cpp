@@ -82,15 +82,30 @@ TEST(RankDifferences, WhatSlowsNobodyDownIsToldAndAccusesNobody) {
             "library: /usr/lib/libnccl.so.2 on 2 ranks, /opt/other/libnccl.so.2 on rank 2 (n3)");
 }
 
+TEST(RankDifferences, ANetworkThatNobodyUsesHasNoPart) {
+  std::vector<RankFacts> ranks = alike(1, 3);
+  EXPECT_FALSE(is_without_network(ranks)) << "it is not known how they are connected";
+  for (RankFacts& rank : ranks) rank.facts["nccl_transports"] = "P2P/CUMEM, SHM";
+  EXPECT_TRUE(is_without_network(ranks));
+  ranks[1].facts["nccl_network"] = "Socket";
+  EXPECT_THAT(rank_differences(ranks), IsEmpty());
+  ranks[2].facts["nccl_transports"] = "NET/IB, P2P/CUMEM";
+  EXPECT_FALSE(is_without_network(ranks)) << "one rank leads out of the node for all";
+  EXPECT_THAT(rank_differences(ranks), Contains(Key("nccl_network_differs")));
+  EXPECT_FALSE(is_without_network({}));
+}
+
 TEST(RankDifferences, FactsComeBackFromText) {
   const std::map<std::string, Parameter> facts{{"nccl_network", std::string("AWS Libfabric")},
                                                {"nccl_channels", std::int64_t{24}},
+                                               {"nccl_transports", std::string("NET/AWS Libfabric")},
                                                {"gpu_name", std::string("of no interest")}};
   const RankFacts back = rank_facts_from_text(rank_facts_to_text("n7", facts), 5);
   EXPECT_EQ(back.rank, 5);
   EXPECT_EQ(back.host, "n7");
-  EXPECT_EQ(back.facts,
-            (std::map<std::string, std::string>{{"nccl_network", "AWS Libfabric"}, {"nccl_channels", "24"}}));
+  EXPECT_EQ(back.facts, (std::map<std::string, std::string>{{"nccl_network", "AWS Libfabric"},
+                                                            {"nccl_channels", "24"},
+                                                            {"nccl_transports", "NET/AWS Libfabric"}}));
   EXPECT_EQ(rank_facts_from_text("", 0).host, "");
 }
 

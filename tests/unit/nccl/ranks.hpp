@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "collectives/nccl/captured_log.hpp"
 #include "collectives/nccl/catalog.hpp"
 #include "core/error.hpp"
 #include "core/thread_communicator.hpp"
