@@ -119,7 +119,9 @@ void conclude(RunRecord& record) {
   } else {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
-    record.verdict_reason = "nothing that was measured has a target, so nothing was judged";
+    record.verdict_reason = count(Verdict::unchecked) > 0
+                                ? "nothing that was measured has a target, so nothing was judged"
+                                : "nothing was measured, so nothing was judged";
   }
 }
 

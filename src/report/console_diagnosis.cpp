@@ -7,6 +7,7 @@
 #include "report/cells.hpp"
 #include "report/report.hpp"
 #include "report/screen.hpp"
+#include "report/summary.hpp"
 #include "report/text.hpp"
 
 namespace fabricheck::report {
@@ -18,12 +19,7 @@ const char* colour_of(Severity severity) {
   return severity == Severity::info ? "36" : severity == Severity::bad ? "1;33" : "1;31";
 }
 
-std::string place_of(const Component& component) {
-  std::string place = component.kind;
-  if (!component.name.empty()) place += " " + component.name;
-  if (!component.host.empty()) place += " on " + component.host;
-  return sanitise(place);
-}
+std::string place_of(const Component& component) { return sanitise(component_words(component)); }
 
 std::string source_of(const Evidence& evidence) {
   std::string source = evidence.file;

@@ -43,9 +43,9 @@ std::string matrix_note(const Matrix& matrix) {
   return lowest == nullptr ? note : note + fmt::format("; lowest {} from {}", number(*lowest), place);
 }
 
-/// What NCCL's checks ran by, each combination once: "NCCL 2.28.9 (/usr/lib/libnccl.so.2): P2P/CUMEM, NVLS".
-// How long the checks took, and how long they were expected to take when a quarter of them was done.
-constexpr const char *took = "checks_s", *expected = "checks_estimated_s";
+// How long the checks took, and how long they were expected to take when a quarter of them was done; and
+// what measuring all pairs of GPUs of a node takes, as estimated before.
+constexpr const char *took = "checks_s", *expected = "checks_estimated_s", *pairs = "estimated_gpu_pairs_s";
 
 void add_duration(const RunRecord& record, std::vector<std::string>& notes) {
   const auto words = [](double seconds) {
@@ -57,9 +57,13 @@ void add_duration(const RunRecord& record, std::vector<std::string>& notes) {
   std::string line = "the checks took " + words(whole->second);
   if (told != record.overhead.end())
     line += fmt::format("; after the first quarter {} were expected", words(told->second));
+  if (const auto estimate = record.overhead.find(pairs); estimate != record.overhead.end())
+    line +=
+        fmt::format("; of that the pairs of GPUs were estimated beforehand at {}", words(estimate->second));
   notes.push_back(line);
 }
 
+/// What NCCL's checks ran by, each combination once: "NCCL 2.28.9 (/usr/lib/libnccl.so.2): P2P/CUMEM, NVLS".
 void add_nccl(const RunRecord& record, std::vector<std::string>& notes) {
   constexpr std::size_t most = 4;
   std::vector<std::string> lines;
@@ -198,7 +202,7 @@ std::vector<std::string> notes_of(const RunRecord& record) {
   for (const Matrix& matrix : record.matrices) notes.push_back(matrix_note(matrix));
   std::vector<std::string> overhead;
   for (const auto& [key, value] : record.overhead)
-    if (key != took && key != expected) overhead.push_back(named_quantity(key, value));
+    if (key != took && key != expected && key != pairs) overhead.push_back(named_quantity(key, value));
   add_duration(record, notes);
   if (!overhead.empty()) notes.push_back("the tool's own cost: " + join(overhead, ", "));
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -184,11 +185,9 @@ std::vector<std::string> facts_of(const RunRecord& record) {
 SummaryFinding finding_of(const Finding& finding) {
   SummaryFinding out;
   out.severity = finding.severity;
-  const Component& component = finding.component;
-  std::string part = component.kind;
-  if (!component.name.empty()) part += " " + component.name;
-  if (!component.host.empty() && component.host != component.name) part += " on " + component.host;
-  out.title = sanitise(part + ": " + finding.meaning);
+  const std::string part = component_words(finding.component);
+  out.title =
+      sanitise(finding.meaning.starts_with(part + " ") ? finding.meaning : part + ": " + finding.meaning);
   const auto detail = [&out](const char* label, const std::string& text) {
     if (!text.empty()) out.details.emplace_back(label, sanitise(text));
   };
@@ -246,6 +245,21 @@ std::vector<NotTested> shown_not_tested(const std::vector<NotTested>& all) {
 }
 
 }  // namespace
+
+std::string component_words(const Component& component) {
+  const std::string& name = component.name;
+  const std::size_t length = component.kind.size();
+  const bool name_has_kind =
+      name.size() > length && name[length] == ' ' &&
+      std::equal(component.kind.begin(), component.kind.end(), name.begin(), [](char one, char other) {
+        return std::tolower(static_cast<unsigned char>(one)) ==
+               std::tolower(static_cast<unsigned char>(other));
+      });
+  std::string words = name_has_kind ? name : component.kind;
+  if (!name_has_kind && !name.empty()) words += " " + name;
+  if (!component.host.empty() && component.host != name) words += " on " + component.host;
+  return words;
+}
 
 Summary summarise(const RunRecord& record) {
   Summary summary;

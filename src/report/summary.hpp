@@ -30,6 +30,9 @@ struct SummaryFinding {
   std::vector<std::pair<std::string, std::string>> details;  ///< "do", "confirm", "evidence", …
 };
 
+/// "nic mlx5_3 on n2", "rank 1 on n1", "host n3": nothing twice. Not sanitised.
+std::string component_words(const Component& component);
+
 struct Summary {
   Verdict verdict{};
   std::string headline;            ///< without the verdict's name

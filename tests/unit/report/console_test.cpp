@@ -396,6 +396,24 @@ TEST(Console, AFindingSaysPartMeaningEvidenceAndMend) {
                               "explains: mpi.allreduce.latency confidence: likely"));
 }
 
+TEST(Console, NothingOfAPartIsSaidTwice) {
+  RunRecord record;
+  Finding finding;
+  finding.slug = "rank-hung";
+  finding.component = {"rank", "rank 1", "n2"};
+  finding.meaning = "rank 1 on n2 stopped answering";
+  record.findings = {finding};
+  EXPECT_THAT(flat(report(record)), AllOf(HasSubstr("rank 1 on n2 stopped answering"),
+                                          Not(HasSubstr("rank rank")), Not(HasSubstr("n2: rank 1"))));
+  finding.component = {"gpu", "GPU 3", "n2"};
+  finding.meaning = "it is lost";
+  record.findings = {finding};
+  EXPECT_THAT(flat(report(record)), HasSubstr("GPU 3 on n2: it is lost"));
+  finding.component = {"host", "n2", "n2"};
+  record.findings = {finding};
+  EXPECT_THAT(flat(report(record)), HasSubstr("host n2: it is lost"));
+}
+
 TEST(Console, NotesAndGapsAndLegend) {
   const std::string text = flat(report(full_record()));
   EXPECT_THAT(
@@ -440,7 +458,7 @@ TEST(Console, AnEmptyRecordIsAReportToo) {
   RunRecord record;
   conclude(record);
   const std::string text = report(record);
-  EXPECT_THAT(text, StartsWith("INCONCLUSIVE  nothing that was measured has a target"));
+  EXPECT_THAT(text, StartsWith("INCONCLUSIVE  nothing was measured, so nothing was judged"));
   EXPECT_THAT(text, AllOf(HasSubstr("no check ran"), Not(HasSubstr("Findings")), Not(HasSubstr("Targets"))));
 }
 
