@@ -94,6 +94,10 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
         finding.advice = fmt::format(
             "Look at what the process on {} waits for (stack, kernel log, NIC counters).", host_name);
         finding.confirm = fmt::format("ssh {} gdb -batch -p $(pgrep -o fabricheck) -ex bt", host_name);
+      } else if (incident.is_alone) {
+        finding.meaning = fmt::format("nothing moves {}", place);
+        finding.advice = "Look at what the process waits for (stack, kernel log, the GPU's XIDs).";
+        finding.confirm = "gdb -batch -p $(pgrep -o fabricheck) -ex bt";
       } else {
         finding.meaning = fmt::format(
             "nothing moves {}, and all ranks are equally far: a message between them was lost", place);

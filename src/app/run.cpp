@@ -33,6 +33,7 @@
 #include "config/platform_file.hpp"
 #include "control/agreement.hpp"
 #include "control/deadline_guard.hpp"
+#include "control/local_watch.hpp"
 #include "control/mpi_session.hpp"
 #include "control/watchdog.hpp"
 #include "core/error.hpp"
@@ -49,7 +50,6 @@ using control::together;
 
 constexpr double init_deadline_s = 120.0;
 constexpr double finish_deadline_s = 30.0;
-constexpr double log_away_s = 2.0;
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
 
 std::string joined(const std::vector<std::string>& words) {
@@ -108,6 +108,7 @@ class Job {
     }
     world_->idle_barrier();
     if (watchdog_) watchdog_->goodbye();
+    if (local_watch_) local_watch_->goodbye();
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
       collectives::nccl::release_communicators(*clock_, nccl_end_ns);
@@ -168,12 +169,24 @@ class Job {
           if (needs_gpus(options_)) note_failed_gpus(*log_, devices_.gpus, places_.topology);
         }))
       return refuse(*failed);
+    if (local_watch_) local_watch_->begin({&progress_});
     execute(plan);
     return finish();
   }
 
   std::optional<AgreedError> start_watchdog() {
-    if (world_->size() == 1) return std::nullopt;
+    if (world_->size() == 1) {
+      control::LocalWatchOptions watch;
+      watch.host = session_->host();
+      watch.deadline_s = std::chrono::duration<double>(options_.deadline).count();
+      watch.on_incident = [this](const control::Incident& incident) {
+        const int status = on_incident(incident);
+        put_log_away(status);
+        return status;
+      };
+      local_watch_ = std::make_unique<control::LocalWatch>(std::move(watch));
+      return std::nullopt;
+    }
     control::WatchdogOptions watch;
     watch.rank = rank_;
     watch.size = world_->size();
@@ -400,30 +413,14 @@ class Job {
 
   /// Before an early end with `status`; on the watchdog's thread, too. It is kept where a result is.
   void put_log_away(int status) const {
-    const control::DeadlineGuard guard("putting NCCL's log away", log_away_s, status);
-    collectives::nccl::put_log_away(rank_ == 0 && result_is_written_ ? options_.out_directory : "");
+    put_nccl_log_away(rank_ == 0 && result_is_written_ ? options_.out_directory : "", status);
   }
 
   /// On the watchdog's thread of rank 0.
   int on_incident(const control::Incident& incident) {
-    if (!log_) {
-      fmt::print(stderr, "fabricheck: {}\n", incident_finding(incident, std::nullopt).meaning);
-      return incident.kind == control::IncidentKind::interrupted ? exit_status::broken
-                                                                 : exit_status::rank_lost;
-    }
-    const std::optional<CheckRecord> current = log_->current();
-    const Finding finding = incident_finding(incident, current);
-    log_->add(finding);
-    if (current) log_->add(cut_short(*current, incident, finding));
-    const auto record = log_->finish(log_patience);
-    fmt::print(stderr, "\nfabricheck: {}\n", finding.meaning);
-    if (!record) {
-      fmt::print(stderr, "fabricheck: the result cannot be written: the disk of {} does not answer\n",
-                 options_.out_directory);
-      return exit_status::rank_lost;
-    }
-    result_is_written_ = true;
-    return print_report(*record);
+    const EarlyEnd end = end_early(incident, log_.get(), options_.out_directory);
+    result_is_written_ = end.record.has_value();
+    return end.record ? print_report(*end.record) : end.status;
   }
 
   const RunOptions& options_;
@@ -440,6 +437,7 @@ class Job {
   Places places_;
   Progress progress_;
   std::unique_ptr<control::Watchdog> watchdog_;
+  std::unique_ptr<control::LocalWatch> local_watch_;  ///< in place of the watchdog, of one rank alone
   std::atomic<bool> result_is_written_{};
   std::vector<std::string> unwatched_;
   TopologyVerdicts verdicts_;  ///< rank 0 only

@@ -11,12 +11,14 @@
 #include "app/catalogue.hpp"
 #include "app/check_records.hpp"
 #include "app/gpu_pairs.hpp"
+#include "app/incident.hpp"
 #include "app/nccl_findings.hpp"
 #include "app/power_limits.hpp"
 #include "app/rail_shares.hpp"
 #include "app/verbs_gpu_facts.hpp"
 #include "collectives/nccl/settings.hpp"
 #include "config/targets_file.hpp"
+#include "control/deadline_guard.hpp"
 #include "core/error.hpp"
 #include "core/units.hpp"
 #include "fabric/nvlink/pair_matrices.hpp"
@@ -29,6 +31,7 @@ namespace fabricheck::app {
 namespace {
 
 constexpr std::size_t max_targets_bytes = std::size_t{4} << 20;
+constexpr double log_away_s = 2.0;
 
 }  // namespace
 
@@ -146,6 +149,32 @@ int status_of_screen(int status) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
   fmt::print(stderr, "fabricheck: standard output cannot be written; the report is in the output folder\n");
   return status == exit_status::passed ? exit_status::broken : status;
+}
+
+EarlyEnd end_early(const control::Incident& incident, RunLog* log, const std::string& out_directory) {
+  EarlyEnd end;
+  if (!log) {
+    fmt::print(stderr, "fabricheck: {}\n", incident_finding(incident, std::nullopt).meaning);
+    end.status =
+        incident.kind == control::IncidentKind::interrupted ? exit_status::broken : exit_status::rank_lost;
+    return end;
+  }
+  const std::optional<CheckRecord> current = log->current();
+  const Finding finding = incident_finding(incident, current);
+  log->add(finding);
+  if (current) log->add(cut_short(*current, incident, finding));
+  end.record = log->finish(log_patience);
+  fmt::print(stderr, "\nfabricheck: {}\n", finding.meaning);
+  if (!end.record)
+    fmt::print(stderr, "fabricheck: the result cannot be written: the disk of {} does not answer\n",
+               out_directory);
+  end.status = end.record ? end.record->exit_status : exit_status::rank_lost;
+  return end;
+}
+
+void put_nccl_log_away(const std::string& keep_in, int status) {
+  const control::DeadlineGuard guard("putting NCCL's log away", log_away_s, status);
+  collectives::nccl::put_log_away(keep_in);
 }
 
 void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture) {

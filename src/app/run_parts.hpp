@@ -11,6 +11,7 @@
 #include "app/options.hpp"
 #include "app/run_log.hpp"
 #include "collectives/nccl/settings.hpp"
+#include "control/incident.hpp"
 #include "core/platform.hpp"
 #include "core/target.hpp"
 #include "device/cuda/setup.hpp"
@@ -54,6 +55,18 @@ int status_of_screen(int status);
 /// Where NCCL is measured: what will not be known of it, and on standard error which of the user's own
 /// variables are not followed.
 void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture);
+
+/// How a run ends before its time: a finding, the check that was cut short, and the result with what there
+/// is.
+struct EarlyEnd {
+  std::optional<RunRecord> record;  ///< as written; none: there was no log yet, or its disk does not answer
+  int status{};
+};
+/// Says on standard error what happened. `log` may be nullptr.
+EarlyEnd end_early(const control::Incident& incident, RunLog* log, const std::string& out_directory);
+
+/// Before such an end with `status`, which comes in any case; kept in a folder, or "".
+void put_nccl_log_away(const std::string& keep_in, int status);
 
 /// How progress is shown; `terminal`: standard error is one.
 report::ProgressPrinter::Mode progress_mode(const RunOptions& options, bool terminal);

@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -21,7 +25,10 @@
 #include "app/utc_now.hpp"
 #include "collectives/nccl/catalog.hpp"
 #include "config/platform_file.hpp"
+#include "control/local_watch.hpp"
+#include "control/watchdog.hpp"
 #include "core/error.hpp"
+#include "core/progress.hpp"
 #include "core/thread_communicator.hpp"
 #include "report/report.hpp"
 #include "topology/judge/judge.hpp"
@@ -43,6 +50,7 @@ struct Seat {
   std::shared_ptr<cuda::Setup> gpu;
   std::shared_ptr<node::gpu::Settings> settings;
   std::shared_ptr<collectives::nccl::Settings> nccl;
+  std::shared_ptr<Progress> progress = std::make_shared<Progress>();
 };
 
 /// What runs on GPUs and needs neither MPI nor a NIC of its own.
@@ -61,9 +69,12 @@ class SingleProcess {
         clock_(hooks.clock ? hooks.clock : &steady_) {}
 
   int run() {
+    // Before CUDA begins threads of its own, which would be ended by them.
+    control::Watchdog::block_signals();
     // NVML is asked in a child, before anything of CUDA's is opened.
     host_ = probe_this_host({});
     host_.name = host_name();
+    start_watch();
     open_gpus();
     targets_ = all_targets(targets_text(options_), options_);
     TopologyVerdicts verdicts = judge();
@@ -75,11 +86,36 @@ class SingleProcess {
     open_log(verdicts, first, left_out);
     note_wishes(*log_, first, request, rows);
     note_failed_gpus(*log_, gpus_, topology_);
-    run_ranks(static_cast<int>(seats_.size()), [&](Communicator& world) { measure(world, request); });
+    std::vector<const Progress*> watched;
+    for (const Seat& seat : seats_) watched.push_back(seat.progress.get());
+    watch_->begin(std::move(watched));
+    try {
+      run_ranks(static_cast<int>(seats_.size()), [&](Communicator& world) { measure(world, request); });
+    } catch (const std::exception&) {
+      if (!failure_) throw;
+      // What was measured before is a result, too.
+      ::_exit(on_incident(*failure_));
+    }
     return finish();
   }
 
  private:
+  void start_watch() {
+    control::LocalWatchOptions watch;
+    watch.host = host_.name;
+    watch.deadline_s = std::chrono::duration<double>(options_.deadline).count();
+    watch.on_incident = [this](const control::Incident& incident) { return on_incident(incident); };
+    watch_ = std::make_unique<control::LocalWatch>(std::move(watch));
+  }
+
+  /// On the watch's thread; the process ends with the status.
+  int on_incident(const control::Incident& incident) {
+    const EarlyEnd end = end_early(incident, is_log_open_ ? log_.get() : nullptr, options_.out_directory);
+    const int status = end.record ? print_report(*end.record) : end.status;
+    put_nccl_log_away(end.record ? options_.out_directory : "", status);
+    return status;
+  }
+
   void open_gpus() {
     const std::shared_ptr<cuda::Runtime> runtime =
         hooks_.cuda_runtime ? hooks_.cuda_runtime(host_.name) : cuda::open_runtime(host_.name);
@@ -158,6 +194,7 @@ class SingleProcess {
     header.world.hosts = {host_.name};
     header.topology = topology_;
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
+    is_log_open_ = true;
     for (const CheckRecord& one : verdicts.checks) log_->add(one);
     for (const Finding& one : verdicts.findings) log_->add(one);
     for (const NotTested& one : verdicts.not_tested) log_->add(one);
@@ -172,18 +209,40 @@ class SingleProcess {
   void measure(Communicator& world, const plan::Request& request) {
     const std::vector<CheckRow> rows = rows_of(seats_[static_cast<std::size_t>(world.rank())]);
     const plan::TestPlan plan = plan::make_plan(topology_, rows, request);
-    Progress progress;
     ExecutorWorld around;
     around.world = &world;
     around.host = host_.name;
     around.rank_hosts.assign(seats_.size(), host_.name);
     around.clock = clock_;
-    around.progress = &progress;
+    around.progress = seats_[static_cast<std::size_t>(world.rank())].progress.get();
     around.hooks = &hooks_;
     around.verify_repeat = options_.verify_repeat;
     around.log = world.rank() == 0 ? log_.get() : nullptr;
     around.printer = world.rank() == 0 ? printer_.get() : nullptr;
-    Executor(std::move(around), plan).run();
+    try {
+      Executor(std::move(around), plan).run();
+    } catch (const std::exception& error) {
+      note_failure(world.rank(), error.what());
+      throw;
+    }
+  }
+
+  /// The others fail because the first one did.
+  void note_failure(int rank, const std::string& words) {
+    const std::lock_guard lock(failure_mutex_);
+    if (failure_) return;
+    const Progress& progress = *seats_[static_cast<std::size_t>(rank)].progress;
+    failure_.emplace();
+    failure_->kind = control::IncidentKind::failed;
+    failure_->culprits = {{rank, host_.name, progress.phase.load(), progress.step.load(), 0.0}};
+    failure_->text = words;
+  }
+
+  int print_report(const RunRecord& record) {
+    report::ConsoleStyle style;
+    style.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+    fmt::print("{}\n{}\n", report::console(record, style), log_->written_words());
+    return status_of_screen(record.exit_status);
   }
 
   int finish() {
@@ -192,10 +251,8 @@ class SingleProcess {
     const auto record = log_->finish(log_patience);
     if (!record)
       throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
-    report::ConsoleStyle style;
-    style.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
-    fmt::print("{}\n{}\n", report::console(*record, style), log_->written_words());
-    const int status = status_of_screen(record->exit_status);
+    const int status = print_report(*record);
+    watch_->goodbye();
     collectives::nccl::release_communicators(*clock_, nccl_end_ns);
     collectives::nccl::put_log_away(options_.out_directory);
     std::vector<const cuda::Setup*> gpus;
@@ -218,7 +275,11 @@ class SingleProcess {
   bool whole_{};
   std::vector<Target> targets_;
   std::unique_ptr<RunLog> log_;
+  std::atomic<bool> is_log_open_{};
   std::unique_ptr<report::ProgressPrinter> printer_;
+  std::unique_ptr<control::LocalWatch> watch_;
+  std::mutex failure_mutex_;
+  std::optional<control::Incident> failure_;  ///< of the first rank that could not go on
 };
 
 }  // namespace

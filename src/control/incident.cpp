@@ -20,6 +20,7 @@ class Finder {
   explicit Finder(const WorldState& world) : world_(world) {
     incident_.phase = world.ranks[0].phase;
     incident_.step = world.ranks[0].step;
+    incident_.is_alone = world.ranks.size() == 1;
   }
 
   std::optional<Incident> find() {

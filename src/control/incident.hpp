@@ -32,6 +32,7 @@ struct Incident {
   std::uint64_t phase{};  ///< rank 0's own place
   std::uint64_t step{};
   std::string text;   ///< the exception's words, or the signal's name
+  bool is_alone{};    ///< there is one rank, so that nobody waits for another
   bool whole_host{};  ///< all ranks of the culprits' host are affected
 };
 

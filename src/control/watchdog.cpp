@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include <random>
 #include <thread>
 
+#include "control/ending_signals.hpp"
 #include "control/side_channel.hpp"
 #include "core/error.hpp"
 
@@ -37,14 +37,6 @@ constexpr double own_pause_s = 1.0;
 constexpr double extra_silence_s = 2.0;
 constexpr double connect_seconds_each = 3.0;
 
-sigset_t ending_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
-}
-
 }  // namespace
 
 class Watchdog::Thread {
@@ -52,8 +44,7 @@ class Watchdog::Thread {
   Thread(WatchdogOptions options, Progress& progress)
       : options_(std::move(options)), progress_(progress), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!options_.end_process) options_.end_process = [](int status) { ::_exit(status); };
-    const sigset_t set = ending_signals();
-    signals_ = Socket(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    signals_ = open_ending_signals();
   }
 
   ~Thread() {
@@ -202,13 +193,12 @@ class Watchdog::Thread {
   }
 
   void drain_signals() {
-    signalfd_siginfo info{};
-    while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-      if (!signal_at_) signal_at_ = now();
-      signal_name_ = info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
-      if (options_.rank != 0 && to_root_)
-        send_message(to_root_.get(), message(MessageKind::terminated, signal_name_));
-    }
+    const std::string name = take_ending_signal(signals_);
+    if (name.empty()) return;
+    if (!signal_at_) signal_at_ = now();
+    signal_name_ = name;
+    if (options_.rank != 0 && to_root_)
+      send_message(to_root_.get(), message(MessageKind::terminated, signal_name_));
   }
 
   void accept_strangers() {

@@ -7,9 +7,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Callable
 
@@ -126,6 +128,30 @@ def a_run_that_is_ended_keeps_nccls_log(lab: Lab) -> None:
     expect(bool(result) and "NCCL INFO" in (lab.folder / f"out{lab.runs}" / "nccl.log").read_text(), "what NCCL said is kept", said)
     left = [str(one) for one in temporary.glob("*nccl*")]
     expect(not left, f"and nothing else, not {left}", said)
+
+
+def one_process_ends_with_a_result(lab: Lab) -> None:
+    """By a signal, and by a hang that NCCL's own deadlines do not see; without losing what it measured."""
+    asked = [*lab.nccl(), "--only", "gpu.hbm.copy", "--only", "nccl.allreduce.latency", "--sizes", "64KiB"]
+    program = [lab.options.program, "run", "--progress", "off", "--single-process", "--budget", "20s", *asked]
+    out = lab.folder / "ended"
+    environment = {**os.environ, "FABRICHECK_STANDIN_GPUS": ",".join(ADDRESSES[:2]) + ";memory_MiB=64"}
+    with subprocess.Popen([*program, "--out", str(out)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as process:
+        journal = out / "journal.jsonl"
+        until = time.monotonic() + DEADLINE_S
+        while not (journal.exists() and '"gpu.hbm.copy"' in journal.read_text()) and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=DEADLINE_S)
+    result = json.loads((out / "result.json").read_text())
+    expect(process.returncode == 3 and "ended by SIGINT" in " ".join(said.split()), f"a signal: {process.returncode}", said)
+    expect(bool(checks(result, "gpu.hbm.copy")) and "written to" in said, "what was measured is a result", said)
+
+    status, said, result = lab.run("--single-process", *asked, "--budget", "2s", "--deadline", "3s", gpus=2, model="memory_MiB=64",
+                                   FABRICHECK_FAULT="late rank=1 check=nccl.allreduce.latency iteration=0 seconds=60")
+    expect(status == 4 and "rank 1 on" in said and "did not get beyond" in " ".join(said.split()), f"a hang: {status}", said)
+    expect(bool(checks(result, "gpu.hbm.copy")), "what was measured before is a result", said)
 
 
 def no_communicator_is_tried_twice(lab: Lab) -> None:
@@ -249,7 +275,7 @@ def wrong_library(lab: Lab) -> None:
 
 SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_told_by_its_log_or_why_not,
                                           nccl_goes_on_after_a_hang, a_first_call_is_left_behind,
-                                          a_run_that_is_ended_keeps_nccls_log,
+                                          a_run_that_is_ended_keeps_nccls_log, one_process_ends_with_a_result,
                                           no_communicator_is_tried_twice,
                                           one_rank_over_sockets_is_named, wrong_bit_is_a_fail, nvlink_fell_back,
                                           a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged,

@@ -26,6 +26,17 @@ Incident of(IncidentKind kind) {
   return incident;
 }
 
+TEST(IncidentFinding, OfOneRankAloneNoMessageWasLost) {
+  Incident incident = of(IncidentKind::stuck);
+  incident.culprits.clear();
+  incident.is_alone = true;
+  incident.step = 2 * 7 + 1;
+  const Finding finding = incident_finding(incident, allreduce());
+  EXPECT_EQ(finding.slug, "rank-hung");
+  EXPECT_EQ(finding.meaning.find("ranks"), std::string::npos) << finding.meaning;
+  EXPECT_NE(finding.meaning.find("iteration 7"), std::string::npos) << finding.meaning;
+}
+
 TEST(IncidentFinding, NamesRankHostCheckAndIteration) {
   for (const auto& [kind, slug] :
        {std::pair(IncidentKind::lost, "rank-lost"), std::pair(IncidentKind::silent, "rank-hung"),
