@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -75,13 +76,19 @@ void Executor::run() {
     return visits;
   };
   std::vector<std::size_t> meanwhile = rounds_of(others);
-  // One of each kind at once, so that it is known early how long all of it takes.
-  for (const std::size_t index : first_of_each(others, kinds)) {
-    if (plan_.checks[index].row->own_time_ns > 0) continue;
-    visit(index);
-    meanwhile.erase(std::find(meanwhile.begin(), meanwhile.end(), index));
-  }
-  run_repeats(judged, meanwhile);
+  // One of each kind soon, so that it is known early how long all of it takes; but first what is judged.
+  std::vector<std::size_t> firsts = first_of_each(others, kinds);
+  std::erase_if(firsts, [&](std::size_t index) { return plan_.checks[index].row->own_time_ns > 0; });
+  all_kinds_seen_ = firsts.empty();
+  const auto visit_firsts = [&] {
+    for (const std::size_t index : std::exchange(firsts, {})) {
+      visit(index);
+      meanwhile.erase(std::find(meanwhile.begin(), meanwhile.end(), index));
+    }
+    all_kinds_seen_ = true;
+  };
+  run_repeats(judged, meanwhile, visit_firsts);
+  visit_firsts();
   // The model needs its groups' verdicts.
   run_repeats(by_model, meanwhile);
   for (const std::size_t index : meanwhile) visit(index);
@@ -111,20 +118,23 @@ std::optional<std::chrono::nanoseconds> Executor::left() const {
 /// What was told early is kept beside what it took, so that anybody sees how good it was.
 void Executor::note_estimate() {
   const auto left_ns = left();
-  if (estimate_told_ || !left_ns) return;
+  if (estimate_told_ || !left_ns || !all_kinds_seen_) return;
   const std::chrono::duration<double> spent = std::chrono::nanoseconds(world_.clock->now_ns() - begun_ns_);
   const std::chrono::duration<double> whole = spent + *left_ns;
   if (spent < told_early * whole) return;
   estimate_told_ = true;
   world_.log->set_overhead("checks_estimated_s", whole.count());
+  world_.log->set_overhead("checks_estimated_after_s", spent.count());
 }
 
-void Executor::run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile) {
+void Executor::run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile,
+                           const std::function<void()>& after_least) {
   const auto open = [&] {
     return std::any_of(checks.begin(), checks.end(), [&](std::size_t i) { return !ongoing_[i].finished; });
   };
   for (int repeat = 1; open(); ++repeat) {
     for (const std::size_t index : checks) visit(index);
+    if (repeat == min_repeats && after_least) after_least();
     if (repeat < min_repeats || !open()) continue;
     // What still wants a verdict is close to its limit: other checks in between spread its repeats over more
     // of the run. In the order of the plan, for some need what earlier ones found.

@@ -88,8 +88,9 @@ class Executor {
       std::function<SamplingResult(const SamplingPlan&, const SamplingWorld&, const EnoughSamples&)>;
   Party& party_of(const plan::PlannedCheck& check);
   Party new_party(const plan::PlannedCheck& check);
-  /// Once each of `checks` that still wants a verdict, `repeats` times over.
-  void run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile);
+  /// Once each of `checks` that still wants a verdict, `repeats` times over; `after_least` once in between.
+  void run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile,
+                   const std::function<void()>& after_least = {});
   void visit(std::size_t index);
   void close(std::size_t index);
   /// Collective: the records of all ranks go to rank 0's log.
@@ -142,6 +143,7 @@ class Executor {
   std::int64_t excused_ns_{};              ///< rank 0: time that has no budget
   std::int64_t begun_ns_{}, budget_ns_{};  ///< of all checks
   plan::TimeLeft time_left_{{}};           ///< rank 0
+  bool all_kinds_seen_{};                  ///< one check of each kind was visited
   bool estimate_told_{};                   ///< rank 0
   bool is_over_{};                         ///< the same on every rank: no check begins any more
   std::vector<Ongoing> ongoing_;           ///< by index of the plan

@@ -43,9 +43,10 @@ std::string matrix_note(const Matrix& matrix) {
   return lowest == nullptr ? note : note + fmt::format("; lowest {} from {}", number(*lowest), place);
 }
 
-// How long the checks took, and how long they were expected to take when a quarter of them was done; and
+// How long the checks took, and how long they were expected to take when that was first known well; and
 // what measuring all pairs of GPUs of a node takes, as estimated before.
-constexpr const char *took = "checks_s", *expected = "checks_estimated_s", *pairs = "estimated_gpu_pairs_s";
+constexpr const char *took = "checks_s", *expected = "checks_estimated_s",
+                     *expected_after = "checks_estimated_after_s", *pairs = "estimated_gpu_pairs_s";
 
 void add_duration(const RunRecord& record, std::vector<std::string>& notes) {
   const auto words = [](double seconds) {
@@ -55,8 +56,9 @@ void add_duration(const RunRecord& record, std::vector<std::string>& notes) {
   const auto whole = record.overhead.find(took), told = record.overhead.find(expected);
   if (whole == record.overhead.end()) return;
   std::string line = "the checks took " + words(whole->second);
-  if (told != record.overhead.end())
-    line += fmt::format("; after the first quarter {} were expected", words(told->second));
+  const auto after = record.overhead.find(expected_after);
+  if (told != record.overhead.end() && after != record.overhead.end())
+    line += fmt::format("; after {} of it {} were expected", words(after->second), words(told->second));
   if (const auto estimate = record.overhead.find(pairs); estimate != record.overhead.end())
     line +=
         fmt::format("; of that the pairs of GPUs were estimated beforehand at {}", words(estimate->second));
@@ -202,7 +204,8 @@ std::vector<std::string> notes_of(const RunRecord& record) {
   for (const Matrix& matrix : record.matrices) notes.push_back(matrix_note(matrix));
   std::vector<std::string> overhead;
   for (const auto& [key, value] : record.overhead)
-    if (key != took && key != expected && key != pairs) overhead.push_back(named_quantity(key, value));
+    if (key != took && key != expected && key != expected_after && key != pairs)
+      overhead.push_back(named_quantity(key, value));
   add_duration(record, notes);
   if (!overhead.empty()) notes.push_back("the tool's own cost: " + join(overhead, ", "));
 

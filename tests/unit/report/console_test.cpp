@@ -433,6 +433,19 @@ TEST(Console, NotesAndGapsAndLegend) {
                 "median from a barrier start 6.90 us"));
 }
 
+TEST(Console, WhatWasExpectedStandsBesideWhatItTook) {
+  RunRecord record;
+  record.overhead = {{"checks_s", 3.0},
+                     {"checks_estimated_s", 2.9},
+                     {"checks_estimated_after_s", 0.8},
+                     {"estimated_gpu_pairs_s", 1.5}};
+  const std::string text = flat(report(record));
+  EXPECT_THAT(text,
+              HasSubstr("the checks took 3.0 s; after 800 ms of it 2.9 s were expected; of that the pairs "
+                        "of GPUs were estimated beforehand at 1.5 s"));
+  EXPECT_THAT(text, Not(HasSubstr("the tool's own cost")));
+}
+
 TEST(Console, WhatGpuMemoryAddsIsTold) {
   RunRecord record;
   const auto over = [&](double us, double from_us, double to_us) {
