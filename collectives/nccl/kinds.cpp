@@ -1,6 +1,7 @@
 #include "collectives/nccl/kinds.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -224,6 +225,12 @@ ncclResult_t scatter(const Calls& calls, const Shape& shape, const Place& place)
 }
 
 }  // namespace
+
+bool Kind::sends() const {
+  constexpr std::array<decltype(run), 5> made_of_sends{all_to_all, send_receive, all_to_all_v, gather,
+                                                       scatter};
+  return std::find(made_of_sends.begin(), made_of_sends.end(), run) != made_of_sends.end();
+}
 
 const Kind& kind_of(std::string_view name) {
   static const Kind all[] = {

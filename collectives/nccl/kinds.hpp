@@ -58,6 +58,9 @@ struct Kind {
   /// Of a collective whose pieces are unequal: once for a shape, for each call looks at all of them. Else
   /// null.
   std::vector<std::uint64_t> (*piece_begins)(const Shape&){};
+
+  /// Made of sends and receives, not a collective to NCCL.
+  bool sends() const;
 };
 
 /// Of the row of this name.

@@ -107,6 +107,9 @@ void read_counts(std::string_view text, Reading& reading) {
     const auto count = take_number<int>(text);
     if (!count) return;
     if (text.starts_with(" nvls channels")) reading.nvls_has_channels = *count > 0;
+    constexpr std::string_view p2p = " p2p channels";
+    if (text.starts_with(p2p) && !text.substr(p2p.size()).starts_with(" per peer"))
+      reading.facts.p2p_channels = *count;
     text.remove_prefix(std::min(text.find(','), text.size()));
   }
 }
@@ -268,6 +271,7 @@ void add_facts(NcclFacts& facts, const NcclFacts& later) {
   // Any connection that has it is enough, as within one text.
   if (later.gdr) facts.gdr = *later.gdr || facts.gdr.value_or(false);
   renew(facts.channels, later.channels);
+  renew(facts.p2p_channels, later.p2p_channels);
   renew(facts.nvls, later.nvls);
   renew(facts.network, later.network);
   renew(facts.plugin, later.plugin);
@@ -285,7 +289,7 @@ NcclFacts facts_of_calls(const NcclFacts& process, const NcclFacts& communicator
   return facts;
 }
 
-std::map<std::string, Parameter> facts_to_parameters(const NcclFacts& facts) {
+std::map<std::string, Parameter> facts_to_parameters(const NcclFacts& facts, bool sends) {
   std::map<std::string, Parameter> parameters;
   const auto put = [&](const char* key, const std::optional<std::string>& value) {
     if (value && !value->empty()) parameters[key] = *value;
@@ -296,7 +300,8 @@ std::map<std::string, Parameter> facts_to_parameters(const NcclFacts& facts) {
   put("nccl_version", facts.version);
   put("nccl_transports", joined(facts.transports));
   put_truth("nccl_gdr", facts.gdr);
-  if (facts.channels) parameters["nccl_channels"] = std::int64_t{*facts.channels};
+  if (const auto& channels = sends ? facts.p2p_channels : facts.channels)
+    parameters["nccl_channels"] = std::int64_t{*channels};
   put_truth("nccl_nvls", facts.nvls);
   put("nccl_network", facts.network);
   put("nccl_plugin", facts.plugin);

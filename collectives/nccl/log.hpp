@@ -20,6 +20,7 @@ struct NcclFacts {
   std::set<std::string> transports;
   std::optional<bool> gdr;             ///< GPUDirect RDMA on any connection; empty without a network
   std::optional<int> channels;         ///< for collectives, of the last communicator
+  std::optional<int> p2p_channels;     ///< for sends and receives, of the last communicator
   std::optional<bool> nvls;            ///< multicast in the NVLink switches: has channels, or is supported
   std::optional<std::string> network;  ///< "IB", "Socket", or what a plugin calls its own: "IBext_v8"
   std::optional<std::string> plugin;   ///< a network plugin from outside: "NCCL RDMA Plugin v8"
@@ -44,7 +45,7 @@ NcclFacts facts_of_calls(const NcclFacts& process, const NcclFacts& communicator
 
 /// nccl_version, nccl_transports, nccl_gdr ("yes", "no"), nccl_channels, nccl_nvls ("yes", "no"),
 /// nccl_network, nccl_plugin, nccl_algorithms, nccl_protocols: those that are known, the names of a set with
-/// ", " between.
-std::map<std::string, Parameter> facts_to_parameters(const NcclFacts& facts);
+/// ", " between. `sends`: of calls that are sends and receives, whose channels are others.
+std::map<std::string, Parameter> facts_to_parameters(const NcclFacts& facts, bool sends = false);
 
 }  // namespace fabricheck::collectives

@@ -193,7 +193,8 @@ class NcclOperation final : public TimedOperation {
 
   std::map<std::string, Parameter> library_facts() const {
     std::map<std::string, Parameter> facts = facts_to_parameters(
-        facts_of_calls(captured_facts(settings_->log_file), communicator_->said(), said_of_calls()));
+        facts_of_calls(captured_facts(settings_->log_file), communicator_->said(), said_of_calls()),
+        kind_.sends());
     facts["nccl_version"] = calls_->version_words();
     facts["nccl_library"] = calls_->path;
     return facts;

@@ -114,6 +114,7 @@ TEST(NcclLog, OldVersionsAndNamesWithBlanks) {
   EXPECT_EQ(facts.transports, (Names{"NET/AWS Libfabric", "P2P/IPC"}));
   EXPECT_EQ(facts.network, "AWS Libfabric");
   EXPECT_EQ(facts.channels, 2);
+  EXPECT_EQ(facts.p2p_channels, 2) << "not the one per peer";
   EXPECT_EQ(facts.gdr, true);
   EXPECT_EQ(facts.nvls, std::nullopt) << "before 2.17 there was none";
   facts = read_nccl_log(
@@ -213,6 +214,7 @@ TEST(NcclLog, TwoCommunicatorsOfAProcessHaveTheirOwnFacts) {
   EXPECT_EQ(calls.transports, Names{"NET/IBext_v8"});
   EXPECT_EQ(calls.gdr, true);
   EXPECT_EQ(calls.channels, 4);
+  EXPECT_EQ(calls.p2p_channels, 4);
   EXPECT_EQ(calls.nvls, false);
   EXPECT_EQ(calls.algorithms, Names{"TREE"});
   EXPECT_EQ(calls.protocols, Names{"LL"});
@@ -322,6 +324,10 @@ TEST(NcclLog, FactsBecomeParameters) {
                                                   {"nccl_plugin", "NCCL RDMA Plugin v10"},
                                                   {"nccl_algorithms", "NVLS, RING"},
                                                   {"nccl_protocols", "SIMPLE"}};
+  EXPECT_EQ(facts_to_parameters(facts), expected);
+  EXPECT_FALSE(facts_to_parameters(facts, true).contains("nccl_channels")) << "those are of collectives";
+  facts.p2p_channels = 32;
+  EXPECT_EQ(facts_to_parameters(facts, true).at("nccl_channels"), Parameter(std::int64_t{32}));
   EXPECT_EQ(facts_to_parameters(facts), expected);
 }
 

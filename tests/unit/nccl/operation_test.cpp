@@ -311,6 +311,7 @@ TEST_F(Nccl, EachCommunicatorIsToldByWhatItRan) {
     outcome = measure(wish);
   }
   EXPECT_EQ(text(outcome, "nccl_transports"), "NET/IB, NVLS, P2P/CUMEM");
+  EXPECT_EQ(outcome.path.at("nccl_channels"), Parameter(std::int64_t{24}));
   EXPECT_EQ(text(outcome, "nccl_gdr"), "yes");
   EXPECT_EQ(text(outcome, "nccl_algorithms"), "RING");
   // Made later, in the same process and the same file.
@@ -319,7 +320,7 @@ TEST_F(Nccl, EachCommunicatorIsToldByWhatItRan) {
   EXPECT_EQ(text(outcome, "nccl_transports"), "NVLS, P2P/CUMEM");
   EXPECT_EQ(text(outcome, "nccl_gdr"), "unknown");
   EXPECT_EQ(text(outcome, "nccl_algorithms"), "unknown") << "the all-reduce had one";
-  EXPECT_EQ(outcome.path.at("nccl_channels"), Parameter(std::int64_t{24}));
+  EXPECT_EQ(outcome.path.at("nccl_channels"), Parameter(std::int64_t{32})) << "sends have others";
   // The first is kept, and with it what is known of it.
   outcome = measure(wish);
   EXPECT_EQ(text(outcome, "nccl_transports"), "NET/IB, NVLS, P2P/CUMEM");
