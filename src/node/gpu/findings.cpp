@@ -137,10 +137,11 @@ std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks) {
       peers.reserve(gpus.size());
       for (const auto& [other, of_other] : gpus)
         if (other != gpu) peers.push_back(median(of_other.values));
-      if (peers.size() < odd_peers) break;
+      if (peers.size() < fewest_odd_peers) break;
       const double norm = median(peers), spread = deviation(peers, norm) / norm;
       if (spread > odd_spread) continue;
-      const double limit = std::max(*odd_share_of(*figures.last), odd_deviations * spread);
+      const double times = peers.size() < odd_peers ? odd_share_times_of_few : 1.0;
+      const double limit = times * std::max(*odd_share_of(*figures.last), odd_deviations * spread);
       const double figure = median(figures.values);
       const bool lower_is_worse = figures.last->unit != "us";
       const double worse = lower_is_worse ? 1.0 - figure / norm : figure / norm - 1.0;

@@ -17,8 +17,10 @@ namespace fabricheck::node::gpu {
 inline constexpr double odd_share = 0.05;
 inline constexpr double odd_share_of_places_and_clocks = 0.10;
 inline constexpr double odd_deviations = 6.0;
-/// So many other GPUs are needed to call one odd.
-inline constexpr std::size_t odd_peers = 4;
+/// So many other GPUs are needed to call one odd. Of three the deviation tells little, so that one of four
+/// has to be off by more: our own choice, far above what good chips and places differ by.
+inline constexpr std::size_t odd_peers = 4, fewest_odd_peers = 3;
+inline constexpr double odd_share_times_of_few = 3.0;
 /// Where the peers' own median absolute deviation is more than this share of their median, they are no norm.
 inline constexpr double odd_spread = 0.05;
 /// A GPU that was slowed down in more than this share of the looks is called throttled, where there were at

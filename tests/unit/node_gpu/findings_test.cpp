@@ -58,9 +58,14 @@ TEST(OddGpu, WithinFivePercentNoneIs) {
   EXPECT_THAT(odd_gpus(records({2900, 2905, 2895, 2910, 2780, 2898, 2902, 2907})), IsEmpty());
 }
 
-TEST(OddGpu, NeedsFourPeers) {
-  EXPECT_THAT(odd_gpus(records({2900, 2905, 2895, 2300})), IsEmpty());
-  EXPECT_THAT(odd_gpus(records({2900, 2905, 2895, 2901, 2300})), SizeIs(1));
+TEST(OddGpu, WithFewPeersItMustBeFarOff) {
+  EXPECT_THAT(odd_gpus(records({2900, 2905, 2895, 2901, 2700})), SizeIs(1));
+  EXPECT_THAT(odd_gpus(records({2900, 2905, 2895, 2700})), IsEmpty());
+  EXPECT_THAT(odd_gpus(records({2900, 2905, 2895, 2500})), IsEmpty()) << "14 %";
+  EXPECT_THAT(odd_gpus(records({2900, 2905, 2895, 2300})), SizeIs(1));
+  EXPECT_THAT(odd_gpus(records({2900, 2905, 1500})), IsEmpty()) << "two are no norm";
+  EXPECT_THAT(odd_gpus(records({2900, 2905, 1500, 1505})), IsEmpty());
+  EXPECT_THAT(odd_gpus(records({2900, 2700, 2500, 2000})), IsEmpty()) << "they differ among themselves";
 }
 
 TEST(OddGpu, WhereTheSpreadIsLargeNoneIsAccused) {
