@@ -30,6 +30,11 @@ constexpr double told_early = 0.25;
 constexpr double ns_per_s = 1e9;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
 
+/// Of all repeats of a check.
+std::int64_t longest_of(const plan::PlannedCheck& check) {
+  return most_budgets * check.budget_ns + overtime_ns;
+}
+
 std::vector<std::size_t> first_of_each(const std::vector<std::size_t>& checks,
                                        const std::vector<std::size_t>& kinds) {
   std::vector<std::size_t> firsts;
@@ -57,6 +62,7 @@ void Executor::run() {
                         check.budget_ns / check.repeats, kinds[expected.size()]});
   }
   time_left_ = plan::TimeLeft(expected);
+  for (std::size_t i = 0; i < plan_.checks.size(); ++i) ongoing_[i].repeats = plan_.checks[i].repeats;
   std::vector<std::size_t> judged, by_model, others, judged_computing, computing;
   for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
     const plan::PlannedCheck& check = plan_.checks[i];
@@ -246,7 +252,11 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
     return (whole + over - 1) / over;
   };
   SamplingPlan sampling;
-  sampling.budget_ns = check.budget_ns / check.repeats;
+  sampling.budget_ns = check.budget_ns / ongoing.repeats;
+  if (is_gate)
+    sampling.min_samples =
+        std::max(sampling.min_samples,
+                 samples_of_each(ongoing.samples.values_us.size(), ongoing.repeats_done, ongoing.repeats));
   sampling.wanted_samples = share(check.wanted_samples);
   // The first repeats together give all the samples that are wanted; those after the first look are there
   // because more are needed, and take what their share of the budget gives.
@@ -337,7 +347,7 @@ void Executor::visit(std::size_t index) {
   const bool broken = plan::votes_alone(check) ? state[2] == 0.0 : state[1] > 0.0;
   // Rank 0 says whether to come back, and whether the records are wanted: a large cluster has thousands of
   // them.
-  std::array<double, 4> order{};
+  std::array<double, 5> order{};
   if (world_.log) {
     const std::int64_t spent_ns = world_.clock->now_ns() - began_ns;
     // The hunt for corruption has no budget.
@@ -346,22 +356,37 @@ void Executor::visit(std::size_t index) {
     ongoing.spent_ns += hunts ? std::min(spent_ns, check.budget_ns / check.repeats) : spent_ns;
     if (!broken) time_left_.visited(index, spent_ns);
     const std::int64_t whole_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
-    const bool overtime =
-        ongoing.spent_ns > most_budgets * check.budget_ns + overtime_ns || whole_ns > longest_ns();
-    const bool wanted = ongoing.repeats_done < check.repeats && (check.all_repeats || open);
+    const int repeats = repeats_for(check, ongoing, spent_ns);
+    const bool overtime = ongoing.spent_ns > longest_of(check) || whole_ns > longest_ns();
+    const bool wanted = ongoing.repeats_done < repeats && (check.all_repeats || open);
     const bool again = wanted && !broken && !overtime;
     const bool look =
-        first || state[3] > 0.0 || look_after(policy_of(check), ongoing.repeats_done).has_value();
+        first || state[3] > 0.0 || look_after(policy_of(ongoing), ongoing.repeats_done).has_value();
     if (!again) time_left_.finished(index);
     note_estimate();
     order = {again ? 1.0 : 0.0, !again || look ? 1.0 : 0.0, wanted && overtime ? 1.0 : 0.0,
-             whole_ns > last_ns() ? 1.0 : 0.0};
+             whole_ns > last_ns() ? 1.0 : 0.0, static_cast<double>(repeats)};
   }
-  world_.world->broadcast(std::as_writable_bytes(std::span<double, 4>(order)), 0);
+  world_.world->broadcast(std::as_writable_bytes(std::span<double, 5>(order)), 0);
   is_over_ = order[3] > 0.0;
+  ongoing.repeats = static_cast<int>(order[4]);
   ongoing.finished = order[0] == 0.0;
   if (ongoing.finished) ongoing.samples = {};
   if (order[1] > 0.0) tell(index, records, order[2] > 0.0);
+}
+
+int Executor::repeats_for(const plan::PlannedCheck& check, const Ongoing& ongoing,
+                          std::int64_t last_ns) const {
+  // The first visit makes connections; the second shows what one takes.
+  if (!plan::is_judged(check) || check.repeats <= min_repeats || ongoing.repeats_done != 2)
+    return ongoing.repeats;
+  Pace pace;
+  pace.done = ongoing.repeats_done;
+  pace.spent = static_cast<double>(ongoing.spent_ns);
+  pace.last = static_cast<double>(last_ns);
+  pace.limit = static_cast<double>(longest_of(check));
+  pace.samples = ongoing.samples.values_us.size();
+  return repeats_within(pace, check.repeats);
 }
 
 /// Without measuring: what is there is told, and of what is not, why.

@@ -73,6 +73,7 @@ class Executor {
     bool finished{};  ///< the same on every rank
     bool broken{};    ///< on this rank: an error or a wrong result ended it
     int repeats_done{};
+    int repeats{};  ///< the same on every rank: as planned, or fewer where those would take too long
     std::uint64_t next_iteration{};
     std::int64_t spent_ns{};         ///< rank 0: on all its repeats
     SampleSet samples;               ///< of this rank's group, at its root
@@ -121,7 +122,9 @@ class Executor {
   std::vector<CheckRecord> judged_so_far(const plan::PlannedCheck& check, Ongoing& ongoing, int group,
                                          const std::vector<double>& compute_us) const;
   /// The family is the plan's.
-  GatePolicy policy_of(const plan::PlannedCheck& check) const;
+  GatePolicy policy_of(const Ongoing& ongoing) const;
+  /// Rank 0: how often a judged check is measured, once it is known how long a visit takes.
+  int repeats_for(const plan::PlannedCheck& check, const Ongoing& ongoing, std::int64_t last_ns) const;
   /// What the root of a group tells of a check that an error or a wrong result ended.
   std::vector<CheckRecord> stopped_records(const plan::PlannedCheck& check, int group,
                                            const SamplingResult& result) const;

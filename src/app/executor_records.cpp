@@ -27,10 +27,10 @@ void name_after(CheckRecord& record, const CheckRow& row, const plan::PlannedChe
 
 }  // namespace
 
-GatePolicy Executor::policy_of(const plan::PlannedCheck& check) const {
+GatePolicy Executor::policy_of(const Ongoing& ongoing) const {
   GatePolicy policy;
   policy.family = std::max(1, plan_.judged);
-  policy.repeats = check.repeats;
+  policy.repeats = ongoing.repeats;
   return policy;
 }
 
@@ -76,7 +76,7 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
                                                    int group, const std::vector<double>& compute_us) const {
   const auto index = static_cast<std::size_t>(group);
   const std::vector<int>& ranks = check.groups[index];
-  const GatePolicy policy = policy_of(check);
+  const GatePolicy policy = policy_of(ongoing);
   CheckRecord blank = blank_record(check, index, world_.rank_hosts);
   blank.last = most_often_last(ongoing.samples, ranks, world_.rank_hosts);
   if (!ongoing.path.empty()) blank.path = ongoing.path;

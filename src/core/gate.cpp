@@ -79,6 +79,21 @@ std::optional<Look> look_after(const GatePolicy& policy, int repeats) {
   return std::nullopt;
 }
 
+std::uint64_t samples_of_each(std::uint64_t samples, int done, int repeats) {
+  if (samples >= min_gate_samples || done >= repeats) return 0;
+  const auto left = static_cast<std::uint64_t>(repeats - done);
+  return (min_gate_samples - samples + left - 1) / left;
+}
+
+int repeats_within(const Pace& pace, int most) {
+  const double of_a_visit = static_cast<double>(std::max<std::uint64_t>(pace.samples, 1)) / pace.done;
+  for (int repeats = most;; repeats /= 2) {
+    const auto wanted = static_cast<double>(samples_of_each(pace.samples, pace.done, repeats));
+    const double each = pace.last * std::max(1.0, wanted / of_a_visit);
+    if (repeats / 2 < min_repeats || pace.spent + each * (repeats - pace.done) <= pace.limit) return repeats;
+  }
+}
+
 double binomial_upper_tail(std::uint64_t k, std::uint64_t n, double q) {
   if (k == 0) return 1.0;
   if (k > n) return 0.0;

@@ -53,6 +53,20 @@ struct Look {
   double margin{};  ///< of an early look; 0 at the last
 };
 
+/// How often a check of at most `most` repeats is measured (4, 8 or 16) so that it ends within `limit`: after
+/// `done` visits, fewer than the first look's, that took `spent` together and the last of them `last` with
+/// `samples` values in all. From the time alone, so that no value chooses when it is looked at. The least
+/// where nothing fits. Times in any one unit.
+struct Pace {
+  int done{};
+  double spent{}, last{}, limit{};
+  std::uint64_t samples{};
+};
+int repeats_within(const Pace& pace, int most);
+
+/// How many values each of the visits that remain has to give, so that all together are enough for a verdict.
+std::uint64_t samples_of_each(std::uint64_t samples, int done, int repeats);
+
 /// The looks of a policy, ascending; the last one is after all repeats. Probabilities of all looks add up to
 /// the policy's.
 std::vector<Look> looks_of(const GatePolicy& policy);

@@ -164,6 +164,27 @@ TEST_F(ExecutorTest, AVerdictThatTheRestOfTheRunContradictsIsNone) {
   EXPECT_EQ(record.statistics.repeats, static_cast<std::uint64_t>(max_repeats));
 }
 
+TEST_F(ExecutorTest, WhatTakesLongIsMeasuredLessOftenAndStillHasItsVerdict) {
+  // A visit takes at least three samples of 200 ms and their warm-up: 16 of them would not end in twice the
+  // budget.
+  const CheckRow slow = row("test.slow.latency", [&](const OperationRequest&) {
+    return std::make_unique<Scripted>(
+        clock_,
+        [](std::uint64_t iteration) { return 200'000'000 + 1000 * static_cast<std::int64_t>(iteration % 7); },
+        0);
+  });
+  plan::TestPlan plan;
+  plan.checks = {planned(slow, {{0}})};
+  plan.judged = 1;
+  plan.checks[0].budget_ns = 5 * second_ns;
+  plan.checks[0].target = target(slow.id, "median", Comparison::at_most, 210'000.0);
+  const auto records = run_alone(plan);
+  ASSERT_THAT(records, SizeIs(1));
+  EXPECT_EQ(records[0].verdict, Verdict::pass) << records[0].reason;
+  EXPECT_LT(records[0].statistics.repeats.value_or(0), 16u);
+  EXPECT_GE(records[0].statistics.samples, min_gate_samples);
+}
+
 TEST_F(ExecutorTest, TheHuntForCorruptionCostsNoRepeat) {
   // 10,000 comparisons of 1 ms are 10 s; the budget is 1 s.
   const CheckRow compared =

@@ -17,6 +17,38 @@ std::vector<RepeatCount> shares(const std::vector<double>& within, std::uint64_t
   return repeats;
 }
 
+TEST(Pace, AsOftenAsThereIsTime) {
+  Pace pace;
+  pace.done = 2;
+  pace.spent = 2.0;
+  pace.last = 1.0;
+  pace.samples = 40;
+  pace.limit = 20.0;
+  EXPECT_EQ(repeats_within(pace, 16), 16);
+  pace.limit = 15.0;
+  EXPECT_EQ(repeats_within(pace, 16), 8);
+  EXPECT_EQ(repeats_within(pace, 4), 4);
+  pace.limit = 5.0;
+  EXPECT_EQ(repeats_within(pace, 16), 4);
+  pace.limit = 1.0;
+  EXPECT_EQ(repeats_within(pace, 16), 4) << "fewer are no evidence";
+}
+
+TEST(Pace, FewerVisitsHaveToGiveMoreSamples) {
+  EXPECT_EQ(samples_of_each(0, 0, 4), 8u);
+  EXPECT_EQ(samples_of_each(6, 2, 4), 13u);
+  EXPECT_EQ(samples_of_each(6, 2, 16), 2u);
+  EXPECT_EQ(samples_of_each(32, 2, 4), 0u);
+  EXPECT_EQ(samples_of_each(6, 4, 4), 0u);
+  Pace pace;
+  pace.done = 2;
+  pace.spent = 2.0;
+  pace.last = 1.0;
+  pace.samples = 6;
+  pace.limit = 12.5;
+  EXPECT_EQ(repeats_within(pace, 16), 8) << "two more samples each: 2 + 6 x 5 / 3";
+}
+
 TEST(Looks, AreFewFixedAndSpendNoMoreThanTheWholeError) {
   GatePolicy policy;
   policy.family = 10;
