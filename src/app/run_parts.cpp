@@ -32,6 +32,7 @@ namespace {
 
 constexpr std::size_t max_targets_bytes = std::size_t{4} << 20;
 constexpr double log_away_s = 2.0;
+constexpr const char* burn_id = "gpu.burn.rate";
 
 }  // namespace
 
@@ -40,7 +41,7 @@ plan::Request request_of(const RunOptions& options, std::vector<Target> targets)
   request.budget_ns = options.budget.count();
   request.only = options.only;
   request.skip = options.skip;
-  if (options.gpu.burn.count() == 0) request.skip.emplace_back("gpu.burn.*");
+  if (options.gpu.burn.count() == 0) request.unasked["gpu.burn.*"] = "--burn DURATION";
   request.sizes = options.sizes;
   request.few_sizes = options.suite == Suite::quick;
   request.types = options.types;
@@ -110,6 +111,20 @@ void refuse_unknown_wish(const plan::TestPlan& plan, const plan::Request& reques
 
 void note_wishes(RunLog& log, const plan::TestPlan& plan, const plan::Request& request,
                  std::span<const CheckRow> rows) {
+  // A time of its own is given by an option, and what does not take it is not what was asked.
+  for (const CheckRow& row : rows) {
+    const bool is_planned = std::any_of(plan.checks.begin(), plan.checks.end(),
+                                        [&](const plan::PlannedCheck& one) { return one.row == &row; });
+    const bool is_asked =
+        row.id == burn_id && row.derived_from.empty() && plan::need_of(row.id, request).empty();
+    if (!is_asked || is_planned) continue;
+    CheckRecord record = skipped_record(row, "");
+    record.scope = "not measured";
+    record.verdict = Verdict::inconclusive;
+    const std::string& why = row.unavailable_reason.empty() ? request.no_gpu : row.unavailable_reason;
+    record.reason = "--burn was given: " + (why.empty() ? "no GPU here can do it" : why);
+    log.add(record);
+  }
   for (const NotTested& one : plan::replaced_wishes(plan, request)) log.add(one);
   for (const auto& [target, why] : plan::unused_targets(plan, request, rows)) {
     const auto row = std::find_if(rows.begin(), rows.end(),

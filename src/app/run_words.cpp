@@ -180,6 +180,12 @@ RunOptions run_of(const ParsedWords& parsed, const Words& known) {
   };
   if (run.gpu.burn.count() == 0 && !run.only.empty() && std::none_of(known.begin(), known.end(), is_left))
     throw UsageError("--only: gpu.burn.rate takes as long as --burn says, such as --burn 10s: give both");
+  const auto is_burn = [&](const std::string& id) {
+    return id.starts_with("gpu.burn.") && is_selected(id, run.only, run.skip);
+  };
+  if (run.gpu.burn.count() > 0 && std::none_of(known.begin(), known.end(), is_burn))
+    throw UsageError(
+        "--burn: --only and --skip leave gpu.burn.rate out: add --only gpu.burn.rate, or leave --burn away");
   run.verify_repeat = iterations_of(parsed, "verify-repeat");
   run.targets_file = text_of(parsed, "targets", "");
   run.topology = sources_of(parsed);

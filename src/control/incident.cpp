@@ -98,13 +98,20 @@ class Finder {
     const auto place = [](const RankState& one) { return Place(one.phase, one.step); };
     const auto at_work = [](const RankState& one) { return one.connected && !one.idle; };
     std::optional<Place> least, most;
-    for (const RankState& rank : world_.ranks)
+    std::size_t working = 0, waiting = 0;
+    for (const RankState& rank : world_.ranks) {
+      waiting += rank.connected && rank.idle ? 1 : 0;
       if (at_work(rank)) {
+        ++working;
         least = least ? std::min(*least, place(rank)) : place(rank);
         most = most ? std::max(*most, place(rank)) : place(rank);
       }
+    }
     return accuse(IncidentKind::stuck, [&](const RankState& one) {
-      return at_work(one) && *least != *most && place(one) == *least;
+      // Who alone does not end its part while others have ended theirs is behind them; of two at the same
+      // place a message between them may be lost.
+      const bool is_last = working == 1 && waiting > 0;
+      return at_work(one) && (is_last || *least != *most) && place(one) == *least;
     });
   }
 

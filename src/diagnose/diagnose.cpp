@@ -182,6 +182,7 @@ Diagnosis diagnose(const Observations& seen) {
   diagnosis.nodes = context.nodes();
   diagnosis.has_fault = std::any_of(diagnosis.findings.begin(), diagnosis.findings.end(),
                                     [](const Finding& one) { return one.severity != Severity::info; });
+  diagnosis.is_start_open = context.started() && !context.complete();
   diagnosis.is_conclusive = diagnosis.has_fault || saw_enough(context);
   return diagnosis;
 }

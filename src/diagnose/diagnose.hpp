@@ -34,6 +34,7 @@ struct Diagnosis {
   std::vector<std::string> hosts;
   int ranks{}, nodes{};  ///< 0: not known
   bool has_fault{};      ///< a finding that is bad or fatal
+  bool is_start_open{};  ///< NCCL's start was begun, and no line says that it ended
   bool is_conclusive{};  ///< a fault, or enough seen to say that there is none
 };
 

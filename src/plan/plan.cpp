@@ -34,7 +34,7 @@ bool has_scope(const CheckRow& row, Scope scope) {
 }
 
 bool selected(const std::string& id, const Request& request) {
-  return is_selected(id, request.only, request.skip);
+  return is_selected(id, request.only, request.skip) && need_of(id, request).empty();
 }
 
 std::vector<std::uint64_t> sizes_of(const CheckRow& row, const Request& request) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -39,12 +40,13 @@ struct Request {
   std::int64_t budget_ns{};
   std::vector<std::string> only;  ///< globs over ids; empty: all
   std::vector<std::string> skip;
-  std::vector<std::uint64_t> sizes;   ///< empty: the rows' own, thinned by `few_sizes`
-  bool few_sizes{};                   ///< the gate's size, one in the middle and one large
-  std::vector<DataType> types;        ///< empty: float32
-  std::vector<Reduction> reductions;  ///< empty: sum
-  std::vector<bool> in_place;         ///< empty: out of place
-  bool all_variants{};                ///< where none are named: each at one size, over the widest scope
+  std::map<std::string, std::string> unasked;  ///< globs of what an option has to ask for, and what it needs
+  std::vector<std::uint64_t> sizes;            ///< empty: the rows' own, thinned by `few_sizes`
+  bool few_sizes{};                            ///< the gate's size, one in the middle and one large
+  std::vector<DataType> types;                 ///< empty: float32
+  std::vector<Reduction> reductions;           ///< empty: sum
+  std::vector<bool> in_place;                  ///< empty: out of place
+  bool all_variants{};  ///< where none are named: each at one size, over the widest scope
   std::vector<Target> targets;
   std::vector<PairRound> pairs;      ///< for rows that measure pairs
   std::string no_pairs;              ///< why there are none

@@ -27,6 +27,7 @@ std::string why_unused(const Target& target, const Request& request, std::span<c
   if (row == catalogue.end()) return "this way to run does not measure it";
   if (!row->unavailable_reason.empty()) return row->unavailable_reason;
   if (row->needs_gpu && !request.no_gpu.empty()) return request.no_gpu;
+  if (const std::string need = need_of(row->id, request); !need.empty()) return "it is measured with " + need;
   if (request.few_sizes && !row->in_quick) return "suite quick leaves it out; take --suite acceptance";
   return "no check of this size over so many ranks of a node is planned for these ranks and --sizes";
 }
@@ -37,6 +38,12 @@ bool lacks(const std::vector<T>& has, const T& named) {
 }
 
 }  // namespace
+
+std::string need_of(const std::string& id, const Request& request) {
+  for (const auto& [glob, need] : request.unasked)
+    if (is_selected(id, {glob}, {})) return need;
+  return "";
+}
 
 std::string unknown_wish(const TestPlan& plan, const Request& request) {
   if (plan.checks.empty()) return "";

@@ -9,6 +9,9 @@
 
 namespace fabricheck::plan {
 
+/// What an option has to ask for before `id` is measured ("--burn DURATION"); empty: nothing has to.
+std::string need_of(const std::string& id, const Request& request);
+
 /// A sentence where a named type or reduction is in no check of the plan; empty: all are, or nothing is
 /// planned.
 std::string unknown_wish(const TestPlan& plan, const Request& request);

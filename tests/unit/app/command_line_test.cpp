@@ -467,6 +467,7 @@ TEST(CommandLine, ABurnThatIsAskedForByNameNeedsItsTime) {
   EXPECT_THAT(refusal({"--only", "gpu.burn.rate"}), HasSubstr("--burn 10s"));
   EXPECT_THAT(refusal({"--only", "gpu.*", "--skip", "gpu.hbm.*"}), HasSubstr("--burn 10s"));
   EXPECT_EQ(refusal({"--only", "gpu.burn.rate", "--burn", "10s"}), "no error");
+  EXPECT_THAT(refusal({"--only", "gpu.hbm.*", "--burn", "10s"}), HasSubstr("--burn: --only"));
   EXPECT_EQ(refusal({"--only", "gpu.*"}), "no error");
 }
 

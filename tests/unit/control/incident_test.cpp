@@ -97,6 +97,15 @@ TEST(FindIncident, InAStandstillTheLeastAdvancedAtWorkIsNamed) {
   EXPECT_EQ(culprits(*incident), std::vector<int>{1}) << "rank 3 only waits, by design";
 }
 
+TEST(FindIncident, WhoAloneIsStillAtWorkIsNamed) {
+  WorldState world = healthy(4);
+  world.still_s = 31.0;
+  for (const std::size_t rank : {0, 1, 3}) world.ranks[rank].idle = true;
+  EXPECT_EQ(culprits(*find_incident(world)), std::vector<int>{2}) << "the others have ended their part";
+  world.ranks[1].idle = false;
+  EXPECT_EQ(culprits(*find_incident(world)), std::vector<int>{}) << "a message between the two may be lost";
+}
+
 TEST(FindIncident, RankZeroCanBeTheOne) {
   WorldState world = healthy(4);
   world.still_s = 31.0;

@@ -133,6 +133,21 @@ TEST(Findings, HealthyIsSaidOnlyWhenEnoughWasSeen) {
   EXPECT_THAT(ids, Contains("diagnose.channels_between_nodes"));
 }
 
+TEST(Findings, AStartThatDidNotEndIsNotWell) {
+  const std::string front = "a1:10:20 [0] NCCL INFO ";
+  const std::string begun =
+      front +
+      "ncclCommInitRank comm 0x7f rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 1000 commId 0x1 - Init START\n" +
+      front + "Using network IB\n" + front + "Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM\n";
+  EXPECT_TRUE(diagnosed(begun).is_start_open);
+  EXPECT_FALSE(diagnosed(begun).is_conclusive) << "it may have hung";
+  const std::string ended = begun + front +
+                            "ncclCommInitRank comm 0x7f rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 1000 "
+                            "commId 0x1 - Init COMPLETE\n";
+  EXPECT_FALSE(diagnosed(ended).is_start_open);
+  EXPECT_TRUE(diagnosed(ended).is_conclusive);
+}
+
 TEST(Findings, SocketsOnOneNodeAreOnlyARemark) {
   const Diagnosis found = diagnosed(
       "a1:10:20 [0] NCCL INFO Using network Socket\n"

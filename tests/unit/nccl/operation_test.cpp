@@ -10,6 +10,11 @@
 #include "core/statistics.hpp"
 #include "ranks.hpp"
 
+// The dynamic linker, which is not instrumented, gives back what a thread that has ended and is detached had.
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:_dl_deallocate_tls\n";
+}  // NOLINT: its name
+
 namespace fabricheck::collectives::nccl {
 namespace {
 

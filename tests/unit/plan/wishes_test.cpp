@@ -82,6 +82,19 @@ TEST(Wishes, ATargetThatNothingIsHeldAgainstIsNamed) {
   EXPECT_THAT(unused_targets(plan, asked, catalogue), IsEmpty());
 }
 
+TEST(Wishes, WhatAnOptionHasToAskForIsNotDeselected) {
+  const auto catalogue = rows();
+  Request asked = request();
+  asked.unasked["mpi.allreduce.*"] = "--burn DURATION";
+  asked.targets = {target_of("mpi.allreduce.latency", 8)};
+  const TestPlan plan = make_plan(test::cluster_of(1, 2), catalogue, asked);
+  for (const PlannedCheck& check : plan.checks) EXPECT_NE(check.row->id, "mpi.allreduce.latency");
+  const auto unused = unused_targets(plan, asked, catalogue);
+  ASSERT_THAT(unused, SizeIs(1));
+  EXPECT_THAT(unused[0].why, HasSubstr("--burn DURATION"));
+  EXPECT_EQ(need_of("mpi.barrier.latency", asked), "");
+}
+
 TEST(Wishes, TheSizeOfAUsersTargetIsPlanned) {
   const auto catalogue = rows();
   Request asked = request();
