@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <optional>
 #include <set>
+#include <string_view>
 
 #include "config/quoted.hpp"
 #include "core/error.hpp"
@@ -28,6 +31,27 @@ std::string lowered(std::string text) {
 std::string text_of(const Environment& environment, const std::string& name) {
   const auto found = environment.find(name);
   return found == environment.end() ? std::string() : found->second;
+}
+
+/// How many of `gpus` CUDA will show; none where CUDA_VISIBLE_DEVICES is not set. An entry that is no GPU
+/// hides all after it (CUDA Programming Guide, environment variables).
+std::optional<int> shown_gpus(const Environment& environment, int gpus) {
+  const auto found = environment.find("CUDA_VISIBLE_DEVICES");
+  if (found == environment.end()) return std::nullopt;
+  int shown = 0;
+  std::string_view rest = found->second;
+  while (!rest.empty() && shown < gpus) {
+    std::string_view entry = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(entry.size() + 1, rest.size()));
+    entry.remove_prefix(std::min(entry.find_first_not_of(' '), entry.size()));
+    int index = -1;
+    const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), index);
+    const bool is_index = error == std::errc{} && end == entry.data() + entry.size();
+    if (is_index ? index < 0 || index >= gpus : !entry.starts_with("GPU-") && !entry.starts_with("MIG-"))
+      break;
+    ++shown;
+  }
+  return shown;
 }
 
 /// The name up to its domain: an allocation may say `node1` where a host list says `node1.cluster`.
@@ -187,13 +211,15 @@ class Planner {
       say("{} on each host: one per GPU that Slurm gave", count_of_ranks(gpus));
       return gpus;
     }
-    if (facts_.gpus > 0) {
-      say("{}: one per GPU of this machine{}", count_of_ranks(facts_.gpus),
+    const std::optional<int> shown = shown_gpus(environment_, facts_.gpus);
+    if (const int gpus = shown.value_or(facts_.gpus); gpus > 0) {
+      say("{}: one per GPU {}{}", count_of_ranks(gpus),
+          shown ? "that CUDA_VISIBLE_DEVICES leaves" : "of this machine",
           is_alone ? "" : "; the other hosts are assumed to have as many, else give --ranks-per-node");
-      return std::min(facts_.gpus, most_ranks_per_node);
+      return std::min(gpus, most_ranks_per_node);
     }
-    say("{} ranks{} in host memory: there is no GPU on this machine{}", ranks_without_gpu,
-        is_alone ? "" : " on each host",
+    say("{} ranks{} in host memory: {}{}", ranks_without_gpu, is_alone ? "" : " on each host",
+        facts_.gpus > 0 ? "CUDA_VISIBLE_DEVICES leaves no GPU" : "there is no GPU on this machine",
         is_alone ? "" : "; where the others have some, give --ranks-per-node");
     return ranks_without_gpu;
   }

@@ -104,6 +104,10 @@ bool has_figures(const CheckRecord& check) {
   return check.metric != "faults" && check.value && std::isfinite(*check.value);
 }
 
+std::string size_words(const std::optional<double>& bytes_used) {
+  return bytes_used ? format_bytes(static_cast<std::uint64_t>(*bytes_used)) : "as asked";
+}
+
 /// Why the figures of a pair cannot be held against each other; empty when they can.
 std::string why_no_change(const CheckRecord& before, const CheckRecord& after) {
   const auto both = [](const std::string& was, const std::string& is) { return was + " -> " + is; };
@@ -111,6 +115,8 @@ std::string why_no_change(const CheckRecord& before, const CheckRecord& after) {
   if (before.metric != after.metric) return "metric differs: " + both(before.metric, after.metric);
   if (statistic_of(before) != statistic_of(after))
     return "statistic differs: " + both(statistic_of(before), statistic_of(after));
+  if (const auto was = path_number(before, "bytes_used"), is = path_number(after, "bytes_used"); was != is)
+    return "size differs, for memory was short: " + both(size_words(was), size_words(is));
   for (const auto& [check, name] : {std::pair(&before, "OLD"), std::pair(&after, "NEW")}) {
     if (!has_figures(*check)) return fmt::format("no value in {}", name);
     if (!is_share(*check) && *check->value <= 0.0) return fmt::format("no positive value in {}", name);

@@ -18,12 +18,12 @@ struct Source {
   const char* check;
   const char* figure;
   const char* condition;  ///< empty: none
-  const char* value;      ///< its beginning
+  const char* value;
 };
 
 constexpr Source sources[] = {
     {"gpu.hbm.copy", "gpu.hbm.bandwidth", "operation", "copy"},
-    {"gpu.hbm.copy_engine", "gpu.hbm.bandwidth", "operation", "copy"},
+    {"gpu.hbm.copy_engine", "gpu.hbm.bandwidth", "operation", "copy on the device"},
     {"gpu.hbm.triad", "gpu.hbm.bandwidth", "operation", "triad"},
     {"gpu.host_to_device.bandwidth", "gpu.host_to_device.bandwidth", "", ""},
     {"gpu.device_to_host.bandwidth", "gpu.device_to_host.bandwidth", "", ""},
@@ -61,8 +61,8 @@ bool is_of_collective(const Figure& figure, const GpuCheck& check) {
 bool is_of(const Figure& figure, const Source& source, const GpuCheck& check) {
   if (figure.key != source.figure || figure.unit != check.unit) return false;
   if (*source.condition == 0) return has_only(figure, {});
-  return of(figure, source.condition).starts_with(source.value) &&
-         has_only(figure, {source.condition, "sparsity"}) &&
+  // A kernel's copy and the runtime's are different figures: 1610 and 1371 GB/s on the same A100.
+  return of(figure, source.condition) == source.value && has_only(figure, {source.condition, "sparsity"}) &&
          (of(figure, "sparsity").empty() || of(figure, "sparsity") == "none");
 }
 

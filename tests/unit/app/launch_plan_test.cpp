@@ -89,6 +89,22 @@ TEST(LaunchPlan, OneRankPerGpuHere) {
   EXPECT_THAT(plan.explanation, Not(Contains(HasSubstr("assumed"))));
 }
 
+TEST(LaunchPlan, OneRankPerGpuThatIsShown) {
+  const auto ranks = [](const std::string& shown) {
+    const LaunchPlan plan =
+        plan_launch(options_for(), {{"CUDA_VISIBLE_DEVICES", shown}}, facts_of_gpu_node());
+    return plan.hosts.at(0).ranks;
+  };
+  EXPECT_EQ(ranks("0,1"), 2);
+  EXPECT_EQ(ranks("GPU-5a2b, 3"), 2);
+  EXPECT_EQ(ranks("GPU-5a2b,MIG-77"), 2);
+  EXPECT_EQ(ranks("4,9,5"), 1) << "there is no GPU 9, which hides what follows";
+  EXPECT_EQ(ranks("0,1,2,3,4,5,6,7,0"), 8);
+  for (const char* none : {"", "-1", "NoDevFiles"}) EXPECT_EQ(ranks(none), 2) << "in host memory: " << none;
+  EXPECT_THAT(plan_launch(options_for(), {{"CUDA_VISIBLE_DEVICES", "2"}}, facts_of_gpu_node()).explanation,
+              Contains(HasSubstr("1 rank: one per GPU that CUDA_VISIBLE_DEVICES leaves")));
+}
+
 TEST(LaunchPlan, GivenHosts) {
   const LaunchPlan plan = plan_launch(options_for({"node1", "node2"}), {}, facts_of_gpu_node());
   EXPECT_THAT(command(plan),

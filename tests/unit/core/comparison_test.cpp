@@ -101,6 +101,20 @@ TEST(Compare, WhatWasMeasuredOnceIsNotComparable) {
   EXPECT_THAT(single.pair().reason, HasSubstr("measured once in OLD"));
 }
 
+TEST(Compare, WhatHadRoomForAnotherSizeIsNotComparable) {
+  CheckRecord was = bandwidth(46), is = bandwidth(6);
+  for (CheckRecord* one : {&was, &is}) one->path.emplace();
+  (*was.path)["bytes_used"] = std::int64_t{512 << 10};
+  (*is.path)["bytes_used"] = std::int64_t{64 << 10};
+  const Single smaller(was, is);
+  EXPECT_EQ(smaller.outcome(), Outcome::incomparable);
+  EXPECT_THAT(smaller.pair().reason, HasSubstr("512 KiB -> 64 KiB"));
+  (*is.path)["bytes_used"] = std::int64_t{512 << 10};
+  EXPECT_EQ(Single(was, is).outcome(), Outcome::worse);
+  was.path.reset();
+  EXPECT_THAT(Single(was, is).pair().reason, HasSubstr("as asked -> 512 KiB"));
+}
+
 TEST(Compare, FewerBlocksAreTrustedLess) {
   const double half = 0.05;
   CheckRecord few = exact(3.0), many = exact(3.0);

@@ -69,6 +69,15 @@ TEST(GpuTargets, AreAShareOfTheLowestThatWasPublishedForTheSameOperation) {
   EXPECT_FALSE(platform_target(platform(), check("gpu.hbm.read"))) << "nobody published a read";
 }
 
+TEST(GpuTargets, AKernelsCopyAndTheRuntimesAreDifferentFigures) {
+  Platform one = platform();
+  EXPECT_DOUBLE_EQ(value(platform_target(one, check("gpu.hbm.copy_engine"))), 0.95 * 2903);
+  one.figures.push_back(
+      figure("gpu.hbm.bandwidth", 1371, "published", {{"operation", "copy on the device"}}));
+  EXPECT_DOUBLE_EQ(value(platform_target(one, check("gpu.hbm.copy_engine"))), 0.95 * 1371);
+  EXPECT_DOUBLE_EQ(value(platform_target(one, check("gpu.hbm.copy"))), 0.95 * 2900);
+}
+
 TEST(GpuTargets, NameTheirSourceAndTheDatasheet) {
   const auto target = platform_target(platform(), check("gpu.hbm.triad"));
   ASSERT_TRUE(target);

@@ -264,6 +264,12 @@ class CudartDevice final : public Device {
       static_cast<void>(cudaGetLastError());
       return true;
     }
+    if (state == cudaErrorTooManyPeers) {
+      static_cast<void>(cudaGetLastError());
+      throw Unavailable(
+          fmt::format("{} reaches as many other GPUs as CUDA allows at once, and {} is one more", words(),
+                      other.facts().pci_address));
+    }
     must(state, "cudaDeviceEnablePeerAccess");
     return true;
   }

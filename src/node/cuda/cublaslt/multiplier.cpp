@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "device/pattern.hpp"
 #include "node/cuda/cublaslt/library.hpp"
 
 namespace fabricheck::node::gpu {
@@ -143,7 +144,11 @@ class CublasLt final : public Multiplier {
         continue;
       name += fmt::format("{}{} {}", name.empty() ? "" : ", ", word, value);
     }
-    return name.empty() ? "unnamed" : name;
+    // The attributes may not be all that decides. What is inside is the library's own business, but the same
+    // for the same algorithm of the same library (cublasLtMatmulAlgo_t can be stored and restored).
+    std::uint64_t inside = 0;
+    for (const std::uint64_t word : algorithm.data) inside = device::mix(inside ^ word);
+    return fmt::format("{}, {:016x}", name.empty() ? "unnamed" : name, inside);
   }
 
   Library library_;
