@@ -407,9 +407,9 @@ class NcclOperation final : public TimedOperation {
     const std::string warning = communicator_->warning();  // before the abort, which has its own
     give_up();
     // Whoever waits is not the cause; where nobody has better words, these are shown.
-    throw Echo(fmt::format("{}: iteration {} of {} did not end within {}; NCCL was aborted{}", words(),
-                           iteration, kind_.name, format_duration(std::chrono::nanoseconds(deadline_ns())),
-                           warning));
+    throw Waited(fmt::format("{}: iteration {} of {} did not end within {}; NCCL was aborted{}", words(),
+                             iteration, kind_.name, format_duration(std::chrono::nanoseconds(deadline_ns())),
+                             warning));
   }
 
   /// For work of this program's own, which waits for no other rank.

@@ -31,4 +31,10 @@ class Echo : public Error {
   using Error::Error;
 };
 
+/// This rank only knows that something did not end; any other rank's words are better.
+class Waited : public Echo {
+ public:
+  using Echo::Echo;
+};
+
 }  // namespace fabricheck

@@ -63,6 +63,9 @@ class Run {
     };
     try {
       work();
+    } catch (const Waited& waited) {
+      error_ = words(waited);
+      is_echo_ = is_wait_ = true;
     } catch (const Echo& echo) {
       error_ = words(echo);
       is_echo_ = true;
@@ -147,8 +150,9 @@ class Run {
 
   /// True to go on. One rank's failure is the group's.
   bool vote(bool wanted) {
-    std::array<double, 4> ballot{wanted && root_ ? 1.0 : 0.0, !error_.empty() && !is_echo_ ? 1.0 : 0.0,
-                                 mismatch_.empty() ? 0.0 : 1.0, error_.empty() ? 0.0 : 1.0};
+    std::array<double, 5> ballot{wanted && root_ ? 1.0 : 0.0, !error_.empty() && !is_echo_ ? 1.0 : 0.0,
+                                 mismatch_.empty() ? 0.0 : 1.0, error_.empty() ? 0.0 : 1.0,
+                                 !error_.empty() && !is_wait_ ? 1.0 : 0.0};
     world_.group->allreduce(ballot, ReduceOp::max);
     const bool cause = ballot[1] > 0.0, wrong = ballot[2] > 0.0, any = ballot[3] > 0.0;
     if (cause) {
@@ -156,7 +160,10 @@ class Run {
     } else if (wrong) {
       result_.mismatch = first_text(mismatch_);
     } else if (any) {
-      result_.error = first_text(error_);
+      const bool knows = ballot[4] > 0.0;
+      result_.error = first_text(knows && is_wait_ ? std::string() : error_);
+      if (!knows && world_.group->size() > 1)
+        *result_.error += "; no rank knows more, so this one is not accused";
     }
     return !failed() && ballot[0] > 0.0;
   }
@@ -197,7 +204,7 @@ class Run {
   std::uint64_t verified_{};
   double wall_ns_{};  ///< of one iteration, with what surrounds it
   std::string error_, mismatch_;
-  bool is_echo_{};
+  bool is_echo_{}, is_wait_{};
   std::vector<double> mine_, maximum_;
   std::vector<int> who_;
 };

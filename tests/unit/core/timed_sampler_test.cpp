@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <stdexcept>
 #include <vector>
 
+#include "core/error.hpp"
 #include "core/progress.hpp"
 #include "core/thread_communicator.hpp"
 #include "support/clocks.hpp"
@@ -77,6 +79,48 @@ TEST(TimedSampler, RanksDoNotCompareWhereOneHasFailed) {
     EXPECT_EQ(one.compared, 0);
     EXPECT_TRUE(one.result.error) << "and nobody waits for the one that failed";
   }
+}
+
+/// Fails as `fail` says on each rank.
+class FailsAs final : public TimedOperation {
+ public:
+  explicit FailsAs(std::function<void()> fail) : fail_(std::move(fail)) {}
+  void run(std::uint64_t, std::span<double>) override { fail_(); }
+  Verified verify(std::uint64_t, std::size_t) override { return {}; }
+
+ private:
+  std::function<void()> fail_;
+};
+
+std::string error_of(const std::function<void(int rank)>& fail) {
+  std::string said;
+  run_ranks(ranks, [&](Communicator& world) {
+    const SteadyClock clock;
+    Progress progress;
+    FailsAs operation([&] { fail(world.rank()); });
+    SamplingPlan plan;
+    plan.budget_ns = 1'000'000'000;
+    const auto result = run_timed_sampler(operation, plan, test::sampling_world(world, clock, progress, "n1"),
+                                          test::at_least(1));
+    if (world.rank() == 0) said = result.error.value_or("none");
+  });
+  return said;
+}
+
+TEST(TimedSampler, TheBestWordsOfAllRanksAreTold) {
+  EXPECT_EQ(error_of([](int rank) {
+              if (rank == 2) throw Error("its link went down");
+              if (rank == 1) throw Echo("the other one failed");
+              throw Waited("did not end");
+            }),
+            "rank 2 on n1: its link went down");
+  EXPECT_EQ(error_of([](int rank) {
+              if (rank == 1) throw Echo("NCCL reports: remote error");
+              throw Waited("did not end");
+            }),
+            "rank 1 on n1: NCCL reports: remote error");
+  EXPECT_EQ(error_of([](int) { throw Waited("did not end"); }),
+            "rank 0 on n1: did not end; no rank knows more, so this one is not accused");
 }
 
 /// Compares within run().
