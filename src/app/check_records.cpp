@@ -62,7 +62,7 @@ void note_launches(CheckRecord& record, const SampleSet& samples) {
   if (*launch_us < host_bound_share * quantile_of_sorted(sorted, 0.5)) return;
   // The same words for all such checks: the report says them once.
   const std::string words = fmt::format(
-      "it is the host's rate of launches, not the network's, for launching took at least {:.0f} % of the "
+      "it is the host's rate of launches, not the fabric's, for launching took at least {:.0f} % of the "
       "median "
       "(launch_us in its path); {}",
       100.0 * host_bound_share,

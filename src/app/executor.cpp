@@ -418,7 +418,7 @@ void Executor::tell(std::size_t index, std::vector<CheckRecord> records, bool is
   if (!world_.log) return;
   for (CheckRecord& record : records) {
     if (is_overtime && record.verdict == Verdict::inconclusive)
-      record.reason += "; its repeats took far longer than the budget, as where ranks wait for a core";
+      record.reason += "; its repeats took longer than the budget gives them, as where ranks wait for a core";
     if (!ongoing.finished) continue;
     learn_from(record);
     if (is_computed_for(record.id) && check.variant == Variant{}) measured_.push_back(record);

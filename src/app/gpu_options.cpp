@@ -28,7 +28,8 @@ void read_memory(const std::string& text, GpuOptions& options) {
   if (text.ends_with('%')) {
     const auto percent = percent_of(text);
     if (!percent || *percent < 1 || *percent > 95)
-      throw UsageError(fmt::format("--gpu-memory: '{}' is not between 1% and 95% of what is free", text));
+      throw UsageError(fmt::format(
+          "--gpu-memory: '{}' is no whole share between 1% and 95% of what is free, such as 80%", text));
     options.memory_percent = *percent;
     return;
   }

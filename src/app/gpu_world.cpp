@@ -86,10 +86,11 @@ std::string taken_words(cuda::Device& device, const Host& host) {
 }
 
 std::uint64_t limit_of(cuda::Device& device, const GpuOptions& options, int ranks_per_gpu) {
-  if (options.memory_bytes > 0) return options.memory_bytes;
-  constexpr std::uint64_t whole = 100;
-  return device.memory_left().free_bytes / whole * static_cast<std::uint64_t>(options.memory_percent) /
-         static_cast<std::uint64_t>(ranks_per_gpu);
+  constexpr std::uint64_t whole = 100, most_percent = 95;
+  const std::uint64_t each =
+      device.memory_left().free_bytes / whole / static_cast<std::uint64_t>(ranks_per_gpu);
+  if (options.memory_bytes > 0) return std::min(options.memory_bytes, each * most_percent);
+  return each * static_cast<std::uint64_t>(options.memory_percent);
 }
 
 }  // namespace

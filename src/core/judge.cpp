@@ -146,9 +146,10 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
     return judgement;
   }
   if (!look) {
-    judgement.reason =
-        fmt::format("cut short after {} of {} repeats of the measurement, between two looks at it",
-                    samples.repeats(), policy.repeats);
+    judgement.reason = fmt::format(
+        "its time ended after {} of {} repeats, and a verdict is given after 4, 8 or 16 of them: "
+        "a longer --budget gives one",
+        samples.repeats(), policy.repeats);
     return judgement;
   }
   const Look at = *look;

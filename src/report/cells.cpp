@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/check.hpp"
 #include "core/units.hpp"
 #include "report/text.hpp"
 
@@ -50,8 +51,10 @@ const char* apart_words(const CheckRecord& check) {
 /// "GPU 3 on n5".
 std::string place_of(const CheckRecord& check, const RunRecord& record) {
   std::string place = check.scope;
-  if (const std::string gpus = gpus_of(check); !gpus.empty())
-    return check.participants.empty() ? gpus : gpus + " on " + check.participants.front();
+  if (const std::string gpus = gpus_of(check); !gpus.empty()) {
+    const char* at_once = place == scope_name(Scope::every_gpu) ? ", all at once" : "";
+    return (check.participants.empty() ? gpus : gpus + " on " + check.participants.front()) + at_once;
+  }
   const std::string group = group_of(check);
   const std::string_view word = "group";
   if (!group.empty()) {

@@ -10,28 +10,30 @@ namespace {
 constexpr std::uint64_t small_copy_bytes = 8;
 
 struct MemoryRow {
-  const char* name;
+  const char *name, *title;
   MemoryUse use;
   const char* words;
   bool quick;
 };
 constexpr MemoryRow memory_rows[] = {
-    {"copy", MemoryUse::copy, "a = b by a kernel", true},
-    {"read", MemoryUse::read, "reading a by a kernel", false},
-    {"write", MemoryUse::write, "writing a by a kernel", false},
-    {"triad", MemoryUse::triad, "a = b + 3 c in float32 by a kernel", true},
-    {"copy_engine", MemoryUse::copy_engine, "the CUDA runtime's own copy on the device", false},
+    {"copy", "copy", MemoryUse::copy, "a = b by a kernel", true},
+    {"read", "read", MemoryUse::read, "reading a by a kernel", false},
+    {"write", "write", MemoryUse::write, "writing a by a kernel", false},
+    {"triad", "triad", MemoryUse::triad, "a = b + 3 c in float32 by a kernel", true},
+    {"copy_engine", "copy by the runtime", MemoryUse::copy_engine,
+     "the CUDA runtime's own copy on the device", false},
 };
 
 struct HostRow {
   const char* name;
   HostDirection direction;
-  const char* words;
+  const char *title, *words;
 };
 constexpr HostRow host_rows[] = {
-    {"host_to_device", HostDirection::to_gpu, "pinned host memory to the GPU"},
-    {"device_to_host", HostDirection::from_gpu, "the GPU to pinned host memory"},
-    {"host", HostDirection::both, "pinned host memory and the GPU, both ways at once"},
+    {"host_to_device", HostDirection::to_gpu, "host to GPU", "from pinned host memory to the GPU"},
+    {"device_to_host", HostDirection::from_gpu, "GPU to host", "from the GPU to pinned host memory"},
+    {"host", HostDirection::both, "host and GPU, both ways at once,",
+     "between pinned host memory and the GPU, both ways at once"},
 };
 
 constexpr Precision precisions[] = {Precision::bf16, Precision::fp16, Precision::tf32, Precision::fp8};
@@ -52,7 +54,7 @@ CheckRow base(std::string id, std::string title, const char* metric, const char*
 
 CheckRow memory_rate(const MemoryRow& one, const SharedSetup& setup, const Settings& settings) {
   CheckRow row =
-      base(fmt::format("gpu.hbm.{}", one.name), fmt::format("GPU memory {}", one.name), "bandwidth", "GB/s");
+      base(fmt::format("gpu.hbm.{}", one.name), fmt::format("GPU memory {}", one.title), "bandwidth", "GB/s");
   row.description =
       fmt::format("{} over arrays far larger than the L2 cache; bytes are counted as STREAM does", one.words);
   row.in_quick = one.quick;
@@ -77,13 +79,18 @@ std::string host_words(const HostRow& one, HostMemory memory) {
   return fmt::format("{}{}", one.words, memory == HostMemory::far ? ", memory of a far NUMA node" : "");
 }
 
+std::string host_title(const HostRow& one, HostMemory memory, const char* metric) {
+  return fmt::format("{} {}{}", one.title, metric,
+                     memory == HostMemory::far ? " (memory of a far NUMA node)" : "");
+}
+
 CheckRow host_bandwidth(const HostRow& one, HostMemory memory, const SharedSetup& setup,
                         const SharedSettings& shared, const Settings& settings) {
-  CheckRow row = base(host_id(one, memory, "bandwidth"), fmt::format("{} bandwidth", host_words(one, memory)),
-                      "bandwidth", "GB/s");
+  CheckRow row =
+      base(host_id(one, memory, "bandwidth"), host_title(one, memory, "bandwidth"), "bandwidth", "GB/s");
   const bool both = one.direction == HostDirection::both;
-  row.description = fmt::format("copies between {}{}", host_words(one, memory),
-                                both ? "; the sum of both" : ", by a copy engine");
+  row.description =
+      fmt::format("copies {}{}", host_words(one, memory), both ? "; the sum of both" : ", by a copy engine");
   row.scopes = {Scope::gpu, Scope::every_gpu};
   row.in_quick = memory == HostMemory::near && !both;
   row.sizes = {settings.host_bytes};
@@ -97,8 +104,7 @@ CheckRow host_bandwidth(const HostRow& one, HostMemory memory, const SharedSetup
 
 CheckRow host_latency(const HostRow& one, HostMemory memory, const SharedSetup& setup,
                       const SharedSettings& shared) {
-  CheckRow row = base(host_id(one, memory, "latency"), fmt::format("{} latency", host_words(one, memory)),
-                      "latency", "us");
+  CheckRow row = base(host_id(one, memory, "latency"), host_title(one, memory, "latency"), "latency", "us");
   row.description = fmt::format("one small copy after the other, {}, without waiting for the host in between",
                                 host_words(one, memory));
   row.better = Better::lower;

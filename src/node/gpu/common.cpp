@@ -21,9 +21,14 @@ std::uint64_t array_bytes(const cuda::Setup& setup, std::uint64_t bytes, std::ui
   const std::string limit = setup.memory_limit_bytes > 0 ? fmt::format(" and {} may be used (--gpu-memory)",
                                                                        format_bytes(setup.memory_limit_bytes))
                                                          : "";
-  throw Unavailable(fmt::format("needs {} x {} of memory on {}, of which {} is free{}: end what else uses it",
-                                arrays, format_bytes(least_bytes), cuda::gpu_words(setup.device->facts()),
-                                format_bytes(setup.device->memory_left().free_bytes), limit));
+  const std::uint64_t free = setup.device->memory_left().free_bytes;
+  // One is told to give what stands in the way.
+  const bool is_limit =
+      setup.memory_limit_bytes > 0 && free >= static_cast<std::uint64_t>(arrays) * least_bytes;
+  throw Unavailable(fmt::format("needs {} x {} of memory on {}, of which {} is free{}: {}", arrays,
+                                format_bytes(least_bytes), cuda::gpu_words(setup.device->facts()),
+                                format_bytes(free), limit,
+                                is_limit ? "allow more of it" : "end what else uses it"));
 }
 
 std::string smaller_words(std::uint64_t got_bytes, std::uint64_t asked_bytes, std::uint64_t passes) {

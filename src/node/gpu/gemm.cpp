@@ -92,7 +92,8 @@ void Gemm::take_memory(std::uint64_t workspace_bytes) {
     }
   }
   throw Unavailable(fmt::format(
-      "{} has {} of memory free, too little for matrices of {} x {} and {} beside: end what else uses it",
+      "{} has {} of memory free, too little for matrices of {} x {} and {} beside: end what else uses it, or "
+      "allow more by --gpu-memory",
       cuda::gpu_words(device_.facts()), format_bytes(device_.memory_left().free_bytes), least_size,
       least_size, format_bytes(workspace_bytes)));
 }

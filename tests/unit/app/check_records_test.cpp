@@ -28,7 +28,7 @@ CheckRecord launched(double launch_us, double waited_percent) {
 TEST(Launches, WhatTheHostLimitsIsNotTheNetworks) {
   CheckRecord check = launched(9.0, 100.0);
   note_launches(check, ten_us());
-  EXPECT_THAT(check.reason, AllOf(HasSubstr("the host's rate of launches, not the network's"),
+  EXPECT_THAT(check.reason, AllOf(HasSubstr("the host's rate of launches, not the fabric's"),
                                   HasSubstr("at least 90 % of the median"), HasSubstr("--cuda-graph")));
   EXPECT_EQ(path_text(check, "limited_by"), "the host's launches");
 }
