@@ -27,6 +27,7 @@
 #include "app/topology_checks.hpp"
 #include "app/utc_now.hpp"
 #include "app/verbs_findings.hpp"
+#include "app/wrong_results.hpp"
 #include "app/verbs_world.hpp"
 #include "app/world_check.hpp"
 #include "collectives/mpi/catalog.hpp"
@@ -321,6 +322,7 @@ class Job {
       if (const auto value = environment(name)) header.world.mpi[name] = *value;
     header.topology = places_.topology;
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
+    log_->add_last_findings(wrong_results);
     log_->set_overhead("sampling_p50_ns", overhead_ns);
     note_estimates(*log_, plan, places_.topology);
     if (baseline_)

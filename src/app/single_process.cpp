@@ -23,6 +23,7 @@
 #include "app/run_log.hpp"
 #include "app/run_parts.hpp"
 #include "app/utc_now.hpp"
+#include "app/wrong_results.hpp"
 #include "collectives/nccl/catalog.hpp"
 #include "config/platform_file.hpp"
 #include "control/local_watch.hpp"
@@ -194,6 +195,7 @@ class SingleProcess {
     header.world.hosts = {host_.name};
     header.topology = topology_;
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
+    log_->add_last_findings(wrong_results);
     is_log_open_ = true;
     for (const CheckRecord& one : verdicts.checks) log_->add(one);
     for (const Finding& one : verdicts.findings) log_->add(one);

@@ -89,7 +89,15 @@ void conclude(RunRecord& record) {
   } else if (failed > 0) {
     record.verdict = Verdict::fail;
     record.exit_status = exit_status::target_missed;
-    record.verdict_reason = fmt::format("{} of {} missed", failed, plural(judged, "target"));
+    // A wrong result needs no target to be a failure.
+    const auto missed = static_cast<std::size_t>(std::count_if(
+        record.checks.begin(), record.checks.end(),
+        [](const CheckRecord& check) { return check.verdict == Verdict::fail && check.target; }));
+    const std::string of_targets = fmt::format("{} of {} missed", missed, plural(judged, "target"));
+    record.verdict_reason =
+        missed == failed ? of_targets
+                         : fmt::format("{} of {} failed{}", failed - missed, plural(judged, "judged check"),
+                                       missed > 0 ? ", and " + of_targets : "");
     if (regression) record.verdict_reason += "; worse than the baseline: " + regression->component.name;
   } else if (regression) {
     record.verdict = Verdict::fail;

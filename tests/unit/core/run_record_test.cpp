@@ -38,6 +38,15 @@ TEST(Conclude, NothingMeasuredIsNeverZero) {
 TEST(Conclude, OneMissedTargetIsOne) {
   EXPECT_EQ(status_of(with({Verdict::pass, Verdict::fail, Verdict::error})), 1);
 }
+TEST(Conclude, AWrongResultIsNoMissedTarget) {
+  RunRecord record = with({Verdict::pass, Verdict::fail});
+  conclude(record);
+  EXPECT_EQ(record.verdict_reason, "1 of 2 judged checks failed");
+  record.checks.push_back(record.checks[1]);
+  record.checks.back().target.emplace();
+  conclude(record);
+  EXPECT_EQ(record.verdict_reason, "1 of 3 judged checks failed, and 1 of 3 targets missed");
+}
 TEST(Conclude, UndecidedIsThreeEvenBesideAPass) {
   EXPECT_EQ(status_of(with({Verdict::pass, Verdict::inconclusive})), 3);
   EXPECT_EQ(status_of(with({Verdict::pass, Verdict::error})), 3);

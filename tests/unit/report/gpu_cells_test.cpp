@@ -27,6 +27,9 @@ TEST(GpuRows, NameTheGpuAndItsHost) {
   const std::string text = console(record, {});
   EXPECT_THAT(text, HasSubstr("HBM copy, GPU 3 on n5"));
   EXPECT_THAT(text, HasSubstr("NVLink pair bandwidth, GPU 2 to GPU 5 on n5"));
+  EXPECT_THAT(text, Not(HasSubstr("all at once")));
+  record.checks[0].scope = "GPU, all at once";
+  EXPECT_THAT(console(record, {}), HasSubstr("HBM copy, GPU 3 on n5, all at once"));
 }
 
 TEST(NcclNote, TellsOnceByWhatItRan) {

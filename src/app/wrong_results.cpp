@@ -1,0 +1,82 @@
+#include "app/wrong_results.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "app/incident.hpp"
+
+namespace fabricheck::app {
+namespace {
+
+constexpr std::string_view mark = "wrong result: rank ";
+
+struct Where {
+  int rank{};
+  std::string host;
+};
+
+/// As mismatch_words() has it: "rank 2 on n1: iteration …".
+std::optional<Where> where_of(const CheckRecord& check) {
+  if (check.verdict != Verdict::fail || !std::string_view(check.reason).starts_with(mark))
+    return std::nullopt;
+  const std::string_view text = std::string_view(check.reason).substr(mark.size());
+  Where where;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), where.rank);
+  constexpr std::string_view on = " on ";
+  std::string_view rest = text.substr(static_cast<std::size_t>(end - text.data()));
+  if (error != std::errc{} || !rest.starts_with(on)) return std::nullopt;
+  rest.remove_prefix(on.size());
+  where.host = rest.substr(0, rest.find(": "));
+  return where;
+}
+
+bool has_gpu(const CheckRecord& check) {
+  return check.id.starts_with("gpu.") || check.id.starts_with("nccl.") || check.id.starts_with("nvlink.") ||
+         check.id.starts_with("verbs.gpu_");
+}
+
+std::string gpu_words(const ClusterTopology& topology, int rank) {
+  const auto place = std::find_if(topology.ranks.begin(), topology.ranks.end(),
+                                  [&](const RankPlace& one) { return one.rank == rank; });
+  return place == topology.ranks.end() || !place->gpu ? ""
+                                                      : fmt::format(", which drives GPU {}", *place->gpu);
+}
+
+}  // namespace
+
+std::vector<Finding> wrong_results(const RunRecord& record) {
+  std::map<int, Finding> of_rank;
+  for (const CheckRecord& check : record.checks) {
+    const auto where = where_of(check);
+    if (!where) continue;
+    Finding& finding = of_rank[where->rank];
+    if (std::find(finding.explains.begin(), finding.explains.end(), check.id) == finding.explains.end())
+      finding.explains.push_back(check.id);
+    finding.evidence.push_back({"", 0, check_words(check) + ": " + check.reason});
+    if (!finding.slug.empty()) continue;
+    const bool gpu = has_gpu(check);
+    finding.slug = "wrong-result";
+    finding.severity = Severity::fatal;
+    finding.component = {"rank", fmt::format("rank {}", where->rank), where->host};
+    finding.meaning =
+        fmt::format("a result was wrong on it{}", gpu ? gpu_words(record.topology, where->rank) : "");
+    finding.advice =
+        gpu ? "Train on it no more. Look for XIDs, ECC errors and remapped rows of this GPU and of those it "
+              "took data from; measure it alone (--only 'gpu.*'): right alone means the way between them."
+            : "Trust this host no more: look for memory errors (EDAC, MCE) there and on those it took data "
+              "from, and for symbol errors of the NICs between them.";
+    finding.confirm = fmt::format("fabricheck run --only {} --verify-repeat 100000", check.id);
+    finding.confidence = "likely";
+  }
+  std::vector<Finding> findings;
+  for (auto& [rank, finding] : of_rank) findings.push_back(std::move(finding));
+  return findings;
+}
+
+}  // namespace fabricheck::app
