@@ -138,19 +138,23 @@ std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
     const bool could = guarded_write([&] { report::write_file(directory_ + "/" + name, text()); });
     (could ? written_ : not_written_).push_back(name);
   };
-  write("result.json", [&] { return report::to_json(record_); });
-  const bool had_room = guarded_write([&] { journal_.finish(record_); });
-  (had_room ? written_ : not_written_).push_back("journal.jsonl");
-  write("report.md", [&] { return report::markdown(record_); });
-  write("topology.json", [&] { return report::topology_to_json(record_.topology); });
-  if (write_failed_ && record_.exit_status == exit_status::passed) {
-    // A result nobody can read later is not everything that was asked.
+  // A result nobody can read later is not everything that was asked; where it could be written, it says so,
+  // too.
+  const auto admit = [&] {
+    if (!write_failed_ || record_.exit_status != exit_status::passed) return;
     record_.exit_status = exit_status::broken;
     record_.verdict_reason += "; but the result could not be written";
-    // Where it could, it has to say so, too.
     if (std::find(written_.begin(), written_.end(), "result.json") != written_.end())
       guarded_write([&] { report::write_file(directory_ + "/result.json", report::to_json(record_)); });
-  }
+  };
+  write("result.json", [&] { return report::to_json(record_); });
+  write("report.md", [&] { return report::markdown(record_); });
+  write("topology.json", [&] { return report::topology_to_json(record_.topology); });
+  admit();
+  // Last, with the status that the run ends with.
+  const bool had_room = guarded_write([&] { journal_.finish(record_); });
+  (had_room ? written_ : not_written_).push_back("journal.jsonl");
+  admit();
   return record_;
 }
 

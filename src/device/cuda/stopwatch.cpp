@@ -69,7 +69,8 @@ void Stopwatch::await(Device& device, Event event, const char* what, const std::
   for (const Lane& lane : lanes_) lane.device->abandon();
   throw Error(
       fmt::format("{} on {} did not end within {}: the GPU or its driver hangs; look for XID errors in the "
-                  "kernel log (dmesg) and reset the GPU (nvidia-smi -r) or reboot the node",
+                  "kernel log (dmesg) and reset it (nvidia-smi -r -i and this address: CUDA may number GPUs "
+                  "otherwise) or reboot the node",
                   what, gpu_words(device.facts()), format_duration(std::chrono::nanoseconds(deadline_ns_))));
 }
 
