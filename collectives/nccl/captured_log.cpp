@@ -141,7 +141,8 @@ void put_log_away(const std::string& file, const std::string& keep_in) {
   if (file.empty()) return;
   std::error_code ignored;  // it is a copy of what the checks' paths tell
   std::ofstream kept;
-  if (!keep_in.empty()) kept.open(std::filesystem::path(keep_in) / "nccl.log", std::ios::binary);
+  if (!keep_in.empty() && captured_bytes(file) > 0)
+    kept.open(std::filesystem::path(keep_in) / "nccl.log", std::ios::binary);
   for (const std::string& one : pieces_of(file)) {
     if (kept.is_open() && bytes_of(one) > 0) kept << std::ifstream(one, std::ios::binary).rdbuf();
     std::filesystem::remove(one, ignored);

@@ -126,6 +126,7 @@ void note_wishes(RunLog& log, const plan::TestPlan& plan, const plan::Request& r
     log.add(record);
   }
   for (const NotTested& one : plan::replaced_wishes(plan, request)) log.add(one);
+  for (const NotTested& one : plan::too_small_wishes(request, rows)) log.add(one);
   for (const auto& [target, why] : plan::unused_targets(plan, request, rows)) {
     const auto row = std::find_if(rows.begin(), rows.end(),
                                   [&id = target.check](const CheckRow& one) { return one.id == id; });

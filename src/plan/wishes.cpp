@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "core/glob.hpp"
+#include "core/units.hpp"
 #include "core/variant.hpp"
 
 namespace fabricheck::plan {
@@ -79,6 +80,18 @@ std::vector<NotTested> replaced_wishes(const TestPlan& plan, const Request& requ
                    fmt::format("{} has no {} in some of its checks: these take what they have of what was "
                                "named, or float32 and sum",
                                backend, fmt::join(names, ", "))});
+  return all;
+}
+
+std::vector<NotTested> too_small_wishes(const Request& request, std::span<const CheckRow> catalogue) {
+  std::vector<NotTested> all;
+  if (request.sizes.empty() || request.only.empty()) return all;
+  const std::uint64_t largest = *std::max_element(request.sizes.begin(), request.sizes.end());
+  for (const CheckRow& row : catalogue)
+    if (row.min_bytes > largest && row.unavailable_reason.empty() &&
+        is_selected(row.id, request.only, request.skip))
+      all.push_back({row.id, fmt::format("it is shown from {} on, and --sizes ends with {}",
+                                         format_bytes(row.min_bytes), format_bytes(largest))});
   return all;
 }
 

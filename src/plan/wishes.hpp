@@ -9,6 +9,9 @@
 
 namespace fabricheck::plan {
 
+/// Of selected rows that present others' samples from some size on: those that --sizes ends below.
+std::vector<NotTested> too_small_wishes(const Request& request, std::span<const CheckRow> catalogue);
+
 /// What an option has to ask for before `id` is measured ("--burn DURATION"); empty: nothing has to.
 std::string need_of(const std::string& id, const Request& request);
 

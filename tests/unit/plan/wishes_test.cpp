@@ -95,6 +95,20 @@ TEST(Wishes, WhatAnOptionHasToAskForIsNotDeselected) {
   EXPECT_EQ(need_of("mpi.barrier.latency", asked), "");
 }
 
+TEST(Wishes, ABandwidthBelowItsFirstSizeIsNotForgotten) {
+  auto catalogue = rows();
+  catalogue.front().min_bytes = 65536;
+  Request asked = request();
+  EXPECT_THAT(too_small_wishes(asked, catalogue), IsEmpty());
+  asked.only = {catalogue.front().id};
+  asked.sizes = {8, 1024};
+  const auto small = too_small_wishes(asked, catalogue);
+  ASSERT_THAT(small, SizeIs(1));
+  EXPECT_THAT(small[0].reason, HasSubstr("from 64 KiB on, and --sizes ends with 1 KiB"));
+  asked.sizes = {65536};
+  EXPECT_THAT(too_small_wishes(asked, catalogue), IsEmpty());
+}
+
 TEST(Wishes, TheSizeOfAUsersTargetIsPlanned) {
   const auto catalogue = rows();
   Request asked = request();
