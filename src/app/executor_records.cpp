@@ -93,7 +93,8 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
     fill(record, ongoing.samples, judge(ongoing.samples, applied ? &*applied : nullptr, policy, measure),
          applied, measure);
     if (used && record.reason.empty())
-      record.reason = fmt::format("measured with {}: more GPU memory was not to be had", format_bytes(bytes));
+      record.reason = fmt::format("measured with {}, and held against no target of another size: {}",
+                                  format_bytes(bytes), path_text(record, "made_smaller"));
     if (wanted && !unjudged.empty()) record.reason = fmt::format("no target is applied: {}", unjudged);
     if (ongoing.other_size > 0)
       record.reason += fmt::format("{}{} of {} repeats could have only another size and do not count",

@@ -118,7 +118,11 @@ std::string target_cell(const CheckRecord& check) {
 
 std::string bytes_cell(const CheckRecord& check) {
   const auto bytes = integer_parameter(check, "bytes");
-  return bytes && *bytes > 0 ? format_bytes(static_cast<std::uint64_t>(*bytes)) : "-";
+  if (!bytes || *bytes <= 0) return "-";
+  const std::string asked = format_bytes(static_cast<std::uint64_t>(*bytes));
+  // What there was room for is what was measured.
+  const auto used = path_number(check, "bytes_used");
+  return used ? format_bytes(static_cast<std::uint64_t>(*used)) + " of " + asked : asked;
 }
 
 std::string last_cell(const CheckRecord& check) {

@@ -32,6 +32,20 @@ TEST(GpuRows, NameTheGpuAndItsHost) {
   EXPECT_THAT(console(record, {}), HasSubstr("HBM copy, GPU 3 on n5, all at once"));
 }
 
+TEST(GpuRows, TheSizeThatThereWasRoomForIsShown) {
+  RunRecord record;
+  CheckRecord check;
+  check.id = "nccl.allreduce.latency";
+  check.title = "NCCL allreduce time";
+  check.parameters["bytes"] = std::int64_t{1} << 30;
+  check.value = 51.9;
+  check.path.emplace();
+  record.checks = {check};
+  EXPECT_THAT(console(record, {}), HasSubstr("1 GiB"));
+  (*record.checks[0].path)["bytes_used"] = std::int64_t{16} << 20;
+  EXPECT_THAT(console(record, {}), HasSubstr("16 MiB of 1 GiB"));
+}
+
 TEST(NcclNote, TellsOnceByWhatItRan) {
   RunRecord record;
   CheckRecord check;
