@@ -86,10 +86,10 @@ std::uint64_t samples_of_each(std::uint64_t samples, int done, int repeats) {
 }
 
 int repeats_within(const Pace& pace, int most) {
-  const double of_a_visit = static_cast<double>(std::max<std::uint64_t>(pace.samples, 1)) / pace.done;
+  const double of_a_visit = static_cast<double>(pace.samples) / pace.done;
   for (int repeats = most;; repeats /= 2) {
     const auto wanted = static_cast<double>(samples_of_each(pace.samples, pace.done, repeats));
-    const double each = pace.last * std::max(1.0, wanted / of_a_visit);
+    const double each = pace.samples > 0 ? pace.last * std::max(1.0, wanted / of_a_visit) : pace.last;
     if (repeats / 2 < min_repeats || pace.spent + each * (repeats - pace.done) <= pace.limit) return repeats;
   }
 }

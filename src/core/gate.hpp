@@ -55,8 +55,8 @@ struct Look {
 
 /// How often a check of at most `most` repeats is measured (4, 8 or 16) so that it ends within `limit`: after
 /// `done` visits, fewer than the first look's, that took `spent` together and the last of them `last` with
-/// `samples` values in all. From the time alone, so that no value chooses when it is looked at. The least
-/// where nothing fits. Times in any one unit.
+/// `samples` values in all (0: not known here). From the time alone, so that no value chooses when it is
+/// looked at. The least where nothing fits. Times in any one unit.
 struct Pace {
   int done{};
   double spent{}, last{}, limit{};

@@ -47,6 +47,9 @@ TEST(Pace, FewerVisitsHaveToGiveMoreSamples) {
   pace.samples = 6;
   pace.limit = 12.5;
   EXPECT_EQ(repeats_within(pace, 16), 8) << "two more samples each: 2 + 6 x 5 / 3";
+  pace.samples = 0;
+  pace.limit = 16.0;
+  EXPECT_EQ(repeats_within(pace, 16), 16) << "another rank has them";
 }
 
 TEST(Looks, AreFewFixedAndSpendNoMoreThanTheWholeError) {
