@@ -75,6 +75,7 @@ std::vector<Finding> wrong_results(const RunRecord& record) {
     finding.confidence = "likely";
   }
   std::vector<Finding> findings;
+  findings.reserve(of_rank.size());
   for (auto& [rank, finding] : of_rank) findings.push_back(std::move(finding));
   return findings;
 }
