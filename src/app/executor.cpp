@@ -234,14 +234,6 @@ std::unique_ptr<Operation> Executor::make_operation(const plan::PlannedCheck& ch
   return operation;
 }
 
-/// Of what this host has left; 0: not known.
-std::uint64_t Executor::memory_share() const {
-  if (memory_left_ == 0) return 0;
-  const auto sharing = std::count(world_.rank_hosts.begin(), world_.rank_hosts.end(), world_.host);
-  return std::max<std::uint64_t>(
-      1, memory_left_ / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(1, sharing)));
-}
-
 std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
                                            const Sample& sample, const std::vector<double>& compute_us) {
   const bool repeated = check.repeats > 1;
@@ -500,13 +492,6 @@ std::vector<CheckRecord> Executor::gathered(const std::vector<CheckRecord>& mine
       at = end + 1;
     }
   return all;
-}
-
-bool Executor::is_judged(std::size_t index) const { return plan::is_judged(plan_.checks[index]); }
-
-bool Executor::is_computed_for(const std::string& id) const {
-  return std::any_of(plan_.checks.begin(), plan_.checks.end(),
-                     [&](const plan::PlannedCheck& check) { return check.row->computes_for == id; });
 }
 
 }  // namespace fabricheck::app

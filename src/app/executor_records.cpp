@@ -200,4 +200,19 @@ CheckRecord Executor::failed_record(const plan::PlannedCheck& check, std::size_t
   return record;
 }
 
+/// Of what this host has left; 0: not known.
+std::uint64_t Executor::memory_share() const {
+  if (memory_left_ == 0) return 0;
+  const auto sharing = std::count(world_.rank_hosts.begin(), world_.rank_hosts.end(), world_.host);
+  return std::max<std::uint64_t>(
+      1, memory_left_ / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(1, sharing)));
+}
+
+bool Executor::is_judged(std::size_t index) const { return plan::is_judged(plan_.checks[index]); }
+
+bool Executor::is_computed_for(const std::string& id) const {
+  return std::any_of(plan_.checks.begin(), plan_.checks.end(),
+                     [&](const plan::PlannedCheck& check) { return check.row->computes_for == id; });
+}
+
 }  // namespace fabricheck::app
