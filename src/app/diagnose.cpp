@@ -190,8 +190,7 @@ RunRecord record_of(const diagnose::Diagnosis& diagnosis, const Observations& se
     record.exit_status = exit_status::broken;
     record.verdict_reason = diagnosis.is_start_open
                                 ? "NCCL's start was begun, and no line says that it ended: it hung there, or "
-                                  "the log was cut; take "
-                                  "the whole log of every rank"
+                                  "the log was cut; take the whole log of every rank"
                                 : "nothing wrong in what was given, which is too little to say more";
   } else {
     record.verdict = Verdict::pass;

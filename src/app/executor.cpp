@@ -349,6 +349,7 @@ void Executor::visit(std::size_t index) {
     if (!broken) time_left_.visited(index, spent_ns);
     const std::int64_t whole_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
     const int repeats = repeats_for(check, ongoing, spent_ns);
+    if (repeats < ongoing.repeats) time_left_.at_most(index, repeats - ongoing.repeats_done);
     const bool overtime = ongoing.spent_ns > longest_of(check) || whole_ns > longest_ns();
     const bool wanted = ongoing.repeats_done < repeats && (check.all_repeats || open);
     const bool again = wanted && !broken && !overtime;

@@ -111,17 +111,16 @@ void refuse_unknown_wish(const plan::TestPlan& plan, const plan::Request& reques
 
 void note_wishes(RunLog& log, const plan::TestPlan& plan, const plan::Request& request,
                  std::span<const CheckRow> rows) {
-  // A time of its own is given by an option, and what does not take it is not what was asked.
-  for (const CheckRow& row : rows) {
-    const bool is_planned = std::any_of(plan.checks.begin(), plan.checks.end(),
-                                        [&](const plan::PlannedCheck& one) { return one.row == &row; });
-    const bool is_asked =
-        row.id == burn_id && row.derived_from.empty() && plan::need_of(row.id, request).empty();
-    if (!is_asked || is_planned) continue;
-    CheckRecord record = skipped_record(row, "");
+  // Its time was given by an option, so that it was asked for.
+  const auto burn =
+      std::find_if(rows.begin(), rows.end(), [](const CheckRow& row) { return row.id == burn_id; });
+  const bool is_planned = std::any_of(plan.checks.begin(), plan.checks.end(),
+                                      [](const plan::PlannedCheck& one) { return one.row->id == burn_id; });
+  if (burn != rows.end() && !is_planned && plan::need_of(burn_id, request).empty()) {
+    CheckRecord record = skipped_record(*burn, "");
     record.scope = "not measured";
     record.verdict = Verdict::inconclusive;
-    const std::string& why = row.unavailable_reason.empty() ? request.no_gpu : row.unavailable_reason;
+    const std::string& why = burn->unavailable_reason.empty() ? request.no_gpu : burn->unavailable_reason;
     record.reason = "--burn was given: " + (why.empty() ? "no GPU here can do it" : why);
     log.add(record);
   }

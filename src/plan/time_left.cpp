@@ -52,12 +52,14 @@ void TimeLeft::visited(std::size_t index, std::int64_t took_ns) {
   ++visits_;
 }
 
-void TimeLeft::finished(std::size_t index) {
+void TimeLeft::at_most(std::size_t index, int visits) {
   Check& check = checks_[index];
   add(check, -1.0);
-  check.visits_left = 0;
+  check.visits_left = std::min(check.visits_left, visits);
   add(check, 1.0);
 }
+
+void TimeLeft::finished(std::size_t index) { at_most(index, 0); }
 
 std::optional<std::int64_t> TimeLeft::left_ns(std::int64_t room_ns) const {
   if (visits_ == 0) return std::nullopt;

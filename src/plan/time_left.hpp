@@ -26,6 +26,8 @@ class TimeLeft {
   /// One visit of check `index` took so long. Not for one that could not be measured: how soon that was says
   /// nothing of the others.
   void visited(std::size_t index, std::int64_t took_ns);
+  /// It is expected to be visited no more often than so many times from here on.
+  void at_most(std::size_t index, int visits);
   /// Its next visit, if one was expected, does not come.
   void finished(std::size_t index);
 

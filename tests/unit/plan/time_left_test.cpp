@@ -54,6 +54,17 @@ TEST(TimeLeft, WithoutRoomEveryCheckIsStillVisitedOnce) {
   EXPECT_EQ(left.left_ns(0), 1000);
 }
 
+TEST(TimeLeft, FewerVisitsThanWerePlannedTakeLess) {
+  TimeLeft left({{16, 100}});
+  left.visited(0, 100);
+  left.visited(0, 100);
+  EXPECT_EQ(left.left_ns(), 1400);
+  left.at_most(0, 6);
+  EXPECT_EQ(left.left_ns(), 600);
+  left.at_most(0, 9);
+  EXPECT_EQ(left.left_ns(), 600) << "never more than were expected";
+}
+
 TEST(TimeLeft, WhatEndsEarlyTakesNoMore) {
   TimeLeft left({{16, 100}, {1, 100}});
   left.visited(0, 100);
