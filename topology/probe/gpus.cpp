@@ -132,7 +132,6 @@ std::vector<Unlisted> judge(const ProbeOptions& options, const std::vector<std::
 
 /// What is at the other end of NVLinks whose library only tells the address.
 void name_remotes(const std::vector<PciDevice>& pci, Host& host) {
-  constexpr long kOtherBridge = 0x0680;
   for (Gpu& gpu : host.gpus) {
     for (NvLink& link : gpu.nvlinks) {
       if (!link.remote.empty() || link.remote_pci_address.empty()) continue;
@@ -141,7 +140,7 @@ void name_remotes(const std::vector<PciDevice>& pci, Host& host) {
       });
       if (device == pci.end()) continue;
       if (is_nvidia_gpu(*device)) link.remote = "gpu";
-      if (device->vendor == pci_vendor::nvidia && device->subclass() == kOtherBridge) link.remote = "switch";
+      if (is_nvswitch(*device)) link.remote = "switch";
     }
   }
 }

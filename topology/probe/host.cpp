@@ -2,6 +2,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include "topology/probe/link_settings.hpp"
 #include "topology/probe/machine.hpp"
 #include "topology/probe/nics.hpp"
+#include "topology/probe/nvswitch_managers.hpp"
 #include "topology/probe/pci.hpp"
 #include "topology/probe/pci_nodes.hpp"
 #include "topology/probe/probe.hpp"
@@ -60,6 +62,13 @@ Machine machine(const std::string& sysroot, std::vector<std::string>& unknown) {
   return machine_from_sysfs(sysroot, unknown);
 }
 
+std::vector<PciDevice> without(std::vector<PciDevice> devices, const std::vector<std::string>& addresses) {
+  std::erase_if(devices, [&](const PciDevice& device) {
+    return std::find(addresses.begin(), addresses.end(), device.address) != addresses.end();
+  });
+  return devices;
+}
+
 }  // namespace
 
 Host probe_host(const ProbeOptions& options) {
@@ -77,10 +86,11 @@ Host probe_host(const ProbeOptions& options) {
   host.pci = pci_nodes(options.sysroot, pci, host.unknown);
   host.environment = probe_environment(options.sysroot, host.unknown);
   host.rdma_devices = probe_rdma(options.sysroot, host.unknown, options.at);
+  const auto managers = leave_out_nvswitch_managers(options.sysroot, pci, options.at, host);
   if (options.at) options.at("");  // what follows is of no one device
   const auto queries = is_live(options.sysroot) ? live_link_queries() : nullptr;
   add_link_settings(options.sysroot, queries.get(), host.rdma_devices, host.unknown);
-  add_unanswered_nics(options.sysroot, pci, host);
+  add_unanswered_nics(options.sysroot, without(pci, managers), host);
   add_facts_of_devices(options.sysroot, host);
   return host;
 }

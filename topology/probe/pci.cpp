@@ -81,6 +81,11 @@ bool is_nvidia_gpu(const PciDevice& device) {
          (device.subclass() == kDisplayController || device.subclass() == k3dController);
 }
 
+bool is_nvswitch(const PciDevice& device) {
+  constexpr long kOtherBridge = 0x0680;
+  return device.vendor == pci_vendor::nvidia && device.subclass() == kOtherBridge;
+}
+
 bool is_rdma_nic(const PciDevice& device) {
   if (device.subclass() == kInfinibandController || device.subclass() == kFabricController) return true;
   if (device.subclass() >> 8 != kNetwork) return false;

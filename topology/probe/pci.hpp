@@ -41,6 +41,9 @@ std::filesystem::path pci_folder(const std::string& sysroot);
 /// Whether it is an NVIDIA GPU (display or 3D controller).
 bool is_nvidia_gpu(const PciDevice& device);
 
+/// Whether it is an NVSwitch. From HGX B200 on NVSwitches are not on the PCI bus.
+bool is_nvswitch(const PciDevice& device);
+
 /// Whether it is a NIC that speaks RDMA when its driver works: of NVIDIA (Mellanox), an Elastic Fabric
 /// Adapter, or of the class of InfiniBand or of fabric controllers. Ethernet NICs of others may or may not.
 bool is_rdma_nic(const PciDevice& device);

@@ -20,7 +20,6 @@ namespace fs = std::filesystem;
 constexpr long kNvmeController = 0x0108;
 constexpr long kPciBridge = 0x0604;
 constexpr long kSemiTransparentBridge = 0x0609;
-constexpr long kOtherBridge = 0x0680;
 constexpr long kNetwork = 0x02;
 
 /// A sentence for many devices with the first as the example.
@@ -96,7 +95,7 @@ std::optional<std::uint64_t> largest_bar_bytes(const fs::path& folder) {
 
 std::string kind_of(const PciDevice& device) {
   if (is_nvidia_gpu(device)) return "gpu";
-  if (device.vendor == pci_vendor::nvidia && device.subclass() == kOtherBridge) return "nvswitch";
+  if (is_nvswitch(device)) return "nvswitch";
   if (device.subclass() >> 8 == kNetwork) return "nic";
   if (device.subclass() == kNvmeController) return "nvme";
   if (device.subclass() == kPciBridge || device.subclass() == kSemiTransparentBridge) return "bridge";
