@@ -138,18 +138,6 @@ std::optional<SourcedRate> sourced(const Platform* platform, const char* kind, i
   return rate;
 }
 
-/// "18 links of 25 GB/s one way should give about 396 GB/s (…)".
-std::string should_words(const PairExpectation& expected) {
-  std::string words = fmt::format("{} links of {} GB/s one way", expected.links_there.value_or(0),
-                                  format_number(expected.link_GBps.value_or(0.0)));
-  const auto& rate = expected.likely ? expected.likely : expected.floor;
-  if (rate)
-    return fmt::format("{} should give {} {} GB/s ({})", words, expected.likely ? "about" : "at least",
-                       format_number(rate->GBps), rate->source);
-  return fmt::format("{} carry up to {} GB/s", words,
-                     format_number(expected.links_there.value_or(0) * expected.link_GBps.value_or(0.0)));
-}
-
 Finding base(const CheckRecord& check, const PairExpectation& expected, const char* slug) {
   Finding finding;
   finding.slug = slug;
@@ -164,12 +152,6 @@ Finding base(const CheckRecord& check, const PairExpectation& expected, const ch
 std::string links_words(const PairExpectation& expected) {
   if (!expected.links_up) return "how many links are up is not known";
   return fmt::format("{} of {} links are up, by NVML", *expected.links_up, expected.links_there.value_or(0));
-}
-
-/// One way, GB/s; nothing of what is no rate.
-std::optional<double> measured_GBps(const CheckRecord& check) {
-  if (!check.value || check.unit != "GB/s") return std::nullopt;
-  return is_both_ways(check.id) ? *check.value / 2.0 : *check.value;
 }
 
 /// In smaller copies what each costs to begin counts: where that is 10 us, NVLinks with 1.5 times the rate of
@@ -187,13 +169,29 @@ bool tells_of_links(const CheckRecord& check) {
 bool is_fallback(const CheckRecord& check, const PairExpectation& expected) {
   if (path_text(check, "access") == "through the host") return true;
   if (!tells_of_links(check)) return false;
-  const auto measured = measured_GBps(check);
+  const auto measured = one_way_GBps(check);
   if (!measured || !expected.pcie_GBps || !expected.link_GBps) return false;
   const double links_GBps = *expected.links_there * *expected.link_GBps;
   return *measured <= *expected.pcie_GBps && links_GBps > clearly_more * *expected.pcie_GBps;
 }
 
 }  // namespace
+
+std::string expected_words(const PairExpectation& expected) {
+  std::string words = fmt::format("{} links of {} GB/s one way", expected.links_there.value_or(0),
+                                  format_number(expected.link_GBps.value_or(0.0)));
+  const auto& rate = expected.likely ? expected.likely : expected.floor;
+  if (rate)
+    return fmt::format("{} should give {} {} GB/s ({})", words, expected.likely ? "about" : "at least",
+                       format_number(rate->GBps), rate->source);
+  return fmt::format("{} carry up to {} GB/s", words,
+                     format_number(expected.links_there.value_or(0) * expected.link_GBps.value_or(0.0)));
+}
+
+std::optional<double> one_way_GBps(const CheckRecord& check) {
+  if (!check.value || check.unit != "GB/s") return std::nullopt;
+  return is_both_ways(check.id) ? *check.value / 2.0 : *check.value;
+}
 
 std::optional<std::size_t> gpu_at(const Host& host, const std::string& pci_address) {
   if (pci_address.empty()) return std::nullopt;
@@ -238,12 +236,13 @@ std::optional<Target> pair_target(const PairExpectation& expected) {
 std::optional<Finding> pair_finding(const CheckRecord& check, const PairExpectation& expected) {
   if (expected.links_there.value_or(0) == 0) return std::nullopt;
   const std::string host = check.participants.empty() ? "this host" : check.participants.front();
-  const std::string rate =
-      check.value ? fmt::format("{} {}", format_number(*check.value), check.unit) : "no figure";
+  const std::string rate = check.value ? fmt::format("{} {}{}", format_number(*check.value), check.unit,
+                                                     is_both_ways(check.id) ? ", both ways together," : "")
+                                       : "no figure";
   if (is_fallback(check, expected)) {
     Finding finding = base(check, expected, "nvlink-fallback");
     finding.meaning = fmt::format("{} to {} on {} fell back to PCIe: {} where {}", expected.from, expected.to,
-                                  host, rate, should_words(expected));
+                                  host, rate, expected_words(expected));
     finding.evidence.push_back({"", 0, links_words(expected)});
     if (const std::string access = path_text(check, "access"); !access.empty())
       finding.evidence.push_back({"", 0, "copies go by: " + access});
@@ -255,9 +254,9 @@ std::optional<Finding> pair_finding(const CheckRecord& check, const PairExpectat
   }
   if (!expected.links_up || *expected.links_up >= *expected.links_there) return std::nullopt;
   Finding finding = base(check, expected, "nvlink-links-down");
-  finding.meaning =
-      fmt::format("{} to {} on {} has {} of {} NVLinks up and reaches {} where {}", expected.from,
-                  expected.to, host, *expected.links_up, *expected.links_there, rate, should_words(expected));
+  finding.meaning = fmt::format("{} to {} on {} has {} of {} NVLinks up and reaches {} where {}",
+                                expected.from, expected.to, host, *expected.links_up, *expected.links_there,
+                                rate, expected_words(expected));
   finding.evidence.push_back({"", 0, links_words(expected)});
   finding.advice =
       "Reset the GPUs, then reboot the node; links that stay down are a fault of the GPU, its board or its "

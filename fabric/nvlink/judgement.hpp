@@ -44,6 +44,12 @@ PairExpectation expect_pair(const Host& host, std::size_t from, std::size_t to, 
 /// The target of nvlink.pair.bandwidth for such a pair. Nothing where no floor is published for it.
 std::optional<Target> pair_target(const PairExpectation& expected);
 
+/// "18 links of 25 GB/s one way should give about 396 GB/s (…)".
+std::string expected_words(const PairExpectation& expected);
+
+/// GB/s one way, half of what goes both ways; nothing of what is no rate.
+std::optional<double> one_way_GBps(const CheckRecord& check);
+
 /// A pair whose NVLink is not used ("nvlink-fallback": it is no faster than PCIe where its links carry more
 /// than half as much again, or its copies go through the host) or not whole ("nvlink-links-down"). Such a
 /// check is a FAIL with Finding::meaning as its reason. `check` is a finished record of one of the checks

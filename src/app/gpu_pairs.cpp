@@ -1,29 +1,15 @@
 #include "app/gpu_pairs.hpp"
 
-#include <algorithm>
 #include <sstream>
 
 #include <fmt/format.h>
 
+#include "fabric/nvlink/bad_pairs.hpp"
 #include "fabric/nvlink/catalog.hpp"
 #include "fabric/nvlink/judgement.hpp"
 #include "topology/model/merge.hpp"
 
 namespace fabricheck::app {
-namespace {
-
-/// One finding for a pair, however many checks show it.
-void add(Finding finding, const std::string& id, std::vector<Finding>& findings) {
-  const auto same = std::find_if(findings.begin(), findings.end(), [&](const Finding& one) {
-    return one.slug == finding.slug && one.component == finding.component;
-  });
-  std::vector<std::string>& explains =
-      same == findings.end() ? findings.emplace_back(std::move(finding)).explains : same->explains;
-  if (std::find(explains.begin(), explains.end(), id) == explains.end()) explains.push_back(id);
-}
-
-}  // namespace
-
 PairTargets gpu_pair_targets(const std::vector<RankGpu>& gpus, const ClusterTopology& topology,
                              const Platform* platform) {
   PairTargets targets;
@@ -85,6 +71,7 @@ void use_pair_targets(PairTargets targets, plan::Request& request) {
 JudgedPairs judge_gpu_pairs(std::span<const CheckRecord> checks, const ClusterTopology& topology,
                             const Platform* platform) {
   JudgedPairs judged;
+  std::vector<nvlink::JudgedPair> pairs;
   for (std::size_t index = 0; index < topology.hosts.size(); ++index) {
     const std::string& name = topology.hosts[index].name;
     const Host host = topology::whole_host(topology, index);
@@ -97,15 +84,17 @@ JudgedPairs judge_gpu_pairs(std::span<const CheckRecord> checks, const ClusterTo
       if (!from || !to) continue;
       CheckRecord noted = check;
       nvlink::note_topology(noted, host);
-      auto finding = nvlink::pair_finding(check, nvlink::expect_pair(host, *from, *to, platform));
+      const nvlink::PairExpectation expected = nvlink::expect_pair(host, *from, *to, platform);
+      const auto finding = nvlink::pair_finding(check, expected);
+      pairs.push_back({check, expected, finding});
       if (finding) {
         noted.verdict = Verdict::fail;
         noted.reason = finding->meaning;
-        add(std::move(*finding), check.id, judged.findings);
       }
       if (noted != check) judged.checks.push_back(std::move(noted));
     }
   }
+  judged.findings = nvlink::findings_of(pairs);
   return judged;
 }
 

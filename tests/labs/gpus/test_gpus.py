@@ -188,7 +188,9 @@ def nvlink_fell_back(lab: Lab) -> None:
                                    machine="h100x8", model="memory_MiB=16 peer_GBps=22")
     expect(status == 1, "a fallback is a FAIL", said)
     expect("fell back to PCIe" in said, "it says so", said)
-    expect(any(finding["slug"] == "nvlink-fallback" for finding in result["findings"]), "and is a finding", said)
+    fallbacks = [finding for finding in result["findings"] if finding["slug"] == "nvlink-fallback"]
+    expect(len(fallbacks) == 1 and fallbacks[0]["component"]["kind"] == "host", "and is one finding for the host", said)
+    expect("3 pairs of GPUs on" in fallbacks[0]["meaning"], "which tells the pairs", said)
     matrix = [one for one in result["matrices"] if one["id"].startswith("nvlink.pair.bandwidth")]
     expect(len(matrix) == 1 and len(matrix[0]["rows"]) == 3, "a matrix of three GPUs", str(result["matrices"]))
 
