@@ -13,6 +13,7 @@
 namespace fabricheck::nvlink {
 namespace {
 
+constexpr const char* fallback_slug = "nvlink-fallback";
 constexpr const char* pair_bandwidth = "nvlink.pair.bandwidth";
 /// NVLinks that carry less than this many times as much as PCIe cannot be told from it.
 constexpr double clearly_more = 1.5;
@@ -240,7 +241,7 @@ std::optional<Finding> pair_finding(const CheckRecord& check, const PairExpectat
                                                      is_both_ways(check.id) ? ", both ways together," : "")
                                        : "no figure";
   if (is_fallback(check, expected)) {
-    Finding finding = base(check, expected, "nvlink-fallback");
+    Finding finding = base(check, expected, fallback_slug);
     finding.meaning = fmt::format("{} to {} on {} fell back to PCIe: {} where {}", expected.from, expected.to,
                                   host, rate, expected_words(expected));
     finding.evidence.push_back({"", 0, links_words(expected)});
@@ -263,6 +264,15 @@ std::optional<Finding> pair_finding(const CheckRecord& check, const PairExpectat
       "bridge: have it replaced.";
   finding.confidence = "certain";
   return finding;
+}
+
+std::string pair_reason(const Finding& finding, const PairExpectation& expected) {
+  return fmt::format("{} where {}",
+                     finding.slug == fallback_slug
+                         ? "fell back to PCIe"
+                         : fmt::format("{} of {} NVLinks up", expected.links_up.value_or(0),
+                                       expected.links_there.value_or(0)),
+                     expected_words(expected));
 }
 
 void note_topology(CheckRecord& check, const Host& host) {

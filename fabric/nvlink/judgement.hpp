@@ -52,9 +52,12 @@ std::optional<double> one_way_GBps(const CheckRecord& check);
 
 /// A pair whose NVLink is not used ("nvlink-fallback": it is no faster than PCIe where its links carry more
 /// than half as much again, or its copies go through the host) or not whole ("nvlink-links-down"). Such a
-/// check is a FAIL with Finding::meaning as its reason. `check` is a finished record of one of the checks
+/// check is a FAIL with pair_reason() as its reason. `check` is a finished record of one of the checks
 /// nvlink.pair.*; of latencies only what its path says is looked at.
 std::optional<Finding> pair_finding(const CheckRecord& check, const PairExpectation& expected);
+
+/// Why a check with this finding failed, in the same words for all pairs that should reach the same.
+std::string pair_reason(const Finding& finding, const PairExpectation& expected);
 
 /// Adds to check.path what the topology knows: "gpu_from_name", "gpu_to_name", "topology" ("NV18"). Nothing
 /// where the path has no two GPUs of this host.

@@ -89,7 +89,7 @@ JudgedPairs judge_gpu_pairs(std::span<const CheckRecord> checks, const ClusterTo
       pairs.push_back({check, expected, finding});
       if (finding) {
         noted.verdict = Verdict::fail;
-        noted.reason = finding->meaning;
+        noted.reason = nvlink::pair_reason(*finding, expected);
       }
       if (noted != check) judged.checks.push_back(std::move(noted));
     }

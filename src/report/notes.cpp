@@ -60,8 +60,8 @@ void add_duration(const RunRecord& record, std::vector<std::string>& notes) {
   if (told != record.overhead.end() && after != record.overhead.end())
     line += fmt::format("; after {} of it {} were expected", words(after->second), words(told->second));
   if (const auto estimate = record.overhead.find(pairs); estimate != record.overhead.end())
-    line +=
-        fmt::format("; of that the pairs of GPUs were estimated beforehand at {}", words(estimate->second));
+    line += fmt::format("; all checks of all pairs of a node's GPUs are estimated at {}",
+                        words(estimate->second));
   notes.push_back(line);
 }
 

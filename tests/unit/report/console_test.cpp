@@ -441,8 +441,8 @@ TEST(Console, WhatWasExpectedStandsBesideWhatItTook) {
                      {"estimated_gpu_pairs_s", 1.5}};
   const std::string text = flat(report(record));
   EXPECT_THAT(text,
-              HasSubstr("the checks took 3.0 s; after 800 ms of it 2.9 s were expected; of that the pairs "
-                        "of GPUs were estimated beforehand at 1.5 s"));
+              HasSubstr("the checks took 3.0 s; after 800 ms of it 2.9 s were expected; all checks of all "
+                        "pairs of a node's GPUs are estimated at 1.5 s"));
   EXPECT_THAT(text, Not(HasSubstr("the tool's own cost")));
 }
 

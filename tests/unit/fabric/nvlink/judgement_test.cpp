@@ -146,6 +146,16 @@ TEST(PairFinding, FellBackToPcie) {
   EXPECT_FALSE(pair_finding(measured(60), expected));  // slow, but by no PCIe
 }
 
+TEST(PairFinding, TheReasonOfAllPairsAlikeIsTheSame) {
+  const Host host = machines::dgx_h100("n3");
+  const PairExpectation one = expect_pair(host, 2, 5, &platform("dgx-h200")),
+                        other = expect_pair(host, 0, 1, &platform("dgx-h200"));
+  const std::string reason = pair_reason(*pair_finding(measured(22), one), one);
+  EXPECT_EQ(reason, pair_reason(*pair_finding(measured(23), other), other));
+  EXPECT_THAT(reason,
+              HasSubstr("fell back to PCIe where 18 links of 25 GB/s one way should give about 396 GB/s"));
+}
+
 TEST(PairFinding, BothWaysAreHalvedAndLatenciesAreNoRate) {
   const PairExpectation expected = expect_pair(machines::dgx_h100(), 2, 5, &platform("dgx-h100"));
   EXPECT_TRUE(pair_finding(measured(100, "peer", "nvlink.pair.bidirectional"), expected));
