@@ -224,7 +224,8 @@ const std::array<CommandRow, 8>& rows() {
        "or\n--switch-topology also whether it is what should be there, and the exit status says so.",
        topology_options, topology_examples, true},
       {"diagnose", " [FILE...]", "find the cause in logs and the output of tools",
-       "Each FILE (- for standard input, .gz too) may be a log with NCCL's lines of any number of ranks, the "
+       "Each FILE (- for standard input, .gz too; a folder stands for the files in it) may be a log with "
+       "NCCL's lines of any number of ranks, the "
        "output of "
        "nccl-tests,\n"
        "perftest, ibstat, ibv_devinfo, show_gids, lspci -vvv, dmesg or nvidia-smi, a topology or a result. "

@@ -8,8 +8,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 
 #include "app/build_identity.hpp"
+#include "app/evidence_files.hpp"
 #include "app/line_source.hpp"
 #include "app/result_file.hpp"
 #include "app/topology_file.hpp"
@@ -68,12 +70,42 @@ void refuse_device(const std::string& file) {
     throw Error(file + ": cannot be read: it is a device");
 }
 
-void read_file(const std::string& file, Observations& into, diagnose::LogReader& reader) {
+void take_result(const std::string& path, Observations& into) {
+  into.result = read_result(path);
+  into.result_file = path;
+  if (!into.topology && !into.result->topology.hosts.empty())
+    diagnose::observe_topology(into, into.result->topology, path);
+}
+
+/// Nobody claimed that a file that lies in a folder tells something.
+void refuse(const Error& error, InputFile& file) {
+  if (file.folder.empty())
+    file.problem = error.what();
+  else
+    file.is_foreign = true;
+}
+
+std::size_t uses_of_variables(const Observations& seen) {
+  std::size_t uses = 0;
+  for (const auto& [name, all] : seen.variables) uses += all.size();
+  return uses;
+}
+
+void read_file(const EvidenceFile& evidence, Observations& into, diagnose::LogReader& reader) {
+  const std::string& file = evidence.name;
   const std::size_t place = into.files.size();
   InputFile input;
   input.name = file == "-" ? "standard input" : file;
+  input.folder = evidence.folder;
+  input.problem = evidence.problem;
   into.files.push_back(std::move(input));
+  if (!evidence.problem.empty()) return;
   try {
+    if (evidence.is_result) {
+      take_result(file, into);
+      into.files[place].kinds.emplace_back("fabricheck result");
+      return;
+    }
     refuse_device(file);
     LineSource source(file);
     if (read_whole(source, file, into)) {
@@ -82,7 +114,7 @@ void read_file(const std::string& file, Observations& into, diagnose::LogReader&
     }
     reader.begin_file(static_cast<int>(place));
     std::uint64_t lines = 0;
-    const std::size_t events = into.events.size();
+    const std::size_t events = into.events.size(), variables = uses_of_variables(into);
     const auto count = [&] { into.files[place].lines = lines; };
     try {
       source.for_each([&](std::string_view line, std::uint64_t number) {
@@ -96,11 +128,14 @@ void read_file(const std::string& file, Observations& into, diagnose::LogReader&
     count();
     InputFile& read = into.files[place];
     if (read.nccl_lines > 0) read.kinds.insert(read.kinds.begin(), "NCCL log");
-    if (lines == 0) throw Error(read.name + ": is empty");
-    if (read.kinds.empty() && into.events.size() == events && into.variables.empty())
-      throw Error(
-          read.name +
-          ": holds nothing that is known here (logs of NCCL, output of nccl-tests, perftest, ibstat, …)");
+    if (lines == 0)
+      refuse(Error(read.name + ": is empty"), read);
+    else if (read.kinds.empty() && into.events.size() == events && uses_of_variables(into) == variables)
+      refuse(Error(read.name + ": holds nothing that is known here (logs of NCCL, output of nccl-tests, "
+                               "perftest, ibstat, …)"),
+             read);
+  } catch (const NoText& error) {
+    refuse(error, into.files[place]);
   } catch (const std::exception& error) {
     into.files[place].problem = error.what();
   }
@@ -108,12 +143,20 @@ void read_file(const std::string& file, Observations& into, diagnose::LogReader&
 
 std::vector<std::string> problems_of(const Observations& seen) {
   std::vector<std::string> problems;
-  for (const InputFile& file : seen.files)
+  std::map<std::string, std::vector<std::string>> foreign;  // by folder
+  for (const InputFile& file : seen.files) {
     if (!file.problem.empty()) problems.push_back(file.problem);
+    if (file.is_foreign) foreign[file.folder].push_back(file.name);
+  }
+  for (const auto& [folder, files] : foreign)
+    problems.push_back(fmt::format("{}: {} of its files {} nothing that is known here (first: {})", folder,
+                                   files.size(), files.size() == 1 ? "holds" : "hold", files.front()));
   return problems;
 }
 
-bool was_read(const InputFile& file) { return file.problem.empty() || file.nccl_lines > 0; }
+bool was_read(const InputFile& file) {
+  return !file.is_foreign && (file.problem.empty() || file.nccl_lines > 0);
+}
 
 report::DiagnosisNotes notes_of(const diagnose::Diagnosis& diagnosis, const Observations& seen) {
   report::DiagnosisNotes notes;
@@ -135,22 +178,19 @@ report::DiagnosisNotes notes_of(const diagnose::Diagnosis& diagnosis, const Obse
 Observations read_evidence(const DiagnoseOptions& options) {
   Observations seen;
   diagnose::LogReader reader(seen);
-  for (const std::string& file : options.files) read_file(file, seen, reader);
+  for (const EvidenceFile& file : evidence_files(options.files)) read_file(file, seen, reader);
   if (!options.topology_file.empty())
     diagnose::observe_topology(seen, load_topology(options.topology_file), options.topology_file);
   if (!options.result_file.empty()) {
     try {
-      seen.result = read_result(options.result_file);
+      take_result(options.result_file, seen);
     } catch (const Error& error) {
       throw UsageError(fmt::format("--result: {}", error.what()));
     }
-    seen.result_file = options.result_file;
     InputFile file;
     file.name = options.result_file;
     file.kinds.emplace_back("fabricheck result");
     seen.files.push_back(std::move(file));
-    if (!seen.topology && !seen.result->topology.hosts.empty())
-      diagnose::observe_topology(seen, seen.result->topology, options.result_file);
   }
   return seen;
 }
@@ -178,8 +218,9 @@ RunRecord record_of(const diagnose::Diagnosis& diagnosis, const Observations& se
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
     record.verdict_reason = "nothing that was given could be read";
-  } else if (const auto left = std::count_if(seen.files.begin(), seen.files.end(),
-                                             [](const InputFile& file) { return !was_read(file); });
+  } else if (const auto left =
+                 std::count_if(seen.files.begin(), seen.files.end(),
+                               [](const InputFile& file) { return !was_read(file) && !file.is_foreign; });
              left > 0) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;

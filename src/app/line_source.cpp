@@ -12,8 +12,6 @@
 #include <system_error>
 #include <vector>
 
-#include "core/error.hpp"
-
 namespace fabricheck::app {
 
 struct LineSource::Stream {
@@ -80,7 +78,8 @@ LineSource::LineSource(const std::string& file) : stream_(std::make_unique<Strea
   if (nuls * 4 >= begin.size() && nuls > 0) {
     const bool utf16 =
         begin.size() > 3 && (begin[1] == '\0' || begin[2] == '\0') && nuls * 3 < begin.size() * 2;
-    stream_->fail(utf16 ? "it is UTF-16; convert it with iconv -f UTF-16 -t UTF-8" : "it is no text");
+    if (utf16) stream_->fail("it is UTF-16; convert it with iconv -f UTF-16 -t UTF-8");
+    throw NoText(stream_->name + ": cannot be read: it is no text");
   }
 }
 

@@ -7,14 +7,23 @@
 #include <string>
 #include <string_view>
 
+#include "core/error.hpp"
+
 namespace fabricheck::app {
+
+/// The file is none of lines.
+class NoText : public Error {
+ public:
+  using Error::Error;
+};
 
 class LineSource {
  public:
   /// Longer lines are cut: no line of a log that tells something is as long.
   static constexpr std::size_t kLongestLine = std::size_t{64} << 10;
 
-  /// Throws Error "FILE: cannot be read: reason" where it cannot be opened, is a folder, or is no text.
+  /// Throws Error "FILE: cannot be read: reason" where it cannot be opened or is a folder, NoText where it is
+  /// no text.
   explicit LineSource(const std::string& file);
   ~LineSource();
   LineSource(const LineSource&) = delete;

@@ -214,6 +214,8 @@ struct InputFile {
   std::uint64_t lines{}, nccl_lines{};
   std::vector<std::string> kinds;  ///< what was recognised in it: "NCCL log", "ibstat", …
   std::string problem;             ///< why it, or its rest, could not be read; empty: all was read
+  std::string folder{};            ///< that was named instead of it; empty: the file was
+  bool is_foreign{};               ///< of a folder, and nothing that is known here
 };
 
 struct Observations {

@@ -77,14 +77,67 @@ TEST_F(Diagnose, CompressedFilesAreReadAlike) {
 
 TEST_F(Diagnose, AnUnreadableFileAmongSeveralIsSaidAndTheRestRead) {
   const std::string missing = (folder_ / "missing.log").string();
-  const RunRecord found = record({missing, folder_.string(), write("a.log", kFault)});
+  const std::string empty = (folder_ / "empty").string();
+  fs::create_directory(empty);
+  const RunRecord found = record({missing, empty, write("a.log", kFault)});
   EXPECT_EQ(found.findings.front().slug, "shm-too-small");
   std::vector<std::string> reasons;
   for (const NotTested& one : found.not_tested)
     if (one.id == "diagnose.input") reasons.push_back(one.reason);
   ASSERT_EQ(reasons.size(), 2U);
   EXPECT_THAT(reasons[0], testing::AllOf(HasSubstr("missing.log"), HasSubstr("No such file")));
-  EXPECT_THAT(reasons[1], HasSubstr("folder"));
+  EXPECT_THAT(reasons[1], HasSubstr("empty: is a folder without files"));
+}
+
+TEST_F(Diagnose, AFolderStandsForTheFilesInIt) {
+  write("node10.log", kFault);
+  write("node2.log", kFault);
+  write(".hidden.log", kFault);
+  fs::create_directory(folder_ / "below");
+  DiagnoseOptions options;
+  options.files = {folder_.string()};
+  const auto seen = read_evidence(options);
+  ASSERT_EQ(seen.files.size(), 2U);
+  EXPECT_THAT(seen.files[0].name, HasSubstr("node2.log"));
+  EXPECT_EQ(record({folder_.string()}).findings.front().slug, "shm-too-small");
+}
+
+TEST_F(Diagnose, WhatLiesInAFolderAndTellsNothingIsSaidAndHarmsNothing) {
+  const std::string healthy = std::string(FABRICHECK_CASES_DIR) + "/nccl-logs/039.log";
+  if (!fs::exists(healthy)) GTEST_SKIP() << "the recorded cases are not here";
+  fs::copy_file(healthy, folder_ / "a.log");
+  write("core.1", std::string(5000, '\0'));
+  write("notes.txt", "lunch at noon\n");
+  write("empty.txt", "");
+  const RunRecord found = record({folder_.string()});
+  EXPECT_EQ(found.verdict, Verdict::pass) << found.verdict_reason;
+  EXPECT_THAT(found.not_tested, testing::Contains(testing::Field(&NotTested::reason,
+                                                                 HasSubstr("3 of its files hold nothing"))));
+  fs::remove(folder_ / "a.log");
+  EXPECT_EQ(record({folder_.string()}).exit_status, exit_status::broken);
+}
+
+TEST_F(Diagnose, AFolderOfARunIsItsResult) {
+  RunRecord result;
+  CheckRecord check;
+  check.id = "mpi.allreduce.latency";
+  check.verdict = Verdict::fail;
+  check.reason = "because";
+  result.checks.push_back(check);
+  result.verdict = Verdict::fail;
+  write("result.json", report::to_json(result));
+  write("report.md", "# a report\n");
+  write("nccl.log", kFault);
+  const RunRecord found = record({folder_.string()});
+  std::vector<std::string> slugs;
+  for (const Finding& finding : found.findings) slugs.push_back(finding.slug);
+  EXPECT_THAT(slugs, testing::IsSupersetOf({"shm-too-small", "target-missed"}));
+  EXPECT_THAT(found.not_tested, testing::Each(testing::Field(&NotTested::id, testing::Ne("diagnose.input"))));
+}
+
+TEST_F(Diagnose, ASecondFileOfNothingIsNotSavedByTheFirstsVariables) {
+  const std::string one = write("a.log", "a1:10:20 [0] NCCL INFO NCCL_DEBUG set by environment to INFO.\n");
+  EXPECT_THAT(problem({one, write("b.txt", "lunch at noon\n")}), HasSubstr("b.txt"));
 }
 
 constexpr const char* kGood = R"(# nccl-tests version 2.17.1
