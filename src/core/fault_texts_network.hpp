@@ -177,6 +177,17 @@ inline constexpr FaultText verbs_call_failed{
     "a call of the RDMA library failed",
     "see whether ibv_devinfo and ib_write_bw work in the same environment, as the same user",
     "ibv_devinfo -v; ib_write_bw"};
+inline constexpr FaultText rendezvous_unreachable{
+    "rendezvous-unreachable",
+    Severity::fatal,
+    "host",
+    "the ranks did not meet: PyTorch's store at MASTER_ADDR and MASTER_PORT was not reached, or could not "
+    "listen "
+    "there; NCCL had not begun",
+    "MASTER_ADDR an address of rank 0's node that the others resolve and reach, MASTER_PORT free there and "
+    "let "
+    "through by the firewall; rank 0 must have started",
+    "on another node: nc -vz $MASTER_ADDR $MASTER_PORT while rank 0 waits; on rank 0's: ss -ltnp"};
 inline constexpr FaultText wrong_interface{
     "wrong-interface",
     Severity::fatal,

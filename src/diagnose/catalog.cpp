@@ -65,6 +65,7 @@ const std::vector<CatalogRow>& rows() {
       row(remote_access, rules::remote_access),
       row(work_request, rules::work_request,
           {&retry_exceeded, &local_protection, &remote_access, &ib_device_fatal, &ib_port_error}),
+      row(rendezvous_unreachable, on_event, E::rendezvous_failed),
       row(wrong_interface, rules::wrong_interface),
       row(nvlink_p2p_broken, on_event, E::p2p_disabled_nvlink),
       row(peer_access, on_warning, E::peer_access_failed, {&nvlink_p2p_broken}),

@@ -162,6 +162,12 @@ LineDetail kernel_detail(std::string_view line) {
   return {0, {}, true};
 }
 
+/// "ncclSystemError: System call failed", "RuntimeError: … ncclSystemError", "Test NCCL failure …".
+bool is_got(std::string_view before, std::string_view rest) {
+  return starts_with(rest, ":") || contains(before, "rror") || contains(before, "ail") ||
+         contains(before, "NCCL WARN");
+}
+
 LineDetail acs_detail(std::string_view rest) {
   const bool redirects =
       contains(rest, "ReqRedir+") || contains(rest, "CmpltRedir+") || contains(rest, "UpstreamFwd+");
@@ -240,6 +246,8 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
       return number_detail(rest);
     case Detail::shm:
       return {0, {}, contains(line, "attaching")};
+    case Detail::result:
+      return {0, {}, !is_got(line.substr(0, end - phrase.text.size()), rest)};
     case Detail::gpus: {
       std::string_view numbers = trim(rest);
       const int first = take_number<int>(numbers).value_or(0);

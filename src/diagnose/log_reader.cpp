@@ -13,6 +13,21 @@ constexpr std::size_t kMostRanks = 65536;
 
 bool is_variable_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
+/// Whether NCCL says it, or a framework in words of NCCL's that it was handed. PyTorch's store has
+/// connections of its own, which it tries again.
+bool is_about_nccl(const NcclLine& parts, std::string_view text) {
+  if (parts.level != Level::none) return true;
+  if (contains(text, "[c10d]")) return false;
+  return contains(text, "NCCL") || contains(text, "nccl") || contains(text, "socketProgress") ||
+         contains(text, "socketStartConnect") || contains(text, "ocketPollConnect");
+}
+
+/// A limit stops a job wherever in it it is met; servers beside it have their own.
+bool is_the_jobs(const Phrase& phrase, const NcclLine& parts, std::string_view text) {
+  const bool is_limit = phrase.event == Event::file_limit || phrase.event == Event::thread_limit;
+  return is_about_nccl(parts, text) || (is_limit && contains(text, "Error"));
+}
+
 }  // namespace
 
 int Names::id(std::string_view name) {
@@ -178,13 +193,12 @@ void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
 
 void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts,
                            int host) {
+  if (phrase.is_common && !is_the_jobs(phrase, parts, line.text)) return;
   const LineDetail detail = line_detail(phrase, line.text, end);
   if (detail.is_other) return;
   // What a paste tells without NCCL's front was worth pasting.
   const bool as_warning = parts.level != Level::info;
   Event kind = phrase.event;
-  const bool foreign = parts.level == Level::none && !contains(line.text, "ocket");
-  if (foreign && (kind == Event::connect_failed || kind == Event::connection_closed)) return;
   if (kind == Event::verbs_failed && detail.code == ENOMEM) kind = Event::verbs_no_memory;
   if (kind == Event::acs_redirect && detail.code == 0) kind = Event::acs_clean;
   events_.add(kind, detail.code, detail.text, host, as_warning, line);

@@ -59,8 +59,9 @@ enum class Event : std::uint8_t {
   proxy_error,
   collective_mismatch,
   message_truncated,
-  rank_check_in,     ///< ranks that do not agree on how many they are
-  version_mismatch,  ///< detail: "A B"
+  rendezvous_failed,  ///< PyTorch's store at rank 0 is not reached, or cannot listen
+  rank_check_in,      ///< ranks that do not agree on how many they are
+  version_mismatch,   ///< detail: "A B"
   topology_net_missing,
   reverse_path_missing,
   topology_file_failed,

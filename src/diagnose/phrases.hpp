@@ -33,6 +33,7 @@ enum class Detail : std::uint8_t {
   kernel,      ///< only where a NIC's driver said it
   acs,         ///< flags of lspci's ACSCtl
   shm,         ///< where a segment was made, not attached to
+  result,      ///< where a ncclResult_t is an error that somebody got, not one that is spoken of
   gpus,        ///< two GPU numbers; the larger one is the code
   whole,       ///< the phrase itself
 };
@@ -41,7 +42,8 @@ struct Phrase {
   std::string_view text;
   Event event;
   Detail detail{Detail::none};
-  int code{};  ///< of the group, where the line tells none
+  int code{};        ///< of the group, where the line tells none
+  bool is_common{};  ///< other programs say it, too: it counts only where NCCL or its caller says it
 };
 
 std::span<const Phrase> phrases();

@@ -123,6 +123,17 @@ constexpr SyntheticLog kLogs[] = {
      "b1:11:21 [0] NCCL INFO NET/IB : Using [0]mlx5_0:1/RoCE [RO]; OOB eth0:10.1.1.2<0>\n"
      "b1:11:21 [0] NCCL INFO comm 0x6 rank 1 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
      "START\n"},
+    {"rendezvous-unreachable", "PyTorch, a wrong address",
+     "[W socket.cpp:697] [c10d] The client socket cannot be initialized to connect to [n1]:29500 (errno: 97 "
+     "- "
+     "Address family not supported by protocol).\n"
+     "[E socket.cpp:753] [c10d] The client socket has failed to connect to any network address of (n1, "
+     "29500).\n"},
+    {"rendezvous-unreachable", "PyTorch, a port in use",
+     "[W socket.cpp:464] [c10d] The server socket has failed to bind to [::]:29500 (errno: 98 - Address "
+     "already in "
+     "use).\n[E socket.cpp:500] [c10d] The server socket has failed to listen on any local network "
+     "address.\n"},
     {"wrong-interface", "all",
      "a1:10:20 [0] bootstrap.cc:37 NCCL WARN Bootstrap : no socket interface found\n"},
     {"wrong-interface", "2.30",
