@@ -264,6 +264,7 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
     case Detail::whole:
       return {phrase.code, std::string(phrase.text), false};
     case Detail::none:
+    case Detail::version:
     case Detail::variable:
       break;
   }

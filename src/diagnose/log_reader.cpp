@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "diagnose/line_details.hpp"
+#include "diagnose/variables.hpp"
 
 namespace fabricheck::diagnose {
 namespace {
@@ -186,9 +187,16 @@ void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
   finder_.find(line.text, [&](const Phrase& phrase, std::size_t end) {
     if (phrase.detail == Detail::variable)
       add_variable(end, line, parts, rank);
+    else if (phrase.detail == Detail::version)
+      add_version(line.text.substr(end), parts, line);
     else
       add_phrase(phrase, end, line, parts, rank ? rank->host : 0);
   });
+}
+
+/// Rank 0 prints its version without a front, and frameworks print the one that they have.
+void LogReader::add_version(std::string_view text, const NcclLine& parts, const Line& line) {
+  if (parts.level == Level::none) read_version(text, rank_of(parts), line, into_);
 }
 
 void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts,
@@ -218,6 +226,7 @@ void LogReader::add_variable(std::size_t end, const Line& line, const NcclLine& 
   const bool said = take(rest, " set by environment to ") || take(rest, " set to ") ||
                     take(rest, " environment variable to ");
   if (!said && (parts.level != Level::none || !take(rest, "="))) return;
+  if (!said && !is_assignment(line.text.substr(0, end - 5), rest)) return;
   std::string_view value = said ? trim(rest) : until(rest, " \t\"'`,;)\\");
   if (said && value.ends_with('.')) value.remove_suffix(1);
   if (value.empty() && !said) return;

@@ -72,6 +72,7 @@ class LogReader {
   void scan(const Line& line, const NcclLine& parts, RankFacts* rank);
   void add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts, int host);
   void add_variable(std::size_t end, const Line& line, const NcclLine& parts, RankFacts* rank);
+  void add_version(std::string_view text, const NcclLine& parts, const Line& line);
   void add_stack(const NcclLine& parts, const Line& line, int host);
   void read_tools(const Line& line);
 
@@ -90,5 +91,8 @@ class LogReader {
 /// Facts of a rank from NCCL's message, such as "Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM". False: it holds
 /// none, or something else may be in it, too.
 bool read_facts(std::string_view message, RankFacts& rank, const Line& line, Observations& into);
+
+/// The version at the front of the text, "2.21.5+cuda12.4"; what begins with no number is none.
+void read_version(std::string_view text, RankFacts& rank, const Line& line, Observations& into);
 
 }  // namespace fabricheck::diagnose

@@ -130,7 +130,8 @@ bool read_comm(std::string_view text, RankFacts& rank, const Line& line, Observa
   if (const auto bus = number_after<std::uint64_t>(text, " busId ", 16)) comm.bus_id = *bus;
   if (const auto id = number_after<std::uint64_t>(text, " commId 0x", 16)) comm.comm_id = *id;
   comm.started |= contains(text, "Init START");
-  comm.complete |= contains(text, "Init COMPLETE");
+  // Only a communicator whose start had ended is destroyed.
+  comm.complete |= contains(text, "Init COMPLETE") || contains(text, "Destroy COMPLETE");
   comm.mnnvl |= number_after<int>(text, " MNNVL ").value_or(0) > 0;
   if (comm.complete) keep_quote(into, "complete", line);
   return true;
@@ -153,15 +154,6 @@ bool read_counts(std::string_view text, RankFacts& rank, const Line& line, Obser
   keep_quote(into, comm.nvls_channels == 0 ? "no nvls channels" : "channels", line);
   if (*coll <= 2) keep_quote(into, "few channels", line);
   return true;
-}
-
-/// The version that a rank says of itself: "2.21.5+cuda12.4".
-bool read_version(std::string_view text, RankFacts& rank, const Line& line, Observations& into) {
-  const std::string_view version = until(text, " ,;)'\"");
-  if (version.empty() || std::isdigit(static_cast<unsigned char>(version.front())) == 0) return false;
-  rank.version = into.names.id(version);
-  keep_quote(into, "version", line);
-  return false;
 }
 
 bool set_network(std::string_view name, RankFacts& rank, const Line& line, Observations& into) {
@@ -214,7 +206,10 @@ bool read_net(std::string_view text, RankFacts& rank, const Line& line, Observat
   if (starts_with(text, "NET/IB")) return read_hcas(text, rank, line, into);
   if (starts_with(text, "NET/Socket")) return read_socket(text, rank, line, into);
   if (starts_with(text, "NET : Using interface ")) return read_bootstrap(text, rank, line, into);
-  if (starts_with(text, "NCCL version ")) return read_version(text.substr(13), rank, line, into);
+  if (starts_with(text, "NCCL version ")) {
+    read_version(text.substr(13), rank, line, into);
+    return false;
+  }
   return read_nvls(text, rank);
 }
 
@@ -225,6 +220,13 @@ bool read_connected(std::string_view text, RankFacts& rank) {
 }
 
 }  // namespace
+
+void read_version(std::string_view text, RankFacts& rank, const Line& line, Observations& into) {
+  const std::string_view version = until(text, " ,;)'\"");
+  if (version.empty() || std::isdigit(static_cast<unsigned char>(version.front())) == 0) return;
+  rank.version = into.names.id(version);
+  keep_quote(into, "version", line);
+}
 
 bool read_facts(std::string_view text, RankFacts& rank, const Line& line, Observations& into) {
   if (text.empty()) return true;
@@ -237,7 +239,10 @@ bool read_facts(std::string_view text, RankFacts& rank, const Line& line, Observ
       if (starts_with(text, "Connected ")) return read_connected(text, rank);
       return starts_with(text, "CPU/");
     case 'R':
-      if (take(text, "RCCL version ")) return read_version(text, rank, line, into);
+      if (take(text, "RCCL version ")) {
+        read_version(text, rank, line, into);
+        return false;
+      }
       return take(text, "Ring ") && read_channel(text, rank, line, into);
     case 'T':
       return starts_with(text, "Trees ") || starts_with(text, "Tree ");

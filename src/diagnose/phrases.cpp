@@ -207,6 +207,8 @@ constexpr Phrase kPhrases[] = {
     {"operation counts", E::ras_mismatch},
     {"Communicator ranks have different status", E::ras_mismatch},
     {"considered dead", E::ras_dead},
+    {"NCCL version ", E::count_, D::version},
+    {"nccl==", E::count_, D::version},
     // Variables, as NCCL says them and as commands set them.
     {"NCCL_", E::count_, D::variable},
 };

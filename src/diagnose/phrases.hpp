@@ -28,6 +28,7 @@ enum class Detail : std::uint8_t {
   distance,    ///< "(distance 7 > 4)"
   provider,    ///< "Selected Provider is efa (found 4 nics)"
   variable,    ///< the phrase is "NCCL_"
+  version,     ///< a version of NCCL's stands there
   number,      ///< a number
   mtu,         ///< "qpn 472981 mtu 5"
   kernel,      ///< only where a NIC's driver said it

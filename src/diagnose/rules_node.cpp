@@ -12,6 +12,8 @@ namespace {
 // cudaError_t, driver_types.h.
 constexpr int kCudaOutOfMemory = 2, kCudaDriverTooOld = 35, kCudaSystemNotReady = 802;
 constexpr int kCudaSystemDriverMismatch = 803;
+// The process is ending: cudaErrorCudartUnloading.
+constexpr int kCudaUnloading = 4;
 
 /// Only the code that handed the first CUDA error (ncclResult_t 1) on is known: its file.
 const EventGroup* first_stack(const Context& context, int result) {
@@ -141,7 +143,8 @@ void cuda_error(const Context& context, const CatalogRow& row, Findings& found) 
                          group->code == kCudaSystemNotReady || contains(group->detail, "out of memory") ||
                          contains(group->detail, "driver version is insufficient") ||
                          contains(group->detail, "system not yet initialized");
-    if (!group->as_warning || has_row || find(found, fault::nvls_failed) != nullptr) continue;
+    const bool is_ending = group->code == kCudaUnloading || contains(group->detail, "driver shutting down");
+    if (!group->as_warning || has_row || is_ending || find(found, fault::nvls_failed) != nullptr) continue;
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
     if (!group->detail.empty() && !contains(finding->meaning, group->detail))
@@ -212,6 +215,24 @@ void nvls_not_used(const Context& context, const CatalogRow& row, Findings& foun
   if (is_asked && asked != nullptr) cite(context, finding, &asked->quote);
 }
 
+namespace {
+
+/// NCCL's calls themselves and its proxy, which only see what went wrong for good.
+bool is_outermost(std::string_view file) {
+  file.remove_prefix(file.rfind('/') == std::string_view::npos ? 0 : file.rfind('/') + 1);
+  return file == "init.cc" || file == "group.cc" || file == "enqueue.cc" || file == "proxy.cc";
+}
+
+/// A plugin that is passed over and a socket that is closed at the end hand errors on, too.
+bool went_on(const Context& context) {
+  const auto stacks = context.seen().of(Event::error_stack);
+  return (context.complete() || !context.networks().empty()) &&
+         std::none_of(stacks.begin(), stacks.end(),
+                      [](const EventGroup* group) { return is_outermost(group->detail); });
+}
+
+}  // namespace
+
 void call_failed(const Context& context, const CatalogRow& row, Findings& found) {
   const bool is_explained = std::any_of(
       found.begin(), found.end(), [](const Finding& finding) { return finding.severity == Severity::fatal; });
@@ -220,7 +241,9 @@ void call_failed(const Context& context, const CatalogRow& row, Findings& found)
   for (const Event kind : {Event::proxy_error, Event::error_stack, Event::invalid_usage})
     for (const EventGroup* group : context.seen().of(kind)) {
       constexpr int success = 0, in_progress = 7;
-      if (kind == Event::error_stack && (group->code == success || group->code == in_progress)) continue;
+      if (kind == Event::error_stack &&
+          (group->code == success || group->code == in_progress || went_on(context)))
+        continue;
       if (finding == nullptr) finding = &add(found, row, "certain");
       cite(context, *finding, *group);
     }

@@ -47,7 +47,53 @@ bool is_number_up_to(std::string_view value, int most) {
   return number && value.empty() && *number > 0 && *number <= most;
 }
 
+constexpr std::array<std::string_view, 15> kSetters{"export", "env", "set",   "setenv", "declare",
+                                                    "-x",     "-e",  "--env", "-genv",  "-E",
+                                                    "ENV",    "-",   "sudo",  "time",   "exec"};
+constexpr std::array<std::string_view, 10> kLaunchers{
+    "mpirun", "mpiexec", "srun", "torchrun", "python", "_perf", "docker ", "accelerate", "deepspeed", "./"};
+
+/// A tag of a launcher or a time in front of the line.
+bool is_tag(std::string_view word) {
+  return word.ends_with(':') || word.ends_with(']') || word.ends_with('>') || word == "|" || word == "+" ||
+         word == "$" || word == "#" || word.find_first_not_of("0123456789:.-+TZ,") == std::string_view::npos;
+}
+
+/// "LOC would go around it" behind "NAME=": words, and nothing of a command.
+bool is_prose(std::string_view after) {
+  const std::size_t value = after.find_first_of(" \t");
+  if (value == std::string_view::npos) return false;
+  const std::string_view words = trim(after.substr(value));
+  const bool is_command = words.find_first_of("=/-.$\\\"'|&") != std::string_view::npos;
+  return !is_command && words.find(' ') != std::string_view::npos &&
+         std::none_of(kLaunchers.begin(), kLaunchers.end(),
+                      [&](std::string_view launcher) { return contains(words, launcher); });
+}
+
+bool sets(std::string_view word) {
+  return std::find(kSetters.begin(), kSetters.end(), word) != kSetters.end() || contains(word, "=");
+}
+
 }  // namespace
+
+bool is_assignment(std::string_view before, std::string_view after) {
+  if (!before.empty() && std::string_view(" \t\"',;>:").find(before.back()) == std::string_view::npos)
+    return false;
+  std::string_view words = before;
+  while (!words.empty() && (words.back() == '"' || words.back() == '\'')) words.remove_suffix(1);
+  words = trim(words);
+  if (words.empty()) return !is_prose(after);
+  const std::string_view last = words.substr(words.find_last_of(" \t") + 1);
+  if (sets(last)) return true;
+  bool only_tags = true;
+  for (std::string_view rest = words; only_tags && !rest.empty();) {
+    const std::string_view word = until(rest, " \t");
+    only_tags = is_tag(word);
+    rest = trim(rest.substr(word.size()));
+  }
+  return only_tags || std::any_of(kLaunchers.begin(), kLaunchers.end(),
+                                  [&](std::string_view launcher) { return contains(after, launcher); });
+}
 
 bool is_of_others(std::string_view name) {
   return std::any_of(kOthers.begin(), kOthers.end(),

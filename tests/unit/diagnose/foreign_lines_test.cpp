@@ -41,5 +41,62 @@ TEST(ForeignLines, OfTheFrameworkThatQuoteNcclCount) {
   for (const auto& [line, slug] : lines) EXPECT_EQ(first(std::string(line) + "\n"), slug) << line;
 }
 
+TEST(ForeignLines, AdviceSetsNoVariable) {
+  for (const char* line :
+       {"note: if it hangs try NCCL_P2P_DISABLE=1", "NCCL_NET_GDR_LEVEL=LOC would go around it",
+        "Disable NVLS (NCCL_NVLS_ENABLE=0) if you wish to avoid this error",
+        "unhandled system error (run with NCCL_DEBUG=INFO for details)",
+        "see whether NCCL_IB_DISABLE=1 helps"})
+    EXPECT_TRUE(observed(std::string(line) + "\n").variables.empty()) << line;
+}
+
+TEST(ForeignLines, CommandsSetVariables) {
+  for (const char* line :
+       {"NCCL_P2P_DISABLE=1", "export NCCL_P2P_DISABLE=1", "  NCCL_P2P_DISABLE=1 python train.py",
+        "mpirun -np 8 -x NCCL_P2P_DISABLE=1 ./all_reduce_perf", "docker run -e \"NCCL_P2P_DISABLE=1\" image",
+        "srun --export=ALL,NCCL_P2P_DISABLE=1 ./a", "[1,0]<stdout>:NCCL_P2P_DISABLE=1",
+        "node1: NCCL_P2P_DISABLE=1", "2026-01-01T10:00:00Z NCCL_P2P_DISABLE=1",
+        "$ NCCL_P2P_DISABLE=1 torchrun train.py", "I ran NCCL_P2P_DISABLE=1 torchrun train.py",
+        "CUDA_VISIBLE_DEVICES=0,1 NCCL_P2P_DISABLE=1 ./a", "    - NCCL_P2P_DISABLE=1"})
+    EXPECT_EQ(observed(std::string(line) + "\n").variables.count("NCCL_P2P_DISABLE"), 1U) << line;
+}
+
+TEST(ForeignLines, AProcessThatEndsIsNoCudaError) {
+  EXPECT_FALSE(diagnosed(std::string(kComplete) +
+                         "a1:10:20 [0] init.cc:1 NCCL WARN Cuda failure 4 'driver shutting down'\n")
+                   .has_fault);
+}
+
+TEST(ForeignLines, APluginThatIsPassedOverIsNoFailedCall) {
+  EXPECT_FALSE(diagnosed("a1:10:20 [0] NCCL INFO net.cc:55 -> 3\na1:10:20 [0] NCCL INFO Using network IB\n" +
+                         std::string(kComplete))
+                   .has_fault);
+  EXPECT_FALSE(
+      diagnosed(std::string(kComplete) + "a1:10:20 [0] NCCL INFO misc/socket.cc:47 -> 3\n").has_fault);
+  EXPECT_EQ(first(std::string(kComplete) + "a1:10:20 [0] NCCL INFO misc/socket.cc:47 -> 3\n"
+                                           "a1:10:20 [0] NCCL INFO group.cc:70 -> 3 [Async thread]\n"),
+            "nccl-call-failed");
+}
+
+TEST(ForeignLines, AVersionIsReadWithoutAFront) {
+  for (const char* line :
+       {"NCCL version 2.27.7+cuda12.9", "INFO vLLM is using nccl==2.27.7",
+        "RuntimeError: NCCL error in: a.cpp:1, unhandled system error, NCCL version 2.27.7"}) {
+    const auto found =
+        slugs(std::string(line) +
+              "\na1:10:20 [0] graph/paths.cc:1 NCCL WARN Failed to find reverse path from remNode\n");
+    EXPECT_THAT(found, testing::Contains("nccl-bug-upgrade")) << line;
+    EXPECT_THAT(found, testing::Not(testing::Contains("nccl-too-old"))) << line;
+  }
+}
+
+TEST(ForeignLines, WhatIsDestroyedHadBeenComplete) {
+  EXPECT_FALSE(
+      diagnosed("a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 busId 1c000 - Init START\n"
+                "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 busId 1c000 - Destroy "
+                "COMPLETE\n")
+          .is_start_open);
+}
+
 }  // namespace
 }  // namespace fabricheck::diagnose
