@@ -19,21 +19,8 @@
 namespace fabricheck::app {
 namespace {
 
-/// What surrounds the samples may take longer than they do, but not without end.
-constexpr std::int64_t most_budgets = 2;
-constexpr std::int64_t overtime_ns = 1'000'000'000;
-/// Each check is measured once even where that takes longer than planned, but no check begins after so long.
-constexpr std::int64_t most_times_budget = 3;
-constexpr std::int64_t slow_start_ns = 20'000'000'000;
-/// Of the time it should take: when an estimate of the whole is worth keeping.
-constexpr double told_early = 0.25;
 constexpr double ns_per_s = 1e9;
 constexpr char record_end = '\x1e';  // ASCII's record separator; JSON escapes it
-
-/// Of all repeats of a check.
-std::int64_t longest_of(const plan::PlannedCheck& check) {
-  return most_budgets * check.budget_ns + overtime_ns;
-}
 
 std::vector<std::size_t> first_of_each(const std::vector<std::size_t>& checks,
                                        const std::vector<std::size_t>& kinds) {
@@ -62,7 +49,8 @@ void Executor::run() {
                         check.budget_ns / check.repeats, kinds[expected.size()]});
   }
   time_left_ = plan::TimeLeft(expected);
-  for (std::size_t i = 0; i < plan_.checks.size(); ++i) ongoing_[i].repeats = plan_.checks[i].repeats;
+  for (std::size_t i = 0; i < plan_.checks.size(); ++i)
+    ongoing_[i].repeats = ongoing_[i].planned = plan_.checks[i].repeats;
   std::vector<std::size_t> judged, by_model, others, judged_computing, computing;
   for (std::size_t i = 0; i < plan_.checks.size(); ++i) {
     const plan::PlannedCheck& check = plan_.checks[i];
@@ -108,29 +96,6 @@ void Executor::run() {
     world_.log->set_overhead("verification_beside_measuring_percent",
                              100.0 * verification_us_ / measuring_us_);
   world_.log->set_overhead("checks_s", static_cast<double>(world_.clock->now_ns() - begun_ns_) / ns_per_s);
-}
-
-std::int64_t Executor::longest_ns() const { return budget_ns_ * 3 / 2 + overtime_ns; }
-
-std::int64_t Executor::last_ns() const { return most_times_budget * budget_ns_ + slow_start_ns; }
-
-std::optional<std::chrono::nanoseconds> Executor::left() const {
-  const std::int64_t counted_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
-  const auto left_ns = time_left_.left_ns(std::max<std::int64_t>(0, longest_ns() - counted_ns));
-  if (!left_ns) return std::nullopt;
-  return std::chrono::nanoseconds(std::min(*left_ns, std::max<std::int64_t>(0, last_ns() - counted_ns)));
-}
-
-/// What was told early is kept beside what it took, so that anybody sees how good it was.
-void Executor::note_estimate() {
-  const auto left_ns = left();
-  if (estimate_told_ || !left_ns || !all_kinds_seen_) return;
-  const std::chrono::duration<double> spent = std::chrono::nanoseconds(world_.clock->now_ns() - begun_ns_);
-  const std::chrono::duration<double> whole = spent + *left_ns;
-  if (spent < told_early * whole) return;
-  estimate_told_ = true;
-  world_.log->set_overhead("checks_estimated_s", whole.count());
-  world_.log->set_overhead("checks_estimated_after_s", spent.count());
 }
 
 void Executor::run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile,
@@ -244,15 +209,17 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
     return (whole + over - 1) / over;
   };
   SamplingPlan sampling;
-  sampling.budget_ns = check.budget_ns / ongoing.repeats;
+  sampling.budget_ns = check.budget_ns / ongoing.planned;
   if (is_gate)
     sampling.min_samples =
         std::max(sampling.min_samples,
                  samples_of_each(ongoing.samples.values_us.size(), ongoing.repeats_done, ongoing.repeats));
   sampling.wanted_samples = share(check.wanted_samples);
   // The first repeats together give all the samples that are wanted; those after the first look are there
-  // because more are needed, and take what their share of the budget gives.
-  const bool takes_all = is_gate && ongoing.repeats_done >= min_repeats;
+  // because more are needed, and take what their share of the budget gives. Beyond the planned end it is more
+  // repeats that are needed, not longer ones.
+  const bool takes_all =
+      is_gate && ongoing.repeats_done >= min_repeats && ongoing.repeats_done < ongoing.planned;
   sampling.barrier_samples = takes_all ? 0 : share(check.barrier_samples);
   sampling.bytes = check.bytes;
   sampling.first_iteration = ongoing.next_iteration;
@@ -331,8 +298,8 @@ void Executor::visit(std::size_t index) {
   if (world_.counters) world_.counters->end(index);
   // Of all ranks: whether a group still wants its verdict, and whether it broke.
   const bool sound = party.group && !ongoing.broken, breaks = ongoing.broken && !was_broken;
-  std::array<double, 4> state{is_open(records) ? 1.0 : 0.0, ongoing.broken ? 1.0 : 0.0, sound ? 1.0 : 0.0,
-                              breaks ? 1.0 : 0.0};
+  std::array<double, 5> state{is_open(records) ? 1.0 : 0.0, ongoing.broken ? 1.0 : 0.0, sound ? 1.0 : 0.0,
+                              breaks ? 1.0 : 0.0, ongoing.points_to_fail ? 1.0 : 0.0};
   world_.world->allreduce(state, ReduceOp::max);
   const bool open = state[0] > 0.0;
   // One broken group ends the check, but one that votes alone only its own measurement.
@@ -348,9 +315,12 @@ void Executor::visit(std::size_t index) {
     ongoing.spent_ns += hunts ? std::min(spent_ns, check.budget_ns / check.repeats) : spent_ns;
     if (!broken) time_left_.visited(index, spent_ns);
     const std::int64_t whole_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
-    const int repeats = repeats_for(check, ongoing, spent_ns);
+    int repeats = repeats_for(check, ongoing, spent_ns);
+    if (open && !broken && repeats == ongoing.repeats)
+      repeats = more_repeats(check, ongoing, spent_ns, state[4] > 0.0);
     if (repeats < ongoing.repeats) time_left_.at_most(index, repeats - ongoing.repeats_done);
-    const bool overtime = ongoing.spent_ns > longest_of(check) || whole_ns > longest_ns();
+    if (repeats > ongoing.repeats) time_left_.more(index, repeats - ongoing.repeats);
+    const bool overtime = ongoing.spent_ns > longest_of(check, ongoing) || whole_ns > longest_ns();
     const bool wanted = ongoing.repeats_done < repeats && (check.all_repeats || open);
     const bool again = wanted && !broken && !overtime;
     const bool look =
@@ -362,24 +332,12 @@ void Executor::visit(std::size_t index) {
   }
   world_.world->broadcast(std::as_writable_bytes(std::span<double, 5>(order)), 0);
   is_over_ = order[3] > 0.0;
-  ongoing.repeats = static_cast<int>(order[4]);
+  const int repeats = static_cast<int>(order[4]);
+  ongoing.planned = std::min(ongoing.planned, repeats);
+  ongoing.repeats = repeats;
   ongoing.finished = order[0] == 0.0;
   if (ongoing.finished) ongoing.samples = {};
   if (order[1] > 0.0) tell(index, records, order[2] > 0.0);
-}
-
-int Executor::repeats_for(const plan::PlannedCheck& check, const Ongoing& ongoing,
-                          std::int64_t last_ns) const {
-  // The first visit makes connections; the second shows what one takes.
-  if (!plan::is_judged(check) || check.repeats <= min_repeats || ongoing.repeats_done != 2)
-    return ongoing.repeats;
-  Pace pace;
-  pace.done = ongoing.repeats_done;
-  pace.spent = static_cast<double>(ongoing.spent_ns);
-  pace.last = static_cast<double>(last_ns);
-  pace.limit = static_cast<double>(longest_of(check));
-  pace.samples = ongoing.samples.values_us.size();
-  return repeats_within(pace, check.repeats);
 }
 
 /// Without measuring: what is there is told, and of what is not, why.

@@ -73,11 +73,13 @@ class Executor {
     bool finished{};  ///< the same on every rank
     bool broken{};    ///< on this rank: an error or a wrong result ended it
     int repeats_done{};
-    int repeats{};  ///< the same on every rank: as planned, or fewer where those would take too long
+    int planned{};  ///< the same on every rank: repeats by the plan, or fewer where those would take too long
+    int repeats{};  ///< the same on every rank: as planned, or more for want of a verdict
     std::uint64_t next_iteration{};
     std::int64_t spent_ns{};         ///< rank 0: on all its repeats
     SampleSet samples;               ///< of this rank's group, at its root
     bool has_verdict{};              ///< at the root of a group
+    bool points_to_fail{};           ///< at the root of a group: more repeats of the same would be a FAIL
     std::vector<double> compute_us;  ///< by group; see computing_times()
     std::optional<Target> target;
     std::vector<CheckRecord> decided;       ///< at the root of a group: what has its verdict keeps it
@@ -116,13 +118,19 @@ class Executor {
   std::vector<CheckRecord> measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
                                    const Sample& sample, const std::vector<double>& compute_us);
   std::uint64_t memory_share() const;
-  std::vector<CheckRecord> describe_so_far(const plan::PlannedCheck& check, const Ongoing& ongoing, int group,
+  std::vector<CheckRecord> describe_so_far(const plan::PlannedCheck& check, Ongoing& ongoing, int group,
                                            const std::vector<double>& compute_us) const;
   /// The same with verdicts, each kept from the look that gave it.
   std::vector<CheckRecord> judged_so_far(const plan::PlannedCheck& check, Ongoing& ongoing, int group,
                                          const std::vector<double>& compute_us) const;
   /// The family is the plan's.
   GatePolicy policy_of(const Ongoing& ongoing) const;
+  /// All repeats of a check take no longer than this.
+  static std::int64_t longest_of(const plan::PlannedCheck& check, const Ongoing& ongoing);
+  /// Rank 0: twice the repeats of a check that had all of its own and no verdict, where the run has time: as
+  /// much as its budget, and more before a FAIL is given up.
+  int more_repeats(const plan::PlannedCheck& check, const Ongoing& ongoing, std::int64_t last_ns,
+                   bool points_to_fail) const;
   /// Rank 0: how often a judged check is measured, once it is known how long a visit takes.
   int repeats_for(const plan::PlannedCheck& check, const Ongoing& ongoing, std::int64_t last_ns) const;
   /// What the root of a group tells of a check that an error or a wrong result ended.

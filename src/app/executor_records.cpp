@@ -30,6 +30,7 @@ void name_after(CheckRecord& record, const CheckRow& row, const plan::PlannedChe
 GatePolicy Executor::policy_of(const Ongoing& ongoing) const {
   GatePolicy policy;
   policy.family = std::max(1, plan_.judged);
+  policy.planned = ongoing.planned;
   policy.repeats = ongoing.repeats;
   return policy;
 }
@@ -72,7 +73,7 @@ void Executor::learn_from(const CheckRecord& record) {
   if (rounds > 0) alphas_us_[record.id].push_back(*record.statistics.median / rounds);
 }
 
-std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& check, const Ongoing& ongoing,
+std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& check, Ongoing& ongoing,
                                                    int group, const std::vector<double>& compute_us) const {
   const auto index = static_cast<std::size_t>(group);
   const std::vector<int>& ranks = check.groups[index];
@@ -81,6 +82,7 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
   blank.last = most_often_last(ongoing.samples, ranks, world_.rank_hosts);
   if (!ongoing.path.empty()) blank.path = ongoing.path;
   std::vector<CheckRecord> records;
+  ongoing.points_to_fail = false;
   // What had to be made smaller has another rate at the same time, and no target is of that size.
   const std::optional<double> used = path_number(blank, "bytes_used");
   const std::string unjudged = path_text(blank, "unjudged_because");
@@ -90,8 +92,9 @@ std::vector<CheckRecord> Executor::describe_so_far(const plan::PlannedCheck& che
     const std::optional<Target> applied = used || !unjudged.empty() ? std::nullopt : wanted;
     CheckRecord record = blank;
     name_after(record, row, check);
-    fill(record, ongoing.samples, judge(ongoing.samples, applied ? &*applied : nullptr, policy, measure),
-         applied, measure);
+    const Judgement judgement = judge(ongoing.samples, applied ? &*applied : nullptr, policy, measure);
+    ongoing.points_to_fail = ongoing.points_to_fail || judgement.points_to_fail;
+    fill(record, ongoing.samples, judgement, applied, measure);
     if (used && record.reason.empty())
       record.reason = fmt::format("measured with {}, and held against no target of another size: {}",
                                   format_bytes(bytes), path_text(record, "made_smaller"));

@@ -215,6 +215,15 @@ bool needs_figures(ComparedCheck& pair) {
   return false;
 }
 
+/// A spell of noise can cover all of so few repeats; by how many tolerances it moves them is our own choice.
+constexpr double tolerances_of_few_repeats = 10.0;
+
+bool has_few_repeats(const ComparedCheck& pair) {
+  constexpr std::uint64_t fewest = fewest_repeats_of_a_fail;
+  return std::min(pair.before->statistics.repeats.value_or(1), pair.after->statistics.repeats.value_or(1)) <
+         fewest;
+}
+
 void decide(ComparedCheck& pair, double tolerance) {
   const CheckRecord &before = *pair.before, &after = *pair.after;
   const Interval change = *pair.interval;
@@ -226,7 +235,20 @@ void decide(ComparedCheck& pair, double tolerance) {
     pair.outcome = lower_is_better ? Outcome::worse : Outcome::better;
   } else if (change.hi < -tolerance) {
     pair.outcome = lower_is_better ? Outcome::better : Outcome::worse;
-  } else if (change.lo >= -tolerance && change.hi <= tolerance) {
+  }
+  const double least = std::max(change.lo, -change.hi);
+  if (pair.outcome == Outcome::worse && pair.reason.empty() && has_few_repeats(pair) &&
+      least <= tolerances_of_few_repeats * tolerance) {
+    pair.outcome = Outcome::incomparable;
+    pair.reason = fmt::format(
+        "worse, but from fewer than {} repeats, all of which one spell of noise can cover; more repeats in "
+        "both "
+        "runs (suite acceptance) decide it",
+        fewest_repeats_of_a_fail);
+    pair.detail = fmt::format("change {} {}", change_text(pair), change_interval_text(pair));
+  }
+  if (pair.outcome != Outcome::incomparable || !pair.reason.empty()) return;
+  if (change.lo >= -tolerance && change.hi <= tolerance) {
     pair.outcome = Outcome::unchanged;
   } else {
     pair.reason =

@@ -12,7 +12,17 @@ namespace fabricheck {
 namespace {
 
 constexpr double early_share = 0.1;
-constexpr std::array<int, 3> look_points{min_repeats, 2 * min_repeats, max_repeats};
+constexpr double late_fail_share = 1.0 - early_share;
+constexpr std::array<int, 3> look_points{min_repeats, fewest_repeats_of_a_fail, max_repeats};
+
+/// Of the probability of a wrong PASS at each look point: little at early looks, the rest over those from the
+/// planned end on.
+double pass_share(int planned, std::size_t look) {
+  if (look_points[look] < planned) return early_share;
+  const auto early = static_cast<double>(
+      std::count_if(look_points.begin(), look_points.end(), [&](int point) { return point < planned; }));
+  return (1.0 - early_share * early) / (static_cast<double>(look_points.size()) - early);
+}
 
 /// Mean of the repeats' figures and its standard error.
 struct Moments {
@@ -61,15 +71,27 @@ std::vector<double> shares(std::span<const RepeatCount> repeats) {
 
 }  // namespace
 
+Look last_look(const GatePolicy& policy) {
+  return {max_repeats, policy.alpha_pass, late_fail_share * policy.alpha_fail / std::max(1, policy.family),
+          0.0, 0.0};
+}
+
 std::vector<Look> looks_of(const GatePolicy& policy) {
   const double alpha_fail = policy.alpha_fail / std::max(1, policy.family);
   std::vector<Look> looks;
-  for (const int point : look_points) {
-    if (point >= policy.repeats) break;
-    looks.push_back({point, early_share * policy.alpha_pass, early_share * alpha_fail, early_margin});
+  for (std::size_t i = 0; i < look_points.size(); ++i) {
+    const int point = look_points[i];
+    if (point > policy.repeats) break;
+    Look look;
+    look.after_repeats = point;
+    look.alpha_pass = pass_share(policy.planned, i) * policy.alpha_pass;
+    look.margin_pass = point < policy.planned ? early_margin : 0.0;
+    if (point >= fewest_repeats_of_a_fail) {
+      look.alpha_fail = (point == max_repeats ? late_fail_share : early_share) * alpha_fail;
+      look.margin_fail = point == max_repeats ? 0.0 : early_fail_margin;
+    }
+    looks.push_back(look);
   }
-  const double rest = 1.0 - early_share * static_cast<double>(looks.size());
-  looks.push_back({policy.repeats, rest * policy.alpha_pass, rest * alpha_fail, 0.0});
   return looks;
 }
 
@@ -120,8 +142,12 @@ bool surely_beyond(std::span<const RepeatCount> repeats, double q, double alpha)
 }
 
 Verdict weigh(const CountsWithin& counts, double q, double limit, double error, const Look& look) {
-  if (surely_within(counts(limit * (1.0 - look.margin) - error), q, look.alpha_pass)) return Verdict::pass;
-  if (surely_beyond(counts(limit * (1.0 + look.margin) + error), q, look.alpha_fail)) return Verdict::fail;
+  if (look.alpha_pass > 0.0 &&
+      surely_within(counts(limit * (1.0 - look.margin_pass) - error), q, look.alpha_pass))
+    return Verdict::pass;
+  if (look.alpha_fail > 0.0 &&
+      surely_beyond(counts(limit * (1.0 + look.margin_fail) + error), q, look.alpha_fail))
+    return Verdict::fail;
   return Verdict::inconclusive;
 }
 

@@ -9,9 +9,13 @@
 // Looking again and again until a verdict comes out right would pass a bad link sooner or later. There are
 // three looks at most, after 4, 8 and 16 repeats, fixed beforehand, and the error probability is spent over
 // them (Lan and DeMets, Biometrika 70(3), 1983; by Bonferroni, which needs no model of the dependence between
-// looks): a tenth at each early look, the rest at the last. An early verdict must also hold with the limit
-// moved by a tenth against it: what drifts a few per cent over the run has not shown its median after a
-// quarter of it.
+// looks). A PASS before the planned number of repeats must also hold with the limit moved by a tenth against
+// it: what drifts a few per cent over the run has not shown its median after a quarter of it.
+//
+// A FAIL wants more repeats than a PASS. A spell of noise can cover four repeats, which then agree as well as
+// those of a bad part do, and no statistic of theirs tells the two apart. So a FAIL is given
+// after 8 repeats at the soonest, and then only where it holds with the limit moved by a quarter; else
+// after 16. Whatever is undecided after its planned repeats goes on, as far as there is time: see Executor.
 //
 // Errors of a family of checks: a cluster is accused by any one FAIL, so the probability of a wrong FAIL is
 // divided among all judged checks of the run (Bonferroni). It is praised only if all of them pass, so a bad
@@ -35,22 +39,27 @@ inline constexpr int min_repeats = 4;
 inline constexpr int max_repeats = 16;
 inline constexpr std::uint64_t min_gate_samples = 32;
 
-/// How far the limit is moved against an early verdict.
+/// How far the limit is moved against an early PASS, and against an early FAIL, which a spell of noise must
+/// not give. The second is our own choice.
 inline constexpr double early_margin = 0.1;
+inline constexpr double early_fail_margin = 0.25;
+/// Fewer repeats can all lie within one spell of noise.
+inline constexpr int fewest_repeats_of_a_fail = 8;
 
 struct GatePolicy {
   double alpha_pass{0.005};  ///< probability of a wrong PASS of one check
   double alpha_fail{0.005};  ///< probability of any wrong FAIL in the family
   int family{1};             ///< judged checks of this run
-  int repeats{max_repeats};  ///< planned: 4, 8 or 16
+  int planned{max_repeats};  ///< repeats that there was time for from the start: 4, 8 or 16
+  int repeats{max_repeats};  ///< that there are to be: as planned, or more
 };
 
 /// One of the moments at which a verdict may be given.
 struct Look {
   int after_repeats{};
   double alpha_pass{};
-  double alpha_fail{};
-  double margin{};  ///< of an early look; 0 at the last
+  double alpha_fail{};  ///< 0: no FAIL can be given
+  double margin_pass{}, margin_fail{};
 };
 
 /// How often a check of at most `most` repeats is measured (4, 8 or 16) so that it ends within `limit`: after
@@ -67,8 +76,8 @@ int repeats_within(const Pace& pace, int most);
 /// How many values each of the visits that remain has to give, so that all together are enough for a verdict.
 std::uint64_t samples_of_each(std::uint64_t samples, int done, int repeats);
 
-/// The looks of a policy, ascending; the last one is after all repeats. Probabilities of all looks add up to
-/// the policy's.
+/// The looks of a policy, ascending; the last one is after all repeats. Probabilities of all looks that there
+/// could be add up to the policy's.
 std::vector<Look> looks_of(const GatePolicy& policy);
 
 /// The look due after exactly `repeats`, if any.
@@ -95,6 +104,10 @@ bool surely_beyond(std::span<const RepeatCount> repeats, double q, double alpha)
 
 /// The repeats' counts within a limit.
 using CountsWithin = std::function<std::vector<RepeatCount>(double limit)>;
+
+/// What a look at the end of 16 repeats would be. What it makes of fewer says where they point, and is no
+/// verdict.
+Look last_look(const GatePolicy& policy);
 
 /// What a look makes of the q-quantile against `limit`: pass where surely at most the limit, fail where
 /// surely above. `error` is how far every sample may be off (of the clocks); it moves the limit against

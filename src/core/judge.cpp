@@ -62,13 +62,21 @@ TimeLimit time_limit(const Target& target, const Measure& measure) {
 
 Verdict verdict_of(const SampleSet& samples, const std::string& statistic, const TimeLimit& limit, Look look,
                    double error_us) {
-  if (!limit.short_is_good) std::swap(look.alpha_pass, look.alpha_fail);
+  if (!limit.short_is_good) {
+    std::swap(look.alpha_pass, look.alpha_fail);
+    std::swap(look.margin_pass, look.margin_fail);
+  }
   Verdict verdict = Verdict::inconclusive;
   if (statistic == "mean") {
-    const auto interval = repeated_interval(samples, statistic, look.alpha_fail, look.alpha_pass);
-    if (!interval) return verdict;
-    if (interval->hi + error_us <= limit.us * (1.0 - look.margin)) verdict = Verdict::pass;
-    if (interval->lo - error_us > limit.us * (1.0 + look.margin)) verdict = Verdict::fail;
+    const auto end = [&](double alpha, auto chosen) -> std::optional<double> {
+      if (alpha <= 0.0) return std::nullopt;
+      const auto interval = repeated_interval(samples, statistic, alpha, alpha);
+      return interval ? std::optional(chosen(*interval)) : std::nullopt;
+    };
+    const auto hi = end(look.alpha_pass, [](const Interval& interval) { return interval.hi; });
+    const auto lo = end(look.alpha_fail, [](const Interval& interval) { return interval.lo; });
+    if (hi && *hi + error_us <= limit.us * (1.0 - look.margin_pass)) verdict = Verdict::pass;
+    if (lo && *lo - error_us > limit.us * (1.0 + look.margin_fail)) verdict = Verdict::fail;
   } else {
     const Repeats repeats(samples.values_us, samples.repeat_begins);
     verdict = weigh([&](double us) { return repeats.within(us, limit.strictly); }, quantile_named(statistic),
@@ -154,8 +162,10 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
   }
   const Look at = *look;
   judgement.decision_confidence = 1.0 - at.alpha_pass - at.alpha_fail;
-  const double alpha_hi = limit.short_is_good ? at.alpha_pass : at.alpha_fail;
-  const double alpha_lo = limit.short_is_good ? at.alpha_fail : at.alpha_pass;
+  const Look last = last_look(policy);
+  const double alpha_fail = at.alpha_fail > 0.0 ? at.alpha_fail : last.alpha_fail;
+  const double alpha_hi = limit.short_is_good ? at.alpha_pass : alpha_fail;
+  const double alpha_lo = limit.short_is_good ? alpha_fail : at.alpha_pass;
   if (const auto interval = repeated_interval(samples, statistic, alpha_lo, alpha_hi))
     judgement.decision_interval = measure.convert(widened(*interval, samples.clock_error_us));
 
@@ -164,6 +174,9 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
                             static_cast<double>(std::max<std::size_t>(1, samples.values_us.size()));
   const bool late = late_share > max_late_share_for_fail;
   if (judgement.verdict == Verdict::pass) return judgement;
+  judgement.points_to_fail =
+      !late && judgement.verdict == Verdict::inconclusive &&
+      verdict_of(samples, statistic, limit, last, samples.clock_error_us) == Verdict::fail;
   const std::string value = judgement.value ? format_number(*judgement.value) : "?";
   const std::string late_words = fmt::format(
       "in {:.0f} % of the samples a rank was not running at the common start, which makes latency "
@@ -173,6 +186,15 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
     judgement.verdict = Verdict::inconclusive;
     judgement.reason =
         fmt::format("{} {} {} against {}, but {}", statistic, value, measure.unit, words, late_words);
+  } else if (judgement.points_to_fail) {
+    judgement.reason = fmt::format(
+        "{} {} {} in {} repeats, the target is {}; a spell of noise can last as long, and a FAIL {}: a "
+        "longer "
+        "--budget gives them",
+        statistic, value, measure.unit, samples.repeats(), words,
+        samples.repeats() < fewest_repeats_of_a_fail
+            ? fmt::format("wants at least {}", fewest_repeats_of_a_fail)
+            : fmt::format("by less than {:.0f} % wants {}", 100.0 * early_fail_margin, max_repeats));
   } else if (judgement.verdict == Verdict::fail) {
     judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, value, measure.unit, words);
   } else if (verdict_of(samples, statistic, limit, at, 0.0) != Verdict::inconclusive) {

@@ -63,6 +63,7 @@ struct Judgement {
   std::optional<Interval> ci95;
   std::optional<Interval> decision_interval;
   double decision_confidence{};
+  bool points_to_fail{};  ///< INCONCLUSIVE, and more repeats of the same would be a FAIL
   std::uint64_t blocks{};
 };
 

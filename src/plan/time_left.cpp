@@ -53,9 +53,13 @@ void TimeLeft::visited(std::size_t index, std::int64_t took_ns) {
 }
 
 void TimeLeft::at_most(std::size_t index, int visits) {
+  more(index, std::min(0, visits - checks_[index].visits_left));
+}
+
+void TimeLeft::more(std::size_t index, int visits) {
   Check& check = checks_[index];
   add(check, -1.0);
-  check.visits_left = std::min(check.visits_left, visits);
+  check.visits_left += visits;
   add(check, 1.0);
 }
 

@@ -28,6 +28,8 @@ class TimeLeft {
   void visited(std::size_t index, std::int64_t took_ns);
   /// It is expected to be visited no more often than so many times from here on.
   void at_most(std::size_t index, int visits);
+  /// It is visited so many times more than was expected.
+  void more(std::size_t index, int visits);
   /// Its next visit, if one was expected, does not come.
   void finished(std::size_t index);
 

@@ -62,8 +62,22 @@ std::string self_words(const CheckRecord& check) {
 /// All that one GPU has of one check.
 struct Figures {
   std::vector<double> values;
+  std::vector<double> better_ends;  ///< of their intervals; as many as values have one
   const CheckRecord* last{};
 };
+
+bool is_time(const CheckRecord& check) { return check.unit == "us"; }
+
+double how_much_worse(const CheckRecord& check, double figure, double norm) {
+  return is_time(check) ? figure / norm - 1.0 : 1.0 - figure / norm;
+}
+
+/// A few slow visits move a figure, but not all of its interval.
+bool is_surely_worse(const Figures& figures, double norm, double limit) {
+  return how_much_worse(*figures.last, median(figures.values), norm) > limit &&
+         figures.better_ends.size() == figures.values.size() &&
+         how_much_worse(*figures.last, median(figures.better_ends), norm) > limit;
+}
 /// Check, scope, model, parameters that change the figure.
 using Group = std::tuple<std::string, std::string, std::string, std::string>;
 
@@ -127,6 +141,7 @@ std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks) {
     if (!gpu || !check.value || *check.value <= 0.0 || !odd_share_of(check)) continue;
     Figures& figures = groups[{check.id, check.scope, path_text(check, "gpu_name"), bytes_of(check)}][*gpu];
     figures.values.push_back(*check.value);
+    if (check.ci95) figures.better_ends.push_back(is_time(check) ? check.ci95->lo : check.ci95->hi);
     figures.last = &check;
   }
   std::vector<Finding> findings;
@@ -142,10 +157,8 @@ std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks) {
       if (spread > odd_spread) continue;
       const double times = peers.size() < odd_peers ? odd_share_times_of_few : 1.0;
       const double limit = times * std::max(*odd_share_of(*figures.last), odd_deviations * spread);
-      const double figure = median(figures.values);
-      const bool lower_is_worse = figures.last->unit != "us";
-      const double worse = lower_is_worse ? 1.0 - figure / norm : figure / norm - 1.0;
-      if (worse > limit) odd_ones.push_back(odd(gpu, figures, figure, norm, limit, peers.size()));
+      if (is_surely_worse(figures, norm, limit))
+        odd_ones.push_back(odd(gpu, figures, median(figures.values), norm, limit, peers.size()));
     }
     if (odd_ones.size() * 3 > gpus.size()) continue;
     for (Finding& one : odd_ones) findings.push_back(std::move(one));

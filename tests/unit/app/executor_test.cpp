@@ -185,6 +185,70 @@ TEST_F(ExecutorTest, WhatTakesLongIsMeasuredLessOftenAndStillHasItsVerdict) {
   EXPECT_GE(records[0].statistics.samples, min_gate_samples);
 }
 
+TEST_F(ExecutorTest, AMissInFewRepeatsIsLookedAtAgainBeforeItAccuses) {
+  const CheckRow missing = row("test.missing.latency", scripted([](std::uint64_t) { return 9'000; }));
+  plan::TestPlan plan;
+  plan.judged = 1;
+  plan.checks = {planned(missing, {{0}})};
+  plan.checks[0].repeats = min_repeats;
+  plan.checks[0].all_repeats = false;
+  plan.checks[0].wanted_samples = 400;
+  plan.checks[0].target = target(missing.id, "median", Comparison::at_most, 5.0);
+  const CheckRecord record = run_alone(plan).at(0);
+  EXPECT_EQ(record.verdict, Verdict::fail) << record.reason;
+  EXPECT_EQ(record.statistics.repeats, static_cast<std::uint64_t>(fewest_repeats_of_a_fail));
+}
+
+TEST_F(ExecutorTest, ASpellOfNoiseInTheFirstRepeatsAccusesNobody) {
+  int repeats = 0;
+  CheckRow spell = row("test.spell.latency", [&](const OperationRequest&) {
+    const std::int64_t cost_ns = ++repeats <= min_repeats ? 9'000 : 3'000;
+    return std::make_unique<Scripted>(
+        clock_, [cost_ns](std::uint64_t) { return cost_ns; }, 0);
+  });
+  plan::TestPlan plan;
+  plan.judged = 1;
+  plan.checks = {planned(spell, {{0}})};
+  plan.checks[0].repeats = min_repeats;
+  plan.checks[0].all_repeats = false;
+  plan.checks[0].target = target(spell.id, "median", Comparison::at_most, 5.0);
+  EXPECT_NE(run_alone(plan).at(0).verdict, Verdict::fail);
+  EXPECT_GT(repeats, min_repeats);
+}
+
+TEST_F(ExecutorTest, WithoutTimeToLookAgainAMissIsNoFail) {
+  // A visit takes at least three samples of 1 s and their warm-up; the budget is 1 s.
+  const CheckRow slow = row("test.slow.latency", scripted([](std::uint64_t) { return second_ns; }));
+  plan::TestPlan plan;
+  plan.judged = 1;
+  plan.checks = {planned(slow, {{0}})};
+  plan.checks[0].repeats = min_repeats;
+  plan.checks[0].budget_ns = 30 * second_ns;
+  plan.checks[0].target = target(slow.id, "median", Comparison::at_most, 500'000.0);
+  const CheckRecord record = run_alone(plan).at(0);
+  EXPECT_EQ(record.verdict, Verdict::inconclusive);
+  EXPECT_THAT(record.reason, HasSubstr("a FAIL wants at least 8: a longer --budget gives them"));
+}
+
+TEST_F(ExecutorTest, WhatIsUndecidedGoesOnWhileTheRunHasTime) {
+  // Every third visit is slow, so that four repeats do not agree.
+  int repeats = 0;
+  CheckRow noisy = row("test.noisy.latency", [&](const OperationRequest&) {
+    const std::int64_t cost_ns = ++repeats % 3 == 0 ? 5'500 : 3'000;
+    return std::make_unique<Scripted>(
+        clock_, [cost_ns](std::uint64_t) { return cost_ns; }, 0);
+  });
+  plan::TestPlan plan;
+  plan.judged = 1;
+  plan.checks = {planned(noisy, {{0}})};
+  plan.checks[0].repeats = min_repeats;
+  plan.checks[0].all_repeats = false;
+  plan.checks[0].wanted_samples = 400;
+  plan.checks[0].target = target(noisy.id, "median", Comparison::at_most, 5.0);
+  const CheckRecord record = run_alone(plan).at(0);
+  EXPECT_EQ(record.statistics.repeats, static_cast<std::uint64_t>(max_repeats));
+}
+
 TEST_F(ExecutorTest, TheHuntForCorruptionCostsNoRepeat) {
   // 10,000 comparisons of 1 ms are 10 s; the budget is 1 s.
   const CheckRow compared =

@@ -67,18 +67,42 @@ TEST(Looks, AreFewFixedAndSpendNoMoreThanTheWholeError) {
   }
   EXPECT_NEAR(pass, policy.alpha_pass, 1e-12);
   EXPECT_NEAR(fail, policy.alpha_fail / 10, 1e-12) << "any wrong FAIL accuses the cluster";
-  EXPECT_GT(looks[0].margin, 0.0);
-  EXPECT_EQ(looks[2].margin, 0.0);
+  EXPECT_GT(looks[0].margin_pass, 0.0);
+  EXPECT_GT(looks[1].margin_fail, 0.0);
+  EXPECT_EQ(looks[2].margin_pass, 0.0);
+  EXPECT_EQ(looks[2].margin_fail, 0.0);
   EXPECT_FALSE(look_after(policy, 5)) << "nobody may look in between";
 }
 
-TEST(Looks, AShortBudgetHasFewerRepeatsAndStillALastLook) {
-  GatePolicy policy;
-  policy.repeats = 4;
-  const auto looks = looks_of(policy);
-  ASSERT_EQ(looks.size(), 1u);
-  EXPECT_EQ(looks[0].alpha_pass, policy.alpha_pass);
-  EXPECT_EQ(looks[0].margin, 0.0);
+TEST(Looks, NoFailIsGivenBeforeEightRepeats) {
+  for (const int planned : {4, 8, 16}) {
+    GatePolicy policy;
+    policy.planned = planned;
+    for (const Look& look : looks_of(policy))
+      EXPECT_EQ(look.alpha_fail > 0.0, look.after_repeats >= 8) << planned << ", " << look.after_repeats;
+  }
+}
+
+TEST(Looks, WhatGoesOnAfterItsPlannedEndSpendsNoMoreThanTheWholeError) {
+  for (const int planned : {4, 8}) {
+    GatePolicy policy;
+    policy.planned = planned;
+    policy.repeats = planned;
+    EXPECT_EQ(looks_of(policy).back().after_repeats, planned);
+    EXPECT_EQ(looks_of(policy).back().margin_pass, 0.0);
+    const double at_the_planned_end = looks_of(policy).back().alpha_pass;
+    policy.repeats = 16;
+    double pass = 0.0, fail = 0.0;
+    for (const Look& look : looks_of(policy)) {
+      pass += look.alpha_pass;
+      fail += look.alpha_fail;
+      if (look.after_repeats == planned) {
+        EXPECT_EQ(look.alpha_pass, at_the_planned_end) << "fixed beforehand";
+      }
+    }
+    EXPECT_NEAR(pass, policy.alpha_pass, 1e-12) << planned;
+    EXPECT_NEAR(fail, policy.alpha_fail, 1e-12) << planned;
+  }
 }
 
 // Exact values: sums of binomial probabilities by hand.
@@ -125,7 +149,11 @@ TEST(Weigh, AnEarlyLookWantsAMargin) {
   const auto looks = looks_of(policy);
   EXPECT_EQ(weigh(counts, 0.5, 5.0, 0.0, looks.front()), Verdict::inconclusive);
   EXPECT_EQ(weigh(counts, 0.5, 5.0, 0.0, looks.back()), Verdict::pass);
-  EXPECT_EQ(weigh(counts, 0.5, 4.0, 0.0, looks.front()), Verdict::fail);
+  EXPECT_EQ(weigh(counts, 0.5, 4.0, 0.0, looks.front()), Verdict::inconclusive);
+  EXPECT_EQ(weigh(counts, 0.5, 4.5, 0.0, looks[1]), Verdict::inconclusive);
+  EXPECT_EQ(weigh(counts, 0.5, 3.9, 0.0, looks[1]), Verdict::inconclusive) << "by 23 %";
+  EXPECT_EQ(weigh(counts, 0.5, 3.8, 0.0, looks[1]), Verdict::fail) << "by 26 %";
+  EXPECT_EQ(weigh(counts, 0.5, 4.5, 0.0, looks.back()), Verdict::fail);
   EXPECT_EQ(weigh(counts, 0.5, 5.0, 0.3, looks.back()), Verdict::inconclusive) << "the clocks' error counts";
 }
 

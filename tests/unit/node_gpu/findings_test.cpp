@@ -18,6 +18,7 @@ CheckRecord record(int gpu, double value, const std::string& host = "n1", const 
   check.scope = "GPU, all at once";
   check.unit = unit;
   check.value = value;
+  check.ci95 = Interval{0.999 * value, 1.001 * value};
   check.participants = {host};
   check.path = std::map<std::string, Parameter>{{"gpu", fmt::format("0000:{:02x}:00.0", 16 * (gpu + 1))},
                                                 {"gpu_name", std::string("NVIDIA H100 80GB HBM3")}};
@@ -43,6 +44,17 @@ TEST(OddGpu, IsNamedWithItsHost) {
             "NVIDIA H100 80GB HBM3 is 2900 GB/s");
   EXPECT_THAT(findings[0].explains, ElementsAre("gpu.hbm.copy"));
   EXPECT_THAT(findings[0].confirm, HasSubstr("nvidia-smi -i 0000:50:00.0"));
+}
+
+TEST(OddGpu, AFewSlowVisitsMakeNone) {
+  auto checks = records({2900, 2905, 2895, 2910, 2300, 2898, 2902, 2907});
+  checks[4].ci95 = Interval{2000, 2895};
+  EXPECT_THAT(odd_gpus(checks), IsEmpty());
+  checks[4].ci95.reset();
+  EXPECT_THAT(odd_gpus(checks), IsEmpty()) << "without an interval nothing is known of its noise";
+  auto latencies = records({2.0, 2.01, 1.99, 2.02, 3.0, 2.0}, "us");
+  latencies[4].ci95 = Interval{2.01, 3.5};
+  EXPECT_THAT(odd_gpus(latencies), IsEmpty());
 }
 
 TEST(OddGpu, WhatSeveralGpusDidTogetherAccusesNone) {
@@ -266,6 +278,7 @@ TEST(Digests, ByTheCommonWayAllAreCompared) {
 TEST(GpuFindings, AreAllOfThemTheWorstFirst) {
   auto checks = digests({"aa", "aa", "bb", "aa", "aa"});
   checks[2].value = 500;
+  checks[2].ci95 = Interval{499, 501};
   (*checks[2].path)["throttled_percent"] = 40.0;
   (*checks[2].path)["monitor_samples"] = std::int64_t{200};
   const auto findings = gpu_findings(checks);

@@ -65,6 +65,15 @@ TEST(TimeLeft, FewerVisitsThanWerePlannedTakeLess) {
   EXPECT_EQ(left.left_ns(), 600) << "never more than were expected";
 }
 
+TEST(TimeLeft, WhatGoesOnTakesMore) {
+  TimeLeft left({{2, 100}});
+  left.visited(0, 100);
+  left.visited(0, 100);
+  EXPECT_EQ(left.left_ns(), 0);
+  left.more(0, 4);
+  EXPECT_EQ(left.left_ns(), 400);
+}
+
 TEST(TimeLeft, WhatEndsEarlyTakesNoMore) {
   TimeLeft left({{16, 100}, {1, 100}});
   left.visited(0, 100);
