@@ -17,6 +17,7 @@
 #include "app/topology_file.hpp"
 #include "app/utc_now.hpp"
 #include "core/error.hpp"
+#include "core/fault_texts.hpp"
 #include "diagnose/log_reader.hpp"
 #include "report/journal.hpp"
 #include "report/report.hpp"
@@ -229,7 +230,13 @@ RunRecord record_of(const diagnose::Diagnosis& diagnosis, const Observations& se
   } else if (!diagnosis.is_conclusive) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
-    record.verdict_reason = diagnosis.is_start_open
+    const auto open =
+        std::find_if(record.findings.begin(), record.findings.end(), [](const Finding& finding) {
+          return finding.slug == fault::unexplained.slug && !finding.evidence.empty();
+        });
+    record.verdict_reason = open != record.findings.end()
+                                ? fmt::format("{}: {}", open->meaning, open->evidence.front().text)
+                            : diagnosis.is_start_open
                                 ? "NCCL's start was begun, and no line says that it ended: it hung there, or "
                                   "the log was cut; take the whole log of every rank"
                                 : "nothing wrong in what was given, which is too little to say more";

@@ -43,6 +43,13 @@ inline constexpr FaultText cable_fault{
     "the NIC's driver reported a fault of the cable or transceiver, or lost the link",
     "reseat or replace the cable or transceiver",
     "mlxlink -d DEVICE -m -c; dmesg -T | grep -i 'port module'"};
+inline constexpr FaultText link_flap{
+    "link-flap",
+    Severity::bad,
+    "nic",
+    "the link of a NIC is down; whether it should be up is not told here",
+    "look at the cable, the transceiver and the switch port, where the job uses this NIC",
+    "ibstat; ethtool NETDEV; mlxlink -d DEVICE -m -c; the switch's log of that time"};
 inline constexpr FaultText roce_gid_table_change{"roce-gid-table-change",
                                                  Severity::fatal,
                                                  "nic",

@@ -162,6 +162,58 @@ inline constexpr FaultText gpu_memory{"gpu-out-of-memory",
                                       "leave NCCL some memory (a smaller model share; fewer communicators), "
                                       "or NCCL_BUFFSIZE and NCCL_MAX_NCHANNELS smaller",
                                       "nvidia-smi on that node: whose memory it is"};
+inline constexpr FaultText host_memory{
+    "host-out-of-memory",
+    Severity::fatal,
+    "host",
+    "a process of the job was killed because the host, or its cgroup, had no memory left",
+    "ask for more memory (--mem, the container's limit) or let the job take less: data loaders, pinned "
+    "buffers, "
+    "checkpoints in memory",
+    "dmesg -T | grep -i 'killed process'; sacct -j JOB --format=MaxRSS,ReqMem,State"};
+inline constexpr FaultText gpu_lost{
+    "gpu-lost",
+    Severity::fatal,
+    "gpu",
+    "a GPU does not answer its driver any more: it fell off the PCIe bus",
+    "drain the node and power it off and on; a GPU that is lost again has to be reseated or replaced, with "
+    "its "
+    "riser and power looked at",
+    "dmesg -T | grep -i -e 'fallen off' -e 'xid.*79'; lspci | grep -i nvidia"};
+inline constexpr FaultText gpu_hardware{
+    "gpu-hardware-error",
+    Severity::fatal,
+    "gpu",
+    "CUDA met an error of a GPU's memory or NVLink that could not be corrected",
+    "drain the node, look for the XID of that time in its kernel log, reset the GPU; send it in where it "
+    "comes "
+    "again",
+    "dmesg -T | grep -i xid; nvidia-smi -q -d ECC,ROW_REMAPPER; nvidia-smi nvlink -e"};
+inline constexpr FaultText driver_mismatch{
+    "driver-library-mismatch",
+    Severity::fatal,
+    "software",
+    "the NVIDIA kernel module and the driver's libraries are of different versions: the driver was updated "
+    "under "
+    "a running system",
+    "reboot the node, or unload the modules (nvidia_uvm, nvidia_drm, nvidia) and load them again",
+    "cat /proc/driver/nvidia/version; nvidia-smi"};
+inline constexpr FaultText job_failed{
+    "job-failed",
+    Severity::bad,
+    "software",
+    "a process of the job ended by a failure, and what was given does not say why",
+    "find the first failure: the earliest error of that rank, the program's own traceback, the kernel log of "
+    "its "
+    "node; give these, too",
+    "sacct -j JOB --format=State,ExitCode,NodeList; dmesg -T on the node"};
+inline constexpr FaultText unexplained{
+    "unexplained-failure",
+    Severity::info,
+    "software",
+    "these lines may tell of a failure, and no rule here knows them",
+    "read them; run again with NCCL_DEBUG=INFO and give the whole log of all ranks",
+    "NCCL_DEBUG=INFO"};
 inline constexpr FaultText cuda_error{"cuda-error",
                                       Severity::fatal,
                                       "gpu",

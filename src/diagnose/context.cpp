@@ -50,7 +50,12 @@ void Context::take_rank(const RankFacts& rank) {
   for (const int interface : {rank.bootstrap, rank.out_of_band})
     if (interface != 0) interfaces_.insert(names.text(interface));
   if (rank.version != 0) versions_.insert(names.text(rank.version));
-  for (const CommFacts& comm : rank.comms) take_comm(comm, network == "Socket");
+  for (const CommFacts& comm : rank.comms) {
+    take_comm(comm, network == "Socket");
+    if (rank.host == 0 || network == "Socket" || !comm.net_receive.any()) continue;
+    receives_[host].all += comm.net_receive.lines;
+    receives_[host].gdr += comm.receive_gdr.lines;
+  }
   if (rank.hcas != 0 || (!network.empty() && network != "Socket")) uses_rdma_ = true;
 }
 
@@ -82,7 +87,10 @@ void Context::find_span() {
   for (const auto& [host, devices] : devices_of_host_)
     ranks_per_node_ = std::max(ranks_per_node_, static_cast<int>(devices.size()));
   const bool net_was_used = paths_.rdma() + paths_.socket > 0;
-  if (nodes_ > 1 || net_was_used || hosts_.size() > 1 || has_several_addresses()) {
+  if (!net_was_used && hosts_.size() > 1 && are_apart()) {
+    span_ = Span::one_node;
+    one_node_is_sure_ = true;
+  } else if (nodes_ > 1 || net_was_used || hosts_.size() > 1 || has_several_addresses()) {
     span_ = Span::several_nodes;
   } else if (nodes_ == 1) {
     span_ = Span::one_node;
@@ -94,6 +102,18 @@ void Context::find_span() {
     if (ranks_ > 0 ? one_node_is_sure_ : here > 1) span_ = Span::one_node;
     if (ranks_ > 16) span_ = Span::several_nodes;
   }
+}
+
+/// Each host has all ranks of its communicators: logs of several jobs on one node each.
+bool Context::are_apart() const {
+  return std::all_of(seen_.ranks.begin(), seen_.ranks.end(), [&](const RankFacts& rank) {
+    return std::all_of(rank.comms.begin(), rank.comms.end(), [&](const CommFacts& comm) {
+      if (comm.nodes > 0) return comm.nodes == 1;
+      const auto devices = devices_of_host_.find(seen_.names.text(rank.host));
+      return comm.ranks > 0 && devices != devices_of_host_.end() &&
+             comm.ranks <= static_cast<int>(devices->second.size());
+    });
+  });
 }
 
 /// Hosts of one name, told apart by the address of their interface.

@@ -22,6 +22,11 @@ struct PathSums {
   std::uint64_t gdr() const { return gdr_send + gdr_receive; }
 };
 
+/// Channels that a host receives by from other nodes.
+struct HostReceives {
+  std::uint64_t all{}, gdr{};
+};
+
 class Context {
  public:
   explicit Context(const Observations& seen);
@@ -31,6 +36,7 @@ class Context {
   /// NCCL said so, or all ranks of the job were seen on one host.
   bool is_surely_one_node() const { return span_ == Span::one_node && one_node_is_sure_; }
   const PathSums& paths() const { return paths_; }
+  const std::map<std::string, HostReceives>& receives() const { return receives_; }  ///< by host
   const std::set<std::string>& hosts() const { return hosts_; }
   int ranks() const { return ranks_; }                    ///< of the largest communicator; 0: not known
   int nodes() const { return nodes_; }                    ///< 0: not known
@@ -54,6 +60,8 @@ class Context {
   int fewest_coll_channels() const { return coll_channels_; }  ///< -1: not known
   int most_nvls_channels() const { return nvls_channels_; }    ///< -1: not known
   bool any_mnnvl() const { return mnnvl_; }
+  /// NCCL warned of something that has no row, or the job may have ended by a failure that has none.
+  bool has_unexplained() const { return seen_.has(Event::unknown_warning) || seen_.has(Event::job_cut); }
   std::uint64_t nccl_lines() const { return nccl_lines_; }
 
   /// The value of a variable that NCCL or a command showed; nullptr where none did.
@@ -71,12 +79,14 @@ class Context {
   void take_rank(const RankFacts& rank);
   void take_comm(const CommFacts& comm, bool is_socket);
   void find_span();
+  bool are_apart() const;
   bool has_several_addresses() const;
 
   const Observations& seen_;
   Span span_{Span::unknown};
   PathSums paths_;
   std::set<std::string> hosts_, networks_, hca_lists_, interfaces_, versions_;
+  std::map<std::string, HostReceives> receives_;
   std::map<std::string, std::set<int>> devices_of_host_;
   int ranks_{}, nodes_{}, ranks_per_node_{}, most_hcas_{};
   int gpus_told_{};  ///< GPUs of a node that NCCL named

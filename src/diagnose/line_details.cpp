@@ -158,7 +158,11 @@ LineDetail number_detail(std::string_view rest) {
 LineDetail kernel_detail(std::string_view line) {
   for (const std::string_view driver :
        {"mlx5_core ", "mlx5_pcie ", "bnxt_en ", "ice ", "irdma ", "mlx4_core "})
-    if (const auto rest = after(line, driver)) return {0, std::string(until(*rest, " ")), false};
+    if (const auto rest = after(line, driver)) {
+      std::string_view device = until(*rest, " ");
+      if (device.ends_with(':')) device.remove_suffix(1);
+      return {0, std::string(device), false};
+    }
   return {0, {}, true};
 }
 
@@ -168,10 +172,15 @@ bool is_got(std::string_view before, std::string_view rest) {
          contains(before, "NCCL WARN");
 }
 
-LineDetail acs_detail(std::string_view rest) {
-  const bool redirects =
-      contains(rest, "ReqRedir+") || contains(rest, "CmpltRedir+") || contains(rest, "UpstreamFwd+");
-  return {redirects ? 1 : 0, {}, false};
+/// "18:00.0", without the domain.
+LineDetail pci_device_detail(std::string_view line) {
+  for (const std::string_view mark : {"device [", "device="})
+    if (const auto rest = after(line, mark)) {
+      std::string_view address = until(*rest, "] ,");
+      if (std::count(address.begin(), address.end(), ':') == 2) address.remove_prefix(address.find(':') + 1);
+      return {0, std::string(address), false};
+    }
+  return {};
 }
 
 }  // namespace
@@ -228,6 +237,8 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
     }
     case Detail::device:
       return {0, std::string(until(rest, " ,;:")), false};
+    case Detail::ucx_device:
+      return {phrase.code, std::string(until(rest, " :/")), false};
     case Detail::quoted: {
       const auto quoted = after(rest, "'");
       return {0, quoted ? std::string(until(*quoted, "'")) : std::string(), contains(line, "NET/Socket")};
@@ -259,8 +270,8 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
     }
     case Detail::kernel:
       return kernel_detail(line);
-    case Detail::acs:
-      return acs_detail(rest);
+    case Detail::pci_device:
+      return pci_device_detail(line);
     case Detail::whole:
       return {phrase.code, std::string(phrase.text), false};
     case Detail::none:

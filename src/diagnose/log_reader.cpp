@@ -70,6 +70,8 @@ void EventBook::add(Event kind, int code, std::string_view detail, int host, boo
   }
   EventGroup& group = into_.events[known->second];
   ++group.count;
+  group.last_file = line.file;
+  group.last_line = line.number;
   group.as_warning |= as_warning;
   const bool known_host = std::find(group.hosts.begin(), group.hosts.end(), host) != group.hosts.end();
   if (!known_host && group.hosts.size() < EventGroup::kMostHosts) group.hosts.push_back(host);
@@ -86,6 +88,7 @@ LogReader::LogReader(Observations& into, const PhraseFinder& finder)
   tools_.push_back(make_gid_reader());
   tools_.push_back(make_pkey_reader());
   tools_.push_back(make_nvlink_reader());
+  tools_.push_back(make_lspci_reader());
 }
 
 void LogReader::begin_file(int file) {
@@ -184,7 +187,10 @@ void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
   if (parts.level == Level::warning && starts_with(parts.source, "transport/p2p.") &&
       contains(parts.message, "uda failure"))
     events_.add(Event::ipc_failed, 0, "", rank->host, true, line);
+  bool is_known = parts.level != Level::warning || starts_with(parts.source, "transport/nvls.") ||
+                  starts_with(parts.message, "NET/OFI");
   finder_.find(line.text, [&](const Phrase& phrase, std::size_t end) {
+    is_known = is_known || phrase.event != Event::count_;
     if (phrase.detail == Detail::variable)
       add_variable(end, line, parts, rank);
     else if (phrase.detail == Detail::version)
@@ -192,6 +198,7 @@ void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
     else
       add_phrase(phrase, end, line, parts, rank ? rank->host : 0);
   });
+  if (!is_known) events_.add(Event::unknown_warning, 0, until(parts.source, ":"), rank->host, true, line);
 }
 
 /// Rank 0 prints its version without a front, and frameworks print the one that they have.
@@ -208,7 +215,12 @@ void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& li
   const bool as_warning = parts.level != Level::info;
   Event kind = phrase.event;
   if (kind == Event::verbs_failed && detail.code == ENOMEM) kind = Event::verbs_no_memory;
-  if (kind == Event::acs_redirect && detail.code == 0) kind = Event::acs_clean;
+  if (kind == Event::gpu_lost && contains(line.text, "Xid (")) return;  // XID 79 says it
+  if (kind == Event::sxid) {
+    // "22013, Severity 0 Engine instance …" goes on where another line has told it.
+    if (contains(line.text, ", Severity ")) return;
+    if (contains(line.text, "Non-fatal")) kind = Event::sxid_minor;
+  }
   events_.add(kind, detail.code, detail.text, host, as_warning, line);
   if (kind != Event::completion_error && kind != Event::modify_qp_failed) return;
   const GidPair gids = gids_of(line.text);

@@ -56,6 +56,7 @@ std::unique_ptr<ToolReader> make_ib_ports_reader();
 std::unique_ptr<ToolReader> make_gid_reader();
 std::unique_ptr<ToolReader> make_pkey_reader();
 std::unique_ptr<ToolReader> make_nvlink_reader();
+std::unique_ptr<ToolReader> make_lspci_reader();
 
 class LogReader {
  public:

@@ -101,16 +101,20 @@ enum class Event : std::uint8_t {
   full_pkey,
   xid,  ///< code: number
   sxid,
-  nic_fatal,     ///< kernel log: firmware or health of a NIC
-  link_down,     ///< kernel log
+  sxid_minor,  ///< the driver called it non-fatal
+  nic_fatal,   ///< kernel log: firmware or health of a NIC
+  link_down,   ///< kernel log; detail: PCI address
+  link_up,
   module_event,  ///< kernel log: cable or transceiver
-  iommu_fault,
-  acs_redirect,
+  iommu_fault,   ///< detail: "18:00.0" of the device whose access was refused
+  acs_redirect,  ///< detail: first and last bus behind the bridge; empty: not told
   acs_clean,
+  pci_end,    ///< lspci: a GPU or RDMA NIC; code: its bus
   port_down,  ///< detail: device
   port_active,
-  mtu_small,  ///< detail: device; code: active MTU in bytes
-  gid_v2,     ///< show_gids: a RoCE v2 entry with an IPv4 address; code: index
+  port_layer,  ///< detail: device; code: 1 InfiniBand, 2 Ethernet
+  mtu_small,   ///< detail: device; code: active MTU in bytes
+  gid_v2,      ///< show_gids: a RoCE v2 entry with an IPv4 address; code: index
   ras_mismatch,
   ras_dead,
   link_mtu,         ///< NCCL's word on a connection; code: ibv_mtu
@@ -118,8 +122,17 @@ enum class Event : std::uint8_t {
   rails_crossed,    ///< NCCL said that a connection joins different devices of two nodes
   gids_apart,       ///< the two GIDs of a failing connection are of different /24 networks
   nvlink_inactive,  ///< detail: GPU
+  nvlink_active,
   wrong_results,
-  count_  ///< how many kinds there are
+  host_memory,      ///< the kernel or Slurm killed a process for memory
+  gpu_lost,         ///< it does not answer any more
+  gpu_hardware,     ///< CUDA met an error that the GPU or its NVLink could not correct
+  program_memory,   ///< the program's own allocation of GPU memory failed
+  driver_mismatch,  ///< kernel module and libraries of the driver are of two versions
+  job_failed,       ///< a process of the job ended by a failure
+  job_cut,          ///< it may have: a traceback, a time limit
+  unknown_warning,  ///< NCCL warned in words that no phrase has; detail: source file
+  count_            ///< how many kinds there are
 };
 
 /// What was seen of one kind with one code and detail.
@@ -128,7 +141,9 @@ struct EventGroup {
   int code{};
   std::string detail;
   std::uint64_t count{};
-  bool as_warning{};  ///< at least once as NCCL WARN, or outside NCCL's own lines
+  int last_file{};
+  std::uint64_t last_line{};  ///< where it was seen last
+  bool as_warning{};          ///< at least once as NCCL WARN, or outside NCCL's own lines
   std::vector<Quote> quotes;
   std::vector<int> hosts;  ///< ids of Observations::names, the first kMostHosts
   static constexpr std::size_t kMostQuotes = 3;

@@ -28,11 +28,12 @@ enum class Detail : std::uint8_t {
   distance,    ///< "(distance 7 > 4)"
   provider,    ///< "Selected Provider is efa (found 4 nics)"
   variable,    ///< the phrase is "NCCL_"
+  ucx_device,  ///< "mlx5_0:1/IB" behind UCX's words
   version,     ///< a version of NCCL's stands there
   number,      ///< a number
   mtu,         ///< "qpn 472981 mtu 5"
   kernel,      ///< only where a NIC's driver said it
-  acs,         ///< flags of lspci's ACSCtl
+  pci_device,  ///< "Request device [18:00.0]", "device=03:00.3"
   shm,         ///< where a segment was made, not attached to
   result,      ///< where a ncclResult_t is an error that somebody got, not one that is spoken of
   gpus,        ///< two GPU numbers; the larger one is the code

@@ -2,6 +2,9 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "core/fault_texts.hpp"
 #include "diagnose/rules.hpp"
@@ -36,10 +39,42 @@ void gdr_distance(const Context& context, const CatalogRow& row, Findings& found
   finding.component.name.clear();
 }
 
+namespace {
+
+/// Hosts that never receive by GPUDirect RDMA while others do.
+void gdr_missing_on_hosts(const Context& context, const CatalogRow& row, Findings& found) {
+  std::vector<std::string> without;
+  std::string evidence;
+  for (const auto& [host, receives] : context.receives()) {
+    if (receives.gdr == 0) without.push_back(host);
+    if (evidence.size() < 400)
+      evidence += fmt::format("{}{}: {} of {} channels", evidence.empty() ? "" : ", ", host, receives.gdr,
+                              receives.all);
+  }
+  if (without.empty() || without.size() == context.receives().size()) return;
+  Finding& finding = add(found, row, "certain");
+  finding.severity = Severity::bad;
+  finding.component.host = without.front();
+  if (without.size() > 1) finding.component.host += fmt::format(" and {} more", without.size() - 1);
+  finding.meaning = fmt::format(
+      "{} of {} hosts receive{} without GPUDirect RDMA while the others receive with it, and "
+      "all wait for the slower ones",
+      without.size(), context.receives().size(), without.size() == 1 ? "s" : "");
+  finding.evidence.push_back({"", 0, "received by GPUDirect RDMA: " + evidence});
+  cite(context, finding, context.quote("receive without GDR"));
+  finding.component.name.clear();
+}
+
+}  // namespace
+
 void gdr_not_used(const Context& context, const CatalogRow& row, Findings& found) {
   const PathSums& paths = context.paths();
   // Up to Volta GPUs only receive by GPUDirect RDMA, so senders count only where no receiver is seen.
   const bool receivers = paths.rdma_receive > 0;
+  if (paths.gdr_receive > 0) {
+    gdr_missing_on_hosts(context, row, found);
+    return;
+  }
   if (receivers ? paths.gdr_receive > 0 : paths.rdma_send == 0 || paths.gdr_send > 0) return;
   Finding& finding = add(found, row, receivers ? "certain" : "likely");
   cite(context, finding, context.quote(receivers ? "receive without GDR" : "send without GDR"));
@@ -55,6 +90,7 @@ namespace {
 
 /// Nothing was found, or only that a node which needs no network has none.
 bool is_well(const Context& context, const Findings& found) {
+  if (context.has_unexplained()) return false;
   return std::all_of(found.begin(), found.end(), [&](const Finding& finding) {
     const bool is_about_network =
         finding.slug == fault::socket_fallback.slug || finding.slug == fault::no_libibverbs.slug;

@@ -34,6 +34,26 @@ bool has_completion(const Context& context, int status) {
                      [&](const EventGroup* group) { return group->code == status; });
 }
 
+/// 1 InfiniBand, 2 Ethernet; 0: not told.
+int layer_of(const Context& context, const std::string& device) {
+  for (const EventGroup* group : context.seen().of(Event::port_layer))
+    if (group->detail == device) return group->code;
+  return 0;
+}
+
+/// Whether the device is of another link layer than most ports that are up: a management or storage network's
+/// beside the fabric.
+bool is_beside_the_fabric(const Context& context, const std::string& device) {
+  const int layer = layer_of(context, device);
+  if (layer == 0) return false;
+  std::map<int, int> up;
+  for (const EventGroup* group : context.seen().of(Event::port_active))
+    ++up[layer_of(context, group->detail)];
+  // Where there are as many of either, InfiniBand is the fabric.
+  constexpr int ethernet = 2;
+  return layer == ethernet ? up[1] > 0 && up[2] <= up[1] : up[1] < up[2];
+}
+
 /// Interfaces that lead to no other host, by name or address.
 bool leads_nowhere(std::string_view interface) {
   std::string_view name = interface;
@@ -99,6 +119,10 @@ void async_event(const Context& context, const CatalogRow& row, Findings& found)
                        : row.text == &fault::ib_port_error ? Event::link_down
                                                            : Event::count_;
   if (kernel == Event::count_) return;
+  // A link that is lost while no job complains may be any NIC's.
+  const bool job_saw_it = finding != nullptr || context.seen().has(Event::completion_error) ||
+                          context.seen().has(Event::modify_qp_failed);
+  if (kernel == Event::link_down && !job_saw_it) return;
   for (const EventGroup* group : context.seen().of(kernel)) {
     if (finding == nullptr) finding = &add(found, row, "likely");
     cite(context, *finding, *group);
@@ -200,7 +224,7 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
   }
   Finding* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::connect_failed)) {
-    const bool unreachable = is_one_of(group->code, {ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, ECONNABORTED});
+    const bool unreachable = is_one_of(group->code, {ETIMEDOUT, ENETUNREACH, EHOSTUNREACH});
     const bool local = starts_with(group->detail, "127.") || starts_with(group->detail, "172.17.") ||
                        starts_with(group->detail, "fe80") || starts_with(group->detail, "169.254.");
     if (!group->as_warning || (!unreachable && !local)) continue;
@@ -235,6 +259,11 @@ void ofi_call_failed(const Context& context, const CatalogRow& row, Findings& fo
   const bool is_said = std::any_of(
       found.begin(), found.end(), [](const Finding& finding) { return finding.severity == Severity::fatal; });
   if (is_said || context.seen().has(Event::ofi_no_provider)) return;
+  const auto is_its = [](const std::string& network) {
+    return contains(network, "Libfabric") || contains(network, "OFI") || contains(network, "AWS");
+  };
+  const auto& networks = context.networks();
+  if (!networks.empty() && std::none_of(networks.begin(), networks.end(), is_its)) return;  // passed over
   for (const EventGroup* group : context.seen().of(Event::ofi_error)) cite(context, add(found, row), *group);
 }
 
@@ -281,7 +310,8 @@ void socket_fallback(const Context& context, const CatalogRow& row, Findings& fo
   };
   const bool early = std::any_of(context.versions().begin(), context.versions().end(), is_early);
   if (!chosen && early) return;
-  Finding& finding = add(found, row, chosen ? "certain" : "likely");
+  const bool is_used = context.paths().socket > 0;
+  Finding& finding = add(found, row, is_used ? "certain" : "likely");
   for (const char* fact : {"channel Socket", "network Socket"}) cite(context, finding, context.quote(fact));
   for (const Event kind : {Event::no_ib_device, Event::socket_listed})
     for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
@@ -289,6 +319,14 @@ void socket_fallback(const Context& context, const CatalogRow& row, Findings& fo
       filter != nullptr && context.seen().has(Event::no_ib_device)) {
     finding.meaning += "; NCCL_IB_HCA asks for " + filter->value + ", which may match no device";
     cite(context, finding, &filter->quote);
+  }
+  // A start that ended without any channel between nodes had none to make, or this is the log of a rank that
+  // has no neighbour on another node.
+  const PathSums& paths = context.paths();
+  if (!is_used && context.span() == Span::unknown && context.complete() && paths.p2p + paths.shm > 0) {
+    finding.severity = Severity::info;
+    finding.confidence = "possible";
+    finding.meaning = "NCCL chose TCP sockets between nodes; no channel between nodes stands here";
   }
   if (context.span() == Span::one_node) {
     finding.severity = Severity::info;
@@ -298,14 +336,35 @@ void socket_fallback(const Context& context, const CatalogRow& row, Findings& fo
 }
 
 void port_down(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
-  std::string names;
-  for (const EventGroup* group : context.seen().of(Event::port_down)) {
-    if (finding == nullptr) finding = &add(found, row);
-    cite(context, *finding, *group);
-    names += (names.empty() ? "" : ", ") + group->detail;
+  for (const bool beside : {false, true}) {
+    Finding* finding = nullptr;
+    std::string names;
+    for (const EventGroup* group : context.seen().of(Event::port_down)) {
+      if (is_beside_the_fabric(context, group->detail) != beside) continue;
+      if (finding == nullptr) finding = &add(found, row);
+      cite(context, *finding, *group);
+      names += (names.empty() ? "" : ", ") + group->detail;
+    }
+    if (finding == nullptr) continue;
+    finding->component.name = names.substr(0, 120);
+    if (!beside) return;
+    finding->severity = Severity::info;
+    finding->meaning += "; it is of another link layer than the ports that are up, so no fabric's";
   }
-  if (finding != nullptr) finding->component.name = names.substr(0, 120);
+}
+
+void mtu_low(const Context& context, const CatalogRow& row, Findings& found) {
+  for (const bool beside : {false, true}) {
+    Finding* finding = nullptr;
+    for (const EventGroup* group : context.seen().of(Event::mtu_small)) {
+      if (is_beside_the_fabric(context, group->detail) != beside) continue;
+      if (finding == nullptr) finding = &add(found, row);
+      cite(context, *finding, *group);
+    }
+    if (finding == nullptr) continue;
+    if (!beside) return;
+    finding->severity = Severity::info;
+  }
 }
 
 void single_nic(const Context& context, const CatalogRow& row, Findings& found) {
@@ -333,7 +392,9 @@ void remote_peer_lost(const Context& context, const CatalogRow& row, Findings& f
   for (const Event kind :
        {Event::connection_closed, Event::remote_error, Event::connect_failed, Event::ras_dead})
     for (const EventGroup* group : context.seen().of(kind)) {
-      if (!group->as_warning || (kind == Event::connect_failed && group->code != ECONNREFUSED)) continue;
+      // NCCL aborts a connection that it makes when another error ends it.
+      const bool by_peer = is_one_of(group->code, {ECONNREFUSED, ECONNABORTED});
+      if (!group->as_warning || (kind == Event::connect_failed && !by_peer)) continue;
       if (finding == nullptr) finding = &add(found, row, "likely");
       cite(context, *finding, *group);
       if (finding->component.name.empty()) finding->component.name = group->detail.substr(0, 60);

@@ -134,6 +134,15 @@ void gpu_memory(const Context& context, const CatalogRow& row, Findings& found) 
       if (finding == nullptr) finding = &add(found, row);
       cite(context, *finding, *group);
     }
+  for (const EventGroup* group : context.seen().of(Event::program_memory)) {
+    if (finding == nullptr) {
+      finding = &add(found, row);
+      finding->meaning = "GPU memory did not suffice for what the program asked for";
+      finding->advice =
+          "a smaller model share or batch on each GPU; look whether other processes hold memory there";
+    }
+    cite(context, *finding, *group);
+  }
 }
 
 void cuda_error(const Context& context, const CatalogRow& row, Findings& found) {
@@ -231,6 +240,18 @@ bool went_on(const Context& context) {
                       [](const EventGroup* group) { return is_outermost(group->detail); });
 }
 
+/// With NCCL's own words where it warned in such as have no row.
+Finding& add_call(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding& finding = add(found, row, "certain");
+  for (const EventGroup* group : context.seen().of(Event::unknown_warning)) {
+    if (finding.evidence.empty() && !group->quotes.empty())
+      finding.meaning = "NCCL handed an error up, with a warning that no rule here knows: " +
+                        std::string(after(group->quotes.front().text, "NCCL WARN ").value_or(""));
+    cite(context, finding, *group);
+  }
+  return finding;
+}
+
 }  // namespace
 
 void call_failed(const Context& context, const CatalogRow& row, Findings& found) {
@@ -244,9 +265,18 @@ void call_failed(const Context& context, const CatalogRow& row, Findings& found)
       if (kind == Event::error_stack &&
           (group->code == success || group->code == in_progress || went_on(context)))
         continue;
-      if (finding == nullptr) finding = &add(found, row, "certain");
+      if (finding == nullptr) finding = &add_call(context, row, found);
       cite(context, *finding, *group);
     }
+}
+
+void unexplained(const Context& context, const CatalogRow& row, Findings& found) {
+  const bool is_explained = std::any_of(
+      found.begin(), found.end(), [](const Finding& finding) { return finding.severity != Severity::info; });
+  if (is_explained || !context.has_unexplained()) return;
+  Finding& finding = add(found, row, "possible");
+  for (const Event kind : {Event::unknown_warning, Event::job_cut})
+    for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
 }
 
 }  // namespace fabricheck::diagnose::rules

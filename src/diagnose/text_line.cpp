@@ -84,6 +84,8 @@ void read_front(std::string_view text, NcclLine& line) {
   if (process == std::string_view::npos) return;
   std::string_view pid = word.substr(process + 1, thread - process - 1);
   if (!is_digits(pid)) return;
+  // Two lines torn into one another: "g183:161264:166015g183:161258:166018".
+  if (word.substr(0, process).find(':') != std::string_view::npos) return;
   line.host = word.substr(0, process);
   line.pid = take_number<long>(pid).value_or(0);
   line.front =

@@ -32,6 +32,7 @@ class IbPorts final : public ToolReader {
     if (device_.empty()) return false;
     if (take(text, "State:") || take(text, "state:")) return read_state(trim(text), line, events);
     if (take(text, "Physical state:") || take(text, "phys state:")) return true;
+    if (take(text, "Link layer:") || take(text, "link_layer:")) return read_layer(trim(text), line, events);
     if (take(text, "max_mtu:")) {
       max_mtu_ = take_trimmed(text);
       return true;
@@ -55,6 +56,11 @@ class IbPorts final : public ToolReader {
     // Without a subnet manager an InfiniBand port stays at "Initializing".
     const bool waits = contains(state, "Init") || contains(state, "INIT");
     note(events, active ? Event::port_active : Event::port_down, waits ? 2 : 0, device_, line);
+    return true;
+  }
+  bool read_layer(std::string_view layer, const Line& line, EventBook& events) const {
+    if (layer == "InfiniBand" || layer == "Ethernet")
+      note(events, Event::port_layer, layer == "InfiniBand" ? 1 : 2, device_, line);
     return true;
   }
   bool read_mtu(int mtu, const Line& line, EventBook& events) const {
@@ -140,8 +146,10 @@ class NvLinks final : public ToolReader {
       return true;
     }
     if (gpu_.empty() || !take(text, "Link ") || !take_number<int>(text) || !take(text, ":")) return false;
-    if (contains(text, "<inactive>") || contains(text, "Disabled"))
-      note(events, Event::nvlink_inactive, 0, gpu_, line);
+    const bool is_inactive = contains(text, "<inactive>") || contains(text, "Disabled");
+    // Of "-s" only; what "-e" and "-c" say of a link is no state.
+    if (is_inactive || contains(text, "GB/s"))
+      note(events, is_inactive ? Event::nvlink_inactive : Event::nvlink_active, 0, gpu_, line);
     return true;
   }
 

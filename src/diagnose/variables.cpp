@@ -91,8 +91,9 @@ bool is_assignment(std::string_view before, std::string_view after) {
     only_tags = is_tag(word);
     rest = trim(rest.substr(word.size()));
   }
-  return only_tags || std::any_of(kLaunchers.begin(), kLaunchers.end(),
-                                  [&](std::string_view launcher) { return contains(after, launcher); });
+  return (only_tags && !is_prose(after)) ||
+         std::any_of(kLaunchers.begin(), kLaunchers.end(),
+                     [&](std::string_view launcher) { return contains(after, launcher); });
 }
 
 bool is_of_others(std::string_view name) {

@@ -122,6 +122,32 @@ TEST(Findings, TrapsGiveNoFault) {
     EXPECT_FALSE(diagnosed(trap).has_fault) << trap << testing::PrintToString(slugs(trap));
 }
 
+TEST(Findings, NothingIsHealthyBesideAFailureThatNobodyExplains) {
+  const std::string well =
+      "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nRanks 2 nNodes 1 localRanks 2 localRank 0 MNNVL 0\n"
+      "a1:10:20 [0] NCCL INFO Channel 00/0 : 0[0] -> 1[1] via P2P/IPC\n"
+      "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
+      "COMPLETE\n";
+  ASSERT_EQ(first(well), "healthy");
+  for (const char* line : {"a1:10:20 [0] misc/x.cc:1 NCCL WARN something that nobody knows",
+                           "Traceback (most recent call last):", "slurmstepd: CANCELLED DUE TO TIME LIMIT"}) {
+    const Diagnosis found = diagnosed(well + line + "\n");
+    EXPECT_FALSE(found.has_fault) << line;
+    EXPECT_FALSE(found.is_conclusive) << line;
+    EXPECT_EQ(slugs(found).front(), "unexplained-failure") << line;
+  }
+  EXPECT_TRUE(diagnosed(well + "[n1:1] Signal: Segmentation fault (11)\n").has_fault);
+}
+
+TEST(Findings, AWarningThatNobodyKnowsIsQuotedWhereACallFailed) {
+  const Diagnosis found = diagnosed(
+      "a1:10:20 [0] graph/xml.h:101 NCCL WARN Attribute arch of node cpu not found\n"
+      "a1:10:20 [0] NCCL INFO init.cc:900 -> 3\n");
+  ASSERT_NE(finding(found, "nccl-call-failed"), nullptr);
+  EXPECT_THAT(finding(found, "nccl-call-failed")->meaning, HasSubstr("Attribute arch of node cpu not found"));
+  EXPECT_EQ(finding(found, "unexplained-failure"), nullptr);
+}
+
 TEST(Findings, HealthyIsSaidOnlyWhenEnoughWasSeen) {
   EXPECT_THAT(slugs("a1:10:20 [0] NCCL INFO cudaDriverVersion 12040\n"), IsEmpty());
   EXPECT_FALSE(diagnosed("a1:10:20 [0] NCCL INFO cudaDriverVersion 12040\n").is_conclusive);

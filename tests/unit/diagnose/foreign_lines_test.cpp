@@ -43,7 +43,8 @@ TEST(ForeignLines, OfTheFrameworkThatQuoteNcclCount) {
 
 TEST(ForeignLines, AdviceSetsNoVariable) {
   for (const char* line :
-       {"note: if it hangs try NCCL_P2P_DISABLE=1", "NCCL_NET_GDR_LEVEL=LOC would go around it",
+       {"note: if it hangs try NCCL_P2P_DISABLE=1", "note: NCCL_NET_GDR_LEVEL=LOC would switch GPUDirect off",
+        "NCCL_NET_GDR_LEVEL=LOC would go around it",
         "Disable NVLS (NCCL_NVLS_ENABLE=0) if you wish to avoid this error",
         "unhandled system error (run with NCCL_DEBUG=INFO for details)",
         "see whether NCCL_IB_DISABLE=1 helps"})

@@ -54,6 +54,12 @@ constexpr SyntheticLog kLogs[] = {
     {"ib-port-error", "2.28 and later",
      "a1:10:20 [0] transport/net_ib.cc:130 NCCL WARN NET/IB : mlx5_2:1 Got non-fatal async event: port "
      "error(10)\n"},
+    {"link-flap", "kernel log",
+     "[ 10.1] mlx5_core 0000:18:00.0 ens1np0: Link up\n[ 99.1] mlx5_core 0000:18:00.0 ens1np0: Link down\n"},
+    {"ib-port-error", "kernel log, beside an error of the job",
+     "[ 99.1] mlx5_core 0000:18:00.0 ens1np0: Link down\n"
+     "a1:10:20 [0] transport/net_ib.cc:816 NCCL WARN NET/IB : Got completion with error 12, opcode 0, len 3, "
+     "vendor err 129\n"},
     {"roce-gid-table-change", "2.7 to 2.22",
      "a1:10:20 [0] transport/net_ib.cc:73 NCCL WARN NET/IB : Got async event : GID table change\n"
      "a1:10:21 [0] transport/net_ib.cc:816 NCCL WARN NET/IB : Got completion with error 12, opcode 0, len 3, "

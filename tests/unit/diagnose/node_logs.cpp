@@ -174,6 +174,33 @@ constexpr SyntheticLog kLogs[] = {
      "WorkNCCL(SeqNum=12, "
      "OpType=ALLREDUCE, Timeout(ms)=600000) ran for 600012 milliseconds before timing out.\n"},
     {"nccl-call-failed", "the end of a stack", "a1:10:20 [0] NCCL INFO group.cc:70 -> 3 [Async thread]\n"},
+    {"nccl-call-failed", "nccl-tests",
+     "n1: Test NCCL failure common.cu:961 'internal error - please report this issue to the NCCL developers "
+     "/ '\n"},
+    {"host-out-of-memory", "kernel log",
+     "[ 100.1] Out of memory: Killed process 4321 (python) total-vm:1kB, anon-rss:1kB\n"},
+    {"host-out-of-memory", "Slurm",
+     "slurmstepd: error: Detected 1 oom_kill event in StepId=7.0. Some of the step "
+     "tasks have been OOM Killed.\n"},
+    {"gpu-lost", "nvidia-smi",
+     "Unable to determine the device handle for GPU0000:18:00.0: GPU is lost.  Reboot the "
+     "system to recover this GPU\n"},
+    {"gpu-lost", "kernel log", "[ 100.1] NVRM: GPU at PCI:0000:18:00: GPU has fallen off the bus.\n"},
+    {"gpu-hardware-error", "PyTorch",
+     "RuntimeError: CUDA error: uncorrectable NVLink error detected during the "
+     "execution\n"},
+    {"gpu-out-of-memory", "PyTorch",
+     "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB\n"},
+    {"driver-library-mismatch", "nvidia-smi", "Failed to initialize NVML: Driver/library version mismatch\n"},
+    {"job-failed", "mpirun",
+     "mpirun noticed that process rank 3 with PID 0 on node n1 exited on signal 9 (Killed).\n"},
+    {"job-failed", "Slurm", "srun: error: n1: task 3: Exited with exit code 1\n"},
+    {"job-failed", "torchelastic", "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\n"},
+    {"unexplained-failure", "NCCL",
+     "a1:10:20 [0] graph/xml.h:101 NCCL WARN Attribute arch of node cpu not found\n"},
+    {"unexplained-failure", "Slurm",
+     "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME "
+     "LIMIT ***\n"},
     {"env-mismatch-between-ranks", "all",
      "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
      "START\n"

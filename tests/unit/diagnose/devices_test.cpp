@@ -1,0 +1,210 @@
+// What the kernel, lspci, ibstat and nvidia-smi say of devices: faults, and what healthy machines have, too.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "logs.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kDown = "[ 9.0] mlx5_core 0000:18:00.0 ens1np0: Link down\n";
+constexpr const char* kUp = "[ 9.1] mlx5_core 0000:18:00.0 ens1np0: Link up\n";
+
+TEST(Links, ThatCameUpAreNoFault) {
+  EXPECT_FALSE(diagnosed(std::string(kDown) + kUp).has_fault) << "as when a machine starts";
+  EXPECT_FALSE(diagnosed("[ 1.0] ice 0000:4b:00.1 ens1f1: NIC Link is Down\n").has_fault)
+      << "it may have no cable";
+}
+
+TEST(Links, ThatWereLostOrFlapAreAFault) {
+  const Diagnosis lost = diagnosed(std::string(kUp) + kDown);
+  ASSERT_NE(finding(lost, "link-flap"), nullptr);
+  EXPECT_EQ(finding(lost, "link-flap")->severity, Severity::bad);
+  EXPECT_THAT(finding(lost, "link-flap")->meaning, HasSubstr("did not come back"));
+  EXPECT_EQ(finding(lost, "link-flap")->component.name, "0000:18:00.0");
+  std::string flaps;
+  for (int i = 0; i < 4; ++i) flaps += std::string(kDown) + kUp;
+  const Diagnosis flapping = diagnosed(flaps);
+  EXPECT_TRUE(flapping.has_fault);
+  EXPECT_THAT(finding(flapping, "link-flap")->meaning, HasSubstr("4 times"));
+}
+
+TEST(Ports, OfAnotherLinkLayerAreNotTheFabrics) {
+  const std::string fabric =
+      "CA 'mlx5_0'\n\tPort 1:\n\t\tState: Active\n\t\tLink layer: InfiniBand\n"
+      "CA 'mlx5_1'\n\tPort 1:\n\t\tState: Active\n\t\tLink layer: InfiniBand\n";
+  const std::string beside =
+      "CA 'mlx5_2'\n\tPort 1:\n\t\tState: Down\n\t\tPhysical state: Disabled\n\t\tLink layer: Ethernet\n";
+  const Diagnosis found = diagnosed(fabric + beside);
+  EXPECT_FALSE(found.has_fault);
+  ASSERT_NE(finding(found, "port-down"), nullptr);
+  EXPECT_THAT(finding(found, "port-down")->meaning, HasSubstr("no fabric's"));
+  EXPECT_TRUE(
+      diagnosed(fabric +
+                "CA 'mlx5_3'\n\tPort 1:\n\t\tState: Down\n\t\tPhysical state: Polling\n\t\tLink layer: "
+                "InfiniBand\n")
+          .has_fault);
+  EXPECT_TRUE(diagnosed(beside).has_fault) << "nothing is up that it could be beside";
+}
+
+TEST(Ports, OfAnotherLinkLayerMayHaveASmallMtu) {
+  const auto port = [](const char* name, const char* mtu, const char* layer) {
+    return std::string("hca_id:\t") + name +
+           "\n\t\t\tstate:\t\t\tPORT_ACTIVE (4)\n\t\t\tmax_mtu:\t\t4096 (5)\n" + "\t\t\tactive_mtu:\t\t" +
+           mtu + "\n\t\t\tlink_layer:\t\t" + layer + "\n";
+  };
+  const std::string fabric =
+      port("mlx5_0", "4096 (5)", "InfiniBand") + port("mlx5_2", "4096 (5)", "InfiniBand");
+  EXPECT_FALSE(diagnosed(fabric + port("mlx5_1", "1024 (3)", "Ethernet")).has_fault);
+  EXPECT_TRUE(diagnosed(fabric + port("mlx5_1", "1024 (3)", "InfiniBand")).has_fault);
+}
+
+TEST(NvLinks, OfCardsWithoutABridgeAreNoFault) {
+  const std::string inactive = "\t Link 0: <inactive>\n\t Link 1: <inactive>\n";
+  EXPECT_FALSE(diagnosed("GPU 0: NVIDIA GeForce RTX 3090 (UUID: GPU-1)\n" + inactive).has_fault);
+  EXPECT_FALSE(diagnosed("GPU 0: NVIDIA A100 80GB PCIe (UUID: GPU-1)\n" + inactive).has_fault);
+  EXPECT_TRUE(diagnosed("GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1)\n" + inactive).has_fault);
+  const Diagnosis some = diagnosed(
+      "GPU 0: NVIDIA RTX A6000 (UUID: GPU-1)\n\t Link 0: 14.062 GB/s\n"
+      "GPU 1: NVIDIA RTX A6000 (UUID: GPU-2)\n" +
+      inactive);
+  EXPECT_TRUE(some.has_fault) << "its neighbour has a bridge";
+  EXPECT_EQ(finding(some, "nvlink-down")->component.name, "GPU1");
+}
+
+TEST(NvLinks, ErrorCountersAreNoState) {
+  EXPECT_THAT(slugs("GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1)\n\t Link 0: Replay Errors: 0\n"),
+              Not(Contains("nvlink-down")));
+}
+
+TEST(SXids, ThatAreNonFatalAreRemarks) {
+  const std::string data = "nvidia-nvswitch3: SXid (PCI:0000:04:00.0): 22013, Data {0x2b, 0x2b}\n";
+  const std::string words =
+      "nvidia-nvswitch3: SXid (PCI:0000:04:00.0): 22013, Non-fatal, Link 44 Minion Link DLREQ "
+      "interrupt\nnvidia-nvswitch3: SXid (PCI:0000:04:00.0): 22013, Severity 0 Engine instance 44\n";
+  EXPECT_FALSE(diagnosed(data + words).has_fault);
+  EXPECT_TRUE(diagnosed(data).has_fault) << "without its words nothing says that it is harmless";
+}
+
+std::string xid(int number, const char* rest) {
+  return "NVRM: Xid (PCI:0000:86:00): " + std::to_string(number) + ", " + rest + "\n";
+}
+
+TEST(Xids, AreToldApart) {
+  const Diagnosis program = diagnosed(xid(31, "pid=1, name=python, MMU Fault"));
+  EXPECT_FALSE(program.has_fault);
+  EXPECT_THAT(finding(program, "gpu-xid")->meaning, HasSubstr("XID 31: a page fault"));
+  const Diagnosis lost =
+      diagnosed(xid(45, "pid=1, caused by previous Xid 79") + xid(79, "GPU has fallen off"));
+  EXPECT_EQ(finding(lost, "gpu-xid")->severity, Severity::fatal);
+  EXPECT_EQ(finding(lost, "gpu-xid")->component.name, "0000:86:00");
+  EXPECT_THAT(finding(lost, "gpu-xid")->meaning,
+              HasSubstr("XID 79: the GPU fell off the PCIe bus; also XID 45"));
+  EXPECT_TRUE(diagnosed(xid(999, "something new")).has_fault) << "what is not known is no remark";
+}
+
+constexpr const char* kBridge =
+    "64:00.0 PCI bridge: Intel Corporation Device 347a (rev 04)\n"
+    "\tBus: primary=64, secondary=65, subordinate=66, sec-latency=0\n"
+    "\t\tACSCtl:\tSrcValid+ TransBlk- ReqRedir+ CmpltRedir+ UpstreamFwd+ EgressCtrl- DirectTrans-\n";
+
+TEST(Acs, CountsOnBridgesAboveGpusAndNics) {
+  EXPECT_FALSE(
+      diagnosed(std::string(kBridge) + "65:00.0 Non-Volatile memory controller: Samsung\n").has_fault);
+  EXPECT_TRUE(
+      diagnosed(std::string(kBridge) + "66:00.0 3D controller: NVIDIA Corporation GH100\n").has_fault);
+  EXPECT_FALSE(diagnosed(std::string(kBridge) + "65:00.0 Non-Volatile memory controller: Samsung\n" +
+                         "0000:86:00.0 3D controller: NVIDIA Corporation GH100\n")
+                   .has_fault);
+}
+
+TEST(Iommu, FaultsOfOtherDevicesAccuseNobody) {
+  const std::string display = "DMAR: [DMA Read NO_PASID] Request device [00:02.0] fault addr 0x7000\n";
+  EXPECT_FALSE(diagnosed(display).has_fault);
+  EXPECT_FALSE(
+      diagnosed("AMD-Vi: Event logged [IO_PAGE_FAULT device=03:00.3 domain=0x000f] xhci_hcd\n").has_fault);
+  EXPECT_FALSE(
+      diagnosed(xid(31, "MMU Fault") + "AMD-Vi: Event logged [IO_PAGE_FAULT device=86:00.3] xhci_hcd\n")
+          .has_fault)
+      << "the USB controller of the same card";
+  EXPECT_TRUE(diagnosed("DMAR: [DMA Read NO_PASID] Request device [18:00.0] fault addr 0x7000\n"
+                        "mlx5_core 0000:18:00.0 ens1np0: Link up\n")
+                  .has_fault);
+  EXPECT_TRUE(
+      diagnosed(
+          "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 86000 commId 0x65 - "
+          "Init START\nAMD-Vi: Event logged [IO_PAGE_FAULT device=86:00.0 domain=0x000f]\n")
+          .has_fault);
+}
+
+const std::string kFront = " NCCL INFO ";
+
+std::string complete(const std::string& host, int ranks) {
+  std::string log;
+  for (int rank = 0; rank < ranks; ++rank) {
+    const std::string front = host + ":10:20 [" + std::to_string(rank) + "]" + kFront;
+    log += front + "Using network Socket\n" + front + "Channel 00/0 : 0[0] -> 1[1] via P2P/IPC\n" + front +
+           "comm 0x5 rank " + std::to_string(rank) + " nranks " + std::to_string(ranks) + " cudaDev " +
+           std::to_string(rank) + " busId 1c000 - Init COMPLETE\n";
+  }
+  return log;
+}
+
+TEST(Span, JobsOfOneNodeEachAreNotOneJobOfTwo) {
+  EXPECT_FALSE(diagnosed(complete("n1", 2) + complete("n2", 2)).has_fault);
+  EXPECT_TRUE(diagnosed(complete("n1", 2) + "n1:10:20 [0] NCCL INFO Channel 00/0 : 0[0] -> 8[0] [send] via "
+                                            "NET/Socket/0\n")
+                  .has_fault);
+}
+
+TEST(Span, TornLinesAreNoHost) {
+  const Observations seen =
+      observed("g183:161264:166015g183:161258:166018 [1] NCCL INFO Using network Socket\n");
+  for (const RankFacts& rank : seen.ranks) EXPECT_EQ(rank.host, 0);
+}
+
+TEST(Span, OneRanksLogWithoutAChannelBetweenNodesAccusesNobody) {
+  const std::string front = "n1:10:20 [3]" + kFront;
+  EXPECT_FALSE(diagnosed(front + "Using network Socket\n" + front +
+                         "Channel 00 : 3[3] -> 0[0] via P2P/IPC\n" + front +
+                         "comm 0x5 rank 3 nranks 4 cudaDev 3 nvmlDev 3 - Init COMPLETE\n")
+                   .has_fault);
+}
+
+TEST(Gdr, IsMissedOnTheHostThatLacksIt) {
+  const auto receive = [](const char* host, const char* path) {
+    return std::string(host) + ":10:20 [0] NCCL INFO Channel 00/0 : 8[0] -> 0[0] [receive] via NET/IB/0" +
+           path + "\n";
+  };
+  const Diagnosis found = diagnosed(receive("n1", "/GDRDMA") + receive("n2", ""));
+  ASSERT_NE(finding(found, "gdr-not-used"), nullptr);
+  EXPECT_EQ(finding(found, "gdr-not-used")->component.host, "n2");
+  EXPECT_TRUE(found.has_fault);
+  EXPECT_EQ(finding(diagnosed(receive("n1", "/GDRDMA") + receive("n2", "/GDRDMA") + receive("n2", "")),
+                    "gdr-not-used"),
+            nullptr);
+}
+
+TEST(Sockets, ThatNcclAbortedAreAnEcho) {
+  EXPECT_EQ(first("a1:10:20 [0] misc/socket.cc:1 NCCL WARN socketStartConnect: Connect to 10.1.1.2<40> "
+                  "failed : Software "
+                  "caused connection abort\n"),
+            "remote-peer-lost");
+  EXPECT_EQ(first("a1:10:20 [0] misc/socket.cc:1 NCCL WARN socketStartConnect: Connect to 127.0.0.1<40> "
+                  "failed : Software "
+                  "caused connection abort\n"),
+            "wrong-interface");
+}
+
+TEST(Ofi, APluginThatIsPassedOverIsNoFault) {
+  EXPECT_FALSE(diagnosed("a1:10:20 [0] x.cc:1 NCCL WARN NET/OFI Only EFA provider is supported\n"
+                         "a1:10:20 [0] NCCL INFO Using network IB\n")
+                   .has_fault);
+}
+
+}  // namespace
+}  // namespace fabricheck::diagnose
