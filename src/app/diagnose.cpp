@@ -169,8 +169,8 @@ report::DiagnosisNotes notes_of(const diagnose::Diagnosis& diagnosis, const Obse
     lines += file.lines;
     files += was_read(file) ? 1U : 0U;
   }
-  notes.read =
-      fmt::format("{} file{} read, {} line{}", files, files == 1 ? "" : "s", lines, lines == 1 ? "" : "s");
+  notes.read = fmt::format("{} of {} file{} read, {} line{}", files, seen.files.size(),
+                           seen.files.size() == 1 ? "" : "s", lines, lines == 1 ? "" : "s");
   return notes;
 }
 

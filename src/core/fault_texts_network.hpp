@@ -43,6 +43,15 @@ inline constexpr FaultText cable_fault{
     "the NIC's driver reported a fault of the cable or transceiver, or lost the link",
     "reseat or replace the cable or transceiver",
     "mlxlink -d DEVICE -m -c; dmesg -T | grep -i 'port module'"};
+inline constexpr FaultText port_errors{
+    "port-errors",
+    Severity::bad,
+    "nic",
+    "a NIC's port counted errors or lost packets; since when, the counters do not say",
+    "read them twice, a minute of the job apart: where they grow, look at the cable and transceiver (symbol "
+    "and CRC "
+    "errors, link down) or at PFC, ECN and buffers (discards)",
+    "mlxlink -d DEVICE -m -c -e; ethtool -S NETDEV; perfquery -x; the switch's counters of that port"};
 inline constexpr FaultText link_flap{
     "link-flap",
     Severity::bad,

@@ -27,16 +27,17 @@ inline constexpr FaultText mnnvl_imex{
     "(/dev/nvidia-caps-imex-channels) and "
     "all GPUs of the job on its node; NCCL_MNNVL_ENABLE=0 goes around it at the cost of NVLink between nodes",
     "nvidia-imex-ctl -N; ls /dev/nvidia-caps-imex-channels; run with NCCL_MNNVL_ENABLE=0"};
-inline constexpr FaultText nvls_failed{"nvls-failed",
-                                       Severity::fatal,
-                                       "gpu",
-                                       "NVLink SHARP (NVLS) could not set up its multicast memory: the "
-                                       "driver, Fabric Manager or NVSwitch does not give it",
-                                       "bring driver, Fabric Manager and CUDA to versions that go together "
-                                       "and restart Fabric Manager; give the job all GPUs "
-                                       "of the partition; until then NCCL_NVLS_ENABLE=0, which is slower",
-                                       "run with NCCL_NVLS_ENABLE=0: it starts; nvidia-smi -q | grep -A4 "
-                                       "Fabric; journalctl -u nvidia-fabricmanager"};
+inline constexpr FaultText nvls_failed{
+    "nvls-failed",
+    Severity::fatal,
+    "gpu",
+    "NVLink SHARP (NVLS) could not set up its multicast memory: the "
+    "driver, Fabric Manager or NVSwitch does not give it",
+    "bring driver, Fabric Manager and CUDA to versions that go together; "
+    "where Fabric Manager was restarted since, reset the GPUs (nvidia-smi "
+    "-r) or reboot; give the job all GPUs of the partition; until then NCCL_NVLS_ENABLE=0, which is slower",
+    "run with NCCL_NVLS_ENABLE=0: it starts; nvidia-smi -q | grep -A4 "
+    "Fabric; journalctl -u nvidia-fabricmanager"};
 inline constexpr FaultText shm_too_small{
     "shm-too-small",
     Severity::fatal,
@@ -162,6 +163,56 @@ inline constexpr FaultText gpu_memory{"gpu-out-of-memory",
                                       "leave NCCL some memory (a smaller model share; fewer communicators), "
                                       "or NCCL_BUFFSIZE and NCCL_MAX_NCHANNELS smaller",
                                       "nvidia-smi on that node: whose memory it is"};
+inline constexpr FaultText fabric_registration_failed{
+    "fabric-registration-failed",
+    Severity::fatal,
+    "gpu",
+    "the fabric manager ran and could not bring this GPU into the NVSwitch fabric",
+    "read the fabric manager's log, reset the GPU, restart nvidia-fabricmanager; replace the GPU board if it "
+    "stays",
+    "journalctl -u nvidia-fabricmanager; nvidia-smi -q | grep -A3 Fabric"};
+inline constexpr FaultText ecc_uncorrected{
+    "gpu-ecc-uncorrected",
+    Severity::bad,
+    "gpu",
+    "data in the memory of this GPU was lost since its driver was loaded: jobs on it were ended or are at "
+    "risk",
+    "drain the host and reset the GPU; if errors come back, run the vendor's field diagnosis and replace it",
+    "nvidia-smi -q -d ECC"};
+inline constexpr FaultText remap_failed{"gpu-remap-failed",
+                                        Severity::fatal,
+                                        "gpu",
+                                        "the GPU has no spare rows left for a faulty one",
+                                        "replace the GPU",
+                                        "nvidia-smi -q -d ROW_REMAPPER"};
+inline constexpr FaultText remap_pending{"gpu-remap-pending",
+                                         Severity::bad,
+                                         "gpu",
+                                         "a faulty row is still in use until the GPU is reset",
+                                         "drain the host and reset the GPU (nvidia-smi -r)",
+                                         "nvidia-smi -q -d ROW_REMAPPER"};
+inline constexpr FaultText page_retirement_pending{"gpu-page-retirement-pending",
+                                                   Severity::bad,
+                                                   "gpu",
+                                                   "a faulty page is still in use until the GPU is reset",
+                                                   "drain the host and reset the GPU (nvidia-smi -r)",
+                                                   "nvidia-smi -q -d PAGE_RETIREMENT"};
+inline constexpr FaultText hardware_throttle{
+    "gpu-hardware-throttle",
+    Severity::bad,
+    "gpu",
+    "the GPU protects itself from heat or from a weak power supply and is far slower than its siblings",
+    "look at fans, coolant, inlet temperature and power supplies of the host",
+    "nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER"};
+inline constexpr FaultText nvlink_errors{
+    "nvlink-errors",
+    Severity::bad,
+    "gpu",
+    "NVLinks of a GPU were lost and trained again, or met errors that they had to send again for",
+    "reset the counters (nvidia-smi nvlink -r), run a job and look again; where they grow, reset the GPUs "
+    "and reseat "
+    "or replace the board or bridge",
+    "nvidia-smi nvlink -e; dmesg -T | grep -i -e xid -e sxid"};
 inline constexpr FaultText host_memory{
     "host-out-of-memory",
     Severity::fatal,

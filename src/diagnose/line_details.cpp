@@ -237,6 +237,11 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
     }
     case Detail::device:
       return {0, std::string(until(rest, " ,;:")), false};
+    case Detail::perftest_status: {
+      std::string_view number = rest;
+      const int status = take_number<int>(number).value_or(0);
+      return {status, {}, status == 0 || !contains(line, "wr_id")};
+    }
     case Detail::ucx_device:
       return {phrase.code, std::string(until(rest, " :/")), false};
     case Detail::quoted: {

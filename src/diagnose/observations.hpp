@@ -123,6 +123,14 @@ enum class Event : std::uint8_t {
   gids_apart,       ///< the two GIDs of a failing connection are of different /24 networks
   nvlink_inactive,  ///< detail: GPU
   nvlink_active,
+  nvlink_errors,   ///< detail: GPU
+  fabric_refused,  ///< the fabric came up and did not take this GPU; detail: its PCI address
+  remap_pending,   ///< detail: as above
+  remap_failed,
+  retirement_pending,
+  ecc_uncorrected,
+  gpu_throttled,
+  port_errors,  ///< detail: the counter
   wrong_results,
   host_memory,      ///< the kernel or Slurm killed a process for memory
   gpu_lost,         ///< it does not answer any more

@@ -189,6 +189,10 @@ constexpr Phrase kPhrases[] = {
     {"ProcessGroupNCCL's watchdog got stuck", E::collective_timeout},
     {"Heartbeat monitor timed out", E::collective_timeout},
     {"watchdog thread terminated with exception", E::collective_timeout},
+    {"Couldn't allocate MR", E::mr_failed},
+    {" Failed status ", E::completion_error, D::perftest_status},
+    {"NVLink information as all links are inActive", E::nvlink_inactive},
+    {"NVLink information as all links are inactive", E::nvlink_inactive},
     {"Transport retry count exceeded on ", E::completion_error, D::ucx_device, 12},
     // How jobs end.
     {"Out of memory: Killed process", E::host_memory},

@@ -15,29 +15,30 @@ namespace fabricheck::diagnose {
 /// What is to be read from the line behind a phrase.
 enum class Detail : std::uint8_t {
   none,
-  completion,  ///< "error 12", "status=12", "status=IBV_WC_RETRY_EXC_ERR(12)"
-  wc_name,     ///< the phrase is "IBV_WC_": its name
-  event_word,  ///< the word for an asynchronous event
-  error_text,  ///< "failed with error TEXT", "failed : TEXT", "failed with 110 TEXT, …"
-  verbs_call,  ///< the same; the name of the call is the detail
-  device,      ///< the name of a device
-  quoted,      ///< what stands in quotes
-  peer,        ///< a socket address, and an error text
-  cuda,        ///< "failure 802 'system not yet initialized'"
-  versions,    ///< "rank 1 version 22705 rank 0 version 22703"
-  distance,    ///< "(distance 7 > 4)"
-  provider,    ///< "Selected Provider is efa (found 4 nics)"
-  variable,    ///< the phrase is "NCCL_"
-  ucx_device,  ///< "mlx5_0:1/IB" behind UCX's words
-  version,     ///< a version of NCCL's stands there
-  number,      ///< a number
-  mtu,         ///< "qpn 472981 mtu 5"
-  kernel,      ///< only where a NIC's driver said it
-  pci_device,  ///< "Request device [18:00.0]", "device=03:00.3"
-  shm,         ///< where a segment was made, not attached to
-  result,      ///< where a ncclResult_t is an error that somebody got, not one that is spoken of
-  gpus,        ///< two GPU numbers; the larger one is the code
-  whole,       ///< the phrase itself
+  completion,       ///< "error 12", "status=12", "status=IBV_WC_RETRY_EXC_ERR(12)"
+  wc_name,          ///< the phrase is "IBV_WC_": its name
+  event_word,       ///< the word for an asynchronous event
+  error_text,       ///< "failed with error TEXT", "failed : TEXT", "failed with 110 TEXT, …"
+  verbs_call,       ///< the same; the name of the call is the detail
+  device,           ///< the name of a device
+  quoted,           ///< what stands in quotes
+  peer,             ///< a socket address, and an error text
+  cuda,             ///< "failure 802 'system not yet initialized'"
+  versions,         ///< "rank 1 version 22705 rank 0 version 22703"
+  distance,         ///< "(distance 7 > 4)"
+  provider,         ///< "Selected Provider is efa (found 4 nics)"
+  variable,         ///< the phrase is "NCCL_"
+  perftest_status,  ///< "12: wr_id 0 syndrom 0x81"
+  ucx_device,       ///< "mlx5_0:1/IB" behind UCX's words
+  version,          ///< a version of NCCL's stands there
+  number,           ///< a number
+  mtu,              ///< "qpn 472981 mtu 5"
+  kernel,           ///< only where a NIC's driver said it
+  pci_device,       ///< "Request device [18:00.0]", "device=03:00.3"
+  shm,              ///< where a segment was made, not attached to
+  result,           ///< where a ncclResult_t is an error that somebody got, not one that is spoken of
+  gpus,             ///< two GPU numbers; the larger one is the code
+  whole,            ///< the phrase itself
 };
 
 struct Phrase {

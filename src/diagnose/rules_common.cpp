@@ -2,6 +2,7 @@
 #include <string>
 
 #include "diagnose/rules.hpp"
+#include "diagnose/text_line.hpp"
 
 namespace fabricheck::diagnose {
 namespace {
@@ -37,7 +38,9 @@ void cite(const Context& context, Finding& finding, const EventGroup& group) {
     if (finding.evidence.size() < kMostEvidence) finding.evidence.push_back(context.evidence(quote));
   Component& component = finding.component;
   if (component.host.empty()) component.host = context.hosts_of(group);
-  if (component.name.empty() && component.kind == "nic") component.name = group.detail.substr(0, 40);
+  const bool has_name = component.kind == "nic" || component.kind == "gpu";
+  if (component.name.empty() && has_name && !contains(group.detail, " "))
+    component.name = group.detail.substr(0, 40);
 }
 
 void cite(const Context& context, Finding& finding, const Quote* quote) {

@@ -230,13 +230,14 @@ void nvlink_down(const Context& context, const CatalogRow& row, Findings& found)
     finding.advice =
         "Where a bridge or NVSwitches should join them: look at Fabric Manager; reseat the bridge.";
   }
-  constexpr std::size_t longest_name = 100;
+  std::string names;
   for (const EventGroup* group : inactive) {
     cite(context, finding, *group);
-    std::string& name = finding.component.name;
-    if (!group->detail.empty() && name.size() < longest_name)
-      name += (name.empty() ? "" : ", ") + group->detail;
+    constexpr std::size_t longest = 100;
+    if (!group->detail.empty() && names.size() < longest)
+      names += (names.empty() ? "" : ", ") + group->detail;
   }
+  finding.component.name = names;
 }
 
 }  // namespace fabricheck::diagnose::rules

@@ -154,6 +154,14 @@ void mr_registration(const Context& context, const CatalogRow& row, Findings& fo
     if (group->code == ENOMEM || !group->as_warning) continue;
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
+    const bool by_dmabuf = std::any_of(group->quotes.begin(), group->quotes.end(), [](const Quote& quote) {
+      return contains(quote.text, "ibv_reg_dmabuf_mr");
+    });
+    if (by_dmabuf && group->code == EOPNOTSUPP)
+      finding->advice =
+          "NCCL_DMABUF_ENABLE=0 with nvidia_peermem loaded, or a kernel and NIC driver that take DMA-BUF of "
+          "GPUs; " +
+          finding->advice;
     finding->component.name.clear();
   }
 }

@@ -147,6 +147,8 @@ class NvLinks final : public ToolReader {
     }
     if (gpu_.empty() || !take(text, "Link ") || !take_number<int>(text) || !take(text, ":")) return false;
     const bool is_inactive = contains(text, "<inactive>") || contains(text, "Disabled");
+    if (const auto count = number_after<long>(text, "Recovery Errors:"); count && *count > 0)
+      note(events, Event::nvlink_errors, 0, gpu_, line);
     // Of "-s" only; what "-e" and "-c" say of a link is no state.
     if (is_inactive || contains(text, "GB/s"))
       note(events, is_inactive ? Event::nvlink_inactive : Event::nvlink_active, 0, gpu_, line);

@@ -62,6 +62,8 @@ class Diagnosed : private Screen {
     for (const Finding& finding : record.findings) {
       if (finding.caused_by || (record.verdict == Verdict::fail && finding.severity == Severity::info))
         continue;
+      // What is only a remark is no headline.
+      if (record.verdict == Verdict::pass && text.empty() && !finding.slug.starts_with("healthy")) continue;
       if (text.empty())
         text = finding.slug + " (" + place_of(finding.component) + ")";
       else

@@ -1,9 +1,16 @@
 // The table of what can be wrong with a device. Private to this folder.
 #pragma once
 
+#include "core/fault_texts.hpp"
 #include "topology/judge/faults.hpp"
 
 namespace fabricheck::topology::fault {
+
+/// Of a fault that logs show, too.
+constexpr FaultKind kind_of(const FaultText& text, const char* phrase) {
+  return {text.slug,    text.severity, text.component, phrase,
+          text.meaning, text.advice,   text.confirm,   "certain"};
+}
 
 inline constexpr FaultKind gpu_not_answering{
     "gpu-not-answering",
@@ -47,16 +54,8 @@ inline constexpr FaultKind fabric_manager_down{
     "start it: systemctl start nvidia-fabricmanager (its version must be the driver's); read its journal",
     "systemctl status nvidia-fabricmanager; nvidia-smi -q | grep -A3 Fabric",
     "certain"};
-inline constexpr FaultKind fabric_registration_failed{
-    "fabric-registration-failed",
-    Severity::fatal,
-    "gpu",
-    "NVLink fabric registration failed:",
-    "the fabric manager ran and could not bring this GPU into the NVSwitch fabric",
-    "read the fabric manager's log, reset the GPU, restart nvidia-fabricmanager; replace the GPU board if it "
-    "stays",
-    "journalctl -u nvidia-fabricmanager; nvidia-smi -q | grep -A3 Fabric",
-    "certain"};
+inline constexpr FaultKind fabric_registration_failed =
+    kind_of(fabricheck::fault::fabric_registration_failed, "NVLink fabric registration failed:");
 inline constexpr FaultKind fabric_unhealthy{
     "fabric-unhealthy",
     Severity::bad,
@@ -84,49 +83,16 @@ inline constexpr FaultKind pcie_speed{
     "power-cycle the host; if it stays, look for a speed limit in the BIOS, reseat the card or its riser",
     "lspci -vv -s ADDRESS | grep LnkSta",
     "certain"};
-inline constexpr FaultKind ecc_uncorrected{
-    "gpu-ecc-uncorrected",
-    Severity::bad,
-    "gpu",
-    "uncorrected memory errors",
-    "data in the memory of this GPU was lost since its driver was loaded: jobs on it were ended or are at "
-    "risk",
-    "drain the host and reset the GPU; if errors come back, run the vendor's field diagnosis and replace it",
-    "nvidia-smi -q -d ECC",
-    "certain"};
-inline constexpr FaultKind remap_failed{"gpu-remap-failed",
-                                        Severity::fatal,
-                                        "gpu",
-                                        "a memory row could not be remapped",
-                                        "the GPU has no spare rows left for a faulty one",
-                                        "replace the GPU",
-                                        "nvidia-smi -q -d ROW_REMAPPER",
-                                        "certain"};
-inline constexpr FaultKind remap_pending{"gpu-remap-pending",
-                                         Severity::bad,
-                                         "gpu",
-                                         "a memory row waits for being remapped",
-                                         "a faulty row is still in use until the GPU is reset",
-                                         "drain the host and reset the GPU (nvidia-smi -r)",
-                                         "nvidia-smi -q -d ROW_REMAPPER",
-                                         "certain"};
-inline constexpr FaultKind page_retirement_pending{"gpu-page-retirement-pending",
-                                                   Severity::bad,
-                                                   "gpu",
-                                                   "a memory page waits for being retired",
-                                                   "a faulty page is still in use until the GPU is reset",
-                                                   "drain the host and reset the GPU (nvidia-smi -r)",
-                                                   "nvidia-smi -q -d PAGE_RETIREMENT",
-                                                   "certain"};
-inline constexpr FaultKind hardware_throttle{
-    "gpu-hardware-throttle",
-    Severity::bad,
-    "gpu",
-    "slowed down by hardware:",
-    "the GPU protects itself from heat or from a weak power supply and is far slower than its siblings",
-    "look at fans, coolant, inlet temperature and power supplies of the host",
-    "nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER",
-    "certain"};
+inline constexpr FaultKind ecc_uncorrected =
+    kind_of(fabricheck::fault::ecc_uncorrected, "uncorrected memory errors");
+inline constexpr FaultKind remap_failed =
+    kind_of(fabricheck::fault::remap_failed, "a memory row could not be remapped");
+inline constexpr FaultKind remap_pending =
+    kind_of(fabricheck::fault::remap_pending, "a memory row waits for being remapped");
+inline constexpr FaultKind page_retirement_pending =
+    kind_of(fabricheck::fault::page_retirement_pending, "a memory page waits for being retired");
+inline constexpr FaultKind hardware_throttle =
+    kind_of(fabricheck::fault::hardware_throttle, "slowed down by hardware:");
 inline constexpr FaultKind port_not_active{
     "port-not-active",
     Severity::info,

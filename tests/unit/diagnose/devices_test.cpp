@@ -141,6 +141,38 @@ TEST(Iommu, FaultsOfOtherDevicesAccuseNobody) {
           .has_fault);
 }
 
+TEST(SmiQuery, OfAHealthyGpuFindsNothing) {
+  const std::string query =
+      "GPU 00000000:1B:00.0\n    Fabric\n        State         : Completed\n        Status        : Success\n"
+      "    Remapped Rows\n        Correctable Error     : 3\n        Uncorrectable Error   : 0\n        "
+      "Pending       : "
+      "No\n        Remapping Failure Occurred : No\n    Retired Pages\n        Single Bit ECC  : 60\n        "
+      "Pending "
+      "Page Blacklist : No\n    ECC Errors\n        Volatile\n            SRAM Uncorrectable    : 0\n        "
+      "Aggregate\n            SRAM Uncorrectable    : 4\n    Clocks Event Reasons\n        HW Thermal "
+      "Slowdown : Not "
+      "Active\n        SW Power Cap : Active\n";
+  EXPECT_THAT(slugs(query), testing::IsEmpty());
+  EXPECT_FALSE(
+      diagnosed("GPU 00000000:1B:00.0\n    Fabric\n        State : N/A\n        Status : N/A\n").has_fault);
+}
+
+TEST(PortCounters, OfALosslessNetworkArePausesAndNoErrors) {
+  EXPECT_THAT(slugs("NIC statistics:\n     rx_packets: 812\n     tx_prio3_pause: 9123123\n     "
+                    "rx_discards_phy: 0\n     "
+                    "np_cnp_sent: 77\n"),
+              testing::IsEmpty());
+  EXPECT_THAT(slugs("     rx_discards_phy: 12\n"), testing::IsEmpty()) << "without its tool's first line";
+}
+
+TEST(MlxLink, OfAGoodCableFindsNothing) {
+  EXPECT_THAT(
+      slugs("Operational Info\n----------------\nState                              : Active\n"
+            "Troubleshooting Info\n--------------------\nRecommendation                     : No issue was "
+            "observed\n"),
+      testing::IsEmpty());
+}
+
 const std::string kFront = " NCCL INFO ";
 
 std::string complete(const std::string& host, int ranks) {
@@ -198,6 +230,14 @@ TEST(Sockets, ThatNcclAbortedAreAnEcho) {
                   "failed : Software "
                   "caused connection abort\n"),
             "wrong-interface");
+}
+
+TEST(Gdr, ADmabufThatIsRefusedHasItsOwnMend) {
+  const Diagnosis found = diagnosed(
+      "a1:10:20 [0] misc/ibvwrap.cc:1 NCCL WARN Call to ibv_reg_dmabuf_mr failed with error Operation not "
+      "supported\n");
+  ASSERT_NE(finding(found, "mr-registration-failed"), nullptr);
+  EXPECT_THAT(finding(found, "mr-registration-failed")->advice, HasSubstr("NCCL_DMABUF_ENABLE=0 with"));
 }
 
 TEST(Ofi, APluginThatIsPassedOverIsNoFault) {

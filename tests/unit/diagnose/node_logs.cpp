@@ -177,6 +177,46 @@ constexpr SyntheticLog kLogs[] = {
     {"nccl-call-failed", "nccl-tests",
      "n1: Test NCCL failure common.cu:961 'internal error - please report this issue to the NCCL developers "
      "/ '\n"},
+    {"fabric-manager-down", "nvidia-smi -q",
+     "GPU 00000000:1B:00.0\n    Fabric\n        State                 : In Progress\n        Status          "
+     "      : "
+     "N/A\n"},
+    {"fabric-registration-failed", "nvidia-smi -q",
+     "GPU 00000008:01:00.0\n    Fabric\n        State             : Completed\n        Status            : "
+     "Insufficient Resources\n"},
+    {"gpu-remap-failed", "nvidia-smi -q",
+     "GPU 00000000:1B:00.0\n    Remapped Rows\n        Pending                   : No\n"
+     "        Remapping Failure Occurred         : Yes\n"},
+    {"gpu-remap-pending", "nvidia-smi -q",
+     "GPU 00000000:1B:00.0\n    Remapped Rows\n        Pending                   : Yes\n"
+     "        Remapping Failure Occurred         : No\n"},
+    {"gpu-page-retirement-pending", "nvidia-smi -q",
+     "GPU 00000001:00:00.0\n    Retired Pages\n        Pending Page Blacklist            : Yes\n"},
+    {"gpu-ecc-uncorrected", "nvidia-smi -q",
+     "GPU 00000000:1B:00.0\n    ECC Errors\n        Volatile\n            SRAM Uncorrectable Parity         "
+     ": 2\n"},
+    {"gpu-hardware-throttle", "nvidia-smi -q",
+     "GPU 00000000:1B:00.0\n    Clocks Event Reasons\n        HW Thermal Slowdown           : Active\n"},
+    {"nvlink-errors", "nvidia-smi nvlink -e",
+     "GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-0)\n\t Link 0: Recovery Errors: 3\n"},
+    {"port-errors", "ethtool -S",
+     "NIC statistics:\n     rx_prio3_pause: 9123\n     rx_discards_phy: 8812345\n"},
+    {"port-errors", "perfquery",
+     "# Port extended counters: Lid 40 port 1 (CapMask: 0x5300)\nSymbolErrorCounter:..............1234\n"},
+    {"port-down", "mlxlink",
+     "Operational Info\n----------------\nState                              : Polling\n"},
+    {"cable-fault", "mlxlink",
+     "Troubleshooting Info\n--------------------\nStatus Opcode : 1032\nRecommendation                     : "
+     "Bad signal "
+     "integrity, check cable\n"},
+    {"mr-registration-failed", "perftest",
+     "allocated GPU buffer\nCouldn't allocate MR\nfailed to create mr\n"},
+    {"ib-retry-exceeded", "perftest",
+     " Completion with error at client\n Failed status 12: wr_id 0 syndrom 0x81\n"},
+    {"nvlink-down", "nvidia-smi nvlink -s",
+     "GPU 6: NVIDIA A100-SXM4-80GB (UUID: GPU-9)\nNVML: Unable to retrieve NVLink information as all links "
+     "are "
+     "inactive\n"},
     {"host-out-of-memory", "kernel log",
      "[ 100.1] Out of memory: Killed process 4321 (python) total-vm:1kB, anon-rss:1kB\n"},
     {"host-out-of-memory", "Slurm",

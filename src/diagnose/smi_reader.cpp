@@ -1,0 +1,69 @@
+// nvidia-smi -q: the state of each GPU's fabric and memory.
+#include "diagnose/log_reader.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+/// "00000000:1B:00.0".
+bool is_pci_address(std::string_view text) {
+  return text.size() >= 12 && text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos &&
+         contains(text, ":") && contains(text, ".");
+}
+
+class SmiQuery final : public ToolReader {
+ public:
+  const char* name() const override { return "nvidia-smi -q"; }
+  void begin_file() override {
+    gpu_.clear();
+    section_.clear();
+  }
+
+  bool read(const Line& line, [[maybe_unused]] Observations& into, EventBook& events) override {
+    std::string_view text = trim(line.text);
+    if (take(text, "GPU ") && is_pci_address(text)) {
+      gpu_ = text;
+      section_.clear();
+      return true;
+    }
+    if (gpu_.empty()) return false;
+    const std::size_t colon = text.find(" : ");
+    if (colon == std::string_view::npos) {
+      section_ = text.size() < 40 ? text : std::string_view();
+      return false;
+    }
+    read_value(trim(text.substr(0, colon)), trim(text.substr(colon + 3)), line, events);
+    return true;
+  }
+
+ private:
+  void read_value(std::string_view key, std::string_view value, const Line& line, EventBook& events) {
+    const auto note = [&](Event kind) { events.add(kind, 0, gpu_, 0, true, line); };
+    if (section_ == "Fabric") {
+      if (key == "State") {
+        is_complete_ = value == "Completed";
+        if (value == "In Progress" || value == "Not Started") note(Event::fabric_not_ready);
+      }
+      if (key == "Status" && is_complete_ && value != "Success" && value != "N/A")
+        note(Event::fabric_refused);
+    } else if (section_ == "Remapped Rows") {
+      if (key == "Pending" && value == "Yes") note(Event::remap_pending);
+      if (key == "Remapping Failure Occurred" && value == "Yes") note(Event::remap_failed);
+    } else if (section_ == "Retired Pages") {
+      if (starts_with(key, "Pending") && value == "Yes") note(Event::retirement_pending);
+    } else if (section_ == "Volatile") {
+      if (contains(key, "Uncorrectable") && take_number<long>(value).value_or(0) > 0)
+        note(Event::ecc_uncorrected);
+    } else if (value == "Active") {
+      if (key == "HW Thermal Slowdown" || key == "HW Power Brake Slowdown") note(Event::gpu_throttled);
+    }
+  }
+
+  std::string gpu_, section_;
+  bool is_complete_{};
+};
+
+}  // namespace
+
+std::unique_ptr<ToolReader> make_smi_query_reader() { return std::make_unique<SmiQuery>(); }
+
+}  // namespace fabricheck::diagnose
