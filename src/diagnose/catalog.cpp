@@ -84,7 +84,7 @@ const std::vector<CatalogRow>& rows() {
       row(ecc_uncorrected, on_event, E::ecc_uncorrected),
       row(hardware_throttle, on_likely, E::gpu_throttled),
       row(nvlink_errors, on_likely, E::nvlink_errors),
-      row(port_errors, on_likely, E::port_errors),
+      row(port_errors, rules::port_errors),
       row(gpu_hardware, on_event, E::gpu_hardware, {&gpu_lost}),
       row(driver_mismatch, on_event, E::driver_mismatch),
       row(net_plugin_failed, rules::net_plugin),

@@ -40,6 +40,7 @@ void ofi_tcp(const Context&, const CatalogRow&, Findings&);
 void no_libibverbs(const Context&, const CatalogRow&, Findings&);
 void ib_open_failed(const Context&, const CatalogRow&, Findings&);
 void mtu_low(const Context&, const CatalogRow&, Findings&);
+void port_errors(const Context&, const CatalogRow&, Findings&);
 void gpu_xid(const Context&, const CatalogRow&, Findings&);
 void nvswitch_sxid(const Context&, const CatalogRow&, Findings&);
 void link_flap(const Context&, const CatalogRow&, Findings&);

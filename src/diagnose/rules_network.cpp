@@ -65,16 +65,8 @@ bool leads_nowhere(std::string_view interface) {
   return starts_with(address, "127.") || starts_with(address, "::1<") || starts_with(address, "172.17.");
 }
 
-/// Some of "[0]ens5:172.31.0.137<0> [1]veth75fa783:fe80::…<0>".
-bool any_leads_nowhere(std::string_view list) {
-  for (;;) {
-    list = trim(list);
-    if (list.empty()) return false;
-    const std::string_view one = until(list, " ");
-    if (leads_nowhere(one)) return true;
-    list.remove_prefix(one.size());
-  }
-}
+/// The first of "[0]ens5:172.31.0.137<0> [1]veth75fa783:fe80::…<0>", which control connections take.
+bool begins_nowhere(std::string_view list) { return leads_nowhere(until(trim(list), " ")); }
 
 }  // namespace
 
@@ -241,14 +233,14 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
   }
   if (context.span() == Span::one_node) return;
   for (const std::string& list : context.interfaces()) {
-    if (!any_leads_nowhere(list)) continue;
+    if (!begins_nowhere(list)) continue;
     if (finding == nullptr) {
       finding = &add(found, row, "likely");
       finding->severity = Severity::bad;
     }
     cite(context, *finding, context.quote("bootstrap"));
     cite(context, *finding, context.quote("interfaces"));
-    finding->component.name = list.substr(0, 80);
+    finding->component.name = until(list, " <");
     return;
   }
 }
@@ -341,6 +333,14 @@ void socket_fallback(const Context& context, const CatalogRow& row, Findings& fo
     finding.meaning =
         "NCCL would talk between nodes over TCP sockets; on this single node nothing is lost by it";
   }
+}
+
+void port_errors(const Context& context, const CatalogRow& row, Findings& found) {
+  const auto groups = context.seen().of(Event::port_errors);
+  if (groups.empty()) return;
+  Finding& finding = add(found, row, "likely");
+  for (const EventGroup* group : groups) cite(context, finding, *group);
+  finding.component.name.clear();  // the counter is no device
 }
 
 void port_down(const Context& context, const CatalogRow& row, Findings& found) {

@@ -221,6 +221,17 @@ TEST(Gdr, IsMissedOnTheHostThatLacksIt) {
             nullptr);
 }
 
+TEST(Sockets, TheFirstInterfaceIsTheOneThatControlConnectionsTake) {
+  const auto log = [](const char* interfaces) {
+    return std::string("a1:10:20 [0] NCCL INFO NET/IB : Using [0]mlx5_0:1/IB [RO]; OOB ") + interfaces +
+           "\na1:10:20 [0] NCCL INFO comm 0x5 rank 0 nRanks 2 nNodes 2 localRanks 1 localRank 0 MNNVL 0\n";
+  };
+  EXPECT_THAT(slugs(log("[0]ens5:10.1.1.1<0> [1]virbr0:192.168.122.1<0>")), Not(Contains("wrong-interface")));
+  const Diagnosis found = diagnosed(log("[0]virbr0:192.168.122.1<0> [1]ens5:10.1.1.1<0>"));
+  ASSERT_NE(finding(found, "wrong-interface"), nullptr);
+  EXPECT_EQ(finding(found, "wrong-interface")->component.name, "[0]virbr0:192.168.122.1");
+}
+
 TEST(Sockets, ThatNcclAbortedAreAnEcho) {
   EXPECT_EQ(first("a1:10:20 [0] misc/socket.cc:1 NCCL WARN socketStartConnect: Connect to 10.1.1.2<40> "
                   "failed : Software "
