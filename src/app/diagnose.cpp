@@ -12,54 +12,23 @@
 
 #include "app/build_identity.hpp"
 #include "app/evidence_files.hpp"
+#include "app/json_log_line.hpp"
 #include "app/line_source.hpp"
-#include "app/result_file.hpp"
+#include "app/matrix_in_lines.hpp"
 #include "app/topology_file.hpp"
 #include "app/utc_now.hpp"
+#include "app/whole_file.hpp"
 #include "core/error.hpp"
 #include "core/fault_texts.hpp"
 #include "diagnose/log_reader.hpp"
 #include "report/journal.hpp"
 #include "report/report.hpp"
-#include "topology/readers/readers.hpp"
 
 namespace fabricheck::app {
 namespace {
 
 using diagnose::InputFile;
 using diagnose::Observations;
-
-/// A result.json, or the topology of one.
-void read_json(const std::string& text, const std::string& file, Observations& into) {
-  if (text.find("\"schema\"") != std::string::npos) {
-    into.result = report::from_json(text, file);
-    into.result_file = file;
-    if (!into.result->topology.hosts.empty()) diagnose::observe_topology(into, into.result->topology, file);
-    return;
-  }
-  diagnose::observe_topology(into, report::topology_from_json(text, file), file);
-}
-
-/// Whether the file is one of a kind that is read as a whole; then it was read.
-bool read_whole(LineSource& source, const std::string& file, Observations& into) {
-  const std::string_view front = source.front();
-  if (front.find("NCCL INFO") != std::string_view::npos || front.find("NCCL WARN") != std::string_view::npos)
-    return false;
-  topology::TopologyFileKind kind{};
-  try {
-    kind = topology::topology_file_kind(front);
-  } catch (const UsageError&) {
-    return false;  // lines of it may still tell something
-  }
-  if (kind == topology::TopologyFileKind::unknown) return false;
-  const bool is_json = kind == topology::TopologyFileKind::json;
-  const std::string text = source.rest(is_json ? max_result_bytes : topology::kLargestTopologyFile);
-  if (is_json)
-    read_json(text, file, into);
-  else
-    diagnose::observe_topology(into, parse_topology_text(text, file), file);
-  return true;
-}
 
 /// A device has no end.
 void refuse_device(const std::string& file) {
@@ -69,13 +38,6 @@ void refuse_device(const std::string& file) {
   if (is_input || ::stat(file.c_str(), &status) != 0) return;
   if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
     throw Error(file + ": cannot be read: it is a device");
-}
-
-void take_result(const std::string& path, Observations& into) {
-  into.result = read_result(path);
-  into.result_file = path;
-  if (!into.topology && !into.result->topology.hosts.empty())
-    diagnose::observe_topology(into, into.result->topology, path);
 }
 
 /// Nobody claimed that a file that lies in a folder tells something.
@@ -90,6 +52,93 @@ std::size_t uses_of_variables(const Observations& seen) {
   std::size_t uses = 0;
   for (const auto& [name, all] : seen.variables) uses += all.size();
   return uses;
+}
+
+/// Gives the lines of a file to whom they may tell something.
+class LineReaders {
+ public:
+  LineReaders(std::size_t place, Observations& into, diagnose::LogReader& reader)
+      : place_(place), into_(into), reader_(reader), matrix_(into.files[place].name) {}
+
+  void read(std::string_view line, std::uint64_t number) {
+    into_.files[place_].lines = number;
+    if (line.starts_with('{'))
+      read_wrapped(line, number);
+    else
+      read_plain(line, number);
+  }
+
+  /// Takes the matrix; returns why what looked like one is none.
+  const std::string& finish() {
+    matrix_.finish();
+    if (matrix_.topology()) {
+      // A matrix tells less than any other topology.
+      if (into_.topology)
+        into_.files[place_].kinds.emplace_back("topology");
+      else
+        diagnose::observe_topology(into_, *matrix_.topology(), into_.files[place_].name);
+    }
+    return matrix_.problem();
+  }
+
+ private:
+  void read_plain(std::string_view line, std::uint64_t number) {
+    const std::uint64_t before = into_.files[place_].nccl_lines;
+    reader_.read(line, number);
+    if (into_.files[place_].nccl_lines == before) matrix_.look(line, number);
+  }
+
+  void read_wrapped(std::string_view line, std::uint64_t number) {
+    auto text = json_log_text(line, buffer_);
+    if (!text) return read_plain(line, number);
+    while (!text->empty()) {
+      const std::size_t end = std::min(text->find_first_of("\r\n"), text->size());
+      if (end > 0) read_plain(text->substr(0, end), number);
+      text->remove_prefix(std::min(end + 1, text->size()));
+    }
+  }
+
+  std::size_t place_;
+  Observations& into_;
+  diagnose::LogReader& reader_;
+  MatrixInLines matrix_;
+  std::string buffer_;
+};
+
+void note_cut(const CutText& cut, InputFile& file) {
+  if (cut.pieces == 0) return;
+  file.note = fmt::format("{}:{}: the line is longer than {} KiB, and its rest was left out", file.name,
+                          cut.first_line, LineSource::kLongestLine >> 10U);
+  if (cut.pieces > 1) file.note += fmt::format("; so were those of {} more", cut.pieces - 1);
+}
+
+void read_lines(LineSource& source, std::size_t place, Observations& into, diagnose::LogReader& reader) {
+  const std::size_t events = into.events.size(), variables = uses_of_variables(into);
+  reader.begin_file(static_cast<int>(place));
+  LineReaders readers(place, into, reader);
+  const auto finish = [&]() -> const std::string& {
+    note_cut(source.cut(), into.files[place]);
+    return readers.finish();
+  };
+  try {
+    source.for_each([&](std::string_view line, std::uint64_t number) { readers.read(line, number); });
+  } catch (const Error&) {
+    finish();
+    throw;
+  }
+  const std::string& no_matrix = finish();
+  InputFile& read = into.files[place];
+  if (read.nccl_lines > 0) read.kinds.insert(read.kinds.begin(), "NCCL log");
+  if (read.lines == 0)
+    refuse(Error(read.name + ": is empty"), read);
+  else if (!read.kinds.empty() || into.events.size() != events || uses_of_variables(into) != variables)
+    return;
+  else if (!no_matrix.empty())
+    read.problem = no_matrix;
+  else
+    refuse(Error(read.name + ": holds nothing that is known here (logs of NCCL, output of nccl-tests, "
+                             "perftest, ibstat, …)"),
+           read);
 }
 
 void read_file(const EvidenceFile& evidence, Observations& into, diagnose::LogReader& reader) {
@@ -113,30 +162,12 @@ void read_file(const EvidenceFile& evidence, Observations& into, diagnose::LogRe
       into.files[place].kinds.emplace_back("read as a whole");
       return;
     }
-    reader.begin_file(static_cast<int>(place));
-    std::uint64_t lines = 0;
-    const std::size_t events = into.events.size(), variables = uses_of_variables(into);
-    const auto count = [&] { into.files[place].lines = lines; };
-    try {
-      source.for_each([&](std::string_view line, std::uint64_t number) {
-        lines = number;
-        reader.read(line, number);
-      });
-    } catch (const Error&) {
-      count();
-      throw;
-    }
-    count();
-    InputFile& read = into.files[place];
-    if (read.nccl_lines > 0) read.kinds.insert(read.kinds.begin(), "NCCL log");
-    if (lines == 0)
-      refuse(Error(read.name + ": is empty"), read);
-    else if (read.kinds.empty() && into.events.size() == events && uses_of_variables(into) == variables)
-      refuse(Error(read.name + ": holds nothing that is known here (logs of NCCL, output of nccl-tests, "
-                               "perftest, ibstat, …)"),
-             read);
+    read_lines(source, place, into, reader);
   } catch (const NoText& error) {
     refuse(error, into.files[place]);
+  } catch (const PackedFile& error) {
+    refuse(error, into.files[place]);
+    if (into.files[place].is_foreign) into.files[place].note = error.what();
   } catch (const std::exception& error) {
     into.files[place].problem = error.what();
   }
@@ -147,7 +178,10 @@ std::vector<std::string> problems_of(const Observations& seen) {
   std::map<std::string, std::vector<std::string>> foreign;  // by folder
   for (const InputFile& file : seen.files) {
     if (!file.problem.empty()) problems.push_back(file.problem);
-    if (file.is_foreign) foreign[file.folder].push_back(file.name);
+    if (!file.note.empty())
+      problems.push_back(file.note);
+    else if (file.is_foreign)
+      foreign[file.folder].push_back(file.name);
   }
   for (const auto& [folder, files] : foreign)
     problems.push_back(fmt::format("{}: {} of its files {} nothing that is known here (first: {})", folder,

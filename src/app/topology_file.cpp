@@ -47,6 +47,10 @@ ClusterTopology parse_topology_text(std::string_view text, const std::string& fi
       "(<topology>), the output of nvidia-smi topo -m");
 }
 
+ClusterTopology parse_matrix(std::string_view part, const std::string& file, int first_line) {
+  return one_host(topology::read_smi_matrix_part(part, file, first_line), file);
+}
+
 ClusterTopology load_topology(const std::string& file) {
   std::error_code unreadable;  // read_text_file() will say why
   if (std::filesystem::is_directory(file, unreadable)) {

@@ -11,7 +11,11 @@ namespace fabricheck::app {
 /// The topology in a text of one of the known kinds; `file` names it. Throws UsageError "FILE:LINE: …".
 ClusterTopology parse_topology_text(std::string_view text, const std::string& file);
 
-/// The same of a file, or of the folder that holds a result.
+/// The matrix of nvidia-smi topo -m in a part of a file that begins at `first_line`. Throws UsageError
+/// "FILE:LINE: …".
+ClusterTopology parse_matrix(std::string_view part, const std::string& file, int first_line);
+
+/// The topology of a file, or of the folder that holds a result.
 ClusterTopology load_topology(const std::string& file);
 
 }  // namespace fabricheck::app

@@ -240,6 +240,7 @@ struct InputFile {
   std::string problem;             ///< why it, or its rest, could not be read; empty: all was read
   std::string folder{};            ///< that was named instead of it; empty: the file was
   bool is_foreign{};               ///< of a folder, and nothing that is known here
+  std::string note{};              ///< what of it was left out, and harms no verdict
 };
 
 struct Observations {

@@ -85,8 +85,24 @@ std::string_view root_element(std::string_view text) {
   }
 }
 
-/// "GPU0  X", "GPU1  NV18  X", or a header "GPU0  GPU1" or "GPU0  CPU Affinity".
-bool is_matrix_line(std::string_view raw) {
+/// Whether "GPU0" stands in it and a cell, another name or a terminal's code may follow. Most lines of a log
+/// are not worth to be cleaned.
+bool may_be_matrix_line(std::string_view line) {
+  constexpr std::string_view kNext = "GCNXPS\x1b[\xc2";
+  for (std::size_t at = line.find("GPU"); at != std::string_view::npos; at = line.find("GPU", at + 3)) {
+    const std::size_t end = line.find_first_not_of("0123456789", at + 3);
+    if (end == at + 3 || end == std::string_view::npos) continue;
+    const std::size_t next = line.find_first_not_of(" \t", end);
+    if (next != std::string_view::npos && kNext.find(line[next]) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+// "GPU0  X", "GPU1  NV18  X", or a header "GPU0  GPU1" or "GPU0  CPU Affinity".
+bool is_smi_matrix_line(std::string_view raw) {
+  if (!may_be_matrix_line(raw)) return false;
   const std::string line = smi::clean_line(raw);
   const std::size_t at = line.find("GPU");
   if (at == std::string::npos || (at > 0 && line[at - 1] != ' ' && line[at - 1] != '\t')) return false;
@@ -98,8 +114,6 @@ bool is_matrix_line(std::string_view raw) {
   const std::string_view word = rest.substr(0, rest.find_first_of(" \t"));
   return !smi::unglue_cells(word, {}).cells.empty();
 }
-
-}  // namespace
 
 TopologyFileKind topology_file_kind(std::string_view text) {
   constexpr std::size_t kEnough = 1 << 20;
@@ -118,7 +132,7 @@ TopologyFileKind topology_file_kind(std::string_view text) {
   while (!start.empty()) {
     const std::size_t end = start.find('\n');
     constexpr std::size_t kLongestLine = 64 << 10;
-    if (is_matrix_line(start.substr(0, std::min(end, kLongestLine)))) return TopologyFileKind::smi_matrix;
+    if (is_smi_matrix_line(start.substr(0, std::min(end, kLongestLine)))) return TopologyFileKind::smi_matrix;
     if (end == std::string_view::npos) break;
     start.remove_prefix(end + 1);
   }

@@ -25,6 +25,12 @@ Host read_hwloc_xml(std::string_view text, const std::string& file);
 /// legend.
 Host read_smi_matrix(std::string_view text, const std::string& file);
 
+/// The same of a part of a file, which begins at `first_line`.
+Host read_smi_matrix_part(std::string_view text, const std::string& file, int first_line);
+
+/// Whether the line is the header of such a matrix or the row of a GPU.
+bool is_smi_matrix_line(std::string_view line);
+
 enum class TopologyFileKind { nccl_xml, hwloc_xml, smi_matrix, json, unknown };
 
 /// By content, never by the file's name.

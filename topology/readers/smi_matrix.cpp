@@ -62,7 +62,8 @@ std::vector<std::string_view> words_of(std::string_view text) {
 
 class MatrixReader {
  public:
-  MatrixReader(std::string_view text, const std::string& file) : text_(text), file_(file) {}
+  MatrixReader(std::string_view text, const std::string& file, int first_line)
+      : text_(text), file_(file), first_line_(first_line) {}
 
   Host read() {
     read_lines();
@@ -85,7 +86,7 @@ class MatrixReader {
 
   void read_lines() {
     check_text(text_, file_);
-    int line = 0;
+    int line = first_line_ - 1;
     std::string_view rest = text_;
     while (!rest.empty() && !finished_) {
       ++line;
@@ -439,6 +440,7 @@ class MatrixReader {
   static constexpr std::size_t kLongestName = 256;
   std::string_view text_;
   std::string file_;
+  int first_line_;
   Host host_;
   std::optional<Header> header_;
   std::set<std::string, std::less<>> header_names_;
@@ -455,7 +457,11 @@ class MatrixReader {
 }  // namespace
 
 Host read_smi_matrix(std::string_view text, const std::string& file) {
-  return MatrixReader(text, file).read();
+  return read_smi_matrix_part(text, file, 1);
+}
+
+Host read_smi_matrix_part(std::string_view text, const std::string& file, int first_line) {
+  return MatrixReader(text, file, first_line).read();
 }
 
 }  // namespace fabricheck::topology

@@ -2,15 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include <filesystem>
-#include <fstream>
 
-#include "app/line_source.hpp"
 #include "core/error.hpp"
 #include "report/report.hpp"
+#include "unit/app/evidence_folder.hpp"
 #include "unit/report/schema_validator.hpp"
 
 namespace fabricheck::app {
@@ -19,48 +16,7 @@ namespace {
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-constexpr const char* kFault =
-    "a1:10:20 [1] misc/shmutils.cc:71 NCCL WARN Error: failed to extend /dev/shm/nccl-abcdef to 5967876 "
-    "bytes\n";
-
-class Diagnose : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("diagnose_test." + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string write(const std::string& name, const std::string& text) {
-    const std::string file = (folder_ / name).string();
-    std::ofstream(file, std::ios::binary) << text;
-    return file;
-  }
-  std::string write_gz(const std::string& name, const std::string& text,
-                       std::size_t most = std::string::npos) {
-    const std::string file = (folder_ / name).string();
-    gzFile out = ::gzopen(file.c_str(), "wb");
-    ::gzwrite(out, text.data(), static_cast<unsigned>(text.size()));
-    ::gzclose(out);
-    if (most != std::string::npos) fs::resize_file(file, most);
-    return file;
-  }
-  static RunRecord record(const std::vector<std::string>& files) {
-    DiagnoseOptions options;
-    options.files = files;
-    const auto seen = read_evidence(options);
-    return record_of(diagnose::diagnose(seen), seen);
-  }
-  /// What is said of the first file that could not be read.
-  static std::string problem(const std::vector<std::string>& files) {
-    DiagnoseOptions options;
-    options.files = files;
-    for (const auto& file : read_evidence(options).files)
-      if (!file.problem.empty()) return file.problem;
-    return "";
-  }
-  fs::path folder_;
-};
+class Diagnose : public EvidenceFolder {};
 
 TEST_F(Diagnose, AFaultIsStatusOne) {
   const RunRecord found = record({write("a.log", kFault)});
@@ -268,18 +224,6 @@ TEST_F(Diagnose, ConsoleNamesCauseEvidenceMendAndWhatWasNotSeen) {
   for (const char* part : {"FAIL", "shm-too-small", "means:", "evidence:", "a.log:1:", "do:", "--shm-size",
                            "confirm:", "sure: certain", "Not seen"})
     EXPECT_THAT(text, HasSubstr(part));
-}
-
-TEST_F(Diagnose, LinesAreNumberedAcrossBlocks) {
-  std::string text;
-  for (int i = 1; i <= 50000; ++i) text += "line " + std::to_string(i) + "\n";
-  LineSource source(write("lines", text + "last"));
-  std::uint64_t expected = 0;
-  source.for_each([&](std::string_view line, std::uint64_t number) {
-    ASSERT_EQ(number, ++expected);
-    ASSERT_EQ(line, number <= 50000 ? "line " + std::to_string(number) : "last");
-  });
-  EXPECT_EQ(expected, 50001U);
 }
 
 TEST(ListFindings, HasARowForEach) {

@@ -379,6 +379,24 @@ TEST(SmiMatrix, BadFilesAreRefusedWithLineAndReason) {
   }
 }
 
+TEST(SmiMatrix, APartOfAFileHasTheFilesLineNumbers) {
+  const auto read_part = [](std::string_view text, const std::string& file) {
+    return read_smi_matrix_part(text, file, 70000);
+  };
+  EXPECT_THAT(refusal(read_part, "\tGPU0\tGPU1\tCPU Affinity\nGPU1\tX\tNV4\n"),
+              HasSubstr("given.file:70001: no row of the matrix"));
+}
+
+TEST(SmiMatrix, ALineOfOneIsKnown) {
+  for (const char* line :
+       {"\tGPU0\tGPU1\tCPU Affinity", "\x1b[4mGPU0\tCPU Affinity\x1b[0m", "GPU0\t X \tNV18",
+        "[1,0]<stdout>:GPU3\tNV18\t X", "GPU12NV4SYS", "GPU0 \x1b[1mX\x1b[0m PIX"})
+    EXPECT_TRUE(is_smi_matrix_line(line)) << line;
+  for (const char* line : {"", "GPU 0: NVIDIA H100", "GPU0", "GPU0 memory 12 GiB", "step 7 GPU0: Xid",
+                           "NIC0\tPIX", "MYGPU0 X", "GPU0 Some"})
+    EXPECT_FALSE(is_smi_matrix_line(line)) << line;
+}
+
 TEST(SmiMatrix, CutOffFilesAreReadOrRefused) {
   NEED_CASES();
   for (const auto& path : case_files("topo-m", ".txt")) {
