@@ -8,6 +8,9 @@
 
 #include <fmt/format.h>
 
+#include "app/incident.hpp"
+#include "core/speaker.hpp"
+
 namespace fabricheck::app {
 namespace {
 
@@ -47,6 +50,43 @@ Finding finding_of(const DifferingFact& fact, const std::string& hosts, const st
   return finding;
 }
 
+/// Checks that ended at their deadline. Of a rank where one is accused, else of NCCL as a whole.
+std::vector<Finding> hung_checks(std::span<const CheckRecord> checks) {
+  std::map<std::string, Finding> of_part;
+  for (const CheckRecord& check : checks) {
+    const bool hung = check.reason.find("NCCL was aborted") != std::string::npos ||
+                      check.reason.find("was left behind") != std::string::npos;
+    if (!check.id.starts_with("nccl.") || check.verdict != Verdict::error || !hung) continue;
+    const auto speaker = speaker_of(check.reason);
+    const bool is_accused = speaker && check.reason.find("is not accused") == std::string::npos;
+    Finding& finding = of_part[is_accused ? fmt::format("{} {}", speaker->rank, speaker->host) : ""];
+    finding.evidence.push_back({"", 0, check_words(check) + ": " + check.reason});
+    if (std::find(finding.explains.begin(), finding.explains.end(), check.id) == finding.explains.end())
+      finding.explains.push_back(check.id);
+    if (!finding.slug.empty()) continue;
+    finding.slug = "nccl-hung";
+    finding.severity = Severity::fatal;
+    finding.component = {"cluster", "NCCL", ""};
+    finding.meaning = "an NCCL operation did not end in time, and no rank knows more than that it waited";
+    if (is_accused) {
+      finding.component = {"rank", fmt::format("rank {}", speaker->rank), speaker->host};
+      finding.meaning = "an NCCL operation did not end in time on it";
+    }
+    finding.advice = fmt::format(
+        "Look for XIDs, NVLink and NIC errors in the kernel log {}; then measure what is below NCCL: each "
+        "GPU alone "
+        "(--only 'gpu.*'), each pair (--only 'nvlink.*'), the network (--only 'verbs.*').",
+        is_accused ? "of " + speaker->host : "of these hosts");
+    finding.confirm =
+        "fabricheck diagnose nccl.log, which lies beside the result; NCCL_DEBUG=INFO in the job";
+    finding.confidence = is_accused ? "likely" : "certain";
+  }
+  std::vector<Finding> findings;
+  findings.reserve(of_part.size());
+  for (auto& [part, finding] : of_part) findings.push_back(std::move(finding));
+  return findings;
+}
+
 }  // namespace
 
 std::vector<Finding> nccl_findings(std::span<const CheckRecord> checks) {
@@ -66,6 +106,7 @@ std::vector<Finding> nccl_findings(std::span<const CheckRecord> checks) {
       if (std::find(finding.explains.begin(), finding.explains.end(), check.id) == finding.explains.end())
         finding.explains.push_back(check.id);
     }
+  for (Finding& one : hung_checks(checks)) findings.push_back(std::move(one));
   return findings;
 }
 

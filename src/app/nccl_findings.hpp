@@ -11,7 +11,8 @@ namespace fabricheck::app {
 
 /// "nccl-ranks-differ": the ranks of a group ran by NCCLs of different versions, over different networks, or
 /// some without GPUDirect RDMA. One finding for each set of hosts that are not as the majority, and one that
-/// accuses none where there is no majority.
+/// accuses none where there is no majority. "nccl-hung": checks that ended at their deadline, of each rank
+/// that one of them accuses.
 std::vector<Finding> nccl_findings(std::span<const CheckRecord> checks);
 
 }  // namespace fabricheck::app

@@ -1,7 +1,6 @@
 #include "app/wrong_results.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <string>
@@ -10,30 +9,17 @@
 #include <fmt/format.h>
 
 #include "app/incident.hpp"
+#include "core/speaker.hpp"
 
 namespace fabricheck::app {
 namespace {
 
-constexpr std::string_view mark = "wrong result: rank ";
-
-struct Where {
-  int rank{};
-  std::string host;
-};
-
-/// As mismatch_words() has it: "rank 2 on n1: iteration …".
-std::optional<Where> where_of(const CheckRecord& check) {
+/// As mismatch_words() has it: "wrong result: rank 2 on n1: iteration …".
+std::optional<Speaker> where_of(const CheckRecord& check) {
+  constexpr std::string_view mark = "wrong result: ";
   if (check.verdict != Verdict::fail || !std::string_view(check.reason).starts_with(mark))
     return std::nullopt;
-  const std::string_view text = std::string_view(check.reason).substr(mark.size());
-  Where where;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), where.rank);
-  constexpr std::string_view on = " on ";
-  std::string_view rest = text.substr(static_cast<std::size_t>(end - text.data()));
-  if (error != std::errc{} || !rest.starts_with(on)) return std::nullopt;
-  rest.remove_prefix(on.size());
-  where.host = rest.substr(0, rest.find(": "));
-  return where;
+  return speaker_of(std::string_view(check.reason).substr(mark.size()));
 }
 
 bool has_gpu(const CheckRecord& check) {

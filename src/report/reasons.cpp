@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/speaker.hpp"
 #include "report/cells.hpp"
 #include "report/text.hpp"
 
@@ -22,22 +23,9 @@ std::size_t digits_from(std::string_view text, std::size_t at) {
   return end - at;
 }
 
-/// Who says it: "rank 3", "n1", and how long "rank 3 on n1: " is. Nobody: 0.
-struct Speaker {
-  std::string rank, host;
-  std::size_t length{};
-};
-
-Speaker speaker_of(std::string_view reason) {
-  constexpr std::string_view rank = "rank ", on = " on ";
-  if (!reason.starts_with(rank)) return {};
-  const std::size_t digits = digits_from(reason, rank.size()), host = rank.size() + digits + on.size();
-  if (digits == 0 || reason.substr(rank.size() + digits, on.size()) != on) return {};
-  const std::size_t end = reason.find(": ", host);
-  if (end == std::string_view::npos || reason.substr(host, end - host).find(' ') != std::string_view::npos)
-    return {};
-  return {std::string(reason.substr(0, rank.size() + digits)), std::string(reason.substr(host, end - host)),
-          end + 2};
+std::size_t length_of_speaker(std::string_view reason) {
+  const auto speaker = speaker_of(reason);
+  return speaker ? speaker->length : 0;
 }
 
 struct Group {
@@ -71,7 +59,7 @@ std::string others_of(const Group& group) {
 std::string reason_kind(const std::string& reason) {
   constexpr std::string_view gpu = "GPU ";
   std::string kind;
-  for (std::size_t at = speaker_of(reason).length; at < reason.size();) {
+  for (std::size_t at = length_of_speaker(reason); at < reason.size();) {
     const std::string_view rest = std::string_view(reason).substr(at);
     if (!rest.starts_with(gpu) || digits_from(rest, gpu.size()) == 0) {
       kind += reason[at++];
@@ -100,10 +88,10 @@ std::vector<SummaryReason> reasons_of(const Checks& checks, const RunRecord& rec
     add_once(group.names, full_name(*check, record));
     if (check->reason == group.first->reason) continue;
     group.alike = true;
-    const Speaker speaker = speaker_of(check->reason), first = speaker_of(group.first->reason);
-    if (speaker.length == 0 || (speaker.rank == first.rank && speaker.host == first.host)) continue;
-    add_once(group.others, speaker.rank + " on " + speaker.host);
-    add_once(group.other_hosts, speaker.host);
+    const auto speaker = speaker_of(check->reason), first = speaker_of(group.first->reason);
+    if (!speaker || (first && speaker->rank == first->rank && speaker->host == first->host)) continue;
+    add_once(group.others, fmt::format("rank {} on {}", speaker->rank, speaker->host));
+    add_once(group.other_hosts, speaker->host);
   }
   std::vector<SummaryReason> reasons;
   reasons.reserve(groups.size());

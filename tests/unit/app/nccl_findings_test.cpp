@@ -23,6 +23,37 @@ CheckRecord check_with(const std::string& id, const std::map<std::string, Parame
 
 const std::string network = "network: IB on 30 ranks, Socket on rank 3 (n2)";
 
+CheckRecord failed_check(const std::string& reason) {
+  CheckRecord check = check_with("nccl.allreduce.busbw", {});
+  check.verdict = Verdict::error;
+  check.reason = reason;
+  return check;
+}
+
+TEST(NcclFindings, AHangOfARankIsAFindingWithAMend) {
+  const auto findings = nccl_findings(std::vector<CheckRecord>{
+      failed_check(
+          "rank 1 on n2: GPU 1 (0000:2a:00.0) on n2: iteration 3 of allreduce did not end within 2.0 s; NCCL "
+          "was aborted"),
+      failed_check("rank 1 on n2: ncclCommInitRank was not done in time and was left behind")});
+  ASSERT_THAT(findings, SizeIs(1));
+  EXPECT_EQ(findings[0].slug, "nccl-hung");
+  EXPECT_EQ(findings[0].component, (Component{"rank", "rank 1", "n2"}));
+  EXPECT_THAT(findings[0].advice, HasSubstr("kernel log of n2"));
+  EXPECT_THAT(findings[0].evidence, SizeIs(2));
+}
+
+TEST(NcclFindings, AHangThatNobodyCausedAccusesNobody) {
+  const auto findings = nccl_findings(
+      std::vector<CheckRecord>{failed_check("rank 0 on n1: GPU 0 on n1: iteration 0 of allreduce did not end "
+                                            "within 1.0 s; NCCL was aborted; no "
+                                            "rank knows more, so this one is not accused"),
+                               failed_check("rank 0 on n1: cudaMalloc failed: out of memory")});
+  ASSERT_THAT(findings, SizeIs(1));
+  EXPECT_EQ(findings[0].component, (Component{"cluster", "NCCL", ""}));
+  EXPECT_THAT(findings[0].evidence, SizeIs(1));
+}
+
 TEST(NcclFindings, TheOddHostIsNamedOnceForAllChecks) {
   const std::map<std::string, Parameter> path{{"nccl_network_differs", network},
                                               {"nccl_network_odd_hosts", std::string("n2")}};
