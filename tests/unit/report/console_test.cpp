@@ -2,14 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <limits>
-#include <sstream>
 
 #include "report/report.hpp"
 #include "report/text.hpp"
+#include "unit/report/console_text.hpp"
 #include "unit/report/sample_record.hpp"
 
 namespace fabricheck::report {
@@ -22,52 +19,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
-
-/// The first line that contains all of the words.
-std::string line_with(const std::string& text, const std::vector<std::string>& words) {
-  for (const std::string& line : lines_of(text)) {
-    if (std::all_of(words.begin(), words.end(),
-                    [&line](const std::string& word) { return line.find(word) != std::string::npos; })) {
-      return line;
-    }
-  }
-  return "";
-}
-
-/// Characters before `part`.
-std::size_t column_of(const std::string& line, const std::string& part) {
-  const std::size_t at = line.find(part);
-  return at == std::string::npos ? at : text_width(std::string_view(line).substr(0, at));
-}
-
-/// The text with line breaks and indents made single spaces.
-std::string flat(const std::string& text) {
-  std::istringstream in(text);
-  std::string out;
-  for (std::string word; in >> word;) out += (out.empty() ? "" : " ") + word;
-  return out;
-}
-
-std::string without_colour(const std::string& text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\x1b') {
-      i = text.find('m', i);
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-std::string report(const RunRecord& record, int width = 120) { return console(record, {false, width}); }
 
 TEST(Console, WhatAnInterruptedRunDidNotReachIsCounted) {
   RunRecord record;
@@ -240,77 +191,6 @@ TEST(Console, HostileTextDoesNotSteerTheTerminal) {
     EXPECT_EQ(text.find("\xE2\x80\xAE"), std::string::npos);
     EXPECT_EQ(text.find("\nPASS  all fine"), std::string::npos);
   }
-}
-
-TEST(Console, EveryReasonIsASentenceWithItsCheck) {
-  const std::string text = flat(report(mixed_record()));
-  EXPECT_THAT(text, HasSubstr("FAIL MPI allreduce latency, 8 B, between nodes: median 6.12 us misses"));
-  EXPECT_THAT(text, HasSubstr("ERROR MPI alltoall latency, 8 B, between nodes: rank 2 on n2: out of memory"));
-  EXPECT_THAT(text, HasSubstr("INCONCLUSIVE MPI bcast latency, 8 B, between nodes: the interval spans"));
-  EXPECT_THAT(text,
-              HasSubstr("Not tested - MPI gather latency, 8 B, between nodes: built without gathering"));
-}
-
-TEST(Console, AReasonThatManyShareIsSaidOnce) {
-  RunRecord record;
-  for (int i = 0; i < 9; ++i) {
-    record.checks.push_back(latency_check("op" + std::to_string(i), Verdict::skipped, 0));
-    record.checks.back().reason = "built without NCCL";
-  }
-  const std::string text = flat(report(record));
-  EXPECT_EQ(text.find("built without NCCL"), text.rfind("built without NCCL"));
-  EXPECT_THAT(text, HasSubstr("; and 5 more: built without NCCL"));
-}
-
-/// What a rank says of its GPU, of the check of that GPU.
-CheckRecord refused_gpu(int rank, const std::string& host, int gpu) {
-  CheckRecord check = latency_check("gemm", Verdict::error, 0);
-  check.parameters["gpu"] = std::int64_t{gpu};
-  check.participants = {host};
-  check.reason = fmt::format("rank {} on {}: GPU {} (0000:{:02x}:00.0) has 1 GiB free, and 3 GiB are needed",
-                             rank, host, gpu, 0x18 + gpu);
-  return check;
-}
-
-TEST(Console, AReasonThatEveryRankSaysOfItsGpuIsSaidOnce) {
-  RunRecord record;
-  record.world.hosts = {"n1", "n2"};
-  record.checks = {refused_gpu(0, "n1", 0), refused_gpu(1, "n1", 1), refused_gpu(8, "n2", 0)};
-  record.checks.push_back(refused_gpu(9, "n2", 1));
-  record.checks.back().reason = "rank 9 on n2: GPU 1 (0000:19:00.0) does not answer";
-  const std::string text = flat(report(record));
-  EXPECT_THAT(
-      text,
-      HasSubstr("rank 0 on n1: GPU 0 (0000:18:00.0) has 1 GiB free, and 3 GiB are needed (and alike rank 1 "
-                "on n1, rank 8 on n2)"));
-  EXPECT_EQ(text.find("has 1 GiB free"), text.rfind("has 1 GiB free"));
-  EXPECT_THAT(text, HasSubstr("rank 9 on n2: GPU 1 (0000:19:00.0) does not answer"));
-}
-
-TEST(Console, ErrorsOfAThousandGpusAreAScreen) {
-  RunRecord record;
-  record.world.hosts = {"n1", "n2"};
-  for (int rank = 0; rank < 1024; ++rank)
-    record.checks.push_back(refused_gpu(rank, "node" + std::to_string(rank / 8), rank % 8));
-  const std::string text = report(record, 120);
-  EXPECT_LT(lines_of(text).size(), 25U) << text;
-  EXPECT_NE(line_with(text, {"ERROR", "(1024 rows)"}), "");
-  EXPECT_THAT(flat(text), HasSubstr("; and 1020 more: rank 0 on node0: "));
-  EXPECT_THAT(flat(text),
-              HasSubstr("(and alike 1023 more ranks on node0, node1, node2, node3, node4 and 123 more)"));
-}
-
-TEST(Console, WhatAnotherRankSaysOfTheNetworkIsAnotherReason) {
-  RunRecord record;
-  for (const char* reason : {"rank 1 on n1: no answer from rank 2 within 3 s",
-                             "rank 2 on n2: no answer from rank 5 "
-                             "within 3 s",
-                             "rank 7 of the group could not go on"}) {
-    record.checks.push_back(latency_check("bcast", Verdict::error, 0));
-    record.checks.back().reason = reason;
-  }
-  const std::string text = flat(report(record));
-  for (const CheckRecord& check : record.checks) EXPECT_THAT(text, HasSubstr(check.reason));
 }
 
 TEST(Console, GroupsAndHostsCanBeToldApart) {
