@@ -12,15 +12,6 @@
 namespace fabricheck::app {
 namespace {
 
-/// A result that cannot be read is a wrong argument here, whatever it is elsewhere.
-RunRecord read_argument(const std::string& name, const std::string& path) {
-  try {
-    return read_result(path);
-  } catch (const Error& error) {
-    throw UsageError(name + ": " + error.what());
-  }
-}
-
 ComparisonPolicy policy_of(double tolerance_percent) {
   ComparisonPolicy policy;
   policy.tolerance_percent = tolerance_percent;
@@ -30,8 +21,8 @@ ComparisonPolicy policy_of(double tolerance_percent) {
 }  // namespace
 
 int compare_results(const CompareOptions& options) {
-  const RunRecord before = read_argument("OLD", options.before);
-  const RunRecord after = read_argument("NEW", options.after);
+  const RunRecord before = read_result_argument("OLD: ", options.before);
+  const RunRecord after = read_result_argument("NEW: ", options.after);
   const RunComparison comparison = compare_runs(before, after, policy_of(options.tolerance_percent));
   report::ConsoleStyle style;
   style.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
@@ -43,7 +34,9 @@ int compare_results(const CompareOptions& options) {
 }
 
 Baseline::Baseline(const std::string& path, double tolerance_percent)
-    : path_(path), policy_(policy_of(tolerance_percent)), before_(read_argument("--baseline", path)) {}
+    : path_(path),
+      policy_(policy_of(tolerance_percent)),
+      before_(read_result_argument("--baseline: ", path)) {}
 
 std::vector<Finding> Baseline::findings(const RunRecord& record) const {
   return regressions(compare_runs(before_, record, policy_));

@@ -164,7 +164,7 @@ int show_topology(const TopologyOptions& options) {
 }
 
 int show_report(const ReportOptions& options) {
-  const RunRecord record = read_result(options.path);
+  const RunRecord record = read_result_argument("", options.path);
   std::string text;
   switch (options.format) {
     case ReportFormat::json:

@@ -35,4 +35,12 @@ RunRecord read_result(const std::string& path) {
   return read_file(file);
 }
 
+RunRecord read_result_argument(const std::string& front, const std::string& path) {
+  try {
+    return read_result(path);
+  } catch (const Error& error) {
+    throw UsageError(front + error.what());
+  }
+}
+
 }  // namespace fabricheck::app

@@ -14,4 +14,8 @@ inline constexpr std::size_t max_result_bytes = std::size_t{1} << 30;
 /// names the file and what is wrong with it.
 RunRecord read_result(const std::string& path);
 
+/// The same of a command's argument: one that cannot be read is a wrong argument. Throws UsageError with
+/// `front` before the sentence.
+RunRecord read_result_argument(const std::string& front, const std::string& path);
+
 }  // namespace fabricheck::app

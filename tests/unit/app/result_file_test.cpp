@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "core/error.hpp"
 #include "report/journal.hpp"
 #include "report/report.hpp"
 
@@ -39,6 +40,17 @@ TEST_F(ResultFile, AnEarlierResultIsNotThatOfTheJournalBesideIt) {
   EXPECT_NE(read.verdict, Verdict::pass);
   report::write_file((folder_ / "result.json").string(), report::to_json(run_of("2026-11-28T10:00:00Z")));
   EXPECT_EQ(read_result(folder_.string()).verdict, Verdict::pass);
+}
+
+TEST_F(ResultFile, OneThatIsNoResultIsAWrongArgument) {
+  const std::string file = (folder_ / "notes.md").string();
+  report::write_file(file, "# notes\n");
+  EXPECT_THROW(read_result_argument("", file), UsageError);
+  try {
+    read_result_argument("OLD: ", file);
+  } catch (const UsageError& error) {
+    EXPECT_EQ(std::string(error.what()).find("OLD: " + file + ": not JSON"), 0U) << error.what();
+  }
 }
 
 }  // namespace
