@@ -5,8 +5,8 @@
 //
 // Each trial is one check of a family of 200, measured as Executor measures it: visits of 20 samples, looks
 // of its policy, and, where it is planned with fewer than 16 visits and undecided, twice as many while there
-// is time. "healthy" is 5 % better than its floor, "bad" 10 % worse. Seeded. Exit 1 where a healthy check
-// fails or a bad one passes more often than its bound.
+// is time. "healthy" is 5 % better than its floor, "bad" 10 % worse; "below" is 2 % worse. Seeded. Exit 1
+// where a healthy check fails or a bad one passes more often than its bound.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -140,9 +140,9 @@ int main(int argc, char** argv) {
     if (std::string(argv[i]) == "--trials") trials = std::stoul(argv[i + 1]);
     if (std::string(argv[i]) == "--model") only = argv[i + 1];
   }
-  constexpr double healthy = 1.0 / 1.05, bad = 1.0 / 0.9, most_passed = 0.005;
-  fmt::print("{} trials each, in %\n{:<36}{:>8}{:>6}{:>16}{:>14}{:>12}{:>12}\n", trials, "model", "planned",
-             "time", "healthy: FAIL", "PASS", "bad: FAIL", "PASS");
+  constexpr double healthy = 1.0 / 1.05, just_below = 1.0 / 0.98, bad = 1.0 / 0.9, most_passed = 0.005;
+  fmt::print("{} trials each, in %\n{:<36}{:>8}{:>6}{:>16}{:>8}{:>14}{:>12}{:>12}\n", trials, "model",
+             "planned", "time", "healthy: FAIL", "PASS", "below: PASS", "bad: FAIL", "PASS");
   bool good = true;
   for (const Model& model : models()) {
     if (!only.empty() && model.name != only) continue;
@@ -150,13 +150,15 @@ int main(int argc, char** argv) {
       for (const bool has_time : {false, true}) {
         if (planned == fabricheck::max_repeats && has_time) continue;
         const Tally well = tally(model, healthy, planned, has_time, trials);
+        const Tally below = tally(model, just_below, planned, has_time, trials);
         const Tally ill = tally(model, bad, planned, has_time, trials);
         const bool too_often =
             exceeds(well.fail, well.runs, model.most_failed) || exceeds(ill.pass, ill.runs, most_passed);
         good = good && !too_often;
-        fmt::print("{:<36}{:>8}{:>6}{:>16.3f}{:>14.1f}{:>12.1f}{:>12.3f}{}\n", model.name, planned,
+        fmt::print("{:<36}{:>8}{:>6}{:>16.3f}{:>8.1f}{:>14.3f}{:>12.1f}{:>12.3f}{}\n", model.name, planned,
                    has_time ? "more" : "-", percent(well.fail, well.runs), percent(well.pass, well.runs),
-                   percent(ill.fail, ill.runs), percent(ill.pass, ill.runs), too_often ? "  too often" : "");
+                   percent(below.pass, below.runs), percent(ill.fail, ill.runs), percent(ill.pass, ill.runs),
+                   too_often ? "  too often" : "");
       }
   }
   return good ? 0 : 1;
