@@ -113,7 +113,7 @@ void note_cut(const CutText& cut, InputFile& file) {
 }
 
 void read_lines(LineSource& source, std::size_t place, Observations& into, diagnose::LogReader& reader) {
-  const std::size_t events = into.events.size(), variables = uses_of_variables(into);
+  const std::uint64_t events = into.events_seen, variables = uses_of_variables(into);
   reader.begin_file(static_cast<int>(place));
   LineReaders readers(place, into, reader);
   const auto finish = [&]() -> const std::string& {
@@ -131,7 +131,7 @@ void read_lines(LineSource& source, std::size_t place, Observations& into, diagn
   if (read.nccl_lines > 0) read.kinds.insert(read.kinds.begin(), "NCCL log");
   if (read.lines == 0)
     refuse(Error(read.name + ": is empty"), read);
-  else if (!read.kinds.empty() || into.events.size() != events || uses_of_variables(into) != variables)
+  else if (!read.kinds.empty() || into.events_seen != events || uses_of_variables(into) != variables)
     return;
   else if (!no_matrix.empty())
     read.problem = no_matrix;
@@ -266,7 +266,8 @@ RunRecord record_of(const diagnose::Diagnosis& diagnosis, const Observations& se
     record.exit_status = exit_status::broken;
     const auto open =
         std::find_if(record.findings.begin(), record.findings.end(), [](const Finding& finding) {
-          return finding.slug == fault::unexplained.slug && !finding.evidence.empty();
+          return (finding.slug == fault::unexplained.slug || finding.slug == fault::time_limit.slug) &&
+                 !finding.evidence.empty();
         });
     record.verdict_reason = open != record.findings.end()
                                 ? fmt::format("{}: {}", open->meaning, open->evidence.front().text)

@@ -45,7 +45,7 @@ inline constexpr FaultText cable_fault{
     "mlxlink -d DEVICE -m -c; dmesg -T | grep -i 'port module'"};
 inline constexpr FaultText port_errors{
     "port-errors",
-    Severity::bad,
+    Severity::info,
     "nic",
     "a NIC's port counted errors or lost packets; since when, the counters do not say",
     "read them twice, a minute of the job apart: where they grow, look at the cable and transceiver (symbol "

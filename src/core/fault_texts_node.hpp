@@ -185,12 +185,13 @@ inline constexpr FaultText remap_failed{"gpu-remap-failed",
                                         "the GPU has no spare rows left for a faulty one",
                                         "replace the GPU",
                                         "nvidia-smi -q -d ROW_REMAPPER"};
-inline constexpr FaultText remap_pending{"gpu-remap-pending",
-                                         Severity::bad,
-                                         "gpu",
-                                         "a faulty row is still in use until the GPU is reset",
-                                         "drain the host and reset the GPU (nvidia-smi -r)",
-                                         "nvidia-smi -q -d ROW_REMAPPER"};
+inline constexpr FaultText remap_pending{
+    "gpu-remap-pending",
+    Severity::bad,
+    "gpu",
+    "a faulty memory row is set aside, and a reset of the GPU puts a spare one in its place",
+    "drain the host and reset the GPU (nvidia-smi -r)",
+    "nvidia-smi -q -d ROW_REMAPPER"};
 inline constexpr FaultText page_retirement_pending{"gpu-page-retirement-pending",
                                                    Severity::bad,
                                                    "gpu",
@@ -217,7 +218,7 @@ inline constexpr FaultText host_memory{
     "host-out-of-memory",
     Severity::fatal,
     "host",
-    "a process of the job was killed because the host, or its cgroup, had no memory left",
+    "a process was killed because the host, or its cgroup, had no memory left",
     "ask for more memory (--mem, the container's limit) or let the job take less: data loaders, pinned "
     "buffers, "
     "checkpoints in memory",
@@ -249,6 +250,48 @@ inline constexpr FaultText driver_mismatch{
     "a running system",
     "reboot the node, or unload the modules (nvidia_uvm, nvidia_drm, nvidia) and load them again",
     "cat /proc/driver/nvidia/version; nvidia-smi"};
+inline constexpr FaultText program_fault{"program-fault",
+                                         Severity::fatal,
+                                         "software",
+                                         "the program did something on the GPU that it must not (an access "
+                                         "out of bounds, a failed assertion); collectives "
+                                         "of that rank then never end",
+                                         "look at the traceback and at indices (labels out of range); run "
+                                         "with CUDA_LAUNCH_BLOCKING=1; it is the GPU only "
+                                         "where the same program gets it on that GPU alone",
+                                         "compute-sanitizer; CUDA_LAUNCH_BLOCKING=1; dmesg -T | grep -i xid"};
+inline constexpr FaultText driver_down{
+    "gpu-driver-down",
+    Severity::fatal,
+    "host",
+    "the NVIDIA driver does not run on this node, or could not start a GPU",
+    "look at the kernel log (NVRM); load the module (modprobe nvidia) or install the driver for this kernel; "
+    "where one "
+    "GPU does not start, power the node off and on, then have that GPU looked at",
+    "nvidia-smi; dmesg -T | grep -i nvrm; lsmod | grep nvidia"};
+inline constexpr FaultText crashed{"process-crashed",
+                                   Severity::bad,
+                                   "software",
+                                   "a process of the job crashed; what its peers say follows from that",
+                                   "look at what that rank did last: its own log, a core file (coredumpctl, "
+                                   "gdb), Python with -X faulthandler; Bus "
+                                   "error is often a full /dev/shm",
+                                   "coredumpctl list; python -X faulthandler; df -h /dev/shm"};
+inline constexpr FaultText node_failed{
+    "node-failed",
+    Severity::fatal,
+    "host",
+    "Slurm lost a node of the job: it crashed, lost its network, or slurmd died",
+    "look at that node: its console and kernel log, power, slurmd; drain it until the reason is known",
+    "sacct -j JOB --format=State,NodeList; scontrol show node NODE; dmesg -T there"};
+inline constexpr FaultText time_limit{
+    "time-limit",
+    Severity::info,
+    "cluster",
+    "Slurm ended the job at its time limit; whether it hung or was only not done does not stand here",
+    "look when it last made progress; where it did until the end, ask for more time or go on from a "
+    "checkpoint",
+    "sacct -j JOB --format=Elapsed,Timelimit,State"};
 inline constexpr FaultText job_failed{
     "job-failed",
     Severity::bad,

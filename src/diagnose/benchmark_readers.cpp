@@ -1,5 +1,6 @@
 // Tables of nccl-tests and perftest.
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cmath>
 #include <vector>
@@ -46,6 +47,13 @@ std::optional<double> as_number(std::string_view word) {
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
   if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
   return value;
+}
+
+/// As nccl-tests names them.
+bool is_nccl_type(std::string_view word) {
+  constexpr std::array<std::string_view, 12> types{"int8", "uint8", "int32",  "uint32",   "int64",  "uint64",
+                                                   "half", "float", "double", "bfloat16", "f8e4m3", "f8e5m2"};
+  return std::find(types.begin(), types.end(), word) != types.end();
 }
 
 class NcclTests final : public ToolReader {
@@ -126,7 +134,7 @@ class NcclTests final : public ToolReader {
     const auto words = words_of(clean, 16);
     if (words.size() < 7) return false;
     const auto bytes = as_number(words[0]), count = as_number(words[1]);
-    if (!bytes || !count || *bytes < *count || as_number(words[2])) return false;
+    if (!bytes || !count || *bytes < *count || !is_nccl_type(words[2])) return false;
     std::vector<double> figures;
     double wrong = 0;
     std::size_t first = 3;

@@ -67,7 +67,10 @@ void Context::take_comm(const CommFacts& comm, bool is_socket) {
   started_ |= comm.started || comm.complete || comm.rank >= 0;
   mnnvl_ |= comm.mnnvl || (comm.p2p_kinds & p2p_mnnvl) != 0;
   nvls_channels_ = std::max(nvls_channels_, comm.nvls_channels);
-  if (comm.coll_channels >= 0)
+  // Small groups, as of pipeline and data parallelism, have few by their nature.
+  const bool is_large = comm.nodes != 1 && (comm.local_ranks < 0 || comm.local_ranks >= 4) &&
+                        (comm.ranks < 0 || comm.ranks >= 8);
+  if (comm.coll_channels >= 0 && is_large)
     coll_channels_ = coll_channels_ < 0 ? comm.coll_channels : std::min(coll_channels_, comm.coll_channels);
   paths_.p2p += comm.p2p.lines;
   paths_.shm += comm.shm.lines;
@@ -87,12 +90,11 @@ void Context::find_span() {
   for (const auto& [host, devices] : devices_of_host_)
     ranks_per_node_ = std::max(ranks_per_node_, static_cast<int>(devices.size()));
   const bool net_was_used = paths_.rdma() + paths_.socket > 0;
-  if (!net_was_used && hosts_.size() > 1 && are_apart()) {
-    span_ = Span::one_node;
-    one_node_is_sure_ = true;
-  } else if (nodes_ > 1 || net_was_used || hosts_.size() > 1 || has_several_addresses()) {
+  const bool hosts_are_apart = !net_was_used && hosts_.size() > 1 && are_apart();
+  const bool says_several = nodes_ > 1 || net_was_used || hosts_.size() > 1 || has_several_addresses();
+  if (says_several && !hosts_are_apart) {
     span_ = Span::several_nodes;
-  } else if (nodes_ == 1) {
+  } else if (hosts_are_apart || nodes_ == 1) {
     span_ = Span::one_node;
     one_node_is_sure_ = true;
   } else if (hosts_.size() == 1 && devices_of_host_.size() == 1) {

@@ -62,6 +62,8 @@ class Context {
   bool any_mnnvl() const { return mnnvl_; }
   /// NCCL warned of something that has no row, or the job may have ended by a failure that has none.
   bool has_unexplained() const { return seen_.has(Event::unknown_warning) || seen_.has(Event::job_cut); }
+  /// The same, or it was cut off: that all is well cannot be said.
+  bool has_open_end() const { return has_unexplained() || seen_.has(Event::time_limit); }
   std::uint64_t nccl_lines() const { return nccl_lines_; }
 
   /// The value of a variable that NCCL or a command showed; nullptr where none did.

@@ -1,31 +1,39 @@
 // Counters and states of ports as ethtool -S, perfquery and mlxlink print them.
 #include <algorithm>
 #include <array>
-#include <cctype>
+#include <cstdint>
 
 #include "diagnose/log_reader.hpp"
 
 namespace fabricheck::diagnose {
 namespace {
 
-/// Of the link itself, or of packets that were lost. Pauses, marks and waits are how a lossless network
-/// works.
-constexpr std::array<std::string_view, 16> kErrors{"rx_crc_errors_phy",
-                                                   "rx_symbol_err_phy",
-                                                   "rx_discards_phy",
-                                                   "tx_discards_phy",
-                                                   "rx_pcs_symbol_err_phy",
-                                                   "link_down_events_phy",
-                                                   "rx_out_of_buffer",
-                                                   "rx_prio3_discards",
-                                                   "SymbolErrorCounter",
-                                                   "LinkErrorRecoveryCounter",
-                                                   "LinkDownedCounter",
-                                                   "PortRcvErrors",
-                                                   "PortXmitDiscards",
-                                                   "LocalLinkIntegrityErrors",
-                                                   "ExcessiveBufferOverrunErrors",
-                                                   "VL15Dropped"};
+struct Counter {
+  std::string_view name;
+  std::uint64_t most;
+};
+
+/// Of the link itself, or of packets that were lost. Pauses, marks, and errors before correction are how such
+/// networks work. Counts since the driver or the switch came up; below these rdma-core's infiniband-diags say
+/// nothing either (etc/error_thresholds), and ethtool's are of the same kinds.
+constexpr std::array<Counter, 13> kErrors{{{"SymbolErrorCounter", 10},
+                                           {"LinkErrorRecoveryCounter", 10},
+                                           {"LinkDownedCounter", 10},
+                                           {"PortRcvErrors", 10},
+                                           {"LocalLinkIntegrityErrors", 10},
+                                           {"ExcessiveBufferOverrunErrors", 10},
+                                           {"PortXmitDiscards", 100},
+                                           {"rx_crc_errors_phy", 10},
+                                           {"rx_symbol_err_phy", 10},
+                                           {"link_down_events_phy", 10},
+                                           {"rx_discards_phy", 100},
+                                           {"tx_discards_phy", 100},
+                                           {"tx_errors_phy", 10}}};
+
+bool is_many(std::string_view name, std::uint64_t count) {
+  return std::any_of(kErrors.begin(), kErrors.end(),
+                     [&](const Counter& one) { return one.name == name && count > one.most; });
+}
 
 class PortCounters final : public ToolReader {
  public:
@@ -50,8 +58,7 @@ class PortCounters final : public ToolReader {
     value.remove_prefix(std::min(value.find_first_not_of(". \t"), value.size()));
     const auto count = take_number<std::uint64_t>(value);
     if (!count || name.empty() || name.find(' ') != std::string_view::npos) return false;
-    if (*count > 0 && std::find(kErrors.begin(), kErrors.end(), name) != kErrors.end())
-      events.add(Event::port_errors, 0, name, 0, true, line);
+    if (is_many(name, *count)) events.add(Event::port_errors, 0, name, 0, true, line);
     return true;
   }
 
@@ -59,7 +66,7 @@ class PortCounters final : public ToolReader {
   bool is_open_{};
 };
 
-/// mlxlink: "State : Polling", then "Recommendation : Bad signal integrity, …".
+/// mlxlink: "State : Polling", and what it makes of it: "Status Opcode : 1032".
 class MlxLink final : public ToolReader {
  public:
   const char* name() const override { return "mlxlink"; }
@@ -74,16 +81,28 @@ class MlxLink final : public ToolReader {
     if (!is_open_) return false;
     const std::size_t colon = text.find(" : ");
     if (colon == std::string_view::npos) return false;
-    const std::string_view key = trim(text.substr(0, colon)), value = trim(text.substr(colon + 3));
-    if (key == "State")
+    const std::string_view key = trim(text.substr(0, colon));
+    std::string_view value = trim(text.substr(colon + 3));
+    if (key == "State" && (value == "Active" || value == "Polling"))
       events.add(value == "Active" ? Event::port_active : Event::port_down, 0, "", 0, true, line);
-    if (key == "Recommendation" && !starts_with(value, "No issue"))
-      events.add(Event::module_event, 0, "", 0, true, line);
+    // Of the monitor's opcodes only these are of cables, modules and signals; others say who switched it off,
+    // that nothing is plugged in, or that nothing is wrong (MFT's mlxlink, Troubleshooting Info).
+    if (key == "Status Opcode") is_signal_ = is_of_signal(take_number<int>(value).value_or(0));
+    if (key == "Recommendation" && is_signal_) events.add(Event::module_event, 0, "", 0, true, line);
     return true;
   }
 
  private:
-  bool is_open_{};
+  static bool is_of_signal(int opcode) {
+    constexpr int first_of_peer = 5, last_of_link = 58, bad_signal = 1032, first_of_module = 1025,
+                  last_of_module = 1047;
+    constexpr int by_command = 1033, by_command_too = 1034;
+    if (opcode == by_command || opcode == by_command_too) return false;
+    return (opcode >= first_of_peer && opcode <= last_of_link) || opcode == bad_signal ||
+           (opcode >= first_of_module && opcode <= last_of_module);
+  }
+
+  bool is_open_{}, is_signal_{};
 };
 
 }  // namespace

@@ -29,13 +29,22 @@ int cause_of(const std::vector<Ranked>& all, std::size_t one) {
   return -1;
 }
 
+/// Whether it can end a job or stop a collective. Others only make it slow, or are of something beside it.
+bool can_stop_a_job(const Finding& finding) {
+  if (finding.severity == Severity::fatal) return true;
+  for (const char* slug : {"gpu-xid", "nvswitch-sxid", "nvlink-down", "nvlink-errors", "link-flap",
+                           "cable-fault", "fabric-manager-down", "gpu-ecc-uncorrected", "ib-disabled-by-env",
+                           "env-mismatch-between-ranks", "ras-mismatch-straggler"})
+    if (finding.slug == slug) return finding.severity == Severity::bad;
+  return false;
+}
+
 /// The worst finding that is no echo itself.
 int worst_root(const std::vector<Ranked>& all) {
   int worst = -1;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Finding& finding = all[i].finding;
-    if (all[i].cause >= 0 || catalog()[all[i].row].follows_anything || finding.severity == Severity::info)
-      continue;
+    if (all[i].cause >= 0 || catalog()[all[i].row].follows_anything || !can_stop_a_job(finding)) continue;
     if (worst < 0 || finding.severity > all[static_cast<std::size_t>(worst)].finding.severity)
       worst = static_cast<int>(i);
   }

@@ -166,6 +166,22 @@ LineDetail kernel_detail(std::string_view line) {
   return {0, {}, true};
 }
 
+/// In code that looks for it, in a question, beside a count of none.
+bool is_spoken_of(std::string_view before, std::string_view rest) {
+  const bool is_quoted = before.ends_with('"') || before.ends_with('\'') || before.ends_with('`');
+  return (is_quoted && !contains(before, "rror")) || contains(before, "if ") || contains(before, "grep") ||
+         contains(before, "?") || contains(before, " no ") || starts_with(before, "no ") ||
+         contains(before, "#") || contains(rest, "attempting to recover") || contains(rest, "retry");
+}
+
+LineDetail ending_detail(Detail detail, std::string_view rest) {
+  constexpr int terminated = 15, interrupted = 2, by_signal = 128;
+  const auto number = take_number<int>(rest);
+  if (!number) return {0, {}, true};
+  const int signal = detail == Detail::signal ? *number : *number - by_signal;
+  return {*number, {}, signal == terminated || signal == interrupted};
+}
+
 /// "ncclSystemError: System call failed", "RuntimeError: … ncclSystemError", "Test NCCL failure …".
 bool is_got(std::string_view before, std::string_view rest) {
   return starts_with(rest, ":") || contains(before, "rror") || contains(before, "ail") ||
@@ -242,6 +258,21 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
       const int status = take_number<int>(number).value_or(0);
       return {status, {}, status == 0 || !contains(line, "wr_id")};
     }
+    case Detail::killed_process: {
+      const auto name = after(rest, "(");
+      return {0, name ? std::string(until(*name, ")")) : std::string(), false};
+    }
+    case Detail::slurm:
+      return {0, {}, !contains(line, "srun") && !contains(line, "slurm")};
+    case Detail::error_line:
+      return {0, {}, is_spoken_of(line.substr(0, end - phrase.text.size()), rest)};
+    case Detail::nvrm:
+      return {0, {}, !contains(line, "NVRM") && !contains(line, "nvidia")};
+    case Detail::signal:
+    case Detail::exit_code:
+      return ending_detail(phrase.detail, rest);
+    case Detail::timeout:
+      return {0, {}, contains(rest, "CUDA error") || contains(line, "TIMEOUT_SEC")};
     case Detail::ucx_device:
       return {phrase.code, std::string(until(rest, " :/")), false};
     case Detail::quoted: {

@@ -14,19 +14,38 @@ constexpr std::size_t kMostRanks = 65536;
 
 bool is_variable_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
+/// "ncclSocketConnect", "ncclRemoteError": not a path or a name that has "nccl" in it.
+bool names_a_function(std::string_view text) {
+  for (std::size_t at = text.find("nccl"); at != std::string_view::npos; at = text.find("nccl", at + 1))
+    if (at + 4 < text.size() && text[at + 4] >= 'A' && text[at + 4] <= 'Z') return true;
+  return false;
+}
+
 /// Whether NCCL says it, or a framework in words of NCCL's that it was handed. PyTorch's store has
-/// connections of its own, which it tries again.
+/// connections of its own, which it tries again, and so have clients of other services.
 bool is_about_nccl(const NcclLine& parts, std::string_view text) {
   if (parts.level != Level::none) return true;
-  if (contains(text, "[c10d]")) return false;
-  return contains(text, "NCCL") || contains(text, "nccl") || contains(text, "socketProgress") ||
-         contains(text, "socketStartConnect") || contains(text, "ocketPollConnect");
+  for (const char* other : {"[c10d]", "ssh:", "boto", "wandb", "redis", "http"})
+    if (contains(text, other)) return false;
+  return names_a_function(text) || contains(text, "NCCL WARN") || contains(text, "NCCL error") ||
+         contains(text, "ProcessGroupNCCL") || contains(text, "/dev/shm/nccl-") ||
+         contains(text, "socketProgress") || contains(text, "socketStartConnect") ||
+         contains(text, "ocketPollConnect");
+}
+
+/// Warnings of a default that was taken or a setting that was left aside; NCCL goes on.
+bool is_harmless(std::string_view message) {
+  for (const char* words :
+       {"ignored", "Ignoring", "gnoring", "defaulting to", "falling back to", "Falling back to",
+        "using default", "will be ignored", "is deprecated", "No NUMA node", "Setting affinity"})
+    if (contains(message, words)) return true;
+  return false;
 }
 
 /// A limit stops a job wherever in it it is met; servers beside it have their own.
 bool is_the_jobs(const Phrase& phrase, const NcclLine& parts, std::string_view text) {
   const bool is_limit = phrase.event == Event::file_limit || phrase.event == Event::thread_limit;
-  return is_about_nccl(parts, text) || (is_limit && contains(text, "Error"));
+  return is_about_nccl(parts, text) || (is_limit && contains(text, "Error") && !contains(text, "retry"));
 }
 
 }  // namespace
@@ -68,6 +87,7 @@ void EventBook::add(Event kind, int code, std::string_view detail, int host, boo
     group.detail = printable_text(detail, 120);
     into_.events.push_back(std::move(group));
   }
+  ++into_.events_seen;
   EventGroup& group = into_.events[known->second];
   ++group.count;
   group.last_file = line.file;
@@ -191,7 +211,7 @@ void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
       contains(parts.message, "uda failure"))
     events_.add(Event::ipc_failed, 0, "", rank->host, true, line);
   bool is_known = parts.level != Level::warning || starts_with(parts.source, "transport/nvls.") ||
-                  starts_with(parts.message, "NET/OFI");
+                  starts_with(parts.message, "NET/OFI") || is_harmless(parts.message);
   finder_.find(line.text, [&](const Phrase& phrase, std::size_t end) {
     is_known = is_known || phrase.event != Event::count_;
     if (phrase.detail == Detail::variable)
@@ -224,7 +244,9 @@ void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& li
     if (contains(line.text, ", Severity ")) return;
     if (contains(line.text, "Non-fatal")) kind = Event::sxid_minor;
   }
-  events_.add(kind, detail.code, detail.text, host, as_warning, line);
+  // A kernel log is of one host, so what comes and goes is followed file by file.
+  const bool is_link = kind == Event::link_down || kind == Event::link_up;
+  events_.add(kind, is_link ? file_ + 1 : detail.code, detail.text, host, as_warning, line);
   if (kind != Event::completion_error && kind != Event::modify_qp_failed) return;
   const GidPair gids = gids_of(line.text);
   if (gids.link_local) events_.add(Event::gid_link_local, 0, "", host, as_warning, line);

@@ -112,9 +112,10 @@ enum class Event : std::uint8_t {
   pci_end,    ///< lspci: a GPU or RDMA NIC; code: its bus
   port_down,  ///< detail: device
   port_active,
-  port_layer,  ///< detail: device; code: 1 InfiniBand, 2 Ethernet
-  mtu_small,   ///< detail: device; code: active MTU in bytes
-  gid_v2,      ///< show_gids: a RoCE v2 entry with an IPv4 address; code: index
+  port_disabled,  ///< detail: device; nothing is plugged in, or it is switched off
+  port_layer,     ///< detail: device; code: 1 InfiniBand, 2 Ethernet
+  mtu_small,      ///< detail: device; code: active MTU in bytes
+  gid_v2,         ///< show_gids: a RoCE v2 entry with an IPv4 address; code: index
   ras_mismatch,
   ras_dead,
   link_mtu,         ///< NCCL's word on a connection; code: ibv_mtu
@@ -124,6 +125,7 @@ enum class Event : std::uint8_t {
   nvlink_inactive,  ///< detail: GPU
   nvlink_active,
   nvlink_errors,   ///< detail: GPU
+  fabric_waiting,  ///< nvidia-smi -q: not registered yet; detail: PCI address
   fabric_refused,  ///< the fabric came up and did not take this GPU; detail: its PCI address
   remap_pending,   ///< detail: as above
   remap_failed,
@@ -137,8 +139,13 @@ enum class Event : std::uint8_t {
   gpu_hardware,     ///< CUDA met an error that the GPU or its NVLink could not correct
   program_memory,   ///< the program's own allocation of GPU memory failed
   driver_mismatch,  ///< kernel module and libraries of the driver are of two versions
-  job_failed,       ///< a process of the job ended by a failure
-  job_cut,          ///< it may have: a traceback, a time limit
+  program_fault,    ///< the program did on the GPU what it must not
+  driver_down,      ///< the driver does not run, or did not start a GPU
+  crashed,          ///< a process of the job ended by a signal of its own
+  job_failed,       ///< a process of the job ended by a failure; code: of its end
+  node_failed,      ///< Slurm lost the node
+  time_limit,       ///< Slurm ended the job at its time limit
+  job_cut,          ///< it may have ended by a failure: a traceback
   unknown_warning,  ///< NCCL warned in words that no phrase has; detail: source file
   count_            ///< how many kinds there are
 };
@@ -249,6 +256,7 @@ struct Observations {
   std::vector<RankFacts> ranks;
   std::uint64_t ranks_left_out{};
   std::vector<EventGroup> events;
+  std::uint64_t events_seen{};  ///< of all groups, also where they were known before
   std::map<std::string, std::vector<VariableUse>> variables;
   std::map<std::string, Quote> fact_quotes;  ///< a line for each kind of fact: "network", "hcas", …
   std::vector<BenchmarkRun> benchmarks;

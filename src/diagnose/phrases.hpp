@@ -29,6 +29,13 @@ enum class Detail : std::uint8_t {
   provider,         ///< "Selected Provider is efa (found 4 nics)"
   variable,         ///< the phrase is "NCCL_"
   perftest_status,  ///< "12: wr_id 0 syndrom 0x81"
+  killed_process,   ///< "12345 (python)": who the kernel killed
+  slurm,            ///< only where Slurm says it
+  error_line,       ///< only where it was thrown or printed, not where code or prose speaks of it
+  nvrm,             ///< only where the kernel module or nvidia-smi says it
+  signal,           ///< the signal's number; 15 is how jobs are ended on purpose
+  exit_code,        ///< 143 and 130 are signals 15 and 2
+  timeout,          ///< not where another error follows
   ucx_device,       ///< "mlx5_0:1/IB" behind UCX's words
   version,          ///< a version of NCCL's stands there
   number,           ///< a number

@@ -90,7 +90,7 @@ namespace {
 
 /// Nothing was found, or only that a node which needs no network has none.
 bool is_well(const Context& context, const Findings& found) {
-  if (context.has_unexplained()) return false;
+  if (context.has_open_end()) return false;
   return std::all_of(found.begin(), found.end(), [&](const Finding& finding) {
     const bool is_about_network =
         finding.slug == fault::socket_fallback.slug || finding.slug == fault::no_libibverbs.slug;

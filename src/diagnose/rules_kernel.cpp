@@ -28,7 +28,7 @@ constexpr const char* reset =
 constexpr const char* replace = "Drain the node and have the GPU, its riser or its board replaced.";
 
 // NVIDIA, XID Errors (GPU deployment and management documentation), as far as training clusters meet them.
-constexpr std::array<XidText, 24> xids{{
+constexpr std::array<XidText, 23> xids{{
     {13, Severity::info, "an exception of the graphics engine, most often the program's own",
      look_at_program},
     {31, Severity::info, "a page fault on the GPU, most often the program's own", look_at_program},
@@ -57,15 +57,27 @@ constexpr std::array<XidText, 24> xids{{
      "Power the node off and on; update the driver where it comes again."},
     {120, Severity::bad, "the GPU's system processor (GSP) failed",
      "Power the node off and on; update the driver where it comes again."},
-    {121, Severity::bad, "an error of the link between GPU and CPU (C2C)", reset},
+    {121, Severity::info, "an error of the link between GPU and CPU (C2C) that was corrected",
+     "Nothing to do."},
     {140, Severity::bad, "an ECC error that could not be corrected", reset},
     {143, Severity::bad, "the GPU did not start", reset},
     {145, Severity::bad, "an NVLink error",
      "Reset the GPUs and NVSwitches or reboot the node; reseat the board."},
     {149, Severity::bad, "an NVLink error",
      "Reset the GPUs and NVSwitches or reboot the node; reseat the board."},
-    {154, Severity::bad, "the driver says what brings the GPU back", "Do what stands in that line."},
 }};
+
+/// NVIDIA's XID catalogue: numbers whose immediate action is to ignore them, or to start the program again.
+/// XID 137 and those of the second row are not in the table above.
+constexpr std::array<int, 14> ignored{37, 38, 44, 66, 67, 93, 106, 107, 137, 141, 152, 153, 157, 160};
+constexpr std::array<int, 40> programs{8,   11,  25,  32,  39,  40,  41,  60,  68,  70,  71,  72, 75, 76,
+                                       77,  80,  82,  83,  84,  85,  86,  88,  89,  96,  97,  98, 99, 100,
+                                       101, 102, 103, 104, 105, 126, 127, 128, 129, 130, 135, 139};
+
+template <std::size_t size>
+bool is_one_of(const std::array<int, size>& numbers, int number) {
+  return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+}
 
 const XidText* xid_text(int number) {
   const auto* known =
@@ -73,9 +85,38 @@ const XidText* xid_text(int number) {
   return known == xids.end() ? nullptr : known;
 }
 
+bool says(const EventGroup& group, std::string_view words) {
+  return std::all_of(group.quotes.begin(), group.quotes.end(),
+                     [&](const Quote& quote) { return contains(quote.text, words); });
+}
+
+constexpr int recovery_action = 154;
+
 Severity xid_severity(const EventGroup& group) {
+  // "GPU recovery action changed from 0x1 (GPU Reset Required) to 0x0 (None)".
+  if (group.code == recovery_action)
+    return says(group, "(None)") && says(group, "to 0x0") ? Severity::info : Severity::bad;
+  if (says(group, "Nonfatal") || is_one_of(ignored, group.code) || is_one_of(programs, group.code))
+    return Severity::info;
   const XidText* text = xid_text(group.code);
   return text == nullptr ? Severity::bad : text->severity;
+}
+
+std::string xid_words(const EventGroup& group) {
+  if (group.code == recovery_action) return "the driver says what brings the GPU back";
+  if (const XidText* text = xid_text(group.code)) return text->meaning;
+  if (is_one_of(ignored, group.code)) return "nothing that calls for a mend";
+  if (is_one_of(programs, group.code)) return "an error that ended a program, most often the program's own";
+  constexpr int first_of_nvlink = 144, last_of_nvlink = 150;
+  return group.code >= first_of_nvlink && group.code <= last_of_nvlink ? "an NVLink error"
+                                                                       : "an error of a GPU";
+}
+
+std::string xid_advice(const EventGroup& group, const std::string& otherwise) {
+  if (group.code == recovery_action) return "Do what stands in that line.";
+  if (const XidText* text = xid_text(group.code)) return text->advice;
+  if (is_one_of(ignored, group.code)) return "Nothing to do.";
+  return is_one_of(programs, group.code) ? look_at_program : otherwise;
 }
 
 /// "1c:00.0" of GPUs and NICs that other lines name. A GPU's card may have a USB controller, too.
@@ -102,10 +143,12 @@ bool is_after(const EventGroup& one, const EventGroup& other) {
   return std::pair(one.last_file, one.last_line) > std::pair(other.last_file, other.last_line);
 }
 
-const EventGroup* of_device(const std::vector<const EventGroup*>& groups, const std::string& device) {
-  const auto one = std::find_if(groups.begin(), groups.end(),
-                                [&](const EventGroup* group) { return group->detail == device; });
-  return one == groups.end() ? nullptr : *one;
+/// Of the same device in the same file.
+const EventGroup* partner_of(const EventGroup& group, const std::vector<const EventGroup*>& others) {
+  const auto one = std::find_if(others.begin(), others.end(), [&](const EventGroup* other) {
+    return other->detail == group.detail && other->code == group.code;
+  });
+  return one == others.end() ? nullptr : *one;
 }
 
 }  // namespace
@@ -120,12 +163,8 @@ void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
   Finding& finding = add(found, row);
   finding.severity = xid_severity(worst);
   finding.component.name = worst.detail;
-  if (const XidText* text = xid_text(worst.code)) {
-    finding.meaning = fmt::format("XID {}: {}", worst.code, text->meaning);
-    finding.advice = text->advice;
-  } else {
-    finding.meaning = fmt::format("XID {}: an error of a GPU", worst.code);
-  }
+  finding.meaning = fmt::format("XID {}: {}", worst.code, xid_words(worst));
+  finding.advice = xid_advice(worst, finding.advice);
   std::set<int> others;
   for (const EventGroup* group : groups) {
     cite(context, finding, *group);
@@ -157,10 +196,10 @@ void nvswitch_sxid(const Context& context, const CatalogRow& row, Findings& foun
 
 void link_flap(const Context& context, const CatalogRow& row, Findings& found) {
   if (find(found, fault::ib_port_error) != nullptr) return;
-  constexpr std::uint64_t most_in_health = 3;  // cables are moved and switches restart; our own choice
+  constexpr std::uint64_t most_in_health = 9;  // settings, cables and switches change; our own choice
   const auto ups = context.seen().of(Event::link_up);
   for (const EventGroup* down : context.seen().of(Event::link_down)) {
-    const EventGroup* up = of_device(ups, down->detail);
+    const EventGroup* up = partner_of(*down, ups);
     const bool is_back = up != nullptr && is_after(*up, *down);
     Finding& finding = add(found, row, is_back || up != nullptr ? "certain" : "possible");
     finding.component.name = down->detail;
@@ -192,18 +231,19 @@ void iommu_fault(const Context& context, const CatalogRow& row, Findings& found)
 
 void pcie_acs(const Context& context, const CatalogRow& row, Findings& found) {
   const auto ends = context.seen().of(Event::pci_end);
-  const auto is_above_one = [&](const std::string& behind) {
+  const auto is_above_several = [&](const std::string& behind) {
     std::string_view buses = behind;
     const int first = take_number<int>(buses).value_or(0);
     const int last = number_after<int>(buses, " ").value_or(0);
-    return std::any_of(ends.begin(), ends.end(),
-                       [&](const EventGroup* end) { return end->code >= first && end->code <= last; });
+    // A bridge above one device alone has nobody to send its traffic around.
+    return std::count_if(ends.begin(), ends.end(),
+                         [&](const EventGroup* end) { return end->code >= first && end->code <= last; }) > 1;
   };
   const auto groups = context.seen().of(Event::acs_redirect);
   Finding* finding = nullptr;
   for (const EventGroup* group : groups) {
     // Where the lines do not say what is behind the bridge, somebody chose them.
-    if (!group->detail.empty() && !is_above_one(group->detail)) continue;
+    if (!group->detail.empty() && !is_above_several(group->detail)) continue;
     if (finding == nullptr) finding = &add(found, row, group->detail.empty() ? "likely" : "certain");
     cite(context, *finding, *group);
   }
@@ -215,18 +255,24 @@ void pcie_acs(const Context& context, const CatalogRow& row, Findings& found) {
 }
 
 void nvlink_down(const Context& context, const CatalogRow& row, Findings& found) {
-  const auto active = context.seen().of(Event::nvlink_active);
-  // Of a board with NVSwitches, or with bridges soldered in; a PCIe card may have none plugged on.
-  const bool has_links_by_itself =
-      context.gpu_name_has({"SXM", "HBM3", "B200", "B300", "GB200", "GB300", "HGX", "DGX"}) &&
-      !context.gpu_name_has({"NVL", "PCIe"});
-  const auto inactive = context.seen().of(Event::nvlink_inactive);
+  const auto inactive = context.seen().of(Event::nvlink_inactive),
+             active = context.seen().of(Event::nvlink_active);
   if (inactive.empty()) return;
-  const bool is_fault = !active.empty() || has_links_by_itself;
+  std::set<std::string> gpus;
+  for (const auto& groups : {inactive, active})
+    for (const EventGroup* group : groups) gpus.insert(group->detail);
+  // All links of such boards are wired. PCIe cards have as many as their bridge joins, a GH200 none by
+  // itself, and a GPU alone, as in a virtual machine or divided by MIG, may have none.
+  const bool is_wired = context.gpu_name_has({"SXM", "HBM3", "B200", "B300", "H200", "H20", "H800"}) &&
+                        !context.gpu_name_has({"NVL", "PCIe", "GH200", "GH100"});
+  const bool is_alone = gpus.size() < 2 && active.empty() && (gpus.empty() || *gpus.begin() == "GPU0");
+  const bool is_fault = is_wired && !is_alone;
   Finding& finding = add(found, row, is_fault ? "certain" : "possible");
   if (!is_fault) {
     finding.severity = Severity::info;
-    finding.meaning = "no NVLink of these GPUs is active, as of cards without a bridge";
+    finding.meaning =
+        "NVLinks are not active; of these GPUs that may be by design (no bridge, one that joins some of "
+        "the links, MIG)";
     finding.advice =
         "Where a bridge or NVSwitches should join them: look at Fabric Manager; reseat the bridge.";
   }
@@ -238,6 +284,38 @@ void nvlink_down(const Context& context, const CatalogRow& row, Findings& found)
       names += (names.empty() ? "" : ", ") + group->detail;
   }
   finding.component.name = names;
+}
+
+void host_memory(const Context& context, const CatalogRow& row, Findings& found) {
+  // The kernel kills whoever it finds; of the job are Slurm's steps and what runs Python or MPI programs.
+  const auto is_the_jobs = [](const EventGroup& group) {
+    if (group.detail.empty()) return true;
+    for (const char* name : {"python", "torchrun", "pt_", "ray", "mpi", "train", "perf"})
+      if (contains(group.detail, name)) return true;
+    return false;
+  };
+  for (const bool jobs : {true, false}) {
+    Finding* finding = nullptr;
+    for (const EventGroup* group : context.seen().of(Event::host_memory)) {
+      if (is_the_jobs(*group) != jobs) continue;
+      if (finding == nullptr) finding = &add(found, row, jobs ? "certain" : "possible");
+      if (!group->detail.empty() && finding->component.name.empty()) finding->component.name = group->detail;
+      cite(context, *finding, *group);
+    }
+    if (finding == nullptr) continue;
+    if (jobs) return;
+    finding->severity = Severity::info;
+    finding->meaning = "the kernel killed " + finding->component.name +
+                       " for want of memory; whether the job needed it "
+                       "does not stand here";
+  }
+}
+
+void remap_pending(const Context& context, const CatalogRow& row, Findings& found) {
+  on_event(context, row, found);
+  // NVIDIA's memory error management: programs go on meanwhile.
+  for (Finding& finding : found)
+    if (finding.slug == row.text->slug) finding.severity = Severity::info;
 }
 
 }  // namespace fabricheck::diagnose::rules

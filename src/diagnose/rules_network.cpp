@@ -34,6 +34,11 @@ bool has_completion(const Context& context, int status) {
                      [&](const EventGroup* group) { return group->code == status; });
 }
 
+/// Transfers or connections of the job failed.
+bool job_has_errors(const Context& context) {
+  return context.seen().has(Event::completion_error) || context.seen().has(Event::modify_qp_failed);
+}
+
 /// 1 InfiniBand, 2 Ethernet; 0: not told.
 int layer_of(const Context& context, const std::string& device) {
   for (const EventGroup* group : context.seen().of(Event::port_layer))
@@ -106,14 +111,16 @@ void async_event(const Context& context, const CatalogRow& row, Findings& found)
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
     finding->component.name.clear();
+    // NCCL warns of it and goes on: connections that are made keep their entries unless theirs went.
+    if (row.text == &fault::roce_gid_table_change && !job_has_errors(context))
+      finding->severity = Severity::info;
   }
   const Event kernel = row.text == &fault::ib_device_fatal ? Event::nic_fatal
                        : row.text == &fault::ib_port_error ? Event::link_down
                                                            : Event::count_;
   if (kernel == Event::count_) return;
   // A link that is lost while no job complains may be any NIC's.
-  const bool job_saw_it = finding != nullptr || context.seen().has(Event::completion_error) ||
-                          context.seen().has(Event::modify_qp_failed);
+  const bool job_saw_it = finding != nullptr || job_has_errors(context);
   if (kernel == Event::link_down && !job_saw_it) return;
   for (const EventGroup* group : context.seen().of(kernel)) {
     if (finding == nullptr) finding = &add(found, row, "likely");
@@ -335,29 +342,55 @@ void socket_fallback(const Context& context, const CatalogRow& row, Findings& fo
   }
 }
 
+void rendezvous(const Context& context, const CatalogRow& row, Findings& found) {
+  on_event(context, row, found);
+  if (found.empty() || found.back().slug != row.text->slug) return;
+  Finding& finding = found.back();
+  const bool cannot_listen =
+      std::any_of(finding.evidence.begin(), finding.evidence.end(),
+                  [](const Evidence& one) { return contains(one.text, "failed to listen"); });
+  if (!cannot_listen) return;
+  finding.meaning =
+      "the ranks did not meet: PyTorch's store could not listen on MASTER_PORT, most often because another "
+      "process, perhaps of an earlier job, has it";
+  finding.advice = "end what listens there (ss -ltnp on rank 0's node), or take another MASTER_PORT";
+}
+
 void port_errors(const Context& context, const CatalogRow& row, Findings& found) {
   const auto groups = context.seen().of(Event::port_errors);
   if (groups.empty()) return;
-  Finding& finding = add(found, row, "likely");
+  Finding& finding = add(found, row, "possible");
   for (const EventGroup* group : groups) cite(context, finding, *group);
   finding.component.name.clear();  // the counter is no device
 }
 
 void port_down(const Context& context, const CatalogRow& row, Findings& found) {
-  for (const bool beside : {false, true}) {
+  const auto disabled = context.seen().of(Event::port_disabled),
+             active = context.seen().of(Event::port_active);
+  // A second port without a cable, beside ports of the same kind that are up.
+  const auto may_be_unused = [&](const std::string& device) {
+    if (is_beside_the_fabric(context, device)) return true;
+    const bool is_disabled = std::any_of(disabled.begin(), disabled.end(),
+                                         [&](const EventGroup* group) { return group->detail == device; });
+    return is_disabled && std::any_of(active.begin(), active.end(), [&](const EventGroup* group) {
+             return layer_of(context, group->detail) == layer_of(context, device);
+           });
+  };
+  for (const bool unused : {false, true}) {
     Finding* finding = nullptr;
     std::string names;
     for (const EventGroup* group : context.seen().of(Event::port_down)) {
-      if (is_beside_the_fabric(context, group->detail) != beside) continue;
+      if (may_be_unused(group->detail) != unused) continue;
       if (finding == nullptr) finding = &add(found, row);
       cite(context, *finding, *group);
       names += (names.empty() ? "" : ", ") + group->detail;
     }
     if (finding == nullptr) continue;
     finding->component.name = names.substr(0, 120);
-    if (!beside) return;
+    if (!unused) return;
     finding->severity = Severity::info;
-    finding->meaning += "; it is of another link layer than the ports that are up, so no fabric's";
+    finding->confidence = "possible";
+    finding->meaning += "; others are up, and whether this one should be does not stand here";
   }
 }
 

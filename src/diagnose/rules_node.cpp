@@ -46,6 +46,18 @@ void fabric_manager(const Context& context, const CatalogRow& row, Findings& fou
       if (finding == nullptr) finding = &add(found, row);
       cite(context, *finding, *group);
     }
+  if (finding != nullptr) return;
+  for (const EventGroup* group : context.seen().of(Event::fabric_waiting)) {
+    if (finding == nullptr) {
+      finding = &add(found, row, "likely");
+      finding->severity = Severity::bad;
+      finding->meaning =
+          "GPUs wait to be registered with the NVSwitch fabric: Fabric Manager does not run, or, with "
+          "partitions, none "
+          "that they belong to is active; CUDA does not start on them";
+    }
+    cite(context, *finding, *group);
+  }
 }
 
 void mnnvl(const Context& context, const CatalogRow& row, Findings& found) {
@@ -92,7 +104,8 @@ void driver_too_old(const Context& context, const CatalogRow& row, Findings& fou
   Finding* finding = nullptr;
   for (const Event kind : {Event::driver_too_old, Event::cuda_failure})
     for (const EventGroup* group : context.seen().of(kind)) {
-      const bool by_code = group->code == kCudaDriverTooOld || group->code == kCudaSystemDriverMismatch;
+      const bool by_code = group->code == kCudaDriverTooOld || group->code == kCudaSystemDriverMismatch ||
+                           contains(group->detail, "unsupported display driver / cuda driver combination");
       if (kind == Event::cuda_failure && !by_code) continue;
       if (finding == nullptr) finding = &add(found, row);
       cite(context, *finding, *group);
@@ -151,11 +164,19 @@ void cuda_error(const Context& context, const CatalogRow& row, Findings& found) 
     const bool has_row = group->code == kCudaOutOfMemory || group->code == kCudaDriverTooOld ||
                          group->code == kCudaSystemNotReady || contains(group->detail, "out of memory") ||
                          contains(group->detail, "driver version is insufficient") ||
-                         contains(group->detail, "system not yet initialized");
+                         contains(group->detail, "system not yet initialized") ||
+                         contains(group->detail, "unsupported display driver / cuda driver combination");
     const bool is_ending = group->code == kCudaUnloading || contains(group->detail, "driver shutting down");
     if (!group->as_warning || has_row || is_ending || find(found, fault::nvls_failed) != nullptr) continue;
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
+    if (!group->quotes.empty() && contains(group->quotes.front().text, "Test CUDA failure"))
+      finding->meaning = "a CUDA call of nccl-tests failed";
+    if (contains(group->detail, "invalid device ordinal"))
+      finding->advice =
+          "fewer ranks or GPUs per rank on this node (-g, --ntasks-per-node), or CUDA_VISIBLE_DEVICES with "
+          "all of them: "
+          "a GPU was asked for that the process does not see";
     if (!group->detail.empty() && !contains(finding->meaning, group->detail))
       finding->meaning += ": " + group->detail;
   }

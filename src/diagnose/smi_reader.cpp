@@ -28,7 +28,11 @@ class SmiQuery final : public ToolReader {
     if (gpu_.empty()) return false;
     const std::size_t colon = text.find(" : ");
     if (colon == std::string_view::npos) {
-      section_ = text.size() < 40 ? text : std::string_view();
+      // Of Volta: "Volatile / Double Bit / Device Memory : 3".
+      if (text == "Double Bit" && section_ == "Volatile")
+        section_ = "Volatile Double Bit";
+      else
+        section_ = text.size() < 40 ? text : std::string_view();
       return false;
     }
     read_value(trim(text.substr(0, colon)), trim(text.substr(colon + 3)), line, events);
@@ -41,7 +45,7 @@ class SmiQuery final : public ToolReader {
     if (section_ == "Fabric") {
       if (key == "State") {
         is_complete_ = value == "Completed";
-        if (value == "In Progress" || value == "Not Started") note(Event::fabric_not_ready);
+        if (value == "In Progress" || value == "Not Started") note(Event::fabric_waiting);
       }
       if (key == "Status" && is_complete_ && value != "Success" && value != "N/A")
         note(Event::fabric_refused);
@@ -50,6 +54,8 @@ class SmiQuery final : public ToolReader {
       if (key == "Remapping Failure Occurred" && value == "Yes") note(Event::remap_failed);
     } else if (section_ == "Retired Pages") {
       if (starts_with(key, "Pending") && value == "Yes") note(Event::retirement_pending);
+    } else if (section_ == "Volatile Double Bit") {
+      if (take_number<long>(value).value_or(0) > 0) note(Event::ecc_uncorrected);
     } else if (section_ == "Volatile") {
       if (contains(key, "Uncorrectable") && take_number<long>(value).value_or(0) > 0)
         note(Event::ecc_uncorrected);

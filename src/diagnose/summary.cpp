@@ -146,7 +146,7 @@ std::vector<NotTested> what_was_not_seen(const Context& context) {
 bool saw_enough(const Context& context) {
   // A start of which no line says that it ended may have hung there.
   if (context.started() && !context.complete()) return false;
-  if (context.has_unexplained()) return false;
+  if (context.has_open_end()) return false;
   return context.uses_rdma() || context.paths().rdma() > 0 || context.paths().p2p > 0 || context.complete() ||
          context.seen().has(Event::port_active) || context.seen().has(Event::acs_clean) ||
          has_measured_speed(context) || context.seen().has(Event::gid_v2);

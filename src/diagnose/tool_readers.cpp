@@ -31,7 +31,10 @@ class IbPorts final : public ToolReader {
     if (take(text, "hca_id:")) return begin(trim(text));
     if (device_.empty()) return false;
     if (take(text, "State:") || take(text, "state:")) return read_state(trim(text), line, events);
-    if (take(text, "Physical state:") || take(text, "phys state:")) return true;
+    if (take(text, "Physical state:") || take(text, "phys state:")) {
+      if (contains(text, "Disabled")) note(events, Event::port_disabled, 0, device_, line);
+      return true;
+    }
     if (take(text, "Link layer:") || take(text, "link_layer:")) return read_layer(trim(text), line, events);
     if (take(text, "max_mtu:")) {
       max_mtu_ = take_trimmed(text);
@@ -147,8 +150,9 @@ class NvLinks final : public ToolReader {
     }
     if (gpu_.empty() || !take(text, "Link ") || !take_number<int>(text) || !take(text, ":")) return false;
     const bool is_inactive = contains(text, "<inactive>") || contains(text, "Disabled");
-    if (const auto count = number_after<long>(text, "Recovery Errors:"); count && *count > 0)
-      note(events, Event::nvlink_errors, 0, gpu_, line);
+    auto count = number_after<long>(text, "Recovery Errors:");
+    if (!count) count = number_after<long>(text, "Link recovery failed events:");
+    if (count && *count > 0) note(events, Event::nvlink_errors, 0, gpu_, line);
     // Of "-s" only; what "-e" and "-c" say of a link is no state.
     if (is_inactive || contains(text, "GB/s"))
       note(events, is_inactive ? Event::nvlink_inactive : Event::nvlink_active, 0, gpu_, line);

@@ -47,16 +47,18 @@ bool is_number_up_to(std::string_view value, int most) {
   return number && value.empty() && *number > 0 && *number <= most;
 }
 
-constexpr std::array<std::string_view, 15> kSetters{"export", "env", "set",   "setenv", "declare",
-                                                    "-x",     "-e",  "--env", "-genv",  "-E",
-                                                    "ENV",    "-",   "sudo",  "time",   "exec"};
+constexpr std::array<std::string_view, 14> kSetters{"export", "env",  "set",   "setenv", "declare",
+                                                    "-x",     "-e",   "--env", "-genv",  "-E",
+                                                    "ENV",    "sudo", "time",  "exec"};
 constexpr std::array<std::string_view, 10> kLaunchers{
     "mpirun", "mpiexec", "srun", "torchrun", "python", "_perf", "docker ", "accelerate", "deepspeed", "./"};
 
 /// A tag of a launcher or a time in front of the line.
 bool is_tag(std::string_view word) {
   return word.ends_with(':') || word.ends_with(']') || word.ends_with('>') || word == "|" || word == "+" ||
-         word == "$" || word == "#" || word.find_first_not_of("0123456789:.-+TZ,") == std::string_view::npos;
+         word == "$" ||
+         (word.find_first_of("0123456789") != std::string_view::npos &&
+          word.find_first_not_of("0123456789:.-+TZ,") == std::string_view::npos);
 }
 
 /// "LOC would go around it" behind "NAME=": words, and nothing of a command.
@@ -82,18 +84,24 @@ bool is_assignment(std::string_view before, std::string_view after) {
   std::string_view words = before;
   while (!words.empty() && (words.back() == '"' || words.back() == '\'')) words.remove_suffix(1);
   words = trim(words);
-  if (words.empty()) return !is_prose(after);
-  const std::string_view last = words.substr(words.find_last_of(" \t") + 1);
-  if (sets(last)) return true;
-  bool only_tags = true;
-  for (std::string_view rest = words; only_tags && !rest.empty();) {
-    const std::string_view word = until(rest, " \t");
-    only_tags = is_tag(word);
-    rest = trim(rest.substr(word.size()));
+  if (words.starts_with('#')) return false;
+  const bool has_launcher = std::any_of(kLaunchers.begin(), kLaunchers.end(), [&](std::string_view launcher) {
+    return contains(before, launcher) || contains(after, launcher);
+  });
+  if (has_launcher) return true;
+  if (is_prose(after)) return false;
+  // Only tags, then perhaps one word that sets, then other assignments.
+  while (!words.empty()) {
+    const std::string_view word = until(words, " \t");
+    if (!is_tag(word)) break;
+    words = trim(words.substr(word.size()));
   }
-  return (only_tags && !is_prose(after)) ||
-         std::any_of(kLaunchers.begin(), kLaunchers.end(),
-                     [&](std::string_view launcher) { return contains(after, launcher); });
+  while (!words.empty()) {
+    const std::string_view word = until(words, " \t");
+    if (!sets(word)) return false;
+    words = trim(words.substr(word.size()));
+  }
+  return true;
 }
 
 bool is_of_others(std::string_view name) {

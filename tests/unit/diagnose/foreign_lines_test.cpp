@@ -29,6 +29,13 @@ TEST(ForeignLines, AccuseNobody) {
         << line << testing::PrintToString(slugs(std::string(kComplete) + line + "\n"));
 }
 
+TEST(ForeignLines, OfWarningsThatNcclGoesOnFromNothingStaysOpen) {
+  for (const char* words : {"NCCL_WORK_FIFO_BYTES=7 is being ignored", "Ignoring SHM locality",
+                            "NCCL_NET_MERGE_POLICY: defaulting to ALL"})
+    EXPECT_EQ(first(std::string(kComplete) + "a1:10:20 [0] x.cc:1 NCCL WARN " + words + "\n"), "healthy")
+        << words;
+}
+
 TEST(ForeignLines, OfTheFrameworkThatQuoteNcclCount) {
   const std::pair<const char*, const char*> lines[] = {
       {"socketStartConnect: Connect to 10.1.1.2<45057> failed : No route to host", "wrong-interface"},
@@ -51,6 +58,14 @@ TEST(ForeignLines, AdviceSetsNoVariable) {
     EXPECT_TRUE(observed(std::string(line) + "\n").variables.empty()) << line;
 }
 
+TEST(ForeignLines, CommentsAndHintsSetNoVariable) {
+  for (const char* line :
+       {"# export NCCL_IB_DISABLE=1", "Hint: set NCCL_P2P_DISABLE=1 if the job hangs",
+        "You can also use env NCCL_P2P_DISABLE=1 for RTX cards.",
+        "common work-arounds: NCCL_P2P_DISABLE=1, NCCL_IB_DISABLE=1", "  - NCCL_IB_DISABLE=1"})
+    EXPECT_TRUE(observed(std::string(line) + "\n").variables.empty()) << line;
+}
+
 TEST(ForeignLines, CommandsSetVariables) {
   for (const char* line :
        {"NCCL_P2P_DISABLE=1", "export NCCL_P2P_DISABLE=1", "  NCCL_P2P_DISABLE=1 python train.py",
@@ -58,7 +73,7 @@ TEST(ForeignLines, CommandsSetVariables) {
         "srun --export=ALL,NCCL_P2P_DISABLE=1 ./a", "[1,0]<stdout>:NCCL_P2P_DISABLE=1",
         "node1: NCCL_P2P_DISABLE=1", "2026-01-01T10:00:00Z NCCL_P2P_DISABLE=1",
         "$ NCCL_P2P_DISABLE=1 torchrun train.py", "I ran NCCL_P2P_DISABLE=1 torchrun train.py",
-        "CUDA_VISIBLE_DEVICES=0,1 NCCL_P2P_DISABLE=1 ./a", "    - NCCL_P2P_DISABLE=1"})
+        "CUDA_VISIBLE_DEVICES=0,1 NCCL_P2P_DISABLE=1 ./a"})
     EXPECT_EQ(observed(std::string(line) + "\n").variables.count("NCCL_P2P_DISABLE"), 1U) << line;
 }
 

@@ -238,9 +238,39 @@ constexpr SyntheticLog kLogs[] = {
     {"job-failed", "torchelastic", "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\n"},
     {"unexplained-failure", "NCCL",
      "a1:10:20 [0] graph/xml.h:101 NCCL WARN Attribute arch of node cpu not found\n"},
-    {"unexplained-failure", "Slurm",
-     "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME "
-     "LIMIT ***\n"},
+    {"time-limit", "Slurm",
+     "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***\n"},
+    {"node-failed", "Slurm",
+     "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO NODE FAILURE "
+     "***\n"},
+    {"process-crashed", "Open MPI", "[n1:4321] Signal: Segmentation fault (11)\n"},
+    {"process-crashed", "before what its peers say",
+     "[n1:4321] Signal: Segmentation fault (11)\n"
+     "b1:10:20 [0] misc/socket.cc:49 NCCL WARN socketProgress: Connection closed by remote peer n1<41109>\n"},
+    {"program-fault", "PyTorch", "RuntimeError: CUDA error: device-side assert triggered\n"},
+    {"program-fault", "PyTorch, by its watchdog",
+     "[rank3]: ProcessGroupNCCL watchdog thread terminated with exception: CUDA error: an illegal memory "
+     "access was "
+     "encountered\n"},
+    {"gpu-driver-down", "nvidia-smi",
+     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n"},
+    {"gpu-driver-down", "kernel log",
+     "[ 10.0] NVRM: GPU 0000:86:00.0: RmInitAdapter failed! (0x25:0x65:1457)\n"},
+    {"collective-mismatch", "PyTorch",
+     "RuntimeError: Detected mismatch between collectives on ranks. Rank 0 is running "
+     "collective: ...\n"},
+    {"rendezvous-unreachable", "torchelastic",
+     "torch.distributed.elastic.rendezvous.api.RendezvousTimeoutError\n"},
+    {"driver-too-old", "nccl-tests",
+     "n1: Test CUDA failure common.cu:1050 'system has unsupported display driver / cuda "
+     "driver combination'\n"},
+    {"cuda-error", "nccl-tests", "n1: Test CUDA failure common.cu:1050 'invalid device ordinal'\n"},
+    {"nvlink-errors", "nvidia-smi nvlink -e of Blackwell",
+     "GPU 0: NVIDIA B200 (UUID: GPU-0)\n\t Link 0: Link recovery failed events: 4\n"},
+    {"gpu-ecc-uncorrected", "nvidia-smi -q of Volta",
+     "GPU 00000000:1B:00.0\n    ECC Errors\n        Volatile\n            Double Bit\n                Device "
+     "Memory   : "
+     "3\n"},
     {"env-mismatch-between-ranks", "all",
      "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 2 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
      "START\n"
