@@ -214,6 +214,7 @@ Observations read_evidence(const DiagnoseOptions& options) {
   Observations seen;
   diagnose::LogReader reader(seen);
   for (const EvidenceFile& file : evidence_files(options.files)) read_file(file, seen, reader);
+  diagnose::set_recovered_apart(seen);
   if (!options.topology_file.empty())
     diagnose::observe_topology(seen, load_topology(options.topology_file), options.topology_file);
   if (!options.result_file.empty()) {

@@ -284,6 +284,13 @@ inline constexpr FaultText node_failed{
     "Slurm lost a node of the job: it crashed, lost its network, or slurmd died",
     "look at that node: its console and kernel log, power, slurmd; drain it until the reason is known",
     "sacct -j JOB --format=State,NodeList; scontrol show node NODE; dmesg -T there"};
+inline constexpr FaultText job_recovered{
+    "job-recovered",
+    Severity::info,
+    "cluster",
+    "the job met a failure, and was started again or went on to its end after it",
+    "look for what failed where it comes again",
+    "sacct -j JOB --duplicates"};
 inline constexpr FaultText time_limit{
     "time-limit",
     Severity::info,

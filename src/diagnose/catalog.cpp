@@ -146,6 +146,7 @@ const std::vector<CatalogRow>& rows() {
       row(healthy, rules::healthy),
       row(healthy_init, rules::healthy_init),
       row(unexplained, rules::unexplained),
+      row(job_recovered, rules::job_recovered),
       row(time_limit, on_event, E::time_limit),
       row(env_unknown, rules::env_unknown),
       row(env_deprecated, rules::env_deprecated),

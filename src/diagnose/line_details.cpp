@@ -150,6 +150,7 @@ LineDetail number_detail(std::string_view rest) {
   detail.code = *code;
   std::string_view place = rest.substr(0, close);
   take(place, "PCI:");
+  if (place.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos) return {0, {}, true};
   detail.text = place;
   return detail;
 }
@@ -178,6 +179,7 @@ LineDetail ending_detail(Detail detail, std::string_view rest) {
   constexpr int terminated = 15, interrupted = 2, by_signal = 128;
   const auto number = take_number<int>(rest);
   if (!number) return {0, {}, true};
+  if (!rest.empty() && !starts_with(rest, " (") && !starts_with(rest, ".")) return {0, {}, true};
   const int signal = detail == Detail::signal ? *number : *number - by_signal;
   return {*number, {}, signal == terminated || signal == interrupted};
 }

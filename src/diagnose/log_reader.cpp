@@ -72,6 +72,30 @@ bool Observations::has(Event kind) const {
                      [&](const EventGroup& group) { return group.kind == kind; });
 }
 
+void set_recovered_apart(Observations& seen) {
+  const auto is_of_an_end = [](Event kind) {
+    for (const Event one :
+         {Event::job_failed, Event::crashed, Event::node_failed, Event::job_cut, Event::time_limit,
+          Event::program_memory, Event::program_fault, Event::host_memory, Event::remote_error,
+          Event::connection_closed, Event::collective_timeout, Event::gpu_hardware})
+      if (kind == one) return true;
+    return false;
+  };
+  std::map<int, std::uint64_t> went_on;  // last line by file
+  for (const EventGroup* group : seen.of(Event::job_went_on)) {
+    std::uint64_t& line = went_on[group->last_file];
+    line = std::max(line, group->last_line);
+  }
+  if (went_on.empty()) return;
+  const auto recovered = [&](const EventGroup& group) {
+    const auto known = went_on.find(group.last_file);
+    return is_of_an_end(group.kind) && known != went_on.end() && group.last_line < known->second;
+  };
+  for (const EventGroup& group : seen.events)
+    if (recovered(group)) seen.recovered.push_back(group);
+  std::erase_if(seen.events, recovered);
+}
+
 void EventBook::add(Event kind, int code, std::string_view detail, int host, bool as_warning,
                     const Line& line) {
   std::string key{static_cast<char>(kind)};

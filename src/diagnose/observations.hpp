@@ -146,6 +146,8 @@ enum class Event : std::uint8_t {
   node_failed,      ///< Slurm lost the node
   time_limit,       ///< Slurm ended the job at its time limit
   job_cut,          ///< it may have ended by a failure: a traceback
+  job_went_on,      ///< it was started again, or came to its end
+  shut_down,        ///< the machine was
   unknown_warning,  ///< NCCL warned in words that no phrase has; detail: source file
   count_            ///< how many kinds there are
 };
@@ -256,7 +258,8 @@ struct Observations {
   std::vector<RankFacts> ranks;
   std::uint64_t ranks_left_out{};
   std::vector<EventGroup> events;
-  std::uint64_t events_seen{};  ///< of all groups, also where they were known before
+  std::vector<EventGroup> recovered;  ///< ends of the job that it went on after; see set_recovered_apart()
+  std::uint64_t events_seen{};        ///< of all groups, also where they were known before
   std::map<std::string, std::vector<VariableUse>> variables;
   std::map<std::string, Quote> fact_quotes;  ///< a line for each kind of fact: "network", "hcas", …
   std::vector<BenchmarkRun> benchmarks;
@@ -271,5 +274,9 @@ struct Observations {
   std::vector<const EventGroup*> of(Event kind) const;
   bool has(Event kind) const;
 };
+
+/// Moves ends of a job, and errors that end one, to `recovered` where a later line of the same file says that
+/// the job was started again or finished.
+void set_recovered_apart(Observations& seen);
 
 }  // namespace fabricheck::diagnose

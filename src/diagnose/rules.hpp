@@ -44,6 +44,7 @@ void port_errors(const Context&, const CatalogRow&, Findings&);
 void host_memory(const Context&, const CatalogRow&, Findings&);
 void remap_pending(const Context&, const CatalogRow&, Findings&);
 void rendezvous(const Context&, const CatalogRow&, Findings&);
+void job_recovered(const Context&, const CatalogRow&, Findings&);
 void gpu_xid(const Context&, const CatalogRow&, Findings&);
 void nvswitch_sxid(const Context&, const CatalogRow&, Findings&);
 void link_flap(const Context&, const CatalogRow&, Findings&);

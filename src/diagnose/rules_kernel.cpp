@@ -151,6 +151,15 @@ const EventGroup* partner_of(const EventGroup& group, const std::vector<const Ev
   return one == others.end() ? nullptr : *one;
 }
 
+/// Whether most GPUs have one number of active links, and some have fewer.
+bool differ_from_most(const std::vector<const EventGroup*>& active, std::size_t gpus) {
+  std::uint64_t most = 0;
+  for (const EventGroup* group : active) most = std::max(most, group->count);
+  const auto with_most = static_cast<std::size_t>(std::count_if(
+      active.begin(), active.end(), [&](const EventGroup* group) { return group->count == most; }));
+  return with_most < gpus && 2 * with_most > gpus;
+}
+
 }  // namespace
 
 void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
@@ -197,13 +206,16 @@ void nvswitch_sxid(const Context& context, const CatalogRow& row, Findings& foun
 void link_flap(const Context& context, const CatalogRow& row, Findings& found) {
   if (find(found, fault::ib_port_error) != nullptr) return;
   constexpr std::uint64_t most_in_health = 9;  // settings, cables and switches change; our own choice
-  const auto ups = context.seen().of(Event::link_up);
+  const auto ups = context.seen().of(Event::link_up), ends = context.seen().of(Event::shut_down);
   for (const EventGroup* down : context.seen().of(Event::link_down)) {
     const EventGroup* up = partner_of(*down, ups);
     const bool is_back = up != nullptr && is_after(*up, *down);
     Finding& finding = add(found, row, is_back || up != nullptr ? "certain" : "possible");
     finding.component.name = down->detail;
-    if (is_back && down->count <= most_in_health) finding.severity = Severity::info;
+    const bool at_shutdown = std::any_of(ends.begin(), ends.end(), [&](const EventGroup* end) {
+      return end->last_file == down->last_file && end->last_line < down->last_line;
+    });
+    if ((is_back && down->count <= most_in_health) || at_shutdown) finding.severity = Severity::info;
     if (is_back)
       finding.meaning = fmt::format("the NIC's link was lost {} time{} and came back", down->count,
                                     down->count == 1 ? "" : "s");
@@ -263,10 +275,12 @@ void nvlink_down(const Context& context, const CatalogRow& row, Findings& found)
     for (const EventGroup* group : groups) gpus.insert(group->detail);
   // All links of such boards are wired. PCIe cards have as many as their bridge joins, a GH200 none by
   // itself, and a GPU alone, as in a virtual machine or divided by MIG, may have none.
-  const bool is_wired = context.gpu_name_has({"SXM", "HBM3", "B200", "B300", "H200", "H20", "H800"}) &&
-                        !context.gpu_name_has({"NVL", "PCIe", "GH200", "GH100"});
+  const bool is_wired =
+      context.gpu_name_has({"A100-SXM", "A800-SXM", "HBM3", "B200", "B300", "H200", "H20", "H800"}) &&
+      !context.gpu_name_has({"NVL", "PCIe", "GH200", "GH100"});
   const bool is_alone = gpus.size() < 2 && active.empty() && (gpus.empty() || *gpus.begin() == "GPU0");
-  const bool is_fault = is_wired && !is_alone;
+  const bool is_fault =
+      (is_wired && !is_alone) || (context.gpu_name_has({"SXM"}) && differ_from_most(active, gpus.size()));
   Finding& finding = add(found, row, is_fault ? "certain" : "possible");
   if (!is_fault) {
     finding.severity = Severity::info;

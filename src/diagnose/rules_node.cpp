@@ -300,4 +300,10 @@ void unexplained(const Context& context, const CatalogRow& row, Findings& found)
     for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
 }
 
+void job_recovered(const Context& context, const CatalogRow& row, Findings& found) {
+  if (context.seen().recovered.empty()) return;
+  Finding& finding = add(found, row, "likely");
+  for (const EventGroup& group : context.seen().recovered) cite(context, finding, group);
+}
+
 }  // namespace fabricheck::diagnose::rules

@@ -35,6 +35,9 @@ class IbPorts final : public ToolReader {
       if (contains(text, "Disabled")) note(events, Event::port_disabled, 0, device_, line);
       return true;
     }
+    // A virtual function, or an auxiliary card of Socket Direct, that nobody configured.
+    if (starts_with(text, "Base lid:") && contains(text, "65535"))
+      note(events, Event::port_disabled, 0, device_, line);
     if (take(text, "Link layer:") || take(text, "link_layer:")) return read_layer(trim(text), line, events);
     if (take(text, "max_mtu:")) {
       max_mtu_ = take_trimmed(text);

@@ -48,6 +48,16 @@ TEST(ForeignLines, OfTheFrameworkThatQuoteNcclCount) {
   for (const auto& [line, slug] : lines) EXPECT_EQ(first(std::string(line) + "\n"), slug) << line;
 }
 
+TEST(ForeignLines, WhatAJobWentOnAfterIsARemark) {
+  const Diagnosis found =
+      diagnosed(std::string(kComplete) +
+                "OOM: CUDA out of memory. Tried to allocate 2.00 GiB\nstep 100\ndone training\n");
+  EXPECT_FALSE(found.has_fault);
+  EXPECT_THAT(slugs(found), testing::Contains("job-recovered"));
+  EXPECT_TRUE(diagnosed("done training\nCUDA out of memory. Tried to allocate 2.00 GiB\n").has_fault)
+      << "the next job";
+}
+
 TEST(ForeignLines, AdviceSetsNoVariable) {
   for (const char* line :
        {"note: if it hangs try NCCL_P2P_DISABLE=1", "note: NCCL_NET_GDR_LEVEL=LOC would switch GPUDirect off",

@@ -26,6 +26,7 @@ inline void read_text(std::string_view text, Observations& into, const PhraseFin
 inline Observations observed(std::string_view text) {
   Observations seen;
   read_text(text, seen);
+  set_recovered_apart(seen);
   return seen;
 }
 

@@ -240,6 +240,8 @@ constexpr SyntheticLog kLogs[] = {
      "a1:10:20 [0] graph/xml.h:101 NCCL WARN Attribute arch of node cpu not found\n"},
     {"time-limit", "Slurm",
      "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***\n"},
+    {"job-recovered", "torchelastic",
+     "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\nINFO: worker group restarted\n"},
     {"node-failed", "Slurm",
      "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO NODE FAILURE "
      "***\n"},
