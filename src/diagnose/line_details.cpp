@@ -171,8 +171,9 @@ LineDetail kernel_detail(std::string_view line) {
 bool is_spoken_of(std::string_view before, std::string_view rest) {
   const bool is_quoted = before.ends_with('"') || before.ends_with('\'') || before.ends_with('`');
   return (is_quoted && !contains(before, "rror")) || contains(before, "if ") || contains(before, "grep") ||
-         contains(before, "?") || contains(before, " no ") || starts_with(before, "no ") ||
-         contains(before, "#") || contains(rest, "attempting to recover") || contains(rest, "retry");
+         contains(before, "?") || starts_with(rest, "?") || contains(before, " no ") ||
+         starts_with(before, "no ") || contains(before, "#") || contains(rest, "attempting to recover") ||
+         contains(rest, "retry");
 }
 
 LineDetail ending_detail(Detail detail, std::string_view rest) {

@@ -23,8 +23,29 @@ TEST(ForeignLines, AccuseNobody) {
         "aiohttp: ClientOSError: [Errno 104] Connection reset by peer",
         "redis: connect to 10.0.0.1<6379> failed: Connection refused, websocket",
         "postgres: dynamic shared memory segment 123 created",
-        "nginx: accept4() failed (24: Too many open files)", "# tests that ncclInvalidUsage is raised ... ok",
-        "rsync: No space left on device"})
+        "nginx: accept4() failed (24: Too many open files)",
+        "# tests that ncclInvalidUsage is raised ... ok",
+        "rsync: No space left on device",
+        "ssh: connect to host nccl-tests-worker-0.nccl-tests port 22: Connection refused",
+        "botocore: retry of ckpt/nccl_state.pt: Connection reset by peer",
+        "docker: Error: network bridge2 not found.",
+        "I tensorflow: failed: CUDA_ERROR_OUT_OF_MEMORY, trying again",
+        "INFO Out Of Memory handler installed",
+        R"(if "CUDA out of memory. Tried to allocate" in str(e):)",
+        R"(no "fallen off the bus" found: OK)",
+        "GPU 0 had 0 uncorrectable ECC errors",
+        R"({"message": "How do I fix CUDA error: out of memory?"})",
+        "Memory cgroup out of memory: Killed process 12345 (prometheus) total-vm:1kB",
+        "mpirun noticed that process rank 3 with PID 0 on node n1 exited on signal 15 (Terminated).",
+        "srun: error: n1: task 3: Exited with exit code 143",
+        "OSError: [Errno 24] Too many open files, will retry",
+        "52341 52100 root 99.0 2.1 123456 65432",
+        "8192 4096 bf16 1.21 453.2 166.3 67.1",
+        "a1:10:20 [0] transport/net_ib/common.cc:153 NCCL WARN NET/IB : mlx5_0:1 GID table changed",
+        "a1:10:20 [0] x.cc:1 NCCL WARN NCCL_WORK_FIFO_BYTES=7 is being ignored",
+        R"(dmesg | grep -q "NVRM: Xid (PCI:.*): 79" && exit 1)",
+        "exited on signal 9 handler registered",
+        "LinkDownedCounter:....................2"})
     EXPECT_FALSE(diagnosed(std::string(kComplete) + line + "\n").has_fault)
         << line << testing::PrintToString(slugs(std::string(kComplete) + line + "\n"));
 }
