@@ -123,7 +123,8 @@ std::vector<NotTested> what_was_not_seen(const Context& context) {
          "what the measured speed could be held against: give the topology of this machine with "
          "--topology, and all-reduces of 64 MB and more"});
   if (context.nccl_lines() == 0) {
-    missing.push_back({"diagnose.nccl", "no line of NCCL's: run with NCCL_DEBUG=INFO and give its log"});
+    missing.push_back(
+        {"diagnose.nccl", "no line of NCCL's was given (NCCL_DEBUG=INFO in the job writes them)"});
     return missing;
   }
   const auto add = [&](bool seen, const char* id, const char* reason) {
