@@ -90,6 +90,7 @@ void Executor::run() {
   meanwhile.clear();
   run_repeats(judged_computing, meanwhile);
   for (const std::size_t index : rounds_of(computing)) visit(index);
+  finish_parked();
   if (world_.printer) world_.printer->close();
   if (!world_.log) return;
   if (measuring_us_ > 0.0)
@@ -101,7 +102,8 @@ void Executor::run() {
 void Executor::run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile,
                            const std::function<void()>& after_least) {
   const auto open = [&] {
-    return std::any_of(checks.begin(), checks.end(), [&](std::size_t i) { return !ongoing_[i].finished; });
+    return std::any_of(checks.begin(), checks.end(),
+                       [&](std::size_t i) { return !ongoing_[i].finished && !ongoing_[i].parked; });
   };
   for (int repeat = 1; open(); ++repeat) {
     for (const std::size_t index : checks) visit(index);
@@ -263,9 +265,9 @@ std::vector<CheckRecord> Executor::measure(const plan::PlannedCheck& check, Ongo
 }
 
 void Executor::visit(std::size_t index) {
-  if (ongoing_[index].finished) return;
+  if (ongoing_[index].finished || ongoing_[index].parked) return;
   if (is_over_) {
-    close(index);
+    close(index, true);
     return;
   }
   const plan::PlannedCheck& check = plan_.checks[index];
@@ -289,6 +291,7 @@ void Executor::visit(std::size_t index) {
     world_.first_sample = nullptr;
   }
   const bool was_broken = ongoing.broken;
+  ongoing.points_to_fail = false;
   std::vector<CheckRecord> records =
       plan::votes_alone(check) ? repeat_timed(check, ongoing, party) : repeat(check, ongoing, party);
   ++ongoing.repeats_done;
@@ -299,52 +302,60 @@ void Executor::visit(std::size_t index) {
   // Of all ranks: whether a group still wants its verdict, and whether it broke.
   const bool sound = party.group && !ongoing.broken, breaks = ongoing.broken && !was_broken;
   std::array<double, 5> state{is_open(records) ? 1.0 : 0.0, ongoing.broken ? 1.0 : 0.0, sound ? 1.0 : 0.0,
-                              breaks ? 1.0 : 0.0, ongoing.points_to_fail ? 1.0 : 0.0};
+                              breaks ? 1.0 : 0.0, ongoing.points_to_fail && !ongoing.broken ? 1.0 : 0.0};
   world_.world->allreduce(state, ReduceOp::max);
   const bool open = state[0] > 0.0;
   // One broken group ends the check, but one that votes alone only its own measurement.
   const bool broken = plan::votes_alone(check) ? state[2] == 0.0 : state[1] > 0.0;
   // Rank 0 says whether to come back, and whether the records are wanted: a large cluster has thousands of
   // them.
-  std::array<double, 5> order{};
+  std::array<double, 6> order{};
   if (world_.log) {
     const std::int64_t spent_ns = world_.clock->now_ns() - began_ns;
     // The hunt for corruption has no budget.
     const bool hunts = first && world_.verify_repeat > 0;
     if (hunts) excused_ns_ += std::max<std::int64_t>(0, spent_ns - check.budget_ns / check.repeats);
     ongoing.spent_ns += hunts ? std::min(spent_ns, check.budget_ns / check.repeats) : spent_ns;
+    ongoing.last_visit_ns = spent_ns;
+    ongoing.any_points_to_fail = state[4] > 0.0;
     if (!broken) time_left_.visited(index, spent_ns);
-    const std::int64_t whole_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
-    int repeats = repeats_for(check, ongoing, spent_ns);
-    if (open && !broken && repeats == ongoing.repeats)
-      repeats = more_repeats(check, ongoing, spent_ns, state[4] > 0.0);
+    const int repeats = repeats_for(check, ongoing, spent_ns);
     if (repeats < ongoing.repeats) time_left_.at_most(index, repeats - ongoing.repeats_done);
-    if (repeats > ongoing.repeats) time_left_.more(index, repeats - ongoing.repeats);
-    const bool overtime = ongoing.spent_ns > longest_of(check, ongoing) || whole_ns > longest_ns();
+    const bool overtime = is_overtime(check, ongoing);
+    const bool parks = open && !broken && has_to_wait(check, ongoing, repeats, overtime);
     const bool wanted = ongoing.repeats_done < repeats && (check.all_repeats || open);
-    const bool again = wanted && !broken && !overtime;
+    const bool again = wanted && !broken && !overtime && !parks;
     const bool look =
         first || state[3] > 0.0 || look_after(policy_of(ongoing), ongoing.repeats_done).has_value();
     if (!again) time_left_.finished(index);
+    // A FAIL wants more: see core/gate.hpp.
+    if (parks && ongoing.any_points_to_fail)
+      time_left_.more(index, std::max(0, fewest_repeats_of_a_fail - ongoing.repeats_done));
     note_estimate();
-    order = {again ? 1.0 : 0.0, !again || look ? 1.0 : 0.0, wanted && overtime ? 1.0 : 0.0,
-             whole_ns > last_ns() ? 1.0 : 0.0, static_cast<double>(repeats)};
+    order = {again ? 1.0 : 0.0,
+             !again || look ? 1.0 : 0.0,
+             wanted && overtime && !parks ? 1.0 : 0.0,
+             spent_so_far_ns() > last_ns() ? 1.0 : 0.0,
+             static_cast<double>(repeats),
+             parks ? 1.0 : 0.0};
   }
-  world_.world->broadcast(std::as_writable_bytes(std::span<double, 5>(order)), 0);
+  world_.world->broadcast(std::as_writable_bytes(std::span<double, 6>(order)), 0);
   is_over_ = order[3] > 0.0;
   const int repeats = static_cast<int>(order[4]);
   ongoing.planned = std::min(ongoing.planned, repeats);
   ongoing.repeats = repeats;
-  ongoing.finished = order[0] == 0.0;
+  ongoing.parked = order[5] > 0.0;
+  ongoing.finished = order[0] == 0.0 && !ongoing.parked;
   if (ongoing.finished) ongoing.samples = {};
   if (order[1] > 0.0) tell(index, records, order[2] > 0.0);
 }
 
 /// Without measuring: what is there is told, and of what is not, why.
-void Executor::close(std::size_t index) {
+void Executor::close(std::size_t index, bool is_overtime) {
   const plan::PlannedCheck& check = plan_.checks[index];
   Ongoing& ongoing = ongoing_[index];
   ongoing.finished = true;
+  ongoing.parked = false;
   if (world_.log) time_left_.finished(index);
   if (ongoing.repeats_done == 0) {
     if (!world_.log) return;
@@ -358,19 +369,22 @@ void Executor::close(std::size_t index) {
   if (party.group && party.group->rank() == 0 && !ongoing.broken)
     records = judged_so_far(check, ongoing, party.index, ongoing.compute_us);
   ongoing.samples = {};
-  tell(index, records, true);
+  tell(index, records, is_overtime);
 }
 
 void Executor::tell(std::size_t index, std::vector<CheckRecord> records, bool is_overtime) {
   const plan::PlannedCheck& check = plan_.checks[index];
-  const Ongoing& ongoing = ongoing_[index];
+  Ongoing& ongoing = ongoing_[index];
   records = gathered(records);
   if (world_.counters) world_.counters->tell(index, records);
   if (!world_.log) return;
+  // What others are held against does not wait for a verdict.
+  const bool teaches = (ongoing.finished || ongoing.parked) && !ongoing.learned;
+  ongoing.learned = ongoing.learned || teaches;
   for (CheckRecord& record : records) {
     if (is_overtime && record.verdict == Verdict::inconclusive)
       record.reason += "; its repeats took longer than the budget gives them, as where ranks wait for a core";
-    if (!ongoing.finished) continue;
+    if (!teaches) continue;
     learn_from(record);
     if (is_computed_for(record.id) && check.variant == Variant{}) measured_.push_back(record);
   }

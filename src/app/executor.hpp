@@ -76,10 +76,15 @@ class Executor {
     int planned{};  ///< the same on every rank: repeats by the plan, or fewer where those would take too long
     int repeats{};  ///< the same on every rank: as planned, or more for want of a verdict
     std::uint64_t next_iteration{};
-    std::int64_t spent_ns{};         ///< rank 0: on all its repeats
-    SampleSet samples;               ///< of this rank's group, at its root
-    bool has_verdict{};              ///< at the root of a group
-    bool points_to_fail{};           ///< at the root of a group: more repeats of the same would be a FAIL
+    std::int64_t spent_ns{};    ///< rank 0: on all its repeats
+    SampleSet samples;          ///< of this rank's group, at its root
+    bool has_verdict{};         ///< at the root of a group
+    bool points_to_fail{};      ///< at the root of a group: more repeats of the same would be a FAIL
+    bool any_points_to_fail{};  ///< rank 0: at any
+    bool parked{};              ///< the same on every rank: undecided, and goes on after all others if at all
+    bool resumed{};             ///< the same on every rank: it did
+    bool learned{};             ///< rank 0: others know its figures
+    std::int64_t last_visit_ns{};    ///< rank 0
     std::vector<double> compute_us;  ///< by group; see computing_times()
     std::optional<Target> target;
     std::vector<CheckRecord> decided;       ///< at the root of a group: what has its verdict keeps it
@@ -95,7 +100,7 @@ class Executor {
   void run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile,
                    const std::function<void()>& after_least = {});
   void visit(std::size_t index);
-  void close(std::size_t index);
+  void close(std::size_t index, bool is_overtime);
   /// Collective: the records of all ranks go to rank 0's log.
   void tell(std::size_t index, std::vector<CheckRecord> records, bool is_overtime);
   /// Of a check whose turn did not come.
@@ -127,10 +132,18 @@ class Executor {
   GatePolicy policy_of(const Ongoing& ongoing) const;
   /// All repeats of a check take no longer than this.
   static std::int64_t longest_of(const plan::PlannedCheck& check, const Ongoing& ongoing);
-  /// Rank 0: twice the repeats of a check that had all of its own and no verdict, where the run has time: as
-  /// much as its budget, and more before a FAIL is given up.
-  int more_repeats(const plan::PlannedCheck& check, const Ongoing& ongoing, std::int64_t last_ns,
-                   bool points_to_fail) const;
+  std::int64_t spent_so_far_ns() const;
+  /// Rank 0: it, or the run, took longer than the budget gives.
+  bool is_overtime(const plan::PlannedCheck& check, const Ongoing& ongoing) const;
+  /// Rank 0: an undecided check is left for the end of the run: after its planned repeats, or where four of
+  /// them point to a FAIL, which a spell of noise may have made, or where the time ended before it had enough
+  /// for one.
+  bool has_to_wait(const plan::PlannedCheck& check, const Ongoing& ongoing, int repeats, bool overtime) const;
+  /// Goes on with what waits, to 8 and then 16 repeats, while the run has time: as much as its budget, and
+  /// more before a FAIL is given up. Collective.
+  void finish_parked();
+  /// Rank 0: to how many repeats each goes on; 0: not at all.
+  std::vector<double> resumed_repeats(const std::vector<std::size_t>& waiting) const;
   /// Rank 0: how often a judged check is measured, once it is known how long a visit takes.
   int repeats_for(const plan::PlannedCheck& check, const Ongoing& ongoing, std::int64_t last_ns) const;
   /// What the root of a group tells of a check that an error or a wrong result ended.

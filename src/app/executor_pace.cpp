@@ -18,15 +18,17 @@ constexpr double told_early = 0.25;
 }  // namespace
 
 std::int64_t Executor::longest_of(const plan::PlannedCheck& check, const Ongoing& ongoing) {
-  return most_budgets * check.budget_ns * ongoing.repeats / ongoing.planned + overtime_ns;
+  return (most_budgets * check.budget_ns + overtime_ns) * ongoing.repeats / ongoing.planned;
 }
+
+std::int64_t Executor::spent_so_far_ns() const { return world_.clock->now_ns() - begun_ns_ - excused_ns_; }
 
 std::int64_t Executor::longest_ns() const { return budget_ns_ * 3 / 2 + overtime_ns; }
 
 std::int64_t Executor::last_ns() const { return most_times_budget * budget_ns_ + slow_start_ns; }
 
 std::optional<std::chrono::nanoseconds> Executor::left() const {
-  const std::int64_t counted_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
+  const std::int64_t counted_ns = spent_so_far_ns();
   const auto left_ns = time_left_.left_ns(std::max<std::int64_t>(0, longest_ns() - counted_ns));
   if (!left_ns) return std::nullopt;
   return std::chrono::nanoseconds(std::min(*left_ns, std::max<std::int64_t>(0, last_ns() - counted_ns)));
@@ -58,15 +60,69 @@ int Executor::repeats_for(const plan::PlannedCheck& check, const Ongoing& ongoin
   return repeats_within(pace, check.repeats);
 }
 
-int Executor::more_repeats(const plan::PlannedCheck& check, const Ongoing& ongoing, std::int64_t last_ns,
-                           bool points_to_fail) const {
-  if (!plan::is_judged(check) || ongoing.repeats_done < ongoing.repeats || ongoing.repeats >= max_repeats)
-    return ongoing.repeats;
-  const int more = 2 * ongoing.repeats;
-  const std::int64_t spent_ns = world_.clock->now_ns() - begun_ns_ - excused_ns_;
-  const std::int64_t others_ns = time_left_.left_ns().value_or(0);
-  const std::int64_t limit_ns = points_to_fail ? longest_ns() : budget_ns_;
-  return spent_ns + others_ns + last_ns * (more - ongoing.repeats) <= limit_ns ? more : ongoing.repeats;
+bool Executor::is_overtime(const plan::PlannedCheck& check, const Ongoing& ongoing) const {
+  // What goes on at the end was given its time.
+  if (ongoing.resumed) return spent_so_far_ns() > last_ns();
+  return ongoing.spent_ns > longest_of(check, ongoing) || spent_so_far_ns() > longest_ns();
+}
+
+bool Executor::has_to_wait(const plan::PlannedCheck& check, const Ongoing& ongoing, int repeats,
+                           bool overtime) const {
+  const int done = ongoing.repeats_done;
+  if (!plan::is_judged(check) || done < min_repeats || done >= max_repeats) return false;
+  const bool points = ongoing.any_points_to_fail;
+  if (overtime) return points && done < fewest_repeats_of_a_fail;
+  if (check.all_repeats && done < repeats && !ongoing.resumed) return false;
+  return done == repeats || (points && done == min_repeats) ||
+         (ongoing.resumed && done == fewest_repeats_of_a_fail);
+}
+
+std::vector<double> Executor::resumed_repeats(const std::vector<std::size_t>& waiting) const {
+  std::vector<double> repeats;
+  std::int64_t promised_ns = spent_so_far_ns();
+  for (const std::size_t index : waiting) {
+    const Ongoing& ongoing = ongoing_[index];
+    const int next = ongoing.repeats_done < fewest_repeats_of_a_fail ? fewest_repeats_of_a_fail : max_repeats;
+    const std::int64_t needs_ns = ongoing.last_visit_ns * (next - ongoing.repeats_done);
+    const bool is_for_a_fail = ongoing.any_points_to_fail;
+    const std::int64_t limit_ns = !is_for_a_fail                     ? budget_ns_
+                                  : next == fewest_repeats_of_a_fail ? last_ns()
+                                                                     : longest_ns();
+    const bool goes_on = !is_over_ && promised_ns + needs_ns <= limit_ns;
+    if (goes_on) promised_ns += needs_ns;
+    repeats.push_back(goes_on ? next : 0.0);
+  }
+  return repeats;
+}
+
+void Executor::finish_parked() {
+  for (;;) {
+    std::vector<std::size_t> waiting;
+    for (std::size_t i = 0; i < ongoing_.size(); ++i)
+      if (ongoing_[i].parked) waiting.push_back(i);
+    if (waiting.empty()) return;
+    std::vector<double> repeats(waiting.size());
+    if (world_.log) repeats = resumed_repeats(waiting);
+    world_.world->broadcast(std::as_writable_bytes(std::span<double>(repeats)), 0);
+    std::vector<std::size_t> resumed, nothing;
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+      Ongoing& ongoing = ongoing_[waiting[i]];
+      if (repeats[i] == 0.0) {
+        close(waiting[i], false);
+        continue;
+      }
+      const int wanted = static_cast<int>(repeats[i]);
+      ongoing.parked = false;
+      ongoing.resumed = true;
+      ongoing.repeats = std::max(ongoing.repeats, wanted);
+      if (world_.log) {
+        time_left_.finished(waiting[i]);
+        time_left_.more(waiting[i], wanted - ongoing.repeats_done);
+      }
+      resumed.push_back(waiting[i]);
+    }
+    run_repeats(resumed, nothing);
+  }
 }
 
 }  // namespace fabricheck::app

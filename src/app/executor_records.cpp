@@ -127,7 +127,10 @@ std::vector<CheckRecord> Executor::judged_so_far(const plan::PlannedCheck& check
     if (before != ongoing.decided.end()) {
       // The figures are those of all repeats, the verdict that of its look, unless they contradict it.
       const Verdict fresh = record.verdict;
-      const bool taken_back = contradicts(record, before->verdict);
+      // A FAIL that all repeats together do not give was a spell's.
+      const bool is_last = ongoing.samples.repeats() >= max_repeats;
+      const bool taken_back = contradicts(record, before->verdict) ||
+                              (is_last && before->verdict == Verdict::fail && fresh != Verdict::fail);
       record.verdict = before->verdict;
       record.reason = before->reason;
       record.statistics.decision_interval = before->statistics.decision_interval;

@@ -215,13 +215,23 @@ bool needs_figures(ComparedCheck& pair) {
   return false;
 }
 
-/// A spell of noise can cover all of so few repeats; by how many tolerances it moves them is our own choice.
+/// A spell of noise can cover all of so few repeats; how much longer it makes them take is our own choice.
 constexpr double tolerances_of_few_repeats = 10.0;
+constexpr double most_of_few_repeats = 0.5;
 
 bool has_few_repeats(const ComparedCheck& pair) {
   constexpr std::uint64_t fewest = fewest_repeats_of_a_fail;
   return std::min(pair.before->statistics.repeats.value_or(1), pair.after->statistics.repeats.value_or(1)) <
          fewest;
+}
+
+/// How much longer it takes at least, as a share: a rate that falls by half takes twice as long.
+double least_slowdown(const ComparedCheck& pair) {
+  const Interval& change = *pair.interval;
+  if (is_share(*pair.after)) return std::max(change.lo, -change.hi) / 100.0;
+  if (direction_of(*pair.after).value_or(Direction::higher) == Direction::lower) return change.lo / 100.0;
+  const double left = 1.0 + change.hi / 100.0;
+  return left > 0.0 ? 1.0 / left - 1.0 : infinity;
 }
 
 void decide(ComparedCheck& pair, double tolerance) {
@@ -236,9 +246,8 @@ void decide(ComparedCheck& pair, double tolerance) {
   } else if (change.hi < -tolerance) {
     pair.outcome = lower_is_better ? Outcome::better : Outcome::worse;
   }
-  const double least = std::max(change.lo, -change.hi);
   if (pair.outcome == Outcome::worse && pair.reason.empty() && has_few_repeats(pair) &&
-      least <= tolerances_of_few_repeats * tolerance) {
+      least_slowdown(pair) <= std::min(tolerances_of_few_repeats * tolerance / 100.0, most_of_few_repeats)) {
     pair.outcome = Outcome::incomparable;
     pair.reason = fmt::format(
         "worse, but from fewer than {} repeats, all of which one spell of noise can cover; more repeats in "

@@ -51,7 +51,8 @@ struct RunComparison {
 ///
 /// A check is worse when even the smallest plausible change is worse by more than the tolerance, better
 /// likewise, and unchanged when every plausible change lies within it; what is left is undecided, and said to
-/// be. From fewer than 8 repeats it is worse only beyond ten times the tolerance. A verdict that turned from
+/// be. From fewer than 8 repeats it is worse only where it takes longer by ten times the
+/// tolerance, or by half. A verdict that turned from
 /// PASS to FAIL is worse whatever the figures say, unless the target was moved past the old figure.
 RunComparison compare_runs(const RunRecord& before, const RunRecord& after,
                            const ComparisonPolicy& policy = {});

@@ -154,16 +154,20 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
     return judgement;
   }
   if (!look) {
+    judgement.points_to_fail =
+        verdict_of(samples, statistic, limit, last_look(policy), samples.clock_error_us) == Verdict::fail;
     judgement.reason = fmt::format(
-        "its time ended after {} of {} repeats, and a verdict is given after 4, 8 or 16 of them: "
-        "a longer --budget gives one",
+        "{} {} {}, the target is {}; its time ended after {} of {} repeats, and a verdict is given after 4, "
+        "8 or 16 "
+        "of them: a longer --budget gives one",
+        statistic, judgement.value ? format_number(*judgement.value) : "?", measure.unit, words,
         samples.repeats(), policy.repeats);
     return judgement;
   }
   const Look at = *look;
-  judgement.decision_confidence = 1.0 - at.alpha_pass - at.alpha_fail;
   const Look last = last_look(policy);
   const double alpha_fail = at.alpha_fail > 0.0 ? at.alpha_fail : last.alpha_fail;
+  judgement.decision_confidence = 1.0 - at.alpha_pass - alpha_fail;
   const double alpha_hi = limit.short_is_good ? at.alpha_pass : alpha_fail;
   const double alpha_lo = limit.short_is_good ? alpha_fail : at.alpha_pass;
   if (const auto interval = repeated_interval(samples, statistic, alpha_lo, alpha_hi))
@@ -174,15 +178,15 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
                             static_cast<double>(std::max<std::size_t>(1, samples.values_us.size()));
   const bool late = late_share > max_late_share_for_fail;
   if (judgement.verdict == Verdict::pass) return judgement;
-  judgement.points_to_fail =
-      !late && judgement.verdict == Verdict::inconclusive &&
-      verdict_of(samples, statistic, limit, last, samples.clock_error_us) == Verdict::fail;
+  const bool points = judgement.verdict == Verdict::inconclusive &&
+                      verdict_of(samples, statistic, limit, last, samples.clock_error_us) == Verdict::fail;
+  judgement.points_to_fail = points && !late;
   const std::string value = judgement.value ? format_number(*judgement.value) : "?";
   const std::string late_words = fmt::format(
       "in {:.0f} % of the samples a rank was not running at the common start, which makes latency "
       "look worse than it is: give every rank a core of its own",
       100.0 * late_share);
-  if (late && judgement.verdict == Verdict::fail) {
+  if (late && (judgement.verdict == Verdict::fail || points)) {
     judgement.verdict = Verdict::inconclusive;
     judgement.reason =
         fmt::format("{} {} {} against {}, but {}", statistic, value, measure.unit, words, late_words);
@@ -194,7 +198,10 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
         statistic, value, measure.unit, samples.repeats(), words,
         samples.repeats() < fewest_repeats_of_a_fail
             ? fmt::format("wants at least {}", fewest_repeats_of_a_fail)
-            : fmt::format("by less than {:.0f} % wants {}", 100.0 * early_fail_margin, max_repeats));
+            : fmt::format("by less than {:.0f} % wants {}",
+                          100.0 * (measure.falls() ? early_fail_margin / (1.0 + early_fail_margin)
+                                                   : early_fail_margin),
+                          max_repeats));
   } else if (judgement.verdict == Verdict::fail) {
     judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, value, measure.unit, words);
   } else if (verdict_of(samples, statistic, limit, at, 0.0) != Verdict::inconclusive) {

@@ -21,6 +21,8 @@ inline constexpr double odd_deviations = 6.0;
 /// has to be off by more: our own choice, far above what good chips and places differ by.
 inline constexpr std::size_t odd_peers = 4, fewest_odd_peers = 3;
 inline constexpr double odd_share_times_of_few = 3.0;
+/// A figure of too few samples for an interval has to be so far off: half of what the others have.
+inline constexpr double odd_without_interval = 0.5;
 /// Where the peers' own median absolute deviation is more than this share of their median, they are no norm.
 inline constexpr double odd_spread = 0.05;
 /// A GPU that was slowed down in more than this share of the looks is called throttled, where there were at
@@ -30,7 +32,7 @@ inline constexpr double throttled_looks = 20.0;
 
 /// Records of one check, scope and model of GPU are compared with each other, each GPU by the median of its
 /// own records; a GPU whose figure is worse than its peers' median by more than max(odd_share, odd_deviations
-/// times the MAD) is named: "odd-gpu". Better ones are not. Nothing where more than a third of them would be.
+/// times the MAD), with the whole of its interval, is named: "odd-gpu". Better ones are not. Nothing where more than a third of them would be.
 /// Not compared: copies to and from a far NUMA node and latencies of host copies, which tell of the host.
 std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks);
 

@@ -216,18 +216,87 @@ TEST_F(ExecutorTest, ASpellOfNoiseInTheFirstRepeatsAccusesNobody) {
   EXPECT_GT(repeats, min_repeats);
 }
 
+TEST_F(ExecutorTest, AFailOfHalfTheRepeatsThatAllTogetherDoNotGiveIsNone) {
+  int repeats = 0;
+  CheckRow spell = row("test.spell.latency", [&](const OperationRequest&) {
+    const std::int64_t cost_ns = ++repeats <= 9 ? 9'000 : 3'000;
+    return std::make_unique<Scripted>(
+        clock_, [cost_ns](std::uint64_t) { return cost_ns; }, 0);
+  });
+  plan::TestPlan plan;
+  plan.judged = 1;
+  plan.checks = {planned(spell, {{0}})};
+  plan.checks[0].target = target(spell.id, "median", Comparison::at_most, 5.0);
+  const CheckRecord record = run_alone(plan).at(0);
+  EXPECT_EQ(record.verdict, Verdict::inconclusive) << record.reason;
+  EXPECT_THAT(record.reason, HasSubstr("FAIL after the first repeats"));
+}
+
 TEST_F(ExecutorTest, WithoutTimeToLookAgainAMissIsNoFail) {
-  // A visit takes at least three samples of 1 s and their warm-up; the budget is 1 s.
-  const CheckRow slow = row("test.slow.latency", scripted([](std::uint64_t) { return second_ns; }));
+  const CheckRow missing = row("test.missing.latency", scripted([](std::uint64_t) { return 9'000; }));
+  // Not judged, and takes more time than the run has.
+  const CheckRow endless =
+      row("test.endless.latency", scripted([](std::uint64_t) { return 40 * second_ns; }));
+  plan::TestPlan plan;
+  plan.judged = 1;
+  plan.checks = {planned(missing, {{0}}), planned(endless, {{0}})};
+  plan.checks[0].repeats = min_repeats;
+  plan.checks[0].wanted_samples = 400;
+  plan.checks[0].target = target(missing.id, "median", Comparison::at_most, 5.0);
+  plan.checks[1].repeats = 1;
+  plan.checks[1].budget_ns = second_ns;
+  const CheckRecord record = run_alone(plan).at(0);
+  EXPECT_EQ(record.verdict, Verdict::inconclusive);
+  EXPECT_EQ(record.statistics.repeats, static_cast<std::uint64_t>(min_repeats));
+  EXPECT_THAT(record.reason, HasSubstr(" us in 4 repeats, the target is <= 5 us"));
+  EXPECT_THAT(record.reason, HasSubstr("a FAIL wants at least 8: a longer --budget gives them"));
+}
+
+TEST_F(ExecutorTest, AMissThatTheBudgetCutsOffStillGetsItsEightRepeats) {
+  // A visit takes some seconds, and the run's time is over after 19 s: between two looks.
+  const CheckRow slow = row("test.slow.latency", scripted([](std::uint64_t) { return 500'000'000; }));
   plan::TestPlan plan;
   plan.judged = 1;
   plan.checks = {planned(slow, {{0}})};
-  plan.checks[0].repeats = min_repeats;
-  plan.checks[0].budget_ns = 30 * second_ns;
-  plan.checks[0].target = target(slow.id, "median", Comparison::at_most, 500'000.0);
+  plan.checks[0].budget_ns = 12 * second_ns;
+  plan.checks[0].target = target(slow.id, "median", Comparison::at_most, 150'000.0);
   const CheckRecord record = run_alone(plan).at(0);
-  EXPECT_EQ(record.verdict, Verdict::inconclusive);
-  EXPECT_THAT(record.reason, HasSubstr("a FAIL wants at least 8: a longer --budget gives them"));
+  EXPECT_EQ(record.verdict, Verdict::fail) << record.reason;
+  EXPECT_EQ(record.statistics.repeats, static_cast<std::uint64_t>(fewest_repeats_of_a_fail));
+  EXPECT_GT(clock_.now_ns(), 19 * second_ns) << "it was cut off once";
+}
+
+TEST_F(ExecutorTest, WhatPointsToAFailWaitsUntilAllOthersAreDone) {
+  std::vector<std::string> order;
+  const auto noted = [&](const std::string& name, std::int64_t cost_ns) {
+    return row("test." + name + ".latency", [this, &order, name, cost_ns](const OperationRequest&) {
+      order.push_back(name);
+      return std::make_unique<Scripted>(
+          clock_, [cost_ns](std::uint64_t) { return cost_ns; }, 0);
+    });
+  };
+  const CheckRow missing = noted("missing", 9'000), other = noted("other", 3'000);
+  plan::TestPlan plan;
+  plan.judged = 1;
+  plan.checks = {planned(missing, {{0}}), planned(other, {{0}})};
+  plan.checks[0].all_repeats = false;
+  plan.checks[0].wanted_samples = plan.checks[1].wanted_samples = 400;
+  plan.checks[0].target = target(missing.id, "median", Comparison::at_most, 5.0);
+  const std::vector<CheckRecord> records = run_alone(plan);
+  EXPECT_EQ(records.at(0).verdict, Verdict::fail);
+  const auto last_other = std::find(order.rbegin(), order.rend(), "other");
+  EXPECT_EQ(last_other - order.rbegin(), fewest_repeats_of_a_fail - min_repeats)
+      << "its last four repeats come after everything else";
+}
+
+TEST_F(ExecutorTest, WhatIsMeasuredOnceIsNotRepeatedForAVerdict) {
+  const CheckRow once = row("test.once.latency", scripted([](std::uint64_t) { return 9'000; }));
+  plan::TestPlan plan;
+  plan.judged = 1;
+  plan.checks = {planned(once, {{0}})};
+  plan.checks[0].repeats = 1;
+  plan.checks[0].target = target(once.id, "median", Comparison::at_most, 5.0);
+  EXPECT_EQ(run_alone(plan).at(0).statistics.repeats.value_or(1), 1u);
 }
 
 TEST_F(ExecutorTest, WhatIsUndecidedGoesOnWhileTheRunHasTime) {

@@ -52,6 +52,8 @@ TEST(OddGpu, AFewSlowVisitsMakeNone) {
   EXPECT_THAT(odd_gpus(checks), IsEmpty());
   checks[4].ci95.reset();
   EXPECT_THAT(odd_gpus(checks), IsEmpty()) << "without an interval nothing is known of its noise";
+  checks[4].value = 400;
+  EXPECT_THAT(odd_gpus(checks), SizeIs(1)) << "no noise does that";
   auto latencies = records({2.0, 2.01, 1.99, 2.02, 3.0, 2.0}, "us");
   latencies[4].ci95 = Interval{2.01, 3.5};
   EXPECT_THAT(odd_gpus(latencies), IsEmpty());
