@@ -34,7 +34,9 @@ constexpr std::array<OptionRow, 36> run_options{{
     {"suite", 0, "NAME", "", false, Names::nothing, suite_choices},
     {"budget", 0, "DURATION",
      "time for all checks together, 100ms to 24h (default by suite: quick 8s, acceptance 10m, full 30m, "
-     "diagnose 2m); what does not begin within 3 x that and 20 s is not measured",
+     "diagnose 2m); a missed target is measured longer, to be sure of it; what does not begin within 3 x "
+     "that and "
+     "20 s is not measured",
      false},
     {"only", 0, "GLOB", "run only the checks whose id matches, such as 'mpi.*'; may be repeated", true,
      Names::check},

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -210,6 +211,8 @@ int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks&
   if (options.single_process && !launcher.name.empty())
     throw UsageError(fmt::format("--single-process drives all GPUs by itself: start it by hand, not by {}",
                                  launcher.name));
+  // A reader that is gone, as mpirun is when it ends a job, must not cost the result.
+  if (options.single_process || !launcher.name.empty()) std::signal(SIGPIPE, SIG_IGN);
   if (options.single_process) return run_single_process(options, command, hooks);
   if (!launcher.name.empty()) return run(options, command, argc, argv, hooks);
   LaunchOptions by_hand;
