@@ -2,5 +2,6 @@
 // found.
 #pragma once
 
+#include "core/fault_texts_job.hpp"
 #include "core/fault_texts_network.hpp"
 #include "core/fault_texts_node.hpp"

@@ -1,0 +1,95 @@
+// How jobs and their processes end, and what they run out of.
+#pragma once
+
+#include "core/fault_text.hpp"
+
+namespace fabricheck::fault {
+
+inline constexpr FaultText host_memory{
+    "host-out-of-memory",
+    Severity::fatal,
+    "host",
+    "a process was killed because the host, or its cgroup, had no memory left",
+    "ask for more memory (--mem, the container's limit) or let the job take less: data loaders, pinned "
+    "buffers, "
+    "checkpoints in memory",
+    "dmesg -T | grep -i 'killed process'; sacct -j JOB --format=MaxRSS,ReqMem,State"};
+inline constexpr FaultText program_fault{"program-fault",
+                                         Severity::fatal,
+                                         "software",
+                                         "the program did something on the GPU that it must not (an access "
+                                         "out of bounds, a failed assertion); collectives "
+                                         "of that rank then never end",
+                                         "look at the traceback and at indices (labels out of range); run "
+                                         "with CUDA_LAUNCH_BLOCKING=1; it is the GPU only "
+                                         "where the same program gets it on that GPU alone",
+                                         "compute-sanitizer; CUDA_LAUNCH_BLOCKING=1; dmesg -T | grep -i xid"};
+inline constexpr FaultText crashed{"process-crashed",
+                                   Severity::bad,
+                                   "software",
+                                   "a process of the job crashed; what its peers say follows from that",
+                                   "look at what that rank did last: its own log, a core file (coredumpctl, "
+                                   "gdb), Python with -X faulthandler; Bus "
+                                   "error is often a full /dev/shm",
+                                   "coredumpctl list; python -X faulthandler; df -h /dev/shm"};
+inline constexpr FaultText node_failed{
+    "node-failed",
+    Severity::fatal,
+    "host",
+    "Slurm lost a node of the job: it crashed, lost its network, or slurmd died",
+    "look at that node: its console and kernel log, power, slurmd; drain it until the reason is known",
+    "sacct -j JOB --format=State,NodeList; scontrol show node NODE; dmesg -T there"};
+inline constexpr FaultText job_recovered{
+    "job-recovered",
+    Severity::info,
+    "cluster",
+    "the job met a failure, and was started again or went on to its end after it",
+    "look for what failed where it comes again",
+    "sacct -j JOB --duplicates"};
+inline constexpr FaultText time_limit{
+    "time-limit",
+    Severity::info,
+    "cluster",
+    "Slurm ended the job at its time limit; whether it hung or was only not done does not stand here",
+    "look when it last made progress; where it did until the end, ask for more time or go on from a "
+    "checkpoint",
+    "sacct -j JOB --format=Elapsed,Timelimit,State"};
+inline constexpr FaultText job_failed{
+    "job-failed",
+    Severity::bad,
+    "software",
+    "a process of the job ended by a failure, and what was given does not say why",
+    "find the first failure: the earliest error of that rank, the program's own traceback, the kernel log of "
+    "its "
+    "node; give these, too",
+    "sacct -j JOB --format=State,ExitCode,NodeList; dmesg -T on the node"};
+inline constexpr FaultText unexplained{
+    "unexplained-failure",
+    Severity::info,
+    "software",
+    "these lines may tell of a failure, and no rule here knows them",
+    "read them; run again with NCCL_DEBUG=INFO and give the whole log of all ranks",
+    "NCCL_DEBUG=INFO"};
+inline constexpr FaultText file_limit{"file-limit",
+                                      Severity::fatal,
+                                      "host",
+                                      "the process ran out of open files",
+                                      "ulimit -n 65536 or more for the job",
+                                      "ulimit -n in the job"};
+inline constexpr FaultText thread_limit{"thread-limit",
+                                        Severity::fatal,
+                                        "host",
+                                        "no thread could be started",
+                                        "ulimit -u and the cgroup's pids.max higher",
+                                        "ulimit -u; cat pids.max"};
+inline constexpr FaultText rank_count{
+    "rank-count-mismatch",
+    Severity::fatal,
+    "rank",
+    "the ranks do not agree on how many they are or which they are: they were not started as one job",
+    "give every rank the same world size and each its own number (--nnodes, --node_rank, RANK, WORLD_SIZE); "
+    "end what is "
+    "left of an earlier job on the same port",
+    "print RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT of each rank"};
+
+}  // namespace fabricheck::fault
