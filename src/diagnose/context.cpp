@@ -51,15 +51,15 @@ void Context::take_rank(const RankFacts& rank) {
     if (interface != 0) interfaces_.insert(names.text(interface));
   if (rank.version != 0) versions_.insert(names.text(rank.version));
   for (const CommFacts& comm : rank.comms) {
-    take_comm(comm, network == "Socket");
-    if (rank.host == 0 || network == "Socket" || !comm.net_receive.any()) continue;
+    take_comm(comm);
+    if (rank.host == 0 || !comm.net_receive.any()) continue;
     receives_[host].all += comm.net_receive.lines;
     receives_[host].gdr += comm.receive_gdr.lines;
   }
   if (rank.hcas != 0 || (!network.empty() && network != "Socket")) uses_rdma_ = true;
 }
 
-void Context::take_comm(const CommFacts& comm, bool is_socket) {
+void Context::take_comm(const CommFacts& comm) {
   ranks_ = std::max(ranks_, comm.ranks);
   nodes_ = std::max(nodes_, comm.nodes);
   ranks_per_node_ = std::max(ranks_per_node_, std::max(comm.local_ranks, comm.cuda_device + 1));
@@ -75,10 +75,7 @@ void Context::take_comm(const CommFacts& comm, bool is_socket) {
   paths_.p2p += comm.p2p.lines;
   paths_.shm += comm.shm.lines;
   paths_.collnet += comm.collnet.lines;
-  if (is_socket) {
-    paths_.socket += comm.net_send.lines + comm.net_receive.lines;
-    return;
-  }
+  paths_.socket += comm.net_socket.lines;
   paths_.rdma_send += comm.net_send.lines;
   paths_.rdma_receive += comm.net_receive.lines;
   paths_.gdr_send += comm.send_gdr.lines;

@@ -79,7 +79,7 @@ class Context {
 
  private:
   void take_rank(const RankFacts& rank);
-  void take_comm(const CommFacts& comm, bool is_socket);
+  void take_comm(const CommFacts& comm);
   void find_span();
   bool are_apart() const;
   bool has_several_addresses() const;

@@ -19,8 +19,9 @@ void add_all(ChannelUse& use, const ChannelUse& other) {
 
 /// What the oldest communicators had in common is kept when there is no room for each.
 void merge(CommFacts& into, const CommFacts& other) {
-  for (const auto use : {&CommFacts::p2p, &CommFacts::shm, &CommFacts::net_send, &CommFacts::net_receive,
-                         &CommFacts::collnet, &CommFacts::send_gdr, &CommFacts::receive_gdr})
+  for (const auto use :
+       {&CommFacts::p2p, &CommFacts::shm, &CommFacts::net_send, &CommFacts::net_receive,
+        &CommFacts::net_socket, &CommFacts::collnet, &CommFacts::send_gdr, &CommFacts::receive_gdr})
     add_all(into.*use, other.*use);
   for (const auto most : {&CommFacts::ranks, &CommFacts::nodes, &CommFacts::local_ranks,
                           &CommFacts::coll_channels, &CommFacts::nvls_channels, &CommFacts::p2p_channels})
@@ -72,6 +73,11 @@ void read_net_path(std::string_view path, bool is_send, int channel, RankFacts& 
   CommFacts& comm = last_comm(rank);
   const std::string_view name = until(path, "/");
   if (rank.network == 0) rank.network = into.names.id(name);
+  if (name == "Socket") {
+    add_use(comm.net_socket, channel);
+    keep_quote(into, "channel Socket", line);
+    return;
+  }
   std::string_view rest = path.substr(std::min(path.size(), name.size() + 1));
   const int device = take_number<int>(rest).value_or(-1);
   if (device >= 0) comm.net_devices |= std::uint64_t{1} << (static_cast<unsigned>(device) % 64U);
@@ -80,12 +86,7 @@ void read_net_path(std::string_view path, bool is_send, int channel, RankFacts& 
   ChannelUse& direct = is_send ? comm.send_gdr : comm.receive_gdr;
   add_use(all, channel);
   if (gdr) add_use(direct, channel);
-  // Only the first of its kind can be the one that is kept.
-  if ((gdr ? direct.lines : all.lines - direct.lines) != 1) return;
-  if (name == "Socket")
-    keep_quote(into, "channel Socket", line);
-  else
-    keep_quote(into, gdr ? "channel GDR" : is_send ? "send without GDR" : "receive without GDR", line);
+  keep_quote(into, gdr ? "channel GDR" : is_send ? "send without GDR" : "receive without GDR", line);
 }
 
 /// "00/0 : 0[0] -> 1[1] [send] via NET/IB/0": what follows "Channel " or, before 2.7, "Ring ".

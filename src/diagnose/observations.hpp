@@ -182,7 +182,7 @@ struct CommFacts {
   std::uint64_t bus_id{};
   bool started{}, complete{}, mnnvl{};
   int coll_channels{-1}, nvls_channels{-1}, p2p_channels{-1};
-  ChannelUse p2p, shm, net_send, net_receive, collnet;
+  ChannelUse p2p, shm, net_send, net_receive, net_socket, collnet;  ///< net_socket: both directions
   ChannelUse send_gdr, receive_gdr;  ///< those of the network with GPUDirect RDMA
   std::uint64_t net_devices{};       ///< bit i: NET/…/i was used
   int p2p_kinds{};                   ///< bits of P2pKind

@@ -252,6 +252,19 @@ TEST(Gdr, IsMissedOnTheHostThatLacksIt) {
             nullptr);
 }
 
+// A file that holds two runs of one process number, or a line that names the network anew.
+TEST(Gdr, AChannelBelongsToTheNetworkThatItsOwnLineNames) {
+  const std::string socket =
+      "a1:10:20 [0] NCCL INFO Channel 00/0 : 0[0] -> 8[0] [receive] via NET/Socket/0\n";
+  const std::string rdma = "a1:10:20 [0] NCCL INFO Channel 00/0 : 0[0] -> 8[0] [receive] via NET/IB/0\n";
+  const std::string renamed = "a1:10:20 [0] NCCL INFO Using network IB\n";
+  EXPECT_EQ(finding(diagnosed(socket + renamed), "gdr-not-used"), nullptr);
+  const Diagnosis both = diagnosed(socket + rdma);
+  ASSERT_NE(finding(both, "gdr-not-used"), nullptr);
+  ASSERT_FALSE(finding(both, "gdr-not-used")->evidence.empty());
+  EXPECT_EQ(finding(both, "gdr-not-used")->evidence.front().line, 2);
+}
+
 TEST(Sockets, TheFirstInterfaceIsTheOneThatControlConnectionsTake) {
   const auto log = [](const char* interfaces) {
     return std::string("a1:10:20 [0] NCCL INFO NET/IB : Using [0]mlx5_0:1/IB [RO]; OOB ") + interfaces +
