@@ -207,7 +207,8 @@ void vm_ats_acs(const Context& context, const CatalogRow& row, Findings& found) 
   const bool is_vm = find(found, fault::vm_topology) != nullptr;
   if (!is_vm || !(refused(Event::mr_failed) || context.seen().has(Event::iommu_fault))) return;
   Finding& finding = add(found, row, "possible");
-  for (const EventGroup* group : context.seen().of(Event::mr_failed)) cite(context, finding, *group);
+  for (const Event kind : {Event::mr_failed, Event::iommu_fault})
+    for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
 }
 
 void p2p_disabled(const Context& context, const CatalogRow& row, Findings& found) {

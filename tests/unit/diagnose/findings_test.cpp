@@ -216,6 +216,17 @@ TEST(Findings, EvidenceIsQuotedWithFileAndLine) {
   EXPECT_EQ(duplicate->component.host, "a1");
 }
 
+TEST(Findings, ARefusalOfTheIommuIsEvidenceForTheVirtualMachine) {
+  const Diagnosis found = diagnosed(
+      "a1:10:20 [0] NCCL INFO Topology detection : could not read "
+      "/sys/devices/pci0000:00/0000:00:05.0/../max_link_speed, ignoring\n"
+      "[ 10.0] DMAR: [DMA Write NO_PASID] Request device [18:00.0] fault addr 0x7000 [fault reason 0x05]\n");
+  const Finding* refused = finding(found, "vm-ats-acs");
+  ASSERT_NE(refused, nullptr);
+  ASSERT_EQ(refused->evidence.size(), 1U);
+  EXPECT_EQ(refused->evidence.front().line, 2);
+}
+
 TEST(Findings, AVariableIsNamedByItsNearestKnownOne) {
   const Diagnosis found =
       diagnosed("export NCCL_IB_GID_INEDX=3\nexport NCCL_IB_HCA=mlx5_0\nexport MY_NCCL_THING=1\n");
