@@ -200,17 +200,7 @@ TEST_F(Diagnose, ATopologyOrAResultAmongTheFilesIsTaken) {
   ASSERT_TRUE(seen.topology);
   EXPECT_EQ(seen.topology->hosts.size(), 1U);
 
-  RunRecord earlier;
-  earlier.started = "2026-01-01T00:00:00Z";
-  earlier.tool.version = "1";
-  Finding finding;
-  finding.slug = "port-down";
-  finding.severity = Severity::bad;
-  finding.component.kind = "nic";
-  finding.meaning = "a port is down";
-  finding.confidence = "certain";
-  earlier.findings.push_back(finding);
-  const RunRecord again = record({write("result.json", report::to_json(earlier))});
+  const RunRecord again = record({write("result.json", report::to_json(diagnosed()))});
   ASSERT_EQ(again.findings.size(), 1U);
   EXPECT_EQ(again.findings[0].slug, "port-down");
   EXPECT_EQ(again.exit_status, exit_status::target_missed);

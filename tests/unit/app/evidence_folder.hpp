@@ -19,6 +19,22 @@ inline constexpr const char* kFault =
     "a1:10:20 [1] misc/shmutils.cc:71 NCCL WARN Error: failed to extend /dev/shm/nccl-abcdef to 5967876 "
     "bytes\n";
 
+/// What an earlier diagnosis of a.log found: one port that is down.
+inline RunRecord diagnosed() {
+  RunRecord earlier;
+  earlier.started = "2026-01-01T00:00:00Z";
+  earlier.tool.version = "1";
+  Finding finding;
+  finding.slug = "port-down";
+  finding.severity = Severity::bad;
+  finding.component.kind = "nic";
+  finding.meaning = "a port is down";
+  finding.confidence = "certain";
+  finding.evidence.push_back({"a.log", 1, kFault});
+  earlier.findings.push_back(finding);
+  return earlier;
+}
+
 class EvidenceFolder : public testing::Test {
  protected:
   void SetUp() override {

@@ -157,21 +157,6 @@ TEST_F(EvidenceKinds, JsonOfOthersIsReadByLines) {
   EXPECT_THAT(problem({write("config.json", config)}), HasSubstr("holds nothing that is known here"));
 }
 
-RunRecord diagnosed() {
-  RunRecord earlier;
-  earlier.started = "2026-01-01T00:00:00Z";
-  earlier.tool.version = "1";
-  Finding finding;
-  finding.slug = "port-down";
-  finding.severity = Severity::bad;
-  finding.component.kind = "nic";
-  finding.meaning = "a port is down";
-  finding.confidence = "certain";
-  finding.evidence.push_back({"a.log", 1, kFault});
-  earlier.findings.push_back(finding);
-  return earlier;
-}
-
 TEST_F(EvidenceKinds, AResultIsOneWhateverItQuotes) {
   const RunRecord again = record({write("result.json", report::to_json(diagnosed()))});
   ASSERT_EQ(again.findings.size(), 1U);
