@@ -301,6 +301,9 @@ int diagnose_files(const DiagnoseOptions& options, const std::vector<std::string
   report::ConsoleStyle style;
   style.colour = ::isatty(::fileno(screen)) == 1 && std::getenv("NO_COLOR") == nullptr;
   const std::string text = report::console_diagnosis(record, notes_of(diagnosis, seen), style);
+  // First, for what was piped in is not there again when a file cannot be written.
+  const bool shown =
+      std::fwrite(text.data(), 1, text.size(), screen) == text.size() && std::fflush(screen) == 0;
   if (!options.json_file.empty()) {
     const std::string json = report::to_json(record) + "\n";
     if (!json_on_screen)
@@ -308,8 +311,7 @@ int diagnose_files(const DiagnoseOptions& options, const std::vector<std::string
     else if (std::fwrite(json.data(), 1, json.size(), stdout) != json.size() || std::fflush(stdout) != 0)
       throw Error("standard output cannot be written");
   }
-  if (std::fwrite(text.data(), 1, text.size(), screen) != text.size() || std::fflush(screen) != 0)
-    throw Error("the report cannot be written");
+  if (!shown) throw Error("the report cannot be written");
   return record.exit_status;
 }
 

@@ -206,6 +206,15 @@ TEST_F(Diagnose, ATopologyOrAResultAmongTheFilesIsTaken) {
   EXPECT_EQ(again.exit_status, exit_status::target_missed);
 }
 
+TEST_F(Diagnose, AFileThatCannotBeWrittenCostsNoFinding) {
+  DiagnoseOptions options;
+  options.files = {write("a.log", kFault)};
+  options.json_file = (folder_ / "missing" / "findings.json").string();
+  testing::internal::CaptureStdout();
+  EXPECT_THROW(diagnose_files(options, {"fabricheck", "diagnose"}), Error);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("shm-too-small"));
+}
+
 TEST_F(Diagnose, ConsoleNamesCauseEvidenceMendAndWhatWasNotSeen) {
   const RunRecord found = record({write("a.log", kFault)});
   report::DiagnosisNotes notes;
