@@ -32,8 +32,9 @@ inline constexpr double throttled_looks = 20.0;
 
 /// Records of one check, scope and model of GPU are compared with each other, each GPU by the median of its
 /// own records; a GPU whose figure is worse than its peers' median by more than max(odd_share, odd_deviations
-/// times the MAD), with the whole of its interval, is named: "odd-gpu". Better ones are not. Nothing where more than a third of them would be.
-/// Not compared: copies to and from a far NUMA node and latencies of host copies, which tell of the host.
+/// times the MAD), with the whole of its interval, is named: "odd-gpu". Better ones are not. Nothing where
+/// more than a third of them would be. Not compared: copies to and from a far NUMA node and latencies of host
+/// copies, which tell of the host.
 std::vector<Finding> odd_gpus(std::span<const CheckRecord> checks);
 
 /// "gpu-throttled", one for each GPU, from the path of checks that asked it meanwhile: one of them, or all
