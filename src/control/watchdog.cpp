@@ -36,6 +36,8 @@ constexpr double own_pause_s = 1.0;
 /// Beyond rank 0's silence limit, so that rank 0 speaks first when both hear nothing.
 constexpr double extra_silence_s = 2.0;
 constexpr double connect_seconds_each = 3.0;
+/// How long rank 0 waits for the others to have heard of the end. mpirun kills them within two seconds of it.
+constexpr double farewell_s = 0.5;
 
 }  // namespace
 
@@ -345,7 +347,24 @@ class Watchdog::Thread {
     if (options_.on_incident) status = options_.on_incident(incident);
     for (const Peer& peer : peers_)
       if (peer.socket) send_message(peer.socket.get(), message(MessageKind::end, ""));
-    end(status);
+    stopping_ = true;
+    put_away(status);
+    hear_farewells();
+    options_.end_process(status);
+  }
+
+  /// A connection that is closed with something unread in it resets the other side, which then may never see
+  /// what it was sent: each closes its own when it has heard of the end.
+  void hear_farewells() {
+    const Instant since = now();
+    while (seconds_since(since) < farewell_s) {
+      std::vector<pollfd> set;
+      for (const Peer& peer : peers_)
+        if (peer.socket) set.push_back({peer.socket.get(), POLLIN, 0});
+      if (set.empty()) return;
+      ::poll(set.data(), set.size(), 20);
+      read_peers();
+    }
   }
 
   void end(int status) {
@@ -367,9 +386,11 @@ class Watchdog::Thread {
       if (!ending_at_) {
         ending_at_ = now();
         put_away(0);
+        to_root_ = Socket();
       }
       if (seconds_since(*ending_at_) > 3.0) finish_quietly();
     } else if (root_gone_) {
+      put_away(4);  // the launcher may not leave us the time below
       if (seconds_since(root_heard_) > 3.0) last_words("rank 0 has died");
     } else if (to_root_ && seconds_since(root_heard_) > patience) {
       last_words("rank 0 has not been heard for " +

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -26,6 +27,7 @@ struct Root {
     options.silence_s = silence_s;
     options.deadline_s = deadline_s;
     options.on_incident = [this](const Incident& one) {
+      std::this_thread::sleep_for(takes_its_time.load());
       const std::lock_guard lock(mutex);
       incident = one;
       return 4;
@@ -46,6 +48,7 @@ struct Root {
   }
   std::mutex mutex;
   std::condition_variable changed;
+  std::atomic<std::chrono::milliseconds> takes_its_time{0ms};  ///< to write a result
   std::optional<Incident> incident;
   std::optional<int> ended;
   Progress progress;
@@ -238,6 +241,44 @@ TEST(Watchdog, ARankWhoseRootDiedEndsItself) {
   std::unique_lock lock(mutex);
   ASSERT_TRUE(changed.wait_for(lock, 10s, [&] { return ended.has_value(); }));
   EXPECT_EQ(*ended, 4);
+}
+
+/// Its heartbeats go on while rank 0 writes the result, and a connection closed with some unread is reset.
+TEST(Watchdog, ARankHasHeardOfTheEndBeforeRank0Leaves) {
+  Root root(3);
+  root.takes_its_time = 700ms;
+  RawRank failing(root.contact, 2);
+  Progress progress;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<int> ended;
+  bool put_away = false;
+  WatchdogOptions options;
+  options.rank = 1;
+  options.size = 3;
+  options.put_away = [&](int) {
+    const std::lock_guard lock(mutex);
+    put_away = true;
+  };
+  options.end_process = [&](int status) {
+    const std::lock_guard lock(mutex);
+    ended = status;
+    changed.notify_all();
+  };
+  Watchdog other(std::move(options), progress);
+  std::string reason;
+  ASSERT_TRUE(other.start(root.contact, reason)) << reason;
+  ASSERT_TRUE(root.watchdog->missing(5.0).empty());
+  failing.send(MessageKind::failed, 1, 1, "no memory");
+  ASSERT_TRUE(root.wait_for_end(10s));
+  {
+    const std::lock_guard lock(mutex);
+    EXPECT_TRUE(put_away) << "rank 0's end is the launcher's call to kill the others";
+  }
+  root.watchdog.reset();
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(changed.wait_for(lock, 10s, [&] { return ended.has_value(); }));
+  EXPECT_EQ(*ended, 0) << "not: rank 0 has died";
 }
 
 TEST(Contact, GoesBothWaysAndRefusesGarbage) {
