@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
@@ -46,6 +48,9 @@
 
 namespace fabricheck::app {
 namespace {
+
+/// mpirun sends SIGTERM one second after a rank has ended with an error.
+constexpr std::chrono::seconds others_wait{3};
 
 void write_out(const std::string& file, const std::string& text) {
   if (file.empty() || file == "-") {
@@ -221,8 +226,19 @@ int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks&
   return launch(by_hand, launch_context());
 }
 
+/// Every rank of a job is given the same words, and refuses the same. Rank 0 says it; the others are ended by
+/// their launcher meanwhile, or say it after all.
+ParsedCommand parse(int argc, char** argv) {
+  try {
+    return parse_command_line({argv + 1, argv + argc}, known_check_ids());
+  } catch (const UsageError&) {
+    if (launcher_facts(environment).rank.value_or(0) != 0) std::this_thread::sleep_for(others_wait);
+    throw;
+  }
+}
+
 int dispatch(int argc, char** argv, const Hooks& hooks) {
-  const ParsedCommand parsed = parse_command_line({argv + 1, argv + argc}, known_check_ids());
+  const ParsedCommand parsed = parse(argc, argv);
   if (const auto* help = std::get_if<HelpRequest>(&parsed)) {
     write_out("", help->text);
     return exit_status::passed;

@@ -508,12 +508,14 @@ def bad_expectation(test: Scenario) -> None:
         (["--expect", "/nowhere.toml"], "/nowhere.toml"),
         (["--platform", "dgx-h1000"], "dgx-h100"),
         (["--switch-topology", "/etc/hostname"], "/etc/hostname"),
+        (["--bogus"], "--bogus"),
     ):
         run = test.start(*arguments)
         done = run.wait()
         saw(f"{' '.join(arguments)}: status {done.status}: {last_line(done)}")
         expect(done.status == 2, f"{arguments} ended with {done.status}")
-        expect(words in done.out, f"{arguments}: nobody says {words}: {done.out}")
+        said = [line for line in done.out.splitlines() if line.startswith("fabricheck: ") and words in line]
+        expect(len(said) == 1, f"{arguments}: {words} is said {len(said)} times: {done.out}")
         expect(not run.out.joinpath("result.json").exists(), f"{arguments}: something was measured")
 
 
