@@ -317,8 +317,9 @@ int launch(const LaunchOptions& options, const LaunchContext& context) {
   const LaunchPlan plan = plan_launch(options, context.environment, facts);
   for (const std::string& sentence : plan.explanation) say(context, sentence);
   if (options.dry_run) {
-    *context.out << shell_command(plan.argv) << std::endl;
-    return exit_status::passed;
+    if (*context.out << shell_command(plan.argv) << std::endl) return exit_status::passed;
+    say(context, "standard output cannot be written");
+    return exit_status::broken;
   }
   const std::string mpirun = find_in_path(plan.argv.front(), context.environment);
   if (mpirun.empty()) {

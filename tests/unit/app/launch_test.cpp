@@ -108,6 +108,14 @@ TEST_F(Launch, DryRunStartsNothing) {
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/started"));
 }
 
+TEST_F(Launch, ADryRunThatCannotBeShownIsNoSuccess) {
+  options_.dry_run = true;
+  std::ofstream full("/dev/full");
+  context_.out = &full;
+  EXPECT_EQ(launch_it(), 3);
+  EXPECT_THAT(err_.str(), HasSubstr("standard output cannot be written"));
+}
+
 TEST_F(Launch, NoMpirun) {
   context_.environment["PATH"] = folder_ + "::/nonexistent";
   EXPECT_EQ(launch_it(), 3);
