@@ -343,6 +343,16 @@ inline constexpr FaultText nvls_not_used{
     "NCCL 2.18 or later, Fabric Manager with multicast, all GPUs of the node in the job; a list in NCCL_ALGO "
     "must be without empty elements",
     "NCCL_DEBUG=INFO: 'NVLS multicast support is available'"};
+inline constexpr FaultText collective_not_called{
+    "collective-not-called",
+    Severity::fatal,
+    "rank",
+    "some ranks waited in a collective that others had not called",
+    "look at what the ranks named did meanwhile: data loading, a checkpoint, an exception, a branch that "
+    "only "
+    "some ranks take; where they were inside NCCL, at their node",
+    "py-spy dump --pid PID on the ranks named, when it hangs again; TORCH_NCCL_TRACE_BUFFER_SIZE and its "
+    "dumps"};
 inline constexpr FaultText collective_timeout{
     "collective-timeout",
     Severity::fatal,

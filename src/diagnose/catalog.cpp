@@ -73,7 +73,8 @@ const std::vector<CatalogRow>& rows() {
       row(no_transport, on_event, E::no_transport, {&net_plugin_failed}),
       row(nccl_too_old, rules::too_old),
       row(nccl_bug, rules::bug_upgrade, {&nccl_too_old}),
-      row(collective_mismatch, on_event, E::collective_mismatch, {&env_mismatch, &version_mismatch}),
+      row(collective_mismatch, rules::collective_mismatch, E::collective_mismatch,
+          {&env_mismatch, &version_mismatch}),
       row(gpu_memory, rules::gpu_memory),
       row(node_failed, on_event, E::node_failed),
       row(host_memory, rules::host_memory),
@@ -138,8 +139,9 @@ const std::vector<CatalogRow>& rows() {
           {&p2p_disabled_by_env, &p2p_not_supported, &p2p_disabled, &nvlink_p2p_broken}),
       // What only saw it.
       echo(crashed, on_event, E::crashed),
+      echo(collective_not_called, rules::collective_not_called),
       echo(remote_peer_lost, rules::remote_peer_lost),
-      echo(collective_timeout, on_event, E::collective_timeout),
+      echo(collective_timeout, rules::collective_timeout, E::collective_timeout),
       echo(call_failed, rules::call_failed),
       echo(job_failed, on_event, E::job_failed),
       // Nothing to mend, and remarks.

@@ -218,6 +218,20 @@ struct VariableUse {
   std::vector<int> hosts;
 };
 
+/// How far one rank was in a process group of PyTorch's when a watchdog spoke. Collectives are numbered in
+/// their group, from 1.
+struct CollectiveWait {
+  std::string group;         ///< "0(default_pg)"
+  bool is_global_name{};     ///< the same on all ranks; else the name counts the groups of its rank
+  int rank{}, group_rank{};  ///< of the job, within the group
+  std::optional<std::int64_t> waits_for;            ///< what did not end in time; unset: it did not wait
+  std::optional<std::int64_t> enqueued, completed;  ///< the last that it called, that ended; -1: none
+  std::string operation;                            ///< that it waited in: "ALLREDUCE"; empty: not told
+  std::int64_t elements{-1};                        ///< its own input; -1: not told
+  std::int64_t time_s{-1};                          ///< from a start of no meaning; -1: not told
+  Quote quote, operation_quote;
+};
+
 /// One row of nccl-tests' table.
 struct BenchmarkRow {
   double bytes{}, busbw_GBps{};
@@ -264,6 +278,7 @@ struct Observations {
   std::map<std::string, Quote> fact_quotes;  ///< a line for each kind of fact: "network", "hcas", …
   std::vector<BenchmarkRun> benchmarks;
   std::vector<PerftestRun> perftests;
+  std::vector<CollectiveWait> waits;
   std::map<std::string, int> gpu_names;  ///< "NVIDIA H100 80GB HBM3" -> how often
   std::optional<ClusterTopology> topology;
   std::string topology_file;

@@ -60,6 +60,10 @@ void port_down(const Context&, const CatalogRow&, Findings&);
 void single_nic(const Context&, const CatalogRow&, Findings&);
 void few_channels(const Context&, const CatalogRow&, Findings&);
 void remote_peer_lost(const Context&, const CatalogRow&, Findings&);
+// Collectives that did not end.
+void collective_mismatch(const Context&, const CatalogRow&, Findings&);
+void collective_not_called(const Context&, const CatalogRow&, Findings&);
+void collective_timeout(const Context&, const CatalogRow&, Findings&);
 // Inside a node.
 void fabric_manager(const Context&, const CatalogRow&, Findings&);
 void mnnvl(const Context&, const CatalogRow&, Findings&);

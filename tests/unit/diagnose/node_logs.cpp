@@ -173,6 +173,17 @@ constexpr SyntheticLog kLogs[] = {
      "[rank1]:[E ProcessGroupNCCL.cpp:616] [Rank 1] Watchdog caught collective operation timeout: "
      "WorkNCCL(SeqNum=12, "
      "OpType=ALLREDUCE, Timeout(ms)=600000) ran for 600012 milliseconds before timing out.\n"},
+    {"collective-not-called", "PyTorch 2.5 and later",
+     "[rank0]:[E1128 10:00:00.1 ProcessGroupNCCL.cpp:632] [Rank 0] Watchdog caught collective operation "
+     "timeout: "
+     "WorkNCCL(SeqNum=12, OpType=ALLREDUCE, NumelIn=8, NumelOut=8, Timeout(ms)=600000) ran for 600012 "
+     "milliseconds before timing out.\n"
+     "[rank0]:[E1128 10:00:00.2 ProcessGroupNCCL.cpp:2268] [PG ID 0 PG GUID 0(default_pg) Rank 0]  failure "
+     "detected by watchdog at work sequence id: 12 PG status: last enqueued work: 12, last completed work: "
+     "11\n"
+     "[rank1]:[E1128 10:00:01.2 ProcessGroupNCCL.cpp:1685] [PG ID 0 PG GUID 0(default_pg) Rank 1] Received a "
+     "dump signal due to a collective timeout from  rank 0 and we will try our best to dump the debug info. "
+     "Last enqueued NCCL work: 11, last completed NCCL work: 11.\n"},
     {"nccl-call-failed", "the end of a stack", "a1:10:20 [0] NCCL INFO group.cc:70 -> 3 [Async thread]\n"},
     {"nccl-call-failed", "nccl-tests",
      "n1: Test NCCL failure common.cu:961 'internal error - please report this issue to the NCCL developers "

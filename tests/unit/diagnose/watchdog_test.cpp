@@ -1,0 +1,250 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "diagnose/collective_waits.hpp"
+#include "logs.hpp"
+
+namespace fabricheck::diagnose {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kDefault = "ID 0 PG GUID 0(default_pg)";
+
+struct Said {
+  std::int64_t number{1234};
+  const char* operation{"ALLREDUCE"};
+  std::int64_t elements{4096};
+  std::int64_t enqueued{1234};
+  std::int64_t completed{1233};
+  const char* group{kDefault};
+  int group_rank{-1};  ///< that of the job where it is not given
+  const char* time{"10:00:00"};
+};
+
+/// The words of PyTorch 2.5 and later.
+std::string timed_out(int rank, const Said& said = {}) {
+  const int within = said.group_rank < 0 ? rank : said.group_rank;
+  const std::string front = fmt::format("[rank{}]:[E1128 {}.408271257 ProcessGroupNCCL.cpp", rank, said.time);
+  return fmt::format(
+      "{}:632] [Rank {}] Watchdog caught collective operation timeout: WorkNCCL(SeqNum={}, OpType={}, "
+      "NumelIn={}, "
+      "NumelOut={}, Timeout(ms)=600000) ran for 600012 milliseconds before timing out.\n"
+      "{}:2268] [PG {} Rank {}]  failure detected by watchdog at work sequence id: {} PG status: last "
+      "enqueued "
+      "work: {}, last completed work: {}\n",
+      front, within, said.number, said.operation, said.elements, said.elements, front, said.group, within,
+      said.number, said.enqueued, said.completed);
+}
+
+std::string asked_to_dump(int rank, std::int64_t enqueued = 1233, std::int64_t completed = 1233) {
+  return fmt::format(
+      "[rank{}]:[E1128 10:00:01.1 ProcessGroupNCCL.cpp:1685] [PG {} Rank {}] Received a dump signal due to a "
+      "collective timeout from  rank 0 and we will try our best to dump the debug info. Last enqueued NCCL "
+      "work: "
+      "{}, last completed NCCL work: {}.This is most likely caused by incorrect usages of collectives\n",
+      rank, kDefault, rank, enqueued, completed);
+}
+
+/// So that ranks have hosts and it is known how many there are.
+std::string started(int ranks) {
+  std::string log;
+  for (int rank = 0; rank < ranks; ++rank)
+    log += fmt::format(
+        "node{}:9{}:95 [{}] NCCL INFO comm 0x5 rank {} nranks {} cudaDev {} nvmlDev {} busId 1000 commId "
+        "0xabc - "
+        "Init COMPLETE\n",
+        rank / 4, rank, rank % 4, rank, ranks, rank % 4, rank % 4);
+  return log;
+}
+
+std::string of_all(int ranks, int odd, const std::string& odd_log) {
+  std::string log = started(ranks);
+  for (int rank = 0; rank < ranks; ++rank) log += rank == odd ? odd_log : timed_out(rank);
+  return log;
+}
+
+Finding first_of(const std::string& log) {
+  const Diagnosis diagnosis = diagnosed(log);
+  return diagnosis.findings.empty() ? Finding{} : diagnosis.findings.front();
+}
+
+TEST(Watchdog, TheRankThatDidNotCallIsNamedWithItsHost) {
+  const Finding found = first_of(of_all(8, 5, asked_to_dump(5)));
+  EXPECT_EQ(found.slug, "collective-not-called");
+  EXPECT_EQ(found.component.name, "rank 5");
+  EXPECT_EQ(found.component.host, "node1");
+  EXPECT_THAT(found.meaning, HasSubstr("7 ranks waited in collective 1234 of process group 0(default_pg) "
+                                       "(ALLREDUCE of 4096 elements), which rank 5 (node1) had not called"));
+  ASSERT_FALSE(found.evidence.empty());
+  EXPECT_THAT(found.evidence.front().text, HasSubstr("[rank5]"));
+}
+
+TEST(Watchdog, TheTimeoutFollowsFromIt) {
+  const Diagnosis diagnosis = diagnosed(of_all(8, 5, asked_to_dump(5)));
+  const Finding* timeout = finding(diagnosis, "collective-timeout");
+  ASSERT_NE(timeout, nullptr);
+  EXPECT_EQ(timeout->caused_by, "collective-not-called");
+}
+
+TEST(Watchdog, ARankThatAloneCalledIsTheOddOne) {
+  std::string log = started(8) + timed_out(2);
+  for (int rank = 0; rank < 8; ++rank)
+    if (rank != 2) log += asked_to_dump(rank);
+  const Finding found = first_of(log);
+  EXPECT_EQ(found.slug, "collective-not-called");
+  EXPECT_EQ(found.component.name, "rank 2");
+  EXPECT_THAT(found.meaning, HasSubstr("which the other 7 that are heard had not called"));
+}
+
+TEST(Watchdog, AnotherOperationOrSizeIsAMismatch) {
+  const Finding operation = first_of(of_all(8, 5, timed_out(5, {.operation = "_ALLGATHER_BASE"})));
+  EXPECT_EQ(operation.slug, "collective-mismatch");
+  EXPECT_EQ(operation.component.name, "rank 5");
+  EXPECT_THAT(operation.meaning,
+              HasSubstr("rank 5 (node1) called _ALLGATHER_BASE of 4096 elements where 7 ranks "
+                        "called ALLREDUCE"));
+  const Finding size = first_of(of_all(8, 5, timed_out(5, {.elements = 4095})));
+  EXPECT_EQ(size.slug, "collective-mismatch");
+  EXPECT_THAT(size.meaning, HasSubstr("4095"));
+}
+
+TEST(Watchdog, WhereNoCallIsTheRarerOneNoneIsTheOddOne) {
+  const Finding found = first_of(timed_out(0) + timed_out(1, {.elements = 4095}));
+  EXPECT_EQ(found.slug, "collective-mismatch");
+  EXPECT_EQ(found.component.name, "ranks 0 and 1");
+}
+
+TEST(Watchdog, SizesThatMayDifferAreNoMismatch) {
+  const Finding found = first_of(timed_out(0, {.operation = "ALLGATHER"}) +
+                                 timed_out(1, {.operation = "ALLGATHER", .elements = 4095}));
+  EXPECT_EQ(found.slug, "collective-timeout");
+}
+
+TEST(Watchdog, WhenAllCalledItNobodyIsAccused) {
+  const Finding found = first_of(of_all(8, 5, timed_out(5, {.enqueued = 1236})));
+  EXPECT_EQ(found.slug, "collective-timeout");
+  EXPECT_EQ(found.component.name, "");
+  EXPECT_THAT(found.meaning, HasSubstr("all 8 ranks that are heard had called it: none is behind"));
+}
+
+TEST(Watchdog, ARankThatIsNotHeardIsSaidToBe) {
+  const Finding found = first_of(of_all(8, 5, ""));
+  EXPECT_THAT(found.meaning,
+              HasSubstr("all 7 ranks that are heard had called it; of rank 5 of the group nothing"));
+  EXPECT_THAT(found.meaning, Not(HasSubstr("none is behind")));
+}
+
+TEST(Watchdog, TheLastRanksMayBeUnheard) {
+  const Finding found = first_of(started(8) + timed_out(0) + timed_out(1));
+  EXPECT_THAT(found.meaning, HasSubstr("or a rank that is not heard stopped"));
+}
+
+TEST(Watchdog, ARankWhoseGpuIsBehindIsLikelyTheCause) {
+  const Finding found =
+      first_of(of_all(8, 5, timed_out(5, {.number = 1233, .operation = "BROADCAST", .completed = 1232})));
+  EXPECT_EQ(found.slug, "collective-timeout");
+  EXPECT_EQ(found.confidence, "likely");
+  EXPECT_EQ(found.component.name, "rank 5");
+}
+
+TEST(Watchdog, AGroupThatNeverEndedACollectiveIsToldSo) {
+  const Said first{.number = 1, .enqueued = 547, .completed = -1};
+  EXPECT_THAT(first_of(started(2) + timed_out(0, first) + timed_out(1, first)).meaning,
+              HasSubstr("the group's first"));
+}
+
+TEST(Watchdog, OneRankAloneTellsNothingOfTheOthers) {
+  const Finding found = first_of(started(8) + timed_out(3));
+  EXPECT_EQ(found.slug, "collective-timeout");
+  EXPECT_THAT(found.advice, HasSubstr("give the logs of all ranks together"));
+}
+
+/// "PG 1" is the second group of its rank, whichever that is.
+TEST(Watchdog, GroupsThatOnlyShareALocalNameAreNotCompared) {
+  EXPECT_TRUE(
+      where_ranks_stood(observed(timed_out(0, {.group = "1"}) +
+                                 timed_out(2, {.number = 77, .enqueued = 77, .group = "1", .group_rank = 0})))
+          .empty());
+  EXPECT_TRUE(where_ranks_stood(
+                  observed(timed_out(0, {.group = "1"}) + timed_out(3, {.group = "1", .group_rank = 1})))
+                  .empty());
+  EXPECT_EQ(where_ranks_stood(observed(timed_out(0, {.group = "1"}) + timed_out(1, {.group = "1"}))).size(),
+            1U);
+}
+
+TEST(Watchdog, WhatCannotBeComparedAccusesNobody) {
+  const std::string apart =
+      timed_out(0) + timed_out(1, {.number = 1233, .enqueued = 1233, .completed = 1232, .time = "14:00:00"});
+  const std::string own_numbers =
+      timed_out(0, {.operation = "SEND"}) +
+      timed_out(1, {.number = 1233, .operation = "RECV", .enqueued = 1233, .completed = 1232});
+  const std::string far_behind = timed_out(0) + asked_to_dump(1, 700, 700);
+  for (const std::string& log : {apart, own_numbers, far_behind}) {
+    const Diagnosis diagnosis = diagnosed(log);
+    ASSERT_THAT(slugs(diagnosis), ElementsAre("collective-timeout")) << log;
+    EXPECT_EQ(diagnosis.findings.front().component.name, "") << log;
+  }
+}
+
+/// Rank 1 did not call what rank 0 waits in: it waits in another group itself.
+TEST(Watchdog, WhoIsHeldUpInAnotherGroupIsNotAccused) {
+  const Said other{.number = 50,
+                   .operation = "_ALLGATHER_BASE",
+                   .enqueued = 50,
+                   .completed = 49,
+                   .group = "ID 2 PG GUID 5(tp)",
+                   .group_rank = 0};
+  Said second = other;
+  second.group_rank = 1;
+  const auto stands = where_ranks_stood(
+      observed(timed_out(0) + asked_to_dump(1) + timed_out(1, other) + timed_out(2) + timed_out(2, second)));
+  ASSERT_EQ(stands.size(), 1U);
+  EXPECT_EQ(stands.front().group, "5(tp)");
+  EXPECT_EQ(stands.front().stand, Stand::all_called);
+}
+
+TEST(Watchdog, TheWordsOfEarlierVersionsAreRead) {
+  const auto said = [](int rank, const char* group, const char* words) {
+    return fmt::format(
+        "[rank{0}]:[E321 02:07:08.4 ProcessGroupNCCL.cpp:607] [Rank {0}] Watchdog caught collective "
+        "operation "
+        "timeout: WorkNCCL(SeqNum=1580, OpType=ALLREDUCE, NumelIn=4, NumelOut=4, Timeout(ms)=600000) ran for "
+        "1 "
+        "milliseconds before timing out.\n"
+        "[rank{0}]:[E321 02:07:08.4 ProcessGroupNCCL.cpp:1664] [PG {1} Rank {0}] {2} 1580, last enqueued "
+        "NCCL work: "
+        "1582, last completed NCCL work: 1579.\n",
+        rank, group, words);
+  };
+  for (const char* group : {"1", "0 (default_pg)", "ID 0 PG GUID 0(default_pg)"})
+    for (const char* words :
+         {"Exception (either an error or timeout) detected by watchdog at work:", "Timeout at NCCL work:"}) {
+      const auto stands = where_ranks_stood(observed(said(0, group, words) + said(1, group, words)));
+      ASSERT_EQ(stands.size(), 1U) << group << words;
+      EXPECT_EQ(stands.front().stand, Stand::all_called);
+      EXPECT_EQ(stands.front().number, 1580);
+      EXPECT_EQ(operation_words(*stands.front().waiting.front()), "ALLREDUCE of 4 elements");
+    }
+}
+
+TEST(Watchdog, AJobThatWentOnAfterItIsNotAccused) {
+  EXPECT_THAT(slugs(of_all(8, 5, asked_to_dump(5)) + "training finished after 9 epochs\n"),
+              Not(testing::Contains("collective-not-called")));
+}
+
+TEST(Watchdog, ATagBeforeTheLineIsNotTheRank) {
+  std::string tagged;
+  for (int rank = 0; rank < 2; ++rank) {
+    std::string one = rank == 0 ? timed_out(0) : asked_to_dump(1);
+    for (std::size_t at = 0; at < one.size(); at = one.find('\n', at) + 1) one.insert(at, "[rank7]: ");
+    tagged += one;
+  }
+  EXPECT_EQ(first_of(tagged).component.name, "rank 1");
+}
+
+}  // namespace
+}  // namespace fabricheck::diagnose
