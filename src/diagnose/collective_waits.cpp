@@ -103,16 +103,15 @@ GroupStand stand_of(const Waits& ranks, const std::map<int, std::set<std::string
   found.number = *number;
   std::int64_t finished = -1;
   for (const CollectiveWait* one : ranks) {
-    if (one->waits_for == number) {
-      found.waiting.push_back(one);
-      finished = std::max(finished, one->completed.value_or(-1));
-    }
+    if (one->waits_for == number) found.waiting.push_back(one);
+    finished = std::max(finished, one->completed.value_or(-1));
     // The one before was finished by those that wait, so it was called by all.
     if (!one->enqueued || !one->completed || *one->enqueued < *number - 1) return found;
   }
   found.unheard = unheard_of(ranks);
   if (found.odd = rarer_calls(found.waiting); !found.odd.empty()) {
     found.stand = Stand::mismatch;
+    std::erase_if(found.waiting, [](const CollectiveWait* one) { return one->operation.empty(); });
     return found;
   }
   if (std::any_of(ranks.begin(), ranks.end(),
@@ -128,6 +127,8 @@ GroupStand stand_of(const Waits& ranks, const std::map<int, std::set<std::string
     if (finished - *one->completed > kMostBehind) return found;
     found.odd.push_back(one);
   }
+  // The root of a broadcast ends before the others, and rightly so.
+  if (2 * found.odd.size() > ranks.size()) found.odd.clear();
   found.stand = found.odd.empty() ? Stand::all_called : Stand::unfinished;
   return found;
 }

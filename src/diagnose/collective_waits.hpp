@@ -13,7 +13,7 @@ enum class Stand {
   unknown,     ///< too few ranks, or numbers that cannot be compared
   mismatch,    ///< as one number of the group, ranks called different collectives, or different sizes
   not_called,  ///< some waited in a collective that others had not called
-  unfinished,  ///< all called it, and `odd` had not finished an earlier one that the others had
+  unfinished,  ///< all called it, and `odd` had not finished what the others had: it, or one before
   all_called,  ///< all that are heard called it, and none is behind
 };
 
@@ -27,7 +27,7 @@ struct GroupStand {
   std::vector<int> unheard;  ///< ranks within the group, lower than the highest that is heard
 };
 
-/// One for each process group in which a rank waited, those that name a rank first.
+/// One for each process group in which a rank waited, those that name a rank first. They point into `seen`.
 std::vector<GroupStand> where_ranks_stood(const Observations& seen);
 
 /// "ALLREDUCE of 1024 elements"; "a collective" where it is not told.

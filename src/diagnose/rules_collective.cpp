@@ -144,11 +144,11 @@ void tell_all_called(const Context& context, const GroupStand& stand, Finding& f
 void tell_unfinished(const Context& context, const GroupStand& stand, Finding& finding) {
   name_ranks(context, stand.odd, finding);
   finding.confidence = "likely";
-  finding.meaning = fmt::format(
-      "{} had not finished a collective of process group {} that {} had, which waited in number "
-      "{} ({})",
-      ranks_words(context, stand.odd), stand.group, count_words(context, without(stand.waiting, stand.odd)),
-      stand.number, operation_words(*stand.waiting.front()));
+  const CollectiveWait& odd = *stand.odd.front();
+  finding.meaning = fmt::format("{} had not finished collective {} of process group {}{}, which {} had",
+                                ranks_words(context, stand.odd), *odd.completed + 1, stand.group,
+                                odd.operation.empty() ? "" : " (" + operation_words(odd) + ")",
+                                count_words(context, without(stand.heard, stand.odd)));
   finding.advice = "look at the GPU and the NIC of the ranks named, and at the kernel log of their nodes";
 }
 

@@ -112,6 +112,16 @@ TEST(Watchdog, AnotherOperationOrSizeIsAMismatch) {
   EXPECT_THAT(size.meaning, HasSubstr("4095"));
 }
 
+/// Its first line may be lost: what rank 0 called is not known then.
+TEST(Watchdog, ARankThatTellsNoOperationIsNotCompared) {
+  std::string log = timed_out(0);
+  log.erase(0, log.find('\n') + 1);
+  const Finding found = first_of(log + timed_out(1) + timed_out(2) + timed_out(3, {.elements = 4095}));
+  EXPECT_EQ(found.slug, "collective-mismatch");
+  EXPECT_THAT(found.meaning, HasSubstr("where ranks 1 and 2 called"));
+  for (const Evidence& one : found.evidence) EXPECT_THAT(one.text, HasSubstr("OpType="));
+}
+
 TEST(Watchdog, WhereNoCallIsTheRarerOneNoneIsTheOddOne) {
   const Finding found = first_of(timed_out(0) + timed_out(1, {.elements = 4095}));
   EXPECT_EQ(found.slug, "collective-mismatch");
@@ -144,11 +154,24 @@ TEST(Watchdog, TheLastRanksMayBeUnheard) {
 }
 
 TEST(Watchdog, ARankWhoseGpuIsBehindIsLikelyTheCause) {
-  const Finding found =
+  const Finding before =
       first_of(of_all(8, 5, timed_out(5, {.number = 1233, .operation = "BROADCAST", .completed = 1232})));
-  EXPECT_EQ(found.slug, "collective-timeout");
-  EXPECT_EQ(found.confidence, "likely");
-  EXPECT_EQ(found.component.name, "rank 5");
+  EXPECT_EQ(before.slug, "collective-timeout");
+  EXPECT_EQ(before.confidence, "likely");
+  EXPECT_EQ(before.component.name, "rank 5");
+  EXPECT_THAT(before.meaning, HasSubstr("rank 5 (node1) had not finished collective 1233 of process group "
+                                        "0(default_pg) (BROADCAST of 4096 elements), which 7 ranks had"));
+  const Finding alone = first_of(timed_out(0) + asked_to_dump(1, 1234, 1234) + asked_to_dump(2, 1234, 1234));
+  EXPECT_EQ(alone.component.name, "rank 0");
+  EXPECT_THAT(alone.meaning, HasSubstr("rank 0 had not finished collective 1234"));
+}
+
+TEST(Watchdog, ARootThatIsDoneAccusesNobody) {
+  const Said broadcast{.operation = "BROADCAST"};
+  const Finding found =
+      first_of(asked_to_dump(0, 1240, 1234) + timed_out(1, broadcast) + timed_out(2, broadcast));
+  EXPECT_EQ(found.component.name, "");
+  EXPECT_THAT(found.meaning, HasSubstr("all 3 ranks that are heard had called it"));
 }
 
 TEST(Watchdog, AGroupThatNeverEndedACollectiveIsToldSo) {
@@ -223,7 +246,8 @@ TEST(Watchdog, TheWordsOfEarlierVersionsAreRead) {
   for (const char* group : {"1", "0 (default_pg)", "ID 0 PG GUID 0(default_pg)"})
     for (const char* words :
          {"Exception (either an error or timeout) detected by watchdog at work:", "Timeout at NCCL work:"}) {
-      const auto stands = where_ranks_stood(observed(said(0, group, words) + said(1, group, words)));
+      const Observations seen = observed(said(0, group, words) + said(1, group, words));
+      const auto stands = where_ranks_stood(seen);
       ASSERT_EQ(stands.size(), 1U) << group << words;
       EXPECT_EQ(stands.front().stand, Stand::all_called);
       EXPECT_EQ(stands.front().number, 1580);
