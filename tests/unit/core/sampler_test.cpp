@@ -211,10 +211,12 @@ std::vector<SamplingResult> sample_together(int ranks, const std::function<void(
 }
 
 TEST(SamplerTogether, HealthyRanksGiveSamplesAtTheRootAlone) {
-  const auto results = sample_together(3, [](Together&, int) {});
-  EXPECT_GE(results[0].samples.values_us.size(), 200u);
+  // Few: three ranks wait for each other by turns, also where two cores are busy and a sanitizer slows each.
+  const auto results = sample_together(
+      3, [](Together&, int) {}, 40);
+  EXPECT_GE(results[0].samples.values_us.size(), 40u);
   EXPECT_TRUE(results[1].samples.values_us.empty());
-  EXPECT_GE(results[0].samples.verified, 200u);
+  EXPECT_GE(results[0].samples.verified, 40u);
   EXPECT_FALSE(results[0].error);
 }
 
