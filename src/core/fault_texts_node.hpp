@@ -280,6 +280,13 @@ inline constexpr FaultText pcie_acs{"pcie-acs",
                                     "switch ACS off in the BIOS, or setpci -s BRIDGE ECAP_ACS+0x6.w=0000 on "
                                     "each bridge after boot; not where VMs need it",
                                     "lspci -vvv | grep ACSCtl: ReqRedir-, CmpltRedir-, UpstreamFwd-"};
+inline constexpr FaultText pcie_fatal{
+    "pcie-fatal-error",
+    Severity::bad,
+    "pcie",
+    "a device reported a fatal error of PCIe that was not corrected: device, slot, riser or its power",
+    "reseat the device and its riser or cable, update its firmware; where it comes back, replace it",
+    "dmesg -T | grep -e AER -e 'PCIe Bus Error'; lspci -vvv -s DEVICE: UESta, LnkSta"};
 inline constexpr FaultText iommu_fault{"iommu-fault",
                                        Severity::bad,
                                        "host",

@@ -167,6 +167,38 @@ LineDetail kernel_detail(std::string_view line) {
   return {0, {}, true};
 }
 
+/// The driver behind the net device; other NICs' troubles are not the fabric's.
+LineDetail netdev_detail(std::string_view rest) {
+  const auto driver = after(rest, " (");
+  for (const char* one : {"mlx5_core", "mlx4_en", "bnxt_en", "ice", "irdma"})
+    if (driver && contains(rest, "timed out") && until(*driver, ")") == one)
+      return {0, std::string(until(rest, " ")), false};
+  return {0, {}, true};
+}
+
+bool is_pci_address(std::string_view text) {
+  constexpr std::size_t whole = 12;  // 0000:65:00.0
+  return text.size() == whole && text[4] == ':' && text[7] == ':' && text[10] == '.' &&
+         text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+}
+
+/// "mlx5_core 0000:65:00.0: PCIe Bus Error: severity=…" and "pcieport 0000:64:01.0: AER: … received:
+/// 0000:65:00.0": the device that had the error, which is not always the one that tells.
+LineDetail aer_detail(std::string_view line, std::string_view rest) {
+  const auto first_address = [](std::string_view text) {
+    while (!text.empty()) {
+      const std::string_view word = until(text, " ,;");
+      const std::string_view address = word.ends_with(':') ? word.substr(0, word.size() - 1) : word;
+      if (is_pci_address(address)) return address;
+      text.remove_prefix(std::min(word.size() + 1, text.size()));
+    }
+    return std::string_view();
+  };
+  std::string_view address = first_address(rest);
+  if (address.empty()) address = first_address(line);
+  return {0, std::string(address), address.empty()};
+}
+
 /// In code that looks for it, in a question, beside a count of none.
 bool is_spoken_of(std::string_view before, std::string_view rest) {
   const bool is_quoted = before.ends_with('"') || before.ends_with('\'') || before.ends_with('`');
@@ -309,6 +341,10 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
     }
     case Detail::kernel:
       return kernel_detail(line);
+    case Detail::netdev:
+      return netdev_detail(rest);
+    case Detail::aer:
+      return aer_detail(line, rest);
     case Detail::pci_device:
       return pci_device_detail(line);
     case Detail::whole:

@@ -101,9 +101,11 @@ enum class Event : std::uint8_t {
   full_pkey,
   xid,  ///< code: number
   sxid,
-  sxid_minor,  ///< the driver called it non-fatal
-  nic_fatal,   ///< kernel log: firmware or health of a NIC
-  link_down,   ///< kernel log; detail: PCI address
+  sxid_minor,      ///< the driver called it non-fatal
+  nic_fatal,       ///< kernel log: firmware or health of a NIC
+  nic_tx_timeout,  ///< kernel log: what was to be sent was not; detail: net device or PCI address
+  pcie_fatal,      ///< kernel log, AER: an uncorrected fatal error; detail: PCI address
+  link_down,       ///< kernel log; detail: PCI address
   link_up,
   module_event,  ///< kernel log: cable or transceiver
   iommu_fault,   ///< detail: "18:00.0" of the device whose access was refused

@@ -41,6 +41,8 @@ enum class Detail : std::uint8_t {
   number,           ///< a number
   mtu,              ///< "qpn 472981 mtu 5"
   kernel,           ///< only where a NIC's driver said it
+  netdev,           ///< "ens1np0 (mlx5_core): …": only of a NIC that RDMA goes through
+  aer,              ///< the PCI address before or behind the phrase
   pci_device,       ///< "Request device [18:00.0]", "device=03:00.3"
   shm,              ///< where a segment was made, not attached to
   result,           ///< where a ncclResult_t is an error that somebody got, not one that is spoken of

@@ -110,6 +110,35 @@ std::string xid(int number, const char* rest) {
   return "NVRM: Xid (PCI:0000:86:00): " + std::to_string(number) + ", " + rest + "\n";
 }
 
+TEST(PcieErrors, ThatAreFatalNameTheDeviceThatHadThem) {
+  const Diagnosis diagnosis = diagnosed(
+      "[ 9.1] pcieport 0000:64:01.0: AER: Uncorrectable (Fatal) error message received from 0000:65:00.0\n"
+      "[ 9.1] mlx5_core 0000:65:00.0: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Transaction "
+      "Layer\n");
+  const Finding* found = finding(diagnosis, "pcie-fatal-error");
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->component.name, "0000:65:00.0");
+  EXPECT_EQ(found->evidence.size(), 2U);
+}
+
+TEST(PcieErrors, ThatWereCorrectedOrNotFatalAccuseNobody) {
+  for (const char* line :
+       {"pcieport 0000:64:01.0: AER: Corrected error received: 0000:65:00.0",
+        "nvidia 0000:18:00.0: PCIe Bus Error: severity=Corrected, type=Physical Layer, (Receiver ID)",
+        "pcieport 0000:00:01.0: PCIe Bus Error: severity=Uncorrected (Non-Fatal), type=Transaction Layer",
+        "journalctl -k | grep 'severity=Uncorrected (Fatal)'"})
+    EXPECT_FALSE(diagnosed(std::string(line) + "\n").has_fault) << line;
+}
+
+TEST(TxTimeouts, OfOtherNicsAreNotTheFabrics) {
+  EXPECT_FALSE(diagnosed("NETDEV WATCHDOG: eno1 (tg3): transmit queue 0 timed out\n").has_fault);
+  const Diagnosis diagnosis =
+      diagnosed("NETDEV WATCHDOG: ens1np0 (mlx5_core): transmit queue 23 timed out\n");
+  const Finding* found = finding(diagnosis, "nic-tx-timeout");
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->component.name, "ens1np0");
+}
+
 TEST(Xids, ThatTheCatalogueIgnoresOrGivesToTheProgramAccuseNobody) {
   for (const int number : {37, 121, 137, 8, 96})
     EXPECT_FALSE(diagnosed(xid(number, "x")).has_fault) << number;

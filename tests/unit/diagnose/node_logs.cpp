@@ -138,6 +138,16 @@ constexpr SyntheticLog kLogs[] = {
     {"gpu-xid", "kernel log",
      "[ 10.0] NVRM: Xid (PCI:0000:86:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the "
      "bus.\n"},
+    {"pcie-fatal-error", "kernel log to 6.9",
+     "[ 9.1] pcieport 0000:64:01.0: AER: Uncorrected (Fatal) error received: 0000:65:00.0\n"
+     "[ 9.1] mlx5_core 0000:65:00.0: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction Layer, "
+     "(Receiver ID)\n"},
+    {"pcie-fatal-error", "kernel log from 6.10",
+     "[ 9.1] nvidia 0000:18:00.0: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Inaccessible, "
+     "(Unregistered Agent ID)\n"},
+    {"nic-tx-timeout", "kernel log, mlx5", "[ 9.1] mlx5_core 0000:65:00.0 ens1np0: TX timeout detected\n"},
+    {"nic-tx-timeout", "kernel log, any driver",
+     "[ 9.1] NETDEV WATCHDOG: ens1np0 (bnxt_en): transmit queue 23 timed out\n"},
     {"nvswitch-sxid", "kernel log",
      "[ 10.0] nvidia-nvswitch3: SXid (PCI:0000:c1:00.0): 20034, Fatal, Link 30 LTSSM Fault Up\n"},
     {"nvlink-down", "nvidia-smi nvlink -s",
