@@ -188,9 +188,7 @@ class NcclOperation final : public TimedOperation {
   std::uint64_t found_bytes() const {
     return static_cast<std::uint64_t>(shape_.size) * sizeof(device::Difference);
   }
-  std::string words() const {
-    return fmt::format("GPU {} ({}) on {}", gpu_->facts().ordinal, gpu_->facts().pci_address, request_.host);
-  }
+  std::string words() const { return fmt::format("{} on {}", cuda::gpu_words(gpu_->facts()), request_.host); }
 
   /// What NCCL's log says since the communicator was there. Of ranks that are threads of one process it is
   /// what all of them did.

@@ -79,10 +79,9 @@ std::string taken_words(cuda::Device& device, const Host& host) {
   const std::uint64_t used = left.total_bytes - std::min(left.free_bytes, left.total_bytes);
   if (used <= left.total_bytes / whole * most_percent) return "";
   return fmt::format(
-      "GPU {} ({}) of {} has {} of {} memory in use already: it is left alone (nvidia-smi shows "
-      "by whom, as root and outside containers)",
-      device.facts().ordinal, device.facts().pci_address, host.name, format_bytes(used),
-      format_bytes(left.total_bytes));
+      "{} of {} has {} of {} memory in use already: it is left alone (nvidia-smi shows by whom, as root and "
+      "outside containers)",
+      cuda::gpu_words(device.facts()), host.name, format_bytes(used), format_bytes(left.total_bytes));
 }
 
 std::uint64_t limit_of(cuda::Device& device, const GpuOptions& options, int ranks_per_gpu) {
@@ -142,7 +141,9 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
   const std::size_t place = rank % count;
   GpuChoice choice;
   choice.ranks_per_gpu = std::max(1, ranks_per_gpu);
-  const auto take = [&](const cuda::DeviceFacts& device, const std::string& words) {
+  const auto take = [&](cuda::DeviceFacts device, std::optional<int> number) {
+    device.number = number;
+    const std::string words = cuda::gpu_words(device);
     const std::string why = left_alone(device, busy);
     if (!why.empty())
       return none(fmt::format("{} of {} {}: it is left alone", words, host.name, why), choice.ranks_per_gpu);
@@ -152,6 +153,7 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
                               words, host.name, device.major, device.minor, least_major),
                   choice.ranks_per_gpu);
     choice.ordinal = device.ordinal;
+    choice.number = number;
     return choice;
   };
   const auto is_divided = [&](const Gpu& gpu) {
@@ -161,8 +163,8 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
     const cuda::DeviceFacts& device = devices[place];
     for (const Gpu& gpu : shown)
       if (gpu.pci_address == device.pci_address)
-        return gpu.mig_enabled.value_or(false) ? is_divided(gpu) : take(device, words_of(gpu));
-    return take(device, fmt::format("GPU {} ({})", device.ordinal, device.pci_address));
+        return gpu.mig_enabled.value_or(false) ? is_divided(gpu) : take(device, gpu.index);
+    return take(device, std::nullopt);
   }
   const Gpu& gpu = gpus[place];
   if (gpu.mig_enabled.value_or(false)) return is_divided(gpu);
@@ -178,7 +180,7 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
     missing.is_missing = true;
     return missing;
   }
-  return take(*device, words_of(gpu));
+  return take(*device, gpu.index);
 }
 
 std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, const Host& host,
@@ -204,7 +206,7 @@ std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, co
     setup->is_surplus = choice.is_surplus;
     (choice.is_missing && is_expected ? setup->problem : setup->unavailable) = choice.unavailable;
     if (choice.ordinal < 0) return setup;
-    setup->device = setup->runtime->open(choice.ordinal);
+    setup->device = setup->runtime->open(choice.ordinal, choice.number);
     if (const std::string taken = options.share ? "" : taken_words(*setup->device, host); !taken.empty()) {
       setup->device.reset();
       setup->unavailable = taken;

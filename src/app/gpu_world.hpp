@@ -31,8 +31,9 @@ BusyGpus busy_from_text(const std::string& text);
 
 /// What a rank may drive.
 struct GpuChoice {
-  int ordinal{-1};          ///< CUDA's; -1: none
-  std::string unavailable;  ///< why none
+  int ordinal{-1};              ///< CUDA's; -1: none
+  std::optional<int> number{};  ///< NVML's, where it told of this one
+  std::string unavailable;      ///< why none
   int ranks_per_gpu{1};
   bool is_missing{};  ///< NVML told of it, and it is not among CUDA's
   bool is_surplus{};  ///< this host has more ranks than this one sees GPUs

@@ -57,9 +57,7 @@ class GpuMemory final : public MessageMemory {
     std::memcpy(to.data(), through, to.size());
   }
 
-  std::string words() const override {
-    return fmt::format("GPU {} ({})", device_.facts().ordinal, device_.facts().pci_address);
-  }
+  std::string words() const override { return cuda::gpu_words(device_.facts()); }
 
  private:
   /// Pinned, made once.

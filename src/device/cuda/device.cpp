@@ -1,5 +1,7 @@
 #include "device/cuda/device.hpp"
 
+#include <fmt/format.h>
+
 namespace fabricheck::cuda {
 namespace {
 
@@ -7,6 +9,10 @@ constexpr std::int64_t spin_ns = 200'000;
 constexpr std::int64_t nap_ns = 20'000;
 
 }  // namespace
+
+std::string gpu_words(const DeviceFacts& facts) {
+  return fmt::format("GPU {} ({})", facts.number.value_or(facts.ordinal), facts.pci_address);
+}
 
 const char* access_name(Access access) {
   switch (access) {

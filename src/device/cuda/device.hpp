@@ -43,10 +43,11 @@ using Graph = GraphTag*;    ///< cudaGraphExec_t
 
 /// What the driver says of a GPU before it is opened.
 struct DeviceFacts {
-  int ordinal{};            ///< CUDA's number, among those this process may see
-  std::string name;         ///< "NVIDIA H100 80GB HBM3"
-  std::string pci_address;  ///< "0000:5d:00.0"
-  int major{}, minor{};     ///< compute capability
+  int ordinal{};                ///< CUDA's number, among those this process may see
+  std::optional<int> number{};  ///< the driver's number of it on its node, where that was told to open()
+  std::string name;             ///< "NVIDIA H100 80GB HBM3"
+  std::string pci_address;      ///< "0000:5d:00.0"
+  int major{}, minor{};         ///< compute capability
   int multiprocessors{};
   std::uint64_t memory_bytes{};
   std::uint64_t l2_bytes{};
@@ -54,6 +55,9 @@ struct DeviceFacts {
   bool gpu_direct_rdma{};               ///< the driver says that a NIC can reach its memory
   bool dmabuf{};                        ///< and that it can be exported as a dmabuf; of an open device
 };
+
+/// "GPU 3 (0000:5d:00.0)", by its number on the node; by CUDA's where that is not known.
+std::string gpu_words(const DeviceFacts& facts);
 
 struct MemoryLeft {
   std::uint64_t free_bytes{};
@@ -146,8 +150,14 @@ class Runtime {
   virtual int version() const = 0;  ///< CUDA's, 13000 for 13.0
   /// The GPUs this process may see. Throws Unavailable: "no CUDA device on node7 (driver not loaded)".
   virtual std::vector<DeviceFacts> devices() = 0;
-  /// Makes a context on it. Throws Unavailable where it must be left alone: exclusive or prohibited.
-  virtual std::unique_ptr<Device> open(int ordinal) = 0;
+  /// Makes a context on it. Throws Unavailable where it must be left alone: exclusive or prohibited. `number`
+  /// is what the GPU is called by in words, for CUDA counts only those that it may see.
+  std::unique_ptr<Device> open(int ordinal, std::optional<int> number = std::nullopt) {
+    return make_device(ordinal, number);
+  }
+
+ private:
+  virtual std::unique_ptr<Device> make_device(int ordinal, std::optional<int> number) = 0;
 };
 
 /// The runtime this build has. Throws Unavailable "built without CUDA".

@@ -15,10 +15,6 @@ constexpr std::size_t most_on_their_way = 256;
 
 }  // namespace
 
-std::string gpu_words(const DeviceFacts& facts) {
-  return fmt::format("GPU {} ({})", facts.ordinal, facts.pci_address);
-}
-
 Stopwatch::Stopwatch(Device& device, const Clock& clock, std::int64_t deadline_ns, std::size_t timed_streams)
     : Stopwatch(std::vector<Device*>(timed_streams, &device), clock, deadline_ns) {}
 

@@ -13,9 +13,6 @@
 
 namespace fabricheck::cuda {
 
-/// "GPU 3 (0000:5d:00.0)".
-std::string gpu_words(const DeviceFacts& facts);
-
 /// Streams of one GPU, or of several, and the events between the iterations of what is put into them. The
 /// Devices and the clock must outlive it.
 class Stopwatch {

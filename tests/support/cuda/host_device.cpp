@@ -130,8 +130,10 @@ HostEvent& event_of(Event event) { return *reinterpret_cast<HostEvent*>(event); 
 
 class HostDevice final : public cuda::Device {
  public:
-  HostDevice(std::shared_ptr<Machine> machine, int ordinal)
-      : machine_(std::move(machine)), gpu_(machine_->gpus[static_cast<std::size_t>(ordinal)]) {}
+  HostDevice(std::shared_ptr<Machine> machine, int ordinal, std::optional<int> number)
+      : machine_(std::move(machine)), gpu_(machine_->gpus[static_cast<std::size_t>(ordinal)]) {
+    gpu_.facts.number = number;
+  }
 
   const cuda::DeviceFacts& facts() const override { return gpu_.facts; }
 
@@ -203,10 +205,9 @@ class HostDevice final : public cuda::Device {
   bool is_done(Event event) override {
     const HostStream* stream = event_of(event).stream;
     if (stream && stream->error != 0)
-      throw CudaError(
-          fmt::format("cudaEventQuery failed on GPU {} ({}): an illegal memory access was encountered",
-                      gpu_.facts.ordinal, gpu_.facts.pci_address),
-          stream->error);
+      throw CudaError(fmt::format("cudaEventQuery failed on {}: an illegal memory access was encountered",
+                                  cuda::gpu_words(gpu_.facts)),
+                      stream->error);
     return !stream || !stream->stuck;
   }
   double elapsed_us(Event from, Event to) override { return event_of(to).time_us - event_of(from).time_us; }
@@ -374,17 +375,18 @@ class HostRuntime final : public cuda::Runtime {
     if (all.empty()) throw Unavailable("no CUDA device on node7 (driver not loaded)");
     return all;
   }
-  std::unique_ptr<cuda::Device> open(int ordinal) override {
+
+ private:
+  std::unique_ptr<cuda::Device> make_device(int ordinal, std::optional<int> number) override {
     if (machine_->faults->open_error)
       throw CudaError(fmt::format("cudaSetDevice failed on GPU {}: planted", ordinal),
                       *machine_->faults->open_error);
     const std::string& mode = machine_->gpus[static_cast<std::size_t>(ordinal)].facts.compute_mode;
     if (mode != "default")
       throw Unavailable(fmt::format("GPU {} is in {} mode and left alone", ordinal, mode));
-    return std::make_unique<HostDevice>(machine_, ordinal);
+    return std::make_unique<HostDevice>(machine_, ordinal, number);
   }
 
- private:
   std::shared_ptr<Machine> machine_;
 };
 

@@ -237,6 +237,16 @@ TEST(OpenGpu, LeavesAloneWhoseMemoryOthersHold) {
   other->release(held);
 }
 
+/// CUDA shows a task of Slurm's one GPU, which it calls 0: words call it what the node does.
+TEST(OpenGpu, IsCalledByItsNumberOnTheNode) {
+  test::HostGpu own;
+  own.facts.pci_address = "0000:11:00.0";
+  const auto setup = open_gpu(test::make_host_runtime({own}), host_with(4), 2, 4, {}, {}, 1'000'000'000);
+  ASSERT_TRUE(setup->device) << setup->unavailable << setup->problem;
+  EXPECT_EQ(setup->device->facts().ordinal, 0);
+  EXPECT_EQ(cuda::gpu_words(setup->device->facts()), "GPU 1 (0000:11:00.0)");
+}
+
 TEST(OpenGpu, RanksThatShareTakeTheirPart) {
   GpuOptions options;
   options.share = true;

@@ -275,7 +275,7 @@ class CudartDevice final : public Device {
   }
 
  private:
-  std::string words() const { return fmt::format("GPU {} ({})", facts_.ordinal, facts_.pci_address); }
+  std::string words() const { return gpu_words(facts_); }
   /// CUDA keeps the current device per thread, and a process may have several open.
   void select() {
     if (abandoned_)
@@ -317,16 +317,17 @@ class CudartRuntime final : public Runtime {
     return all;
   }
 
-  std::unique_ptr<Device> open(int ordinal) override {
+ private:
+  std::unique_ptr<Device> make_device(int ordinal, std::optional<int> number) override {
     DeviceFacts facts = facts_of(ordinal);
+    facts.number = number;
     if (facts.compute_mode != "default")
-      throw Unavailable(fmt::format(
-          "GPU {} ({}) is in {} compute mode and was left alone; nvidia-smi -c 0 allows several processes",
-          ordinal, facts.pci_address, facts.compute_mode));
+      throw Unavailable(
+          fmt::format("{} is in {} compute mode and was left alone; nvidia-smi -c 0 allows several processes",
+                      gpu_words(facts), facts.compute_mode));
     return std::make_unique<CudartDevice>(std::move(facts));
   }
 
- private:
   static std::string why_none(cudaError_t state) {
     int driver = 0;
     static_cast<void>(cudaDriverGetVersion(&driver));
