@@ -137,26 +137,29 @@ LogCapture capture_log(const std::string& folder, const std::string& host, bool 
   return capture;
 }
 
-void put_log_away(const std::string& file, const std::string& keep_in) {
-  if (file.empty()) return;
+std::optional<bool> put_log_away(const std::string& file, const std::string& keep_in) {
+  if (file.empty()) return std::nullopt;
   std::error_code ignored;  // it is a copy of what the checks' paths tell
   std::ofstream kept;
-  if (!keep_in.empty() && captured_bytes(file) > 0)
-    kept.open(std::filesystem::path(keep_in) / "nccl.log", std::ios::binary);
+  const bool is_kept = !keep_in.empty() && captured_bytes(file) > 0;
+  if (is_kept) kept.open(std::filesystem::path(keep_in) / "nccl.log", std::ios::binary);
   for (const std::string& one : pieces_of(file)) {
     if (kept.is_open() && bytes_of(one) > 0) kept << std::ifstream(one, std::ios::binary).rdbuf();
     std::filesystem::remove(one, ignored);
   }
   std::filesystem::remove(std::filesystem::path(file).parent_path(), ignored);
+  if (!is_kept) return std::nullopt;
+  kept.close();
+  return !kept.fail();
 }
 
-void put_log_away(const std::string& keep_in) {
+std::optional<bool> put_log_away(const std::string& keep_in) {
   std::string file;
   {
     const std::lock_guard lock(pieces().mutex);
     std::swap(file, pieces().captured);
   }
-  put_log_away(file, keep_in);
+  return put_log_away(file, keep_in);
 }
 
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "collectives/nccl/log.hpp"
@@ -26,8 +27,8 @@ class ChoicesTold {
 };
 
 /// Removes the file and all its pieces, and their folder where nothing else is in it; with `keep_in`, a
-/// folder, they stay there as one nccl.log.
-void put_log_away(const std::string& file, const std::string& keep_in);
+/// folder, they stay there as one nccl.log: whether as a whole; nothing where there is none to keep.
+std::optional<bool> put_log_away(const std::string& file, const std::string& keep_in);
 
 /// How much has been written until now; 0 of an empty name or a file that is not there.
 std::uint64_t captured_bytes(const std::string& file);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "device/cuda/setup.hpp"
@@ -30,8 +31,9 @@ struct LogCapture {
 LogCapture capture_log(const std::string& folder, const std::string& host, bool cuda_graph);
 
 /// Removes what capture_log() gave in this process; with `keep_in`, a folder, it stays there as nccl.log.
-/// Does nothing a second time. From any thread.
-void put_log_away(const std::string& keep_in);
+/// Does nothing a second time. From any thread. Whether it could be kept whole; nothing where there is none
+/// to keep.
+std::optional<bool> put_log_away(const std::string& keep_in);
 
 /// "built without NCCL", "built without CUDA", or empty.
 const char* unavailable_reason();

@@ -113,7 +113,7 @@ class Job {
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
       collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-      collectives::nccl::put_log_away(rank_ == 0 ? options_.out_directory : "");
+      collectives::nccl::put_log_away("");  // where there was a report, rank 0 has kept its own
       collectives::mpi::release_communicators();
       session_->finish();
     }
@@ -194,7 +194,7 @@ class Job {
     watch.hosts = places_.rank_hosts;
     watch.silence_s = std::chrono::duration<double>(options_.silence).count();
     watch.deadline_s = std::chrono::duration<double>(options_.deadline).count();
-    watch.put_away = [this](int status) { put_log_away(status); };
+    watch.put_away = put_log_away;
     watch.on_incident = [this](const control::Incident& incident) { return on_incident(incident); };
     watchdog_ = std::make_unique<control::Watchdog>(std::move(watch), progress_);
     std::string contact;
@@ -400,29 +400,29 @@ class Job {
     const auto record = log_->finish(log_patience);
     if (!record)
       throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
-    return print_report(*record);
+    return print_report(*record, finish_deadline_s);
   }
 
   /// The status to end with.
-  int print_report(const RunRecord& record) {
+  int print_report(const RunRecord& record, double log_patience_s) {
     report::ConsoleStyle style;
     style.colour = on_terminal(launcher_, STDOUT_FILENO) && !environment("NO_COLOR");
     fmt::print("{}", report::console(record, style));
     if (baseline_) fmt::print("\n{}", baseline_->text(record, style));
+    std::fflush(stdout);
+    if (const auto kept = put_nccl_log_away(options_.out_directory, record.exit_status, log_patience_s))
+      log_->add_written("nccl.log", *kept);
     fmt::print("\n{}\n", log_->written_words());
     return status_of_screen(record.exit_status);
   }
 
-  /// Before an early end with `status`; on the watchdog's thread, too. It is kept where a result is.
-  void put_log_away(int status) const {
-    put_nccl_log_away(rank_ == 0 && result_is_written_ ? options_.out_directory : "", status);
-  }
+  /// Before an early end with `status` that leaves no result; on the watchdog's thread, too.
+  static void put_log_away(int status) { put_nccl_log_away("", status, early_log_patience_s); }
 
   /// On the watchdog's thread of rank 0.
   int on_incident(const control::Incident& incident) {
     const EarlyEnd end = end_early(incident, log_.get(), options_.out_directory);
-    result_is_written_ = end.record.has_value();
-    return end.record ? print_report(*end.record) : end.status;
+    return end.record ? print_report(*end.record, early_log_patience_s) : end.status;
   }
 
   const RunOptions& options_;
@@ -440,7 +440,6 @@ class Job {
   Progress progress_;
   std::unique_ptr<control::Watchdog> watchdog_;
   std::unique_ptr<control::LocalWatch> local_watch_;  ///< in place of the watchdog, of one rank alone
-  std::atomic<bool> result_is_written_{};
   std::vector<std::string> unwatched_;
   TopologyVerdicts verdicts_;  ///< rank 0 only
   topology::JobNetwork job_;

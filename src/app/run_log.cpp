@@ -158,6 +158,11 @@ std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
   return record_;
 }
 
+void RunLog::add_written(const std::string& name, bool could) {
+  const std::lock_guard lock(mutex_);
+  (could ? written_ : not_written_).push_back(name);
+}
+
 std::string RunLog::written_words() {
   const std::lock_guard lock(mutex_);
   std::string words;

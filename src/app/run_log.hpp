@@ -48,6 +48,8 @@ class RunLog {
   /// record. nullopt when the lock cannot be had within `patience`: then another thread hangs in a write to
   /// disk.
   std::optional<RunRecord> finish(std::chrono::seconds patience);
+  /// What else was, or could not be, written to the same folder.
+  void add_written(const std::string& name, bool could);
   /// "written to DIR: result.json, …", and what could not be; after finish().
   std::string written_words();
 

@@ -31,7 +31,6 @@ namespace fabricheck::app {
 namespace {
 
 constexpr std::size_t max_targets_bytes = std::size_t{4} << 20;
-constexpr double log_away_s = 2.0;
 constexpr const char* burn_id = "gpu.burn.rate";
 
 }  // namespace
@@ -187,9 +186,9 @@ EarlyEnd end_early(const control::Incident& incident, RunLog* log, const std::st
   return end;
 }
 
-void put_nccl_log_away(const std::string& keep_in, int status) {
-  const control::DeadlineGuard guard("putting NCCL's log away", log_away_s, status);
-  collectives::nccl::put_log_away(keep_in);
+std::optional<bool> put_nccl_log_away(const std::string& keep_in, int status, double patience_s) {
+  const control::DeadlineGuard guard("putting NCCL's log away", patience_s, status);
+  return collectives::nccl::put_log_away(keep_in);
 }
 
 void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture) {

@@ -65,8 +65,10 @@ struct EarlyEnd {
 /// Says on standard error what happened. `log` may be nullptr.
 EarlyEnd end_early(const control::Incident& incident, RunLog* log, const std::string& out_directory);
 
-/// Before such an end with `status`, which comes in any case; kept in a folder, or "".
-void put_nccl_log_away(const std::string& keep_in, int status);
+/// Kept in a folder, or "". A disk that does not answer within `patience_s` ends the process with `status`.
+std::optional<bool> put_nccl_log_away(const std::string& keep_in, int status, double patience_s);
+/// Of an early end, which comes in any case.
+inline constexpr double early_log_patience_s = 2.0;
 
 /// How progress is shown; `terminal`: standard error is one.
 report::ProgressPrinter::Mode progress_mode(const RunOptions& options, bool terminal);

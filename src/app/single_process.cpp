@@ -39,6 +39,7 @@ namespace fabricheck::app {
 namespace {
 
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
+constexpr double nccl_log_patience_s = 30.0;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -112,9 +113,9 @@ class SingleProcess {
   /// On the watch's thread; the process ends with the status.
   int on_incident(const control::Incident& incident) {
     const EarlyEnd end = end_early(incident, is_log_open_ ? log_.get() : nullptr, options_.out_directory);
-    const int status = end.record ? print_report(*end.record) : end.status;
-    put_nccl_log_away(end.record ? options_.out_directory : "", status);
-    return status;
+    if (end.record) return print_report(*end.record, early_log_patience_s);
+    put_nccl_log_away("", end.status, early_log_patience_s);
+    return end.status;
   }
 
   void open_gpus() {
@@ -240,10 +241,14 @@ class SingleProcess {
     failure_->text = words;
   }
 
-  int print_report(const RunRecord& record) {
+  int print_report(const RunRecord& record, double log_patience_s) {
     report::ConsoleStyle style;
     style.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
-    fmt::print("{}\n{}\n", report::console(record, style), log_->written_words());
+    fmt::print("{}", report::console(record, style));
+    std::fflush(stdout);
+    if (const auto kept = put_nccl_log_away(options_.out_directory, record.exit_status, log_patience_s))
+      log_->add_written("nccl.log", *kept);
+    fmt::print("\n{}\n", log_->written_words());
     return status_of_screen(record.exit_status);
   }
 
@@ -253,10 +258,9 @@ class SingleProcess {
     const auto record = log_->finish(log_patience);
     if (!record)
       throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
-    const int status = print_report(*record);
+    const int status = print_report(*record, nccl_log_patience_s);
     watch_->goodbye();
     collectives::nccl::release_communicators(*clock_, nccl_end_ns);
-    collectives::nccl::put_log_away(options_.out_directory);
     std::vector<const cuda::Setup*> gpus;
     for (const Seat& seat : seats_) gpus.push_back(seat.gpu.get());
     end_now_if_stuck(gpus, status);

@@ -72,6 +72,7 @@ def nccl_in_one_process(lab: Lab) -> None:
     path = found[0]["path"]
     expect(path["nccl_library"] == lab.options.nccl and path["nccl_transports"], "by what NCCL ran", str(path))
     expect("NCCL 2." in said and "P2P/CUMEM" in said, "the report says by what NCCL ran", said)
+    expect("journal.jsonl, nccl.log" in said, "and where all that it said is kept", said)
     small = [check for check in checks(result, "nccl.allreduce.latency") if check["parameters"]["bytes"] == 65536]
     expect("--cuda-graph" in small[0]["reason"], "what the host limits is said", str(small[0]))
     expect("the host's rate of launches" in " ".join(said.split()), "where the user reads it", said)
@@ -126,6 +127,7 @@ def a_run_that_is_ended_keeps_nccls_log(lab: Lab) -> None:
                                    FABRICHECK_FAULT="late rank=1 check=nccl.allreduce.latency iteration=0 seconds=60")
     expect(status == 4 and "did not get beyond" in " ".join(said.split()), "the job was ended", said)
     expect(bool(result) and "NCCL INFO" in (lab.folder / f"out{lab.runs}" / "nccl.log").read_text(), "what NCCL said is kept", said)
+    expect("journal.jsonl, nccl.log" in said, "and told where", said)
     left = [str(one) for one in temporary.glob("*nccl*")]
     expect(not left, f"and nothing else, not {left}", said)
 
