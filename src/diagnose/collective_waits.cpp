@@ -1,49 +1,88 @@
 #include "diagnose/collective_waits.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <set>
+#include <string_view>
 #include <tuple>
 
 #include <fmt/format.h>
 
+#include "diagnose/text_line.hpp"
+
 namespace fabricheck::diagnose {
 namespace {
 
-/// Watchdogs of one job end it within minutes of each other; what is further apart is of two attempts.
-constexpr std::int64_t kSameEnd_s = 1800;
-/// Ranks that take part in sends, receives or what is made of them count differently, and rightly so.
-constexpr std::int64_t kMostBehind = 16;
+/// Watchdogs of one job speak within a minute of each other; what is further apart is of two attempts.
+constexpr std::int64_t kSameEnd_s = 180;
 
+bool is_one_of(const std::string& operation, std::initializer_list<std::string_view> known) {
+  return std::find(known.begin(), known.end(), operation) != known.end();
+}
+
+/// Sends and receives have numbers of their own, and some of them count among the group's on the two ranks
+/// alone that take part.
 bool has_own_numbers(const std::string& operation) {
-  for (const char* one : {"SEND", "RECV", "COALESCED", "ALLTOALL", "BARRIER_P2P"})
-    if (operation.starts_with(one)) return true;
-  return false;
+  return is_one_of(operation, {"SEND", "RECV", "COALESCED"});
 }
 
 /// Whether all ranks must give as many elements; of others each rank, or the root, may give another number.
 bool has_equal_sizes(const std::string& operation) {
-  for (const char* one : {"ALLREDUCE", "BROADCAST", "REDUCE", "_ALLGATHER_BASE", "_REDUCE_SCATTER_BASE"})
-    if (operation == one) return true;
-  return false;
+  return is_one_of(operation,
+                   {"ALLREDUCE", "BROADCAST", "REDUCE", "_ALLGATHER_BASE", "_REDUCE_SCATTER_BASE"});
 }
 
-using Waits = std::vector<const CollectiveWait*>;
+/// Whether no rank can finish before all have called: a root, or one that only sends, may.
+bool waits_for_all(const std::string& operation) {
+  return is_one_of(operation, {"ALLREDUCE", "ALLGATHER", "_ALLGATHER_BASE", "REDUCE_SCATTER",
+                               "_REDUCE_SCATTER_BASE", "BARRIER"});
+}
 
-bool can_be_compared(const Waits& ranks) {
-  std::set<int> within;
+bool is_group_of_all(const std::string& group) { return contains(group, "default_pg") || group == "0"; }
+
+/// Ranks of a group are in order of those of the job, and mostly evenly apart: where they are not, two groups
+/// may have one name.
+bool are_of_one_group(Waits ranks) {
+  std::sort(ranks.begin(), ranks.end(),
+            [](const CollectiveWait* a, const CollectiveWait* b) { return a->group_rank < b->group_rank; });
+  for (std::size_t i = 1; i < ranks.size(); ++i) {
+    if (ranks[i]->group_rank == ranks[i - 1]->group_rank || ranks[i]->rank <= ranks[i - 1]->rank)
+      return false;
+    if (i < 2) continue;
+    const auto step = [&](std::size_t from, std::size_t to) {
+      return std::pair<std::int64_t, std::int64_t>(ranks[to]->rank - ranks[from]->rank,
+                                                   ranks[to]->group_rank - ranks[from]->group_rank);
+    };
+    const auto [rank, within] = step(i - 1, i);
+    const auto [rank_before, within_before] = step(i - 2, i - 1);
+    if (rank * within_before != rank_before * within) return false;
+  }
+  return true;
+}
+
+bool are_of_one_time(const Waits& ranks) {
   std::int64_t first = -1, last = -1;
   for (const CollectiveWait* one : ranks) {
-    // Two ranks that are the same one of the group are of two groups that share a local name.
-    if (!within.insert(one->group_rank).second) return false;
-    if (!one->is_global_name && one->rank != one->group_rank) return false;
-    if (has_own_numbers(one->operation)) return false;
     if (one->time_s < 0) continue;
     first = first < 0 ? one->time_s : std::min(first, one->time_s);
     last = std::max(last, one->time_s);
   }
-  return ranks.size() > 1 && last - first <= kSameEnd_s;
+  return last - first <= kSameEnd_s;
 }
+
+bool can_be_compared(const Waits& ranks) {
+  if (ranks.size() < 2 || contains(ranks.front()->group, "PIPELINE")) return false;
+  for (const CollectiveWait* one : ranks) {
+    if (one->is_mixed || has_own_numbers(one->operation)) return false;
+    if (!one->is_global_name && one->rank != one->group_rank) return false;
+    // What is sent and received shows in these two, and in none of the others.
+    if (!one->enqueued || !one->completed || *one->completed > *one->enqueued) return false;
+  }
+  return are_of_one_time(ranks) && are_of_one_group(ranks);
+}
+
+bool is_by_rank(const CollectiveWait* a, const CollectiveWait* b) { return a->rank < b->rank; }
 
 /// The ranks of the rarer call; all that wait where none is the rarer one.
 Waits rarer_calls(const Waits& waiting) {
@@ -62,93 +101,189 @@ Waits rarer_calls(const Waits& waiting) {
   for (const auto& entry : calls)
     if (&entry.second != most || 2 * most->size() <= all)
       odd.insert(odd.end(), entry.second.begin(), entry.second.end());
-  std::sort(odd.begin(), odd.end(),
-            [](const CollectiveWait* a, const CollectiveWait* b) { return a->rank < b->rank; });
+  std::sort(odd.begin(), odd.end(), is_by_rank);
   return odd;
 }
 
-std::vector<int> unheard_of(const Waits& ranks) {
-  std::set<int> heard;
-  for (const CollectiveWait* one : ranks) heard.insert(one->group_rank);
-  std::vector<int> unheard;
-  constexpr std::size_t most = 1024;
-  for (int rank = 0; rank < *heard.rbegin() && unheard.size() < most; ++rank)
-    if (heard.count(rank) == 0) unheard.push_back(rank);
-  return unheard;
-}
+using GroupsOfRank = std::map<int, std::set<std::string>>;  ///< in which it waits
 
-void find_who_did_not_call(GroupStand& found, const Waits& ranks, const std::set<int>& waits_elsewhere) {
-  Waits called, others;
-  for (const CollectiveWait* one : ranks) (*one->enqueued >= found.number ? called : others).push_back(one);
-  found.odd_called = called.size() < others.size();
-  found.odd = found.odd_called ? called : others;
-  found.waiting = called;
-  found.stand = Stand::not_called;
-  // Who waits in another group does so for somebody else.
-  const bool is_held_up = std::any_of(others.begin(), others.end(), [&](const CollectiveWait* one) {
-    return waits_elsewhere.count(one->rank) > 0;
-  });
-  if (is_held_up) found.stand = Stand::unknown;
-}
+class Comparison {
+ public:
+  Comparison(const Waits& ranks, const Observations& seen, const GroupsOfRank& waits_of_rank)
+      : seen_(seen), waits_of_rank_(waits_of_rank) {
+    found_.heard = ranks;
+    std::sort(found_.heard.begin(), found_.heard.end(), is_by_rank);
+    found_.group = ranks.front()->group;
+    found_.is_of_all = is_group_of_all(found_.group);
+  }
 
-GroupStand stand_of(const Waits& ranks, const std::map<int, std::set<std::string>>& waits_of_rank) {
-  GroupStand found;
-  found.group = ranks.front()->group;
-  found.heard = ranks;
-  if (!can_be_compared(ranks)) return found;
-  std::optional<std::int64_t> number;
-  for (const CollectiveWait* one : ranks)
-    if (one->waits_for) number = std::max(number.value_or(*one->waits_for), *one->waits_for);
-  if (!number) return found;
-  found.number = *number;
-  std::int64_t finished = -1;
-  for (const CollectiveWait* one : ranks) {
-    if (one->waits_for == number) found.waiting.push_back(one);
-    finished = std::max(finished, one->completed.value_or(-1));
-    // The one before was finished by those that wait, so it was called by all.
-    if (!one->enqueued || !one->completed || *one->enqueued < *number - 1) return found;
+  GroupStand result() {
+    if (!can_be_compared(found_.heard)) return found_;
+    std::set<std::int64_t> numbers;
+    for (const CollectiveWait* one : found_.heard)
+      if (one->waits_for) numbers.insert(*one->waits_for);
+    if (numbers.empty()) return found_;
+    for (const std::int64_t number : numbers) {
+      set_number(number);
+      found_.odd = rarer_calls(found_.waiting);
+      if (found_.odd.empty()) continue;
+      tell_mismatch();
+      return found_;
+    }
+    set_number(*numbers.rbegin());
+    if (!found_.waiting.front()->operation.empty() && are_numbers_sound()) judge();
+    return found_;
   }
-  found.unheard = unheard_of(ranks);
-  if (found.odd = rarer_calls(found.waiting); !found.odd.empty()) {
-    found.stand = Stand::mismatch;
-    std::erase_if(found.waiting, [](const CollectiveWait* one) { return one->operation.empty(); });
-    return found;
+
+ private:
+  /// Two ranks of a group of which it is not told how many it has may be of two groups of one name.
+  bool may_accuse() const { return found_.is_of_all || found_.heard.size() > 2; }
+
+  void set_number(std::int64_t number) {
+    found_.number = number;
+    found_.waiting.clear();
+    for (const CollectiveWait* one : found_.heard)
+      if (one->waits_for == number) found_.waiting.push_back(one);
+    std::stable_partition(found_.waiting.begin(), found_.waiting.end(),
+                          [](const CollectiveWait* one) { return !one->operation.empty(); });
+    found_.unheard = find_unheard();
   }
-  if (std::any_of(ranks.begin(), ranks.end(),
-                  [&](const CollectiveWait* one) { return *one->enqueued < *number; })) {
-    std::set<int> elsewhere;
-    for (const auto& [rank, groups] : waits_of_rank)
-      if (groups.size() > groups.count(found.group)) elsewhere.insert(rank);
-    find_who_did_not_call(found, ranks, elsewhere);
-    return found;
+
+  void tell_mismatch() {
+    if (!may_accuse()) return;
+    found_.stand = Stand::mismatch;
+    std::erase_if(found_.waiting, [](const CollectiveWait* one) { return one->operation.empty(); });
   }
-  for (const CollectiveWait* one : ranks) {
-    if (*one->completed >= finished) continue;
-    if (finished - *one->completed > kMostBehind) return found;
-    found.odd.push_back(one);
+
+  std::vector<int> find_unheard() const {
+    std::vector<int> unheard;
+    if (!found_.is_of_all || seen_.rank_words.are_left_out) return unheard;
+    std::set<int> heard = seen_.rank_words.heard;
+    for (const CollectiveWait* one : found_.heard) heard.insert(one->rank);
+    constexpr std::size_t most = 1024;
+    for (int rank = 0; rank < found_.heard.back()->rank && unheard.size() < most; ++rank)
+      if (heard.count(rank) == 0) unheard.push_back(rank);
+    return unheard;
   }
-  // The root of a broadcast ends before the others, and rightly so.
-  if (2 * found.odd.size() > ranks.size()) found.odd.clear();
-  found.stand = found.odd.empty() ? Stand::all_called : Stand::unfinished;
-  return found;
-}
+
+  /// Numbers begin at 1, and a group that has done nothing says -1.
+  std::int64_t enqueued(const CollectiveWait* one) const {
+    return found_.number == 1 ? std::max<std::int64_t>(0, *one->enqueued) : *one->enqueued;
+  }
+
+  bool are_numbers_sound() const {
+    const bool is_for_all = waits_for_all(found_.waiting.front()->operation);
+    return std::all_of(found_.heard.begin(), found_.heard.end(), [&](const CollectiveWait* one) {
+      // The one before was finished by those that wait, so it was called by all.
+      return enqueued(one) >= found_.number - 1 && !(is_for_all && *one->completed >= found_.number);
+    });
+  }
+
+  void judge() {
+    Waits called, stuck, idle;
+    for (const CollectiveWait* one : found_.heard) {
+      if (one->waits_for && *one->waits_for < found_.number)
+        stuck.push_back(one);
+      else
+        (enqueued(one) >= found_.number ? called : idle).push_back(one);
+    }
+    if (!stuck.empty()) {
+      judge_stuck(stuck, idle);
+    } else if (!idle.empty()) {
+      judge_idle(called, idle);
+    } else {
+      found_.all_timed_out = std::all_of(found_.waiting.begin(), found_.waiting.end(), [&](const auto* one) {
+        return !one->operation.empty() && waits_of_rank_.at(one->rank).size() == 1;
+      });
+      // A root that is done is not behind, nor does that say anything of the others.
+      for (const CollectiveWait* one : found_.heard) found_.all_timed_out &= *one->completed < found_.number;
+      found_.stand = Stand::all_called;
+    }
+  }
+
+  /// In one that the others have finished.
+  void judge_stuck(const Waits& stuck, const Waits& idle) {
+    const bool were_all_needed = std::all_of(
+        stuck.begin(), stuck.end(), [](const CollectiveWait* one) { return waits_for_all(one->operation); });
+    if (!were_all_needed || !idle.empty() || !found_.unheard.empty() || !may_accuse() ||
+        2 * stuck.size() >= found_.heard.size())
+      return;
+    found_.odd = stuck;
+    found_.stand = Stand::unfinished;
+  }
+
+  void judge_idle(const Waits& called, const Waits& idle) {
+    // Who waits in another group does so for somebody else.
+    const bool is_held_up = std::any_of(idle.begin(), idle.end(), [&](const CollectiveWait* one) {
+      return waits_of_rank_.count(one->rank) > 0;
+    });
+    if (is_held_up || !may_accuse()) return;
+    found_.odd_called = called.size() < idle.size();
+    found_.odd = found_.odd_called ? called : idle;
+    found_.stand = Stand::not_called;
+  }
+
+  const Observations& seen_;
+  const GroupsOfRank& waits_of_rank_;
+  GroupStand found_;
+};
 
 }  // namespace
 
 std::vector<GroupStand> where_ranks_stood(const Observations& seen) {
   std::map<std::string, Waits> groups;
-  std::map<int, std::set<std::string>> waits_of_rank;
+  GroupsOfRank waits_of_rank;
   for (const CollectiveWait& one : seen.waits) {
+    if (one.group.empty()) continue;
     groups[one.group].push_back(&one);
     if (one.waits_for) waits_of_rank[one.rank].insert(one.group);
   }
   std::vector<GroupStand> stands;
-  for (const auto& [group, ranks] : groups) stands.push_back(stand_of(ranks, waits_of_rank));
+  for (const auto& [group, ranks] : groups) stands.push_back(Comparison(ranks, seen, waits_of_rank).result());
   std::erase_if(stands, [](const GroupStand& one) { return one.stand == Stand::unknown; });
   std::stable_sort(stands.begin(), stands.end(), [](const GroupStand& a, const GroupStand& b) {
     return std::make_tuple(a.stand, b.waiting.size()) < std::make_tuple(b.stand, a.waiting.size());
   });
   return stands;
+}
+
+std::optional<IdleRank> the_one_that_waited_in_none(const Observations& seen, int ranks) {
+  if (seen.rank_words.are_left_out) return std::nullopt;
+  std::map<int, const CollectiveWait*> waiting, all;
+  Waits words;
+  for (const CollectiveWait& one : seen.waits) {
+    if (one.group.empty()) continue;
+    if (one.is_mixed) return std::nullopt;
+    words.push_back(&one);
+    all.emplace(one.rank, &one);
+    if (one.waits_for) waiting.emplace(one.rank, &one);
+  }
+  constexpr std::size_t fewest_waiting = 3;
+  if (waiting.size() < fewest_waiting || all.size() != waiting.size() + 1 || !are_of_one_time(words))
+    return std::nullopt;
+  // One that is not heard may be the cause as well.
+  const bool are_all = all.begin()->first == 0 && all.rbegin()->first + 1 == static_cast<int>(all.size()) &&
+                       (ranks == 0 || ranks == static_cast<int>(all.size()));
+  if (!are_all) return std::nullopt;
+  std::map<std::string, std::int64_t> numbers;  // that are waited for, by group
+  for (const CollectiveWait* one : words)
+    if (one->waits_for) numbers[one->group] = std::max(numbers[one->group], *one->waits_for);
+  // With something under way it waits itself; what the others wait in it may have called, and have finished.
+  const bool has_work = std::any_of(words.begin(), words.end(), [&](const CollectiveWait* one) {
+    const auto number = numbers.find(one->group);
+    return waiting.count(one->rank) == 0 &&
+           (one->enqueued != one->completed || (number != numbers.end() && *one->enqueued >= number->second));
+  });
+  if (has_work) return std::nullopt;
+  IdleRank found;
+  for (const auto& [rank, one] : all) {
+    const auto waits = waiting.find(rank);
+    if (waits == waiting.end())
+      found.idle = one;
+    else
+      found.waiting.push_back(waits->second);
+  }
+  return found;
 }
 
 std::string operation_words(const CollectiveWait& wait) {

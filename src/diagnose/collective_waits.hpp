@@ -1,5 +1,6 @@
 // Where the ranks of a process group stood when PyTorch's watchdog ended the job: who waited in which
-// collective, and who had not called it. Private to this folder.
+// collective, and who had not called it. Private to this folder. What is counted, and when, is read off
+// PyTorch's ProcessGroupNCCL.cpp (2.3 to 2.9).
 #pragma once
 
 #include <string>
@@ -10,25 +11,41 @@
 namespace fabricheck::diagnose {
 
 enum class Stand {
-  unknown,     ///< too few ranks, or numbers that cannot be compared
   mismatch,    ///< as one number of the group, ranks called different collectives, or different sizes
   not_called,  ///< some waited in a collective that others had not called
-  unfinished,  ///< all called it, and `odd` had not finished what the others had: it, or one before
+  unfinished,  ///< `odd` waited in a collective that the others had finished
   all_called,  ///< all that are heard called it, and none is behind
+  unknown,     ///< too few ranks, or numbers that cannot be compared
 };
+
+using Waits = std::vector<const CollectiveWait*>;
 
 struct GroupStand {
   Stand stand{Stand::unknown};
   std::string group;
+  bool is_of_all{};       ///< the group of all ranks of the job
   std::int64_t number{};  ///< of the collective that was waited for, in its group
-  std::vector<const CollectiveWait*> heard, waiting, odd;
-  /// not_called: those that are fewer are odd. true: they are the ones that called it.
+  Waits heard, waiting;   ///< all; those that wait for `number`, with a known operation first
+  Waits odd;
+  /// not_called: those that are fewer are odd; where they are as many, those that did not call. true: they
+  /// are the ones that called it.
   bool odd_called{};
-  std::vector<int> unheard;  ///< ranks within the group, lower than the highest that is heard
+  /// Ranks, lower than the highest that is heard, without any line; told of the group of all ranks alone, for
+  /// a rank that waits for nothing in another group says nothing of it.
+  std::vector<int> unheard;
+  bool all_timed_out{};  ///< of all that wait it is told that they did, and they wait in this group alone
 };
 
 /// One for each process group in which a rank waited, those that name a rank first. They point into `seen`.
 std::vector<GroupStand> where_ranks_stood(const Observations& seen);
+
+/// Where all ranks but one waited in some collective: that one, and those that waited.
+struct IdleRank {
+  const CollectiveWait* idle{};
+  Waits waiting;
+};
+/// nullopt where another rank may be the cause. `ranks`: how many there are; 0: not known.
+std::optional<IdleRank> the_one_that_waited_in_none(const Observations& seen, int ranks);
 
 /// "ALLREDUCE of 1024 elements"; "a collective" where it is not told.
 std::string operation_words(const CollectiveWait& wait);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -223,7 +224,7 @@ struct VariableUse {
 /// How far one rank was in a process group of PyTorch's when a watchdog spoke. Collectives are numbered in
 /// their group, from 1.
 struct CollectiveWait {
-  std::string group;         ///< "0(default_pg)"
+  std::string group;         ///< "0(default_pg)"; empty: of an attempt that was given up
   bool is_global_name{};     ///< the same on all ranks; else the name counts the groups of its rank
   int rank{}, group_rank{};  ///< of the job, within the group
   std::optional<std::int64_t> waits_for;            ///< what did not end in time; unset: it did not wait
@@ -231,7 +232,18 @@ struct CollectiveWait {
   std::string operation;                            ///< that it waited in: "ALLREDUCE"; empty: not told
   std::int64_t elements{-1};                        ///< its own input; -1: not told
   std::int64_t time_s{-1};                          ///< from a start of no meaning; -1: not told
+  std::string process;                              ///< what a launcher's tag calls it; empty: no tag
+  bool is_mixed{};                                  ///< two processes were called so
   Quote quote, operation_quote;
+};
+
+/// What else the ranks of PyTorch said.
+struct RankWords {
+  std::set<int> heard;              ///< ranks with a line of their own
+  std::map<int, Quote> exceptions;  ///< the first that ended a rank, but those that follow from others' ends
+  bool are_left_out{};              ///< Ray showed one line in place of several ranks'
+  static constexpr std::size_t kMostRanks = 65536;
+  static constexpr std::size_t kMostExceptions = 1024;
 };
 
 /// One row of nccl-tests' table.
@@ -281,6 +293,7 @@ struct Observations {
   std::vector<BenchmarkRun> benchmarks;
   std::vector<PerftestRun> perftests;
   std::vector<CollectiveWait> waits;
+  RankWords rank_words;
   std::map<std::string, int> gpu_names;  ///< "NVIDIA H100 80GB HBM3" -> how often
   std::optional<ClusterTopology> topology;
   std::string topology_file;

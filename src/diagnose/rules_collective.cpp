@@ -1,15 +1,16 @@
 // Collectives that did not end: what the watchdogs of the ranks say together.
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
+#include "core/fault_texts.hpp"
 #include "diagnose/collective_waits.hpp"
 #include "diagnose/rules.hpp"
+#include "diagnose/text_line.hpp"
 
 namespace fabricheck::diagnose {
 namespace {
-
-using Waits = std::vector<const CollectiveWait*>;
 
 /// Host of a rank of the largest communicator; empty where it is not told, or two hosts are.
 std::string host_of(const Context& context, int rank) {
@@ -24,18 +25,28 @@ std::string host_of(const Context& context, int rank) {
   return host;
 }
 
+std::vector<int> numbers_of(const Waits& ranks) {
+  std::vector<int> numbers;
+  for (const CollectiveWait* one : ranks) numbers.push_back(one->rank);
+  return numbers;
+}
+
 /// "rank 5 (node1)", "ranks 1, 5, 7, 8 and 12 more".
-std::string ranks_words(const Context& context, const Waits& ranks, bool with_hosts = true) {
+std::string ranks_words(const Context& context, const std::vector<int>& ranks, bool with_hosts = true) {
   constexpr std::size_t most_named = 4;
   std::string names;
   const std::size_t named = ranks.size() > most_named + 1 ? most_named : ranks.size();
   for (std::size_t i = 0; i < named; ++i) {
-    const std::string host = with_hosts ? host_of(context, ranks[i]->rank) : std::string();
-    names += fmt::format("{}{}{}", i == 0 ? "" : (i + 1 == ranks.size() ? " and " : ", "), ranks[i]->rank,
+    const std::string host = with_hosts ? host_of(context, ranks[i]) : std::string();
+    names += fmt::format("{}{}{}", i == 0 ? "" : (i + 1 == ranks.size() ? " and " : ", "), ranks[i],
                          host.empty() ? "" : " (" + host + ")");
   }
   if (named < ranks.size()) names += fmt::format(" and {} more", ranks.size() - named);
   return (ranks.size() == 1 ? "rank " : "ranks ") + names;
+}
+
+std::string ranks_words(const Context& context, const Waits& ranks) {
+  return ranks_words(context, numbers_of(ranks));
 }
 
 /// Of those that are many it does not matter which.
@@ -54,9 +65,9 @@ Waits without(const Waits& all, const Waits& some) {
   return rest;
 }
 
-void name_ranks(const Context& context, const Waits& ranks, Finding& finding) {
+void name_ranks(const Context& context, const std::vector<int>& ranks, Finding& finding) {
   finding.component.name = ranks_words(context, ranks, false);
-  finding.component.host = ranks.size() == 1 ? host_of(context, ranks.front()->rank) : std::string();
+  finding.component.host = ranks.size() == 1 ? host_of(context, ranks.front()) : std::string();
 }
 
 /// The odd ones first, and one that they are odd against, by the line that tells the operation or the other.
@@ -75,10 +86,11 @@ const GroupStand* first_of(const std::vector<GroupStand>& stands, Stand wanted) 
   return nullptr;
 }
 
+/// Where the job went on after it, nothing timed out that matters.
+bool has_timed_out(const Context& context) { return context.seen().has(Event::collective_timeout); }
+
 std::vector<GroupStand> stands_of(const Context& context) {
-  // Where the job went on after it, nothing timed out that matters.
-  return context.seen().has(Event::collective_timeout) ? where_ranks_stood(context.seen())
-                                                       : std::vector<GroupStand>();
+  return has_timed_out(context) ? where_ranks_stood(context.seen()) : std::vector<GroupStand>();
 }
 
 std::string mismatch_words(const Context& context, const GroupStand& stand) {
@@ -86,7 +98,7 @@ std::string mismatch_words(const Context& context, const GroupStand& stand) {
   const Waits others = without(stand.waiting, stand.odd);
   constexpr std::size_t most_told = 4;
   for (std::size_t i = 0; i < std::min(most_told, stand.odd.size()); ++i)
-    calls += fmt::format("{}{} called {}", i == 0 ? "" : ", ", ranks_words(context, {stand.odd[i]}),
+    calls += fmt::format("{}{} called {}", i == 0 ? "" : ", ", ranks_words(context, Waits{stand.odd[i]}),
                          operation_words(*stand.odd[i]));
   if (stand.odd.size() > most_told)
     calls += fmt::format(", and {} more other things", stand.odd.size() - most_told);
@@ -96,15 +108,38 @@ std::string mismatch_words(const Context& context, const GroupStand& stand) {
   return fmt::format("as {}, {}", collective_words(stand), calls);
 }
 
+/// ValueError of "[rank5]: ValueError: …".
+std::string exception_name(const Quote& quote) {
+  const auto rest = after(quote.text, "]: ");
+  return std::string(until(rest.value_or(quote.text), ":"));
+}
+
 std::string not_called_words(const Context& context, const GroupStand& stand) {
   const CollectiveWait& waits = *stand.waiting.front();
   if (stand.odd_called)
     return fmt::format("{} called {} ({}), which the other {} that are heard had not called",
                        ranks_words(context, stand.odd), collective_words(stand), operation_words(waits),
                        stand.heard.size() - stand.odd.size());
-  return fmt::format("{} waited in {} ({}), which {} had not called, or were still calling",
+  return fmt::format("{} waited in {} ({}), which {} had not called (or had not come back from the call)",
                      count_words(context, stand.waiting), collective_words(stand), operation_words(waits),
                      ranks_words(context, stand.odd));
+}
+
+/// Ranks that an exception of their own ended while others waited: few, and none that waited itself.
+struct Ended {
+  std::vector<int> ranks;
+  Waits waiting;
+};
+Ended ended_by_themselves(const Observations& seen) {
+  Ended ended;
+  std::map<int, const CollectiveWait*> waiting;
+  for (const CollectiveWait& one : seen.waits)
+    if (!one.group.empty() && one.waits_for && !one.is_mixed) waiting.emplace(one.rank, &one);
+  for (const auto& entry : waiting) ended.waiting.push_back(entry.second);
+  for (const auto& entry : seen.rank_words.exceptions)
+    if (waiting.count(entry.first) == 0) ended.ranks.push_back(entry.first);
+  if (waiting.empty() || ended.ranks.size() > waiting.size()) return {};
+  return ended;
 }
 
 std::string unheard_words(const GroupStand& stand) {
@@ -115,40 +150,43 @@ std::string unheard_words(const GroupStand& stand) {
     names += fmt::format("{}{}", i == 0 ? "" : ", ", stand.unheard[i]);
   if (stand.unheard.size() > most_named)
     names += fmt::format(" and {} more", stand.unheard.size() - most_named);
-  return fmt::format("; of {} {} of the group nothing is heard here",
-                     stand.unheard.size() == 1 ? "rank" : "ranks", names);
+  return fmt::format("; of {} {} no line is here", stand.unheard.size() == 1 ? "rank" : "ranks", names);
 }
 
 void tell_all_called(const Context& context, const GroupStand& stand, Finding& finding) {
   const CollectiveWait& waits = *stand.waiting.front();
-  const bool is_first = waits.completed && *waits.completed < 0;
-  finding.meaning =
-      fmt::format("{} ({}{}) did not end in time; all {} ranks that are heard had called it{}",
-                  collective_words(stand), operation_words(waits), is_first ? ", the group's first" : "",
-                  stand.heard.size(), unheard_words(stand));
+  finding.meaning = fmt::format(
+      "{} ({}{}) did not end in time; {} ranks that are heard had called it{}", collective_words(stand),
+      operation_words(waits), stand.number == 1 ? ", the group's first" : "",
+      stand.heard.size() == 2 ? "both" : fmt::format("all {}", stand.heard.size()), unheard_words(stand));
+  if (context.seen().rank_words.are_left_out) {
+    finding.advice = "run with RAY_DEDUP_LOGS=0, for Ray left out lines of other ranks; " + finding.advice;
+    return;
+  }
   if (!stand.unheard.empty()) {
     finding.advice = "look at the ranks that are not heard, and their nodes, first; give their logs, too";
     return;
   }
+  if (!stand.all_timed_out) return;
   const bool are_all = context.ranks() == static_cast<int>(stand.heard.size());
-  finding.meaning += are_all ? ": none is behind, so a path between them or a GPU stopped"
-                             : ": of these none is behind, so a path between them, a GPU, or a rank that is "
-                               "not heard stopped";
+  finding.meaning +=
+      are_all ? ": none is behind, so what stopped is a path between them, a GPU, or work before it "
+                "on a GPU's stream"
+              : ": of these none is behind, so what stopped is a path between them, a GPU, work "
+                "before it on a GPU's stream, or a rank that is not heard";
   finding.advice =
       "look for what stopped: kernel logs of all hosts (Xid, link down), ports and their counters; measure "
-      "the "
-      "same hosts";
+      "the same hosts";
   finding.confirm = "fabricheck run --suite diagnose on the same hosts; dmesg of each";
 }
 
 void tell_unfinished(const Context& context, const GroupStand& stand, Finding& finding) {
-  name_ranks(context, stand.odd, finding);
+  name_ranks(context, numbers_of(stand.odd), finding);
   finding.confidence = "likely";
   const CollectiveWait& odd = *stand.odd.front();
-  finding.meaning = fmt::format("{} had not finished collective {} of process group {}{}, which {} had",
-                                ranks_words(context, stand.odd), *odd.completed + 1, stand.group,
-                                odd.operation.empty() ? "" : " (" + operation_words(odd) + ")",
-                                count_words(context, without(stand.heard, stand.odd)));
+  finding.meaning = fmt::format("{} waited in collective {} of process group {} ({}), which {} had finished",
+                                ranks_words(context, stand.odd), *odd.waits_for, stand.group,
+                                operation_words(odd), count_words(context, without(stand.heard, stand.odd)));
   finding.advice = "look at the GPU and the NIC of the ranks named, and at the kernel log of their nodes";
 }
 
@@ -167,34 +205,66 @@ void collective_mismatch(const Context& context, const CatalogRow& row, Findings
   finding.advice =
       "look at what the program of the ranks named calls around that point: a branch that only some ranks "
       "take, uneven data, another version of it";
-  name_ranks(context, stand->odd, finding);
+  name_ranks(context, numbers_of(stand->odd), finding);
   cite_stand(context, *stand, finding, &CollectiveWait::operation_quote);
 }
 
 void collective_not_called(const Context& context, const CatalogRow& row, Findings& found) {
-  const std::vector<GroupStand> stands = stands_of(context);
-  const GroupStand* stand = first_of(stands, Stand::not_called);
-  if (stand == nullptr) return;
-  Finding& finding = add(found, row);
-  finding.meaning = not_called_words(context, *stand);
-  name_ranks(context, stand->odd, finding);
-  cite_stand(context, *stand, finding);
+  if (!has_timed_out(context)) return;
+  const std::vector<GroupStand> stands = where_ranks_stood(context.seen());
+  const auto& exceptions = context.seen().rank_words.exceptions;
+  if (const GroupStand* stand = first_of(stands, Stand::not_called)) {
+    Finding& finding = add(found, row);
+    finding.meaning = not_called_words(context, *stand);
+    // Where they are as many, either may be at fault.
+    if (2 * stand->odd.size() < stand->heard.size()) name_ranks(context, numbers_of(stand->odd), finding);
+    for (const CollectiveWait* one : stand->odd) {
+      const auto thrown = exceptions.find(one->rank);
+      if (thrown != exceptions.end()) cite(context, finding, &thrown->second);
+    }
+    cite_stand(context, *stand, finding);
+    return;
+  }
+  if (first_of(stands, Stand::mismatch) != nullptr) return;
+  if (const Ended ended = ended_by_themselves(context.seen()); !ended.ranks.empty()) {
+    Finding& finding = add(found, row, "likely");
+    const Quote& thrown = exceptions.at(ended.ranks.front());
+    finding.meaning = fmt::format("{} ended with {}, and {} waited for what was not called any more",
+                                  ranks_words(context, ended.ranks), exception_name(thrown),
+                                  count_words(context, ended.waiting));
+    finding.advice = "mend the exception of the ranks named; the time-out of the others follows from it";
+    name_ranks(context, ended.ranks, finding);
+    cite(context, finding, &thrown);
+    cite(context, finding, &ended.waiting.front()->quote);
+    return;
+  }
+  if (const auto idle = the_one_that_waited_in_none(context.seen(), context.ranks())) {
+    Finding& finding = add(found, row, "likely");
+    finding.meaning =
+        fmt::format("{} waited in collectives, and {} in none: it is what they waited for",
+                    count_words(context, idle->waiting), ranks_words(context, Waits{idle->idle}));
+    name_ranks(context, {idle->idle->rank}, finding);
+    cite(context, finding, &idle->idle->quote);
+    cite(context, finding, &idle->waiting.front()->quote);
+  }
 }
 
 void collective_timeout(const Context& context, const CatalogRow& row, Findings& found) {
+  const bool is_explained = find(found, fault::collective_not_called) != nullptr;
   const std::size_t before = found.size();
   on_event(context, row, found);
   if (found.size() == before) return;
   const std::vector<GroupStand> stands = stands_of(context);
   Finding& finding = found.back();
-  if (stands.empty() && context.seen().waits.size() == 1) {
+  const RankWords& words = context.seen().rank_words;
+  if (stands.empty() && context.seen().waits.size() == 1 && words.heard.size() <= 1 && !words.are_left_out) {
     finding.advice = fmt::format(
-        "give the logs of all ranks together, which tell who did not arrive: only {} is "
-        "heard; or {}",
-        ranks_words(context, {&context.seen().waits.front()}), row.text->advice);
+        "give the logs of all ranks together, which tell who did not arrive: only {} is heard; or {}",
+        ranks_words(context, Waits{&context.seen().waits.front()}), row.text->advice);
     return;
   }
-  if (stands.empty() || stands.front().stand < Stand::unfinished) return;
+  // What else was found of it tells more than that all had called one of them.
+  if (stands.empty() || stands.front().stand < Stand::unfinished || is_explained) return;
   const GroupStand& stand = stands.front();
   finding.evidence.clear();
   cite_stand(context, stand, finding);

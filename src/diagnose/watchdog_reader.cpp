@@ -1,5 +1,7 @@
 // PyTorch's watchdog of NCCL (ProcessGroupNCCL.cpp): which collective of a process group a rank waited in,
 // and how far it was. Two lines of a rank tell it: one the operation, one the group and its numbers.
+#include <map>
+#include <tuple>
 #include <unordered_map>
 
 #include "diagnose/log_reader.hpp"
@@ -32,29 +34,58 @@ struct Place {
   bool is_global_name{};
 };
 
-/// "[rank3]:[E…] [PG ID 0 PG GUID 0(default_pg) Rank 3]", "[PG 1 Rank 3]" or "[Rank 3]".
+/// The rank of the tag "[rank3]" that is nearest to the end of the text; -1 where there is none.
+int rank_of_tag(std::string_view front) {
+  const std::size_t tag = front.rfind("[rank");
+  return tag == std::string_view::npos ? -1 : number_after<int>(front.substr(tag), "[rank").value_or(-1);
+}
+
+/// "[rank3]:[E…] [PG ID 0 PG GUID 0(default_pg) Rank 3]", "[PG 1 Rank 3]" or "[Rank 3]". The rank in brackets
+/// is that within the group. Launchers and loggers put tags of their own before it all.
 std::optional<Place> place_of(std::string_view line) {
   Place place;
-  // Launchers and loggers put tags of their own before it.
-  const std::string_view front = line.substr(0, std::min(line.find("[PG "), line.find("[Rank ")));
-  if (const std::size_t tag = front.rfind("[rank"); tag != std::string_view::npos)
-    place.rank = number_after<int>(front.substr(tag), "[rank").value_or(-1);
-  if (auto group = after(line, "[PG ")) {
-    const std::size_t end = group->find(" Rank ");
-    if (end == std::string_view::npos || end > 120) return std::nullopt;
-    place.group_rank = number_after<int>(*group, " Rank ").value_or(-1);
-    std::string_view name = group->substr(0, end);
+  if (const std::size_t at = line.find("[PG "); at != std::string_view::npos) {
+    std::string_view group = line.substr(at + 4);
+    const std::size_t end = group.find(" Rank ");
+    constexpr std::size_t longest = 120;
+    if (end == std::string_view::npos || end > longest) return std::nullopt;
+    place.rank = rank_of_tag(line.substr(0, at));
+    place.group_rank = number_after<int>(group, " Rank ").value_or(-1);
+    std::string_view name = group.substr(0, end);
     if (const auto global = after(name, "PG GUID ")) {
       place.is_global_name = true;
       name = *global;
     }
     place.group = printable_text(name, 80);
-  } else {
-    place.group_rank = number_after<int>(line, "[Rank ").value_or(-1);
+  } else if (const std::size_t own = line.find("[Rank "); own != std::string_view::npos) {
+    place.rank = rank_of_tag(line.substr(0, own));
+    place.group_rank = number_after<int>(line.substr(own), "[Rank ").value_or(-1);
   }
   if (place.rank < 0) place.rank = place.group_rank;
-  if (place.group_rank < 0) return std::nullopt;
+  // In the group of all ranks both are the same: where they are not, two lines have run into each other.
+  const bool is_of_all = contains(place.group, "default_pg");
+  if (place.group_rank < 0 || (is_of_all && place.rank != place.group_rank)) return std::nullopt;
   return place;
+}
+
+/// "(RayWorker pid=7, ip=10.0.0.1)", "[DP0 TP1]": which process of several that may have the same rank.
+std::string process_of(std::string_view line) {
+  const std::string_view front = line.substr(0, line.find("[rank"));
+  std::string process;
+  for (const std::string_view mark : {"pid=", "ip=", "[DP"})
+    if (const auto rest = after(front, mark)) process += printable_text(until(*rest, ",)] "), 40) + ' ';
+  return process;
+}
+
+/// "ValueError: …" behind the tag of a rank; not those that a rank gets because another one has ended.
+bool is_exception(std::string_view text) {
+  const std::string_view name = until(text, ":");
+  if (name.size() == text.size() || name.size() > 80 || contains(name, " ")) return false;
+  if (!name.ends_with("Error") && !name.ends_with("Exception")) return false;
+  for (const char* of_others :
+       {"Dist", "NCCL", "nccl", "c10d", "ProcessGroup", "ChildFailed", "onnection", "Store"})
+    if (contains(text, of_others)) return false;
+  return true;
 }
 
 class Watchdog final : public ToolReader {
@@ -63,30 +94,72 @@ class Watchdog final : public ToolReader {
   void begin_file() override { operations_.clear(); }
 
   bool read(const Line& line, Observations& into, [[maybe_unused]] EventBook& events) override {
+    if (const std::size_t tag = line.text.find("[rank"); tag != std::string_view::npos)
+      hear(line.text.substr(tag), line, into.rank_words);
+    if (contains(line.text, "will restart worker group")) give_up_attempt(line.file, into);
     const bool is_operation = contains(line.text, "Watchdog caught collective operation timeout: WorkNCCL(");
-    if (!is_operation && !contains(line.text, "ast enqueued ")) return false;
+    const bool has_numbers =
+        contains(line.text, "ast enqueued ") && !contains(line.text, "update periodically");
+    if (!is_operation && !has_numbers) return false;
+    if (contains(line.text, "x across cluster]")) into.rank_words.are_left_out = true;
     const auto place = place_of(line.text);
     if (!place) return false;
-    if (is_operation)
-      read_operation(*place, line);
-    else
+    if (has_numbers)
       read_numbers(*place, line, into);
+    else
+      read_operation(*place, line, into);
     return true;
   }
 
  private:
   struct Operation {
     std::int64_t number{}, elements{-1};
-    std::string name;
+    std::string name;  ///< empty: two of the same number were told
     Quote quote;
   };
 
-  void read_operation(const Place& place, const Line& line) {
+  static void hear(std::string_view tag, const Line& line, RankWords& words) {
+    const int rank = number_after<int>(tag, "[rank").value_or(-1);
+    const std::size_t end = tag.find(']');
+    if (rank < 0 || end == std::string_view::npos) return;
+    if (words.heard.size() < RankWords::kMostRanks) words.heard.insert(rank);
+    if (tag.substr(end + 1, 2) == ": " && is_exception(tag.substr(end + 3)) &&
+        words.exceptions.size() < RankWords::kMostExceptions)
+      words.exceptions.emplace(rank, line.quote());
+  }
+
+  /// What comes is of the next one.
+  void give_up_attempt(int file, Observations& into) {
+    for (CollectiveWait& one : into.waits)
+      if (one.quote.file == file && !one.group.empty()) {
+        places_.erase(key_of(one.group, one.rank));
+        one.group.clear();
+      }
+    into.rank_words.exceptions.clear();
+  }
+
+  static std::string key_of(const std::string& group, int rank) {
+    return group + '\n' + std::to_string(rank);
+  }
+
+  void read_operation(const Place& place, const Line& line, Observations& into) {
     const auto number = number_after<std::int64_t>(line.text, "SeqNum");
     const auto name = after(line.text, "OpType=");
-    if (!number || !name || operations_.size() >= kMostWaits) return;
-    operations_[place.rank] = {*number, number_after<std::int64_t>(line.text, "NumelIn").value_or(-1),
-                               printable_text(until(*name, ",)"), 40), line.quote()};
+    if (!number || !name) return;
+    Operation said{*number, number_after<std::int64_t>(line.text, "NumelIn").value_or(-1),
+                   printable_text(until(*name, ",)"), 40), line.quote()};
+    if (!place.group.empty()) {
+      // The thread's end tells both: "[PG … Rank 3] … terminated with exception: [Rank 3] Watchdog caught …".
+      CollectiveWait* wait = wait_of(place, line, into);
+      if (wait == nullptr || (wait->waits_for && *wait->waits_for != *number)) return;
+      if (!wait->waits_for) set_numbers(*wait, line, *number, *number, *number - 1);
+      set_operation(*wait, said);
+      return;
+    }
+    if (operations_.size() >= kMostWaits) return;
+    const auto [known, is_new] = operations_.emplace(std::tuple(place.rank, place.group_rank, *number), said);
+    Operation& before = known->second;
+    if (!is_new && (before.name != said.name || before.elements != said.elements)) before.name.clear();
   }
 
   void read_numbers(const Place& place, const Line& line, Observations& into) {
@@ -95,31 +168,59 @@ class Watchdog final : public ToolReader {
     const auto waits_for = number_behind(
         line.text, {"watchdog at work: ", "watchdog at work sequence id: ", "Timeout at NCCL work: "});
     if (place.group.empty() || !enqueued || !completed) return;
-    const std::string key = place.group + '\n' + std::to_string(place.rank);
+    CollectiveWait* wait = wait_of(place, line, into);
+    // The first word counts: later ones are of the job's end.
+    if (wait == nullptr || wait->waits_for || (wait->enqueued && !waits_for)) return;
+    set_numbers(*wait, line, waits_for, *enqueued, *completed);
+    if (!waits_for) return;
+    const auto operation = operations_.find(std::tuple(place.rank, place.group_rank, *waits_for));
+    if (operation != operations_.end() && !operation->second.name.empty())
+      set_operation(*wait, operation->second);
+  }
+
+  /// Known or new; nullptr where there is no more room.
+  CollectiveWait* wait_of(const Place& place, const Line& line, Observations& into) {
+    const std::string key = key_of(place.group, place.rank);
     auto known = places_.find(key);
     if (known == places_.end()) {
-      if (into.waits.size() >= kMostWaits) return;
+      if (into.waits.size() >= kMostWaits) return nullptr;
       known = places_.emplace(key, into.waits.size()).first;
       CollectiveWait wait;
       wait.group = place.group;
       wait.is_global_name = place.is_global_name;
       wait.rank = place.rank;
       wait.group_rank = place.group_rank;
+      wait.process = process_of(line.text);
+      wait.time_s = time_of(line.text);
+      wait.quote = line.quote();
       into.waits.push_back(std::move(wait));
+      return &into.waits.back();
     }
     CollectiveWait& wait = into.waits[known->second];
-    // The first word counts: later ones are of the job's end, or of its next start.
-    if (wait.waits_for || (wait.enqueued && !waits_for)) return;
+    const Quote said = line.quote();
+    const std::int64_t time_s = time_of(line.text);
+    // The same line in two files is one that a launcher wrote twice.
+    const bool is_other_file = wait.quote.file != line.file && wait.quote.text != said.text;
+    const bool is_later = time_s >= 0 && wait.time_s >= 0 && time_s - wait.time_s > kSameAttempt_s;
+    if (is_other_file || is_later || wait.group_rank != place.group_rank ||
+        wait.process != process_of(line.text))
+      wait.is_mixed = true;
+    return &wait;
+  }
+
+  static void set_numbers(CollectiveWait& wait, const Line& line, std::optional<std::int64_t> waits_for,
+                          std::int64_t enqueued, std::int64_t completed) {
+    wait.waits_for = waits_for;
     wait.enqueued = enqueued;
     wait.completed = completed;
-    wait.waits_for = waits_for;
     wait.time_s = time_of(line.text);
     wait.quote = line.quote();
-    const auto operation = operations_.find(place.rank);
-    if (!waits_for || operation == operations_.end() || operation->second.number != *waits_for) return;
-    wait.operation = operation->second.name;
-    wait.elements = operation->second.elements;
-    wait.operation_quote = operation->second.quote;
+  }
+
+  static void set_operation(CollectiveWait& wait, const Operation& operation) {
+    wait.operation = operation.name;
+    wait.elements = operation.elements;
+    wait.operation_quote = operation.quote;
   }
 
   static std::optional<std::int64_t> number_behind(std::string_view text,
@@ -130,8 +231,9 @@ class Watchdog final : public ToolReader {
   }
 
   static constexpr std::size_t kMostWaits = 16384;
-  std::unordered_map<int, Operation> operations_;        ///< the last of each rank
-  std::unordered_map<std::string, std::size_t> places_;  ///< in Observations::waits
+  static constexpr std::int64_t kSameAttempt_s = 180;
+  std::map<std::tuple<int, int, std::int64_t>, Operation> operations_;  ///< by rank, that within, number
+  std::unordered_map<std::string, std::size_t> places_;                 ///< in Observations::waits
 };
 
 }  // namespace

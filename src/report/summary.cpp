@@ -250,7 +250,8 @@ std::string component_words(const Component& component) {
   const std::string& name = component.name;
   const std::size_t length = component.kind.size();
   const bool name_has_kind =
-      name.size() > length && name[length] == ' ' &&
+      (name.compare(std::min(length, name.size()), 1, " ") == 0 ||
+       name.compare(std::min(length, name.size()), 2, "s ") == 0) &&
       std::equal(component.kind.begin(), component.kind.end(), name.begin(), [](char one, char other) {
         return std::tolower(static_cast<unsigned char>(one)) ==
                std::tolower(static_cast<unsigned char>(other));

@@ -2,12 +2,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "diagnose/collective_waits.hpp"
 #include "logs.hpp"
 
 namespace fabricheck::diagnose {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -65,6 +68,19 @@ std::string of_all(int ranks, int odd, const std::string& odd_log) {
   std::string log = started(ranks);
   for (int rank = 0; rank < ranks; ++rank) log += rank == odd ? odd_log : timed_out(rank);
   return log;
+}
+
+Observations of_files(const std::vector<std::string>& logs) {
+  Observations seen;
+  LogReader reader(seen);
+  for (const std::string& log : logs) {
+    seen.files.push_back({"test.log", 0, 0, {}, ""});
+    reader.begin_file(static_cast<int>(seen.files.size()) - 1);
+    std::istringstream lines(log);
+    std::string line;
+    for (std::uint64_t number = 1; std::getline(lines, line); ++number) reader.read(line, number);
+  }
+  return seen;
 }
 
 Finding first_of(const std::string& log) {
@@ -144,26 +160,24 @@ TEST(Watchdog, WhenAllCalledItNobodyIsAccused) {
 TEST(Watchdog, ARankThatIsNotHeardIsSaidToBe) {
   const Finding found = first_of(of_all(8, 5, ""));
   EXPECT_THAT(found.meaning,
-              HasSubstr("all 7 ranks that are heard had called it; of rank 5 of the group nothing"));
+              HasSubstr("all 7 ranks that are heard had called it; of rank 5 no line is here"));
   EXPECT_THAT(found.meaning, Not(HasSubstr("none is behind")));
 }
 
 TEST(Watchdog, TheLastRanksMayBeUnheard) {
   const Finding found = first_of(started(8) + timed_out(0) + timed_out(1));
-  EXPECT_THAT(found.meaning, HasSubstr("or a rank that is not heard stopped"));
+  EXPECT_THAT(found.meaning, HasSubstr("of these none is behind, so what stopped is a path between them, a "
+                                       "GPU, work before it on a GPU's stream, or a rank that is not heard"));
 }
 
 TEST(Watchdog, ARankWhoseGpuIsBehindIsLikelyTheCause) {
-  const Finding before =
-      first_of(of_all(8, 5, timed_out(5, {.number = 1233, .operation = "BROADCAST", .completed = 1232})));
+  const Finding before = first_of(of_all(8, 5, timed_out(5, {.number = 1233, .completed = 1232})));
   EXPECT_EQ(before.slug, "collective-timeout");
   EXPECT_EQ(before.confidence, "likely");
   EXPECT_EQ(before.component.name, "rank 5");
-  EXPECT_THAT(before.meaning, HasSubstr("rank 5 (node1) had not finished collective 1233 of process group "
-                                        "0(default_pg) (BROADCAST of 4096 elements), which 7 ranks had"));
-  const Finding alone = first_of(timed_out(0) + asked_to_dump(1, 1234, 1234) + asked_to_dump(2, 1234, 1234));
-  EXPECT_EQ(alone.component.name, "rank 0");
-  EXPECT_THAT(alone.meaning, HasSubstr("rank 0 had not finished collective 1234"));
+  EXPECT_THAT(before.meaning,
+              HasSubstr("rank 5 (node1) waited in collective 1233 of process group "
+                        "0(default_pg) (ALLREDUCE of 4096 elements), which 7 ranks had finished"));
 }
 
 TEST(Watchdog, ARootThatIsDoneAccusesNobody) {
@@ -257,13 +271,235 @@ TEST(Watchdog, TheWordsOfEarlierVersionsAreRead) {
 
 TEST(Watchdog, AJobThatWentOnAfterItIsNotAccused) {
   EXPECT_THAT(slugs(of_all(8, 5, asked_to_dump(5)) + "training finished after 9 epochs\n"),
-              Not(testing::Contains("collective-not-called")));
+              Not(Contains("collective-not-called")));
+}
+
+/// A receiver of a broadcast is behind its root, and rightly so.
+TEST(Watchdog, WhoIsBehindInACollectiveThatARootMayLeaveIsNotAccused) {
+  const Said later{.number = 5730, .operation = "BROADCAST", .enqueued = 6464, .completed = 5729};
+  const Said behind{.number = 5729, .operation = "BROADCAST", .enqueued = 6464, .completed = 5728};
+  for (const std::string& log :
+       {timed_out(0, later) + timed_out(1, later) + timed_out(2, later) + timed_out(3, behind),
+        timed_out(0, {.operation = "REDUCE"}) + asked_to_dump(1, 1234, 1234) + asked_to_dump(2, 1234, 1234)})
+    EXPECT_EQ(first_of(log).component.name, "") << log;
+}
+
+TEST(Watchdog, RanksOfTwoJobsAreNotMixed) {
+  const auto tagged = [](int pid, std::string lines) {
+    for (std::size_t at = 0; at < lines.size(); at = lines.find('\n', at) + 1)
+      lines.insert(at, fmt::format("(RayWorker pid={}) ", pid));
+    return lines;
+  };
+  std::string log = tagged(200, timed_out(0)) + tagged(201, timed_out(1));
+  for (int rank = 0; rank < 4; ++rank) log += tagged(100 + rank, asked_to_dump(rank));
+  EXPECT_THAT(slugs(log), ElementsAre("collective-timeout"));
+  const Observations files =
+      of_files({timed_out(0) + timed_out(1) + timed_out(2),
+                asked_to_dump(0) + asked_to_dump(1) + asked_to_dump(2) + asked_to_dump(3)});
+  EXPECT_TRUE(where_ranks_stood(files).empty());
+}
+
+/// A launcher may write what its ranks say into a file of each and into one of all.
+TEST(Watchdog, TheSameLineInTwoFilesIsOne) {
+  const Observations files = of_files({timed_out(0) + timed_out(1) + asked_to_dump(2), asked_to_dump(2)});
+  ASSERT_EQ(where_ranks_stood(files).size(), 1U);
+  EXPECT_EQ(where_ranks_stood(files).front().stand, Stand::not_called);
+}
+
+TEST(Watchdog, AnAttemptThatWasGivenUpIsForgotten) {
+  const std::string again = "worker group: 1/3 attempts left; will restart worker group\n";
+  const auto found = slugs(timed_out(0) + timed_out(1) + timed_out(2) + again + asked_to_dump(3) +
+                           timed_out(1, {.time = "10:01:00"}) + timed_out(2, {.time = "10:01:00"}));
+  EXPECT_THAT(found, Contains("collective-not-called"));
+  const Finding first = first_of(timed_out(0) + asked_to_dump(3) + again +
+                                 timed_out(1, {.time = "10:12:00"}) + timed_out(2, {.time = "10:12:00"}));
+  EXPECT_EQ(first.slug, "collective-timeout");
+}
+
+/// Two groups that wait in a collective of one number: which call is whose is not told.
+TEST(Watchdog, AnOperationThatMayBeOfAnotherGroupIsNotTaken) {
+  const Said tp{.number = 5, .elements = 100, .enqueued = 5, .completed = 4, .group = "ID 1 PG GUID 5(tp)"};
+  const Said dp{.number = 5,
+                .operation = "_ALLGATHER_BASE",
+                .elements = 7,
+                .enqueued = 5,
+                .completed = 4,
+                .group = "ID 2 PG GUID 9(dp)"};
+  const auto line = [](const std::string& text, int number) {
+    const std::size_t middle = text.find('\n') + 1;
+    return number == 0 ? text.substr(0, middle) : text.substr(middle);
+  };
+  const std::string both = line(timed_out(0, tp), 0) + line(timed_out(0, dp), 0) + line(timed_out(0, tp), 1) +
+                           line(timed_out(0, dp), 1);
+  std::string others;
+  for (int rank = 1; rank < 3; ++rank) others += timed_out(rank, tp);
+  EXPECT_THAT(slugs(both + others), ElementsAre("collective-timeout"));
+}
+
+TEST(Watchdog, TheFirstDifferenceIsTheMismatch) {
+  std::string log;
+  for (int rank = 0; rank < 6; ++rank)
+    log += timed_out(
+        rank,
+        {.number = 1, .operation = "BROADCAST", .elements = 1000 + rank, .enqueued = 1, .completed = -1});
+  for (int rank = 6; rank < 8; ++rank) log += timed_out(rank, {.number = 2, .enqueued = 2, .completed = 1});
+  const Finding found = first_of(log);
+  EXPECT_EQ(found.slug, "collective-mismatch");
+  EXPECT_THAT(found.meaning, HasSubstr("as collective 1 of"));
+}
+
+TEST(Watchdog, ARankThatAnExceptionEndedIsTheCause) {
+  const std::string thrown =
+      "[rank5]: Traceback (most recent call last):\n[rank5]:   File \"train.py\", line 7, in <module>\n"
+      "[rank5]: ValueError: bad batch\n";
+  const Finding found = first_of(of_all(8, 5, thrown));
+  EXPECT_EQ(found.slug, "collective-not-called");
+  EXPECT_EQ(found.component.name, "rank 5");
+  EXPECT_THAT(found.meaning, HasSubstr("rank 5 (node1) ended with ValueError, and 7 ranks waited"));
+  ASSERT_FALSE(found.evidence.empty());
+  EXPECT_THAT(found.evidence.front().text, HasSubstr("bad batch"));
+}
+
+TEST(Watchdog, AnExceptionThatFollowsFromTheOthersIsNotTheCause) {
+  const std::string thrown = "[rank5]: torch.distributed.DistBackendError: NCCL communicator was aborted\n";
+  EXPECT_EQ(first_of(of_all(8, 5, thrown)).component.name, "");
+}
+
+TEST(Watchdog, TheOnlyRankThatWaitedInNoGroupIsWhatTheOthersWaitFor) {
+  std::string log;
+  for (int rank = 0; rank < 8; ++rank) {
+    log += asked_to_dump(rank, 6, 6);
+    const Said dp{.number = 77,
+                  .operation = "_REDUCE_SCATTER_BASE",
+                  .enqueued = 77,
+                  .completed = 76,
+                  .group = rank % 2 == 0 ? "ID 3 PG GUID 20(dp)" : "ID 3 PG GUID 21(dp)",
+                  .group_rank = rank / 2};
+    const Said tp{
+        .number = 901, .enqueued = 901, .completed = 900, .group = "ID 2 PG GUID 37(tp)", .group_rank = 0};
+    if (rank != 5) log += timed_out(rank, rank == 4 ? tp : dp);
+  }
+  const Finding found = first_of(log);
+  EXPECT_EQ(found.slug, "collective-not-called");
+  EXPECT_EQ(found.component.name, "rank 5");
+  EXPECT_EQ(found.confidence, "likely");
+  EXPECT_THAT(found.meaning, HasSubstr("7 ranks waited in collectives, and rank 5 in none"));
+}
+
+TEST(Watchdog, ARootThatIsDoneAndWhoHasWorkUnderWayIsNotIdle) {
+  for (const std::string& done : {asked_to_dump(0, 1234, 1234), asked_to_dump(0, 1240, 1234)}) {
+    std::string log = done;
+    for (int rank = 1; rank < 4; ++rank) log += timed_out(rank, {.operation = "BROADCAST"});
+    EXPECT_EQ(first_of(log).slug, "collective-timeout") << log;
+    EXPECT_THAT(first_of(log).meaning, Not(HasSubstr("none is behind"))) << log;
+  }
+}
+
+TEST(Watchdog, WhatRayLeftOutIsNotUnheard) {
+  std::string log;
+  for (const int rank : {0, 1, 7}) {
+    std::string lines = timed_out(rank);
+    lines.insert(lines.find('\n'), " [repeated 6x across cluster] (Ray deduplicates logs by default)");
+    log += lines;
+  }
+  const Finding found = first_of(log);
+  EXPECT_THAT(found.meaning, Not(HasSubstr("no line is here")));
+  EXPECT_THAT(found.advice, HasSubstr("RAY_DEDUP_LOGS=0"));
+}
+
+TEST(Watchdog, LinesThatRanIntoEachOtherAreNotTaken) {
+  std::string log;
+  for (int rank = 0; rank < 4; ++rank) log += timed_out(rank);
+  log +=
+      "[rank5]:[E1128 10:00:00.4 ProcessGroupNCCL.cpp:632] [Rank 5] Watchdog [rank4]:[E1128 10:00:00.4 "
+      "ProcessGroupNCCL.cpp:2268] [PG ID 0 PG GUID 0(default_pg) Rank 3]  failure detected by watchdog at "
+      "work "
+      "sequence id: 1234 PG status: last enqueued work: 1233, last completed work: 1233\n";
+  EXPECT_EQ(first_of(log).slug, "collective-timeout");
+}
+
+/// Some versions give the groups of a mesh one name.
+TEST(Watchdog, RanksThatCannotBeOfOneGroupAreNotCompared) {
+  const auto said = [](int rank, int within, const char* operation) {
+    return timed_out(rank, {.number = 7,
+                            .operation = operation,
+                            .enqueued = 7,
+                            .completed = 6,
+                            .group = "ID 1 PG GUID 1(mesh_tp)",
+                            .group_rank = within});
+  };
+  EXPECT_TRUE(where_ranks_stood(observed(said(0, 0, "ALLREDUCE") + said(5, 1, "_ALLGATHER_BASE"))).empty());
+  EXPECT_TRUE(where_ranks_stood(
+                  observed(said(0, 0, "ALLREDUCE") + said(1, 1, "ALLREDUCE") + said(6, 2, "_ALLGATHER_BASE")))
+                  .empty());
+  EXPECT_FALSE(where_ranks_stood(observed(said(0, 0, "ALLREDUCE") + said(2, 1, "ALLREDUCE") +
+                                          said(4, 2, "_ALLGATHER_BASE")))
+                   .empty());
+}
+
+TEST(Watchdog, WhatIsToldAllTheTimeIsNotOfTheEnd) {
+  const std::string periodic =
+      "[rank3]:[I1128 09:59:30.4 ProcessGroupNCCL.cpp:2268] [PG ID 0 PG GUID 0(default_pg) Rank 3] NCCL Work "
+      "update "
+      "periodically: last enqueued NCCL work: 1233, last completed NCCL work: 1233.\n";
+  std::string log = periodic;
+  for (int rank = 0; rank < 3; ++rank) log += timed_out(rank);
+  EXPECT_EQ(first_of(log).slug, "collective-timeout");
+}
+
+TEST(Watchdog, ARankThatCalledNothingYetIsNamed) {
+  const Said first{.number = 1, .enqueued = 1, .completed = -1};
+  const Finding found =
+      first_of(timed_out(0, first) + timed_out(1, first) + asked_to_dump(2, -1, -1) + timed_out(3, first));
+  EXPECT_EQ(found.slug, "collective-not-called");
+  EXPECT_EQ(found.component.name, "rank 2");
+}
+
+/// PyTorch counts sends and receives apart, and tells of whichever was last.
+TEST(Watchdog, NumbersOfSendsAmongThemAreNotCompared) {
+  const Said said{.number = 12, .enqueued = 12, .completed = 11};
+  EXPECT_EQ(first_of(timed_out(0, said) + timed_out(1, said) + asked_to_dump(2, 5000, 5000) +
+                     asked_to_dump(3, 11, 5000))
+                .slug,
+            "collective-timeout");
+  const auto pipeline = [](int rank, int within, std::int64_t number) {
+    return timed_out(rank, {.number = number,
+                            .enqueued = number,
+                            .completed = number - 1,
+                            .group = "ID 4 PG GUID 90(PIPELINE_MODEL_PARALLEL_GROUP)",
+                            .group_rank = within});
+  };
+  EXPECT_TRUE(
+      where_ranks_stood(observed(pipeline(2, 0, 77) + pipeline(10, 1, 76) + pipeline(18, 2, 77))).empty());
+}
+
+TEST(Watchdog, OneOfTwoIsNotNamedForEitherMayBeAtFault) {
+  const Finding found = first_of(timed_out(0) + asked_to_dump(1));
+  EXPECT_EQ(found.slug, "collective-not-called");
+  EXPECT_EQ(found.component.name, "");
+}
+
+/// It tells group and operation at once, and is there where other lines are cut off.
+TEST(Watchdog, TheEndOfTheThreadTellsGroupAndOperation) {
+  const auto ended = [](int rank) {
+    return fmt::format(
+        "[rank{0}]:[E1128 10:01:00.4 ProcessGroupNCCL.cpp:1834] [PG ID 0 PG GUID 0(default_pg) Rank {0}] "
+        "Process group "
+        "watchdog thread terminated with exception: [Rank {0}] Watchdog caught collective operation timeout: "
+        "WorkNCCL(SeqNum=1234, OpType=ALLREDUCE, NumelIn=8, NumelOut=8, Timeout(ms)=600000) ran for 600012 "
+        "milliseconds before timing out.\n",
+        rank);
+  };
+  const Finding found = first_of(ended(0) + ended(1) + asked_to_dump(2));
+  EXPECT_EQ(found.slug, "collective-not-called");
+  EXPECT_EQ(found.component.name, "rank 2");
+  EXPECT_THAT(found.meaning, HasSubstr("ALLREDUCE of 8 elements"));
 }
 
 TEST(Watchdog, ATagBeforeTheLineIsNotTheRank) {
   std::string tagged;
-  for (int rank = 0; rank < 2; ++rank) {
-    std::string one = rank == 0 ? timed_out(0) : asked_to_dump(1);
+  for (int rank = 0; rank < 3; ++rank) {
+    std::string one = rank != 1 ? timed_out(rank) : asked_to_dump(1);
     for (std::size_t at = 0; at < one.size(); at = one.find('\n', at) + 1) one.insert(at, "[rank7]: ");
     tagged += one;
   }
