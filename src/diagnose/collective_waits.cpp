@@ -239,6 +239,7 @@ std::vector<GroupStand> where_ranks_stood(const Observations& seen) {
     if (one.waits_for) waits_of_rank[one.rank].insert(one.group);
   }
   std::vector<GroupStand> stands;
+  stands.reserve(groups.size());
   for (const auto& [group, ranks] : groups) stands.push_back(Comparison(ranks, seen, waits_of_rank).result());
   std::erase_if(stands, [](const GroupStand& one) { return one.stand == Stand::unknown; });
   std::stable_sort(stands.begin(), stands.end(), [](const GroupStand& a, const GroupStand& b) {

@@ -48,7 +48,7 @@ std::optional<Place> place_of(std::string_view line) {
     std::string_view group = line.substr(at + 4);
     const std::size_t end = group.find(" Rank ");
     constexpr std::size_t longest = 120;
-    if (end == std::string_view::npos || end > longest) return std::nullopt;
+    if (end > longest) return std::nullopt;  // or there is none
     place.rank = rank_of_tag(line.substr(0, at));
     place.group_rank = number_after<int>(group, " Rank ").value_or(-1);
     std::string_view name = group.substr(0, end);
