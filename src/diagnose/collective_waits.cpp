@@ -287,6 +287,57 @@ std::optional<IdleRank> the_one_that_waited_in_none(const Observations& seen, in
   return found;
 }
 
+std::string rank_words(const std::vector<int>& ranks, const std::function<std::string(int)>& host_of) {
+  constexpr std::size_t most_named = 4;
+  std::string names;
+  const std::size_t named = ranks.size() > most_named + 1 ? most_named : ranks.size();
+  for (std::size_t i = 0; i < named; ++i) {
+    const std::string host = host_of ? host_of(ranks[i]) : std::string();
+    names += fmt::format("{}{}{}", i == 0 ? "" : (i + 1 == ranks.size() ? " and " : ", "), ranks[i],
+                         host.empty() ? "" : " (" + host + ")");
+  }
+  if (named < ranks.size()) names += fmt::format(" and {} more", ranks.size() - named);
+  return (ranks.size() == 1 ? "rank " : "ranks ") + names;
+}
+
+std::vector<std::string> group_words(const Observations& seen) {
+  constexpr std::size_t most_groups = 4, most_places = 4;
+  std::map<std::string, std::map<std::string, std::vector<int>>> groups;  // ranks by where they were
+  std::set<std::string> mixed;
+  for (const CollectiveWait& one : seen.waits) {
+    if (one.group.empty()) continue;
+    if (one.is_mixed) mixed.insert(one.group);
+    const std::string where =
+        one.waits_for ? fmt::format("waited in {} ({})", *one.waits_for, operation_words(one))
+                      : fmt::format("had called {} and finished {}", *one.enqueued, *one.completed);
+    groups[one.group][where].push_back(one.rank);
+  }
+  std::vector<std::string> lines;
+  for (auto& [group, places] : groups) {
+    if (lines.size() == most_groups) {
+      lines.push_back(fmt::format("and {} more process groups", groups.size() - most_groups));
+      break;
+    }
+    std::string line = fmt::format("process group {}: ", group);
+    if (mixed.count(group) != 0) {
+      lines.push_back(line +
+                      "several processes are called by the same ranks of it, so they are not compared");
+      continue;
+    }
+    std::size_t told = 0;
+    for (auto& [where, ranks] : places) {
+      if (told++ == most_places) {
+        line += fmt::format("; and {} more places", places.size() - most_places);
+        break;
+      }
+      std::sort(ranks.begin(), ranks.end());
+      line += fmt::format("{}{} {}", told == 1 ? "" : "; ", rank_words(ranks), where);
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 std::string operation_words(const CollectiveWait& wait) {
   if (wait.operation.empty()) return "a collective";
   return wait.elements < 0 ? wait.operation : fmt::format("{} of {} elements", wait.operation, wait.elements);

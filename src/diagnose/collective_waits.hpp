@@ -3,6 +3,7 @@
 // PyTorch's ProcessGroupNCCL.cpp (2.3 to 2.9).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,13 @@ struct IdleRank {
 };
 /// nullopt where another rank may be the cause. `ranks`: how many there are; 0: not known.
 std::optional<IdleRank> the_one_that_waited_in_none(const Observations& seen, int ranks);
+
+/// "rank 5 (node1)", "ranks 1, 5, 7, 8 and 12 more"; without hosts where `host_of` is not given.
+std::string rank_words(const std::vector<int>& ranks, const std::function<std::string(int)>& host_of = {});
+
+/// A line for each process group: which ranks waited in what, and how far the others were. The first groups
+/// alone, and of a group the first such sets of ranks.
+std::vector<std::string> group_words(const Observations& seen);
 
 /// "ALLREDUCE of 1024 elements"; "a collective" where it is not told.
 std::string operation_words(const CollectiveWait& wait);

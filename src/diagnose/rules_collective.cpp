@@ -31,18 +31,8 @@ std::vector<int> numbers_of(const Waits& ranks) {
   return numbers;
 }
 
-/// "rank 5 (node1)", "ranks 1, 5, 7, 8 and 12 more".
-std::string ranks_words(const Context& context, const std::vector<int>& ranks, bool with_hosts = true) {
-  constexpr std::size_t most_named = 4;
-  std::string names;
-  const std::size_t named = ranks.size() > most_named + 1 ? most_named : ranks.size();
-  for (std::size_t i = 0; i < named; ++i) {
-    const std::string host = with_hosts ? host_of(context, ranks[i]) : std::string();
-    names += fmt::format("{}{}{}", i == 0 ? "" : (i + 1 == ranks.size() ? " and " : ", "), ranks[i],
-                         host.empty() ? "" : " (" + host + ")");
-  }
-  if (named < ranks.size()) names += fmt::format(" and {} more", ranks.size() - named);
-  return (ranks.size() == 1 ? "rank " : "ranks ") + names;
+std::string ranks_words(const Context& context, const std::vector<int>& ranks) {
+  return rank_words(ranks, [&](int rank) { return host_of(context, rank); });
 }
 
 std::string ranks_words(const Context& context, const Waits& ranks) {
@@ -66,7 +56,7 @@ Waits without(const Waits& all, const Waits& some) {
 }
 
 void name_ranks(const Context& context, const std::vector<int>& ranks, Finding& finding) {
-  finding.component.name = ranks_words(context, ranks, false);
+  finding.component.name = rank_words(ranks);
   finding.component.host = ranks.size() == 1 ? host_of(context, ranks.front()) : std::string();
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "diagnose/collective_waits.hpp"
 #include "diagnose/diagnose.hpp"
 
 namespace fabricheck::diagnose {
@@ -110,6 +111,7 @@ std::vector<std::string> what_was_seen(const Context& context) {
   add_networks(context, lines);
   add_variables(context, lines);
   add_measured(context, lines);
+  for (std::string& line : group_words(context.seen())) lines.push_back(std::move(line));
   if (context.seen().ranks_left_out > 0)
     lines.push_back("more ranks than are kept apart: some are counted together");
   return lines;
