@@ -49,8 +49,8 @@
 namespace fabricheck::app {
 namespace {
 
-/// mpirun sends SIGTERM one second after a rank has ended with an error.
-constexpr std::chrono::seconds others_wait{3};
+/// mpirun sends SIGTERM one second after a rank has ended with an error, to other hosts a little later.
+constexpr std::chrono::seconds others_wait{10};
 
 void write_out(const std::string& file, const std::string& text) {
   if (file.empty() || file == "-") {

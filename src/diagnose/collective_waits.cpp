@@ -147,6 +147,11 @@ class Comparison {
     std::stable_partition(found_.waiting.begin(), found_.waiting.end(),
                           [](const CollectiveWait* one) { return !one->operation.empty(); });
     found_.unheard = find_unheard();
+    found_.silent.clear();
+    for (const int rank : seen_.rank_words.heard)
+      if (found_.is_of_all && std::none_of(found_.heard.begin(), found_.heard.end(),
+                                           [&](const CollectiveWait* one) { return one->rank == rank; }))
+        found_.silent.push_back(rank);
   }
 
   void tell_mismatch() {
@@ -197,6 +202,7 @@ class Comparison {
       });
       // A root that is done is not behind, nor does that say anything of the others.
       for (const CollectiveWait* one : found_.heard) found_.all_timed_out &= *one->completed < found_.number;
+      found_.all_timed_out &= found_.silent.empty();
       found_.stand = Stand::all_called;
     }
   }
@@ -205,8 +211,8 @@ class Comparison {
   void judge_stuck(const Waits& stuck, const Waits& idle) {
     const bool were_all_needed = std::all_of(
         stuck.begin(), stuck.end(), [](const CollectiveWait* one) { return waits_for_all(one->operation); });
-    if (!were_all_needed || !idle.empty() || !found_.unheard.empty() || !may_accuse() ||
-        2 * stuck.size() >= found_.heard.size())
+    if (!were_all_needed || !idle.empty() || !found_.unheard.empty() || !found_.silent.empty() ||
+        !may_accuse() || 2 * stuck.size() >= found_.heard.size())
       return;
     found_.odd = stuck;
     found_.stand = Stand::unfinished;
@@ -237,6 +243,7 @@ std::vector<GroupStand> where_ranks_stood(const Observations& seen) {
     if (one.group.empty()) continue;
     groups[one.group].push_back(&one);
     if (one.waits_for) waits_of_rank[one.rank].insert(one.group);
+    if (!one.waits_for && one.timed_out_elsewhere) waits_of_rank[one.rank].insert("another");
   }
   std::vector<GroupStand> stands;
   stands.reserve(groups.size());
@@ -249,7 +256,7 @@ std::vector<GroupStand> where_ranks_stood(const Observations& seen) {
 }
 
 std::optional<IdleRank> the_one_that_waited_in_none(const Observations& seen, int ranks) {
-  if (seen.rank_words.are_left_out) return std::nullopt;
+  if (seen.rank_words.are_left_out || ranks == 0) return std::nullopt;
   std::map<int, const CollectiveWait*> waiting, all;
   Waits words;
   for (const CollectiveWait& one : seen.waits) {
@@ -257,14 +264,14 @@ std::optional<IdleRank> the_one_that_waited_in_none(const Observations& seen, in
     if (one.is_mixed) return std::nullopt;
     words.push_back(&one);
     all.emplace(one.rank, &one);
-    if (one.waits_for) waiting.emplace(one.rank, &one);
+    if (one.waits_for || one.timed_out_elsewhere) waiting.emplace(one.rank, &one);
   }
   constexpr std::size_t fewest_waiting = 3;
   if (waiting.size() < fewest_waiting || all.size() != waiting.size() + 1 || !are_of_one_time(words))
     return std::nullopt;
   // One that is not heard may be the cause as well.
   const bool are_all = all.begin()->first == 0 && all.rbegin()->first + 1 == static_cast<int>(all.size()) &&
-                       (ranks == 0 || ranks == static_cast<int>(all.size()));
+                       ranks == static_cast<int>(all.size());
   if (!are_all) return std::nullopt;
   std::map<std::string, std::int64_t> numbers;  // that are waited for, by group
   for (const CollectiveWait* one : words)

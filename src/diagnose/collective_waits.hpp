@@ -34,18 +34,20 @@ struct GroupStand {
   /// Ranks, lower than the highest that is heard, without any line; told of the group of all ranks alone, for
   /// a rank that waits for nothing in another group says nothing of it.
   std::vector<int> unheard;
-  bool all_timed_out{};  ///< of all that wait it is told that they did, and they wait in this group alone
+  std::vector<int> silent;  ///< of the group of all ranks: those that said something, but nothing of it
+  bool all_timed_out{};     ///< of all that wait it is told that they did, and they wait in this group alone
 };
 
 /// One for each process group in which a rank waited, those that name a rank first. They point into `seen`.
 std::vector<GroupStand> where_ranks_stood(const Observations& seen);
 
-/// Where all ranks but one waited in some collective: that one, and those that waited.
+/// Where all ranks but one told of a collective that they waited in: that one, and those that waited. It may
+/// have waited as well, for less than the time-out.
 struct IdleRank {
   const CollectiveWait* idle{};
   Waits waiting;
 };
-/// nullopt where another rank may be the cause. `ranks`: how many there are; 0: not known.
+/// nullopt where another rank may be the cause, as where it is not known how many `ranks` there are (0).
 std::optional<IdleRank> the_one_that_waited_in_none(const Observations& seen, int ranks);
 
 /// "rank 5 (node1)", "ranks 1, 5, 7, 8 and 12 more"; without hosts where `host_of` is not given.

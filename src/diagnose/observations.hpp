@@ -228,6 +228,7 @@ struct CollectiveWait {
   bool is_global_name{};     ///< the same on all ranks; else the name counts the groups of its rank
   int rank{}, group_rank{};  ///< of the job, within the group
   std::optional<std::int64_t> waits_for;            ///< what did not end in time; unset: it did not wait
+  bool timed_out_elsewhere{};                       ///< it waited in another group
   std::optional<std::int64_t> enqueued, completed;  ///< the last that it called, that ended; -1: none
   std::string operation;                            ///< that it waited in: "ALLREDUCE"; empty: not told
   std::int64_t elements{-1};                        ///< its own input; -1: not told
@@ -239,9 +240,16 @@ struct CollectiveWait {
 
 /// What else the ranks of PyTorch said.
 struct RankWords {
-  std::set<int> heard;              ///< ranks with a line of their own
-  std::map<int, Quote> exceptions;  ///< the first that ended a rank, but those that follow from others' ends
-  bool are_left_out{};              ///< Ray showed one line in place of several ranks'
+  /// The last of a rank before the first time-out of its file.
+  struct Exception {
+    std::string name;  ///< "ValueError"
+    std::string process;
+    bool follows{};  ///< it comes of the end of another rank, or of the job
+    Quote quote;
+  };
+  std::set<int> heard;  ///< ranks with a line of their own
+  std::map<int, Exception> exceptions;
+  bool are_left_out{};  ///< Ray showed one line in place of several ranks'
   static constexpr std::size_t kMostRanks = 65536;
   static constexpr std::size_t kMostExceptions = 1024;
 };

@@ -1,6 +1,7 @@
 // Collectives that did not end: what the watchdogs of the ranks say together.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -98,12 +99,6 @@ std::string mismatch_words(const Context& context, const GroupStand& stand) {
   return fmt::format("as {}, {}", collective_words(stand), calls);
 }
 
-/// ValueError of "[rank5]: ValueError: …".
-std::string exception_name(const Quote& quote) {
-  const auto rest = after(quote.text, "]: ");
-  return std::string(until(rest.value_or(quote.text), ":"));
-}
-
 std::string not_called_words(const Context& context, const GroupStand& stand) {
   const CollectiveWait& waits = *stand.waiting.front();
   if (stand.odd_called)
@@ -123,13 +118,30 @@ struct Ended {
 Ended ended_by_themselves(const Observations& seen) {
   Ended ended;
   std::map<int, const CollectiveWait*> waiting;
-  for (const CollectiveWait& one : seen.waits)
-    if (!one.group.empty() && one.waits_for && !one.is_mixed) waiting.emplace(one.rank, &one);
+  std::set<bool> are_tagged;
+  for (const CollectiveWait& one : seen.waits) {
+    if (one.group.empty()) continue;
+    if (one.is_mixed) return {};
+    are_tagged.insert(!one.process.empty());
+    if (one.waits_for || one.timed_out_elsewhere) waiting.emplace(one.rank, &one);
+  }
   for (const auto& entry : waiting) ended.waiting.push_back(entry.second);
-  for (const auto& entry : seen.rank_words.exceptions)
-    if (waiting.count(entry.first) == 0) ended.ranks.push_back(entry.first);
+  for (const auto& [rank, thrown] : seen.rank_words.exceptions) {
+    // A launcher that tags lines in another way is that of another job in the same log.
+    const bool is_of_this = are_tagged.count(!thrown.process.empty()) != 0;
+    if (!thrown.follows && is_of_this && waiting.count(rank) == 0) ended.ranks.push_back(rank);
+  }
   if (waiting.empty() || ended.ranks.size() > waiting.size()) return {};
   return ended;
+}
+
+/// "ValueError", or "exceptions" where they differ.
+std::string exception_words(const Observations& seen, const std::vector<int>& ranks) {
+  const auto& exceptions = seen.rank_words.exceptions;
+  const std::string& first = exceptions.at(ranks.front()).name;
+  const bool are_equal =
+      std::all_of(ranks.begin(), ranks.end(), [&](int rank) { return exceptions.at(rank).name == first; });
+  return are_equal ? first : "exceptions";
 }
 
 std::string unheard_words(const GroupStand& stand) {
@@ -157,6 +169,9 @@ void tell_all_called(const Context& context, const GroupStand& stand, Finding& f
     finding.advice = "look at the ranks that are not heard, and their nodes, first; give their logs, too";
     return;
   }
+  if (!stand.silent.empty())
+    finding.meaning +=
+        fmt::format("; {} said nothing of it: look there first", ranks_words(context, stand.silent));
   if (!stand.all_timed_out) return;
   const bool are_all = context.ranks() == static_cast<int>(stand.heard.size());
   finding.meaning +=
@@ -210,28 +225,30 @@ void collective_not_called(const Context& context, const CatalogRow& row, Findin
     if (2 * stand->odd.size() < stand->heard.size()) name_ranks(context, numbers_of(stand->odd), finding);
     for (const CollectiveWait* one : stand->odd) {
       const auto thrown = exceptions.find(one->rank);
-      if (thrown != exceptions.end()) cite(context, finding, &thrown->second);
+      if (thrown != exceptions.end()) cite(context, finding, &thrown->second.quote);
     }
     cite_stand(context, *stand, finding);
     return;
   }
   if (first_of(stands, Stand::mismatch) != nullptr) return;
   if (const Ended ended = ended_by_themselves(context.seen()); !ended.ranks.empty()) {
-    Finding& finding = add(found, row, "likely");
-    const Quote& thrown = exceptions.at(ended.ranks.front());
-    finding.meaning = fmt::format("{} ended with {}, and {} waited for what was not called any more",
-                                  ranks_words(context, ended.ranks), exception_name(thrown),
-                                  count_words(context, ended.waiting));
-    finding.advice = "mend the exception of the ranks named; the time-out of the others follows from it";
+    // Only in one file is it told that it came before.
+    const Quote& thrown = exceptions.at(ended.ranks.front()).quote;
+    const bool is_one_file = thrown.file == ended.waiting.front()->quote.file;
+    Finding& finding = add(found, row, is_one_file ? "likely" : "possible");
+    finding.meaning =
+        fmt::format("{} ended with {}, and {} waited", ranks_words(context, ended.ranks),
+                    exception_words(context.seen(), ended.ranks), count_words(context, ended.waiting));
+    finding.advice = "mend the exception of the ranks named: the others wait for a rank that has ended";
     name_ranks(context, ended.ranks, finding);
     cite(context, finding, &thrown);
     cite(context, finding, &ended.waiting.front()->quote);
     return;
   }
   if (const auto idle = the_one_that_waited_in_none(context.seen(), context.ranks())) {
-    Finding& finding = add(found, row, "likely");
+    Finding& finding = add(found, row, "possible");
     finding.meaning =
-        fmt::format("{} waited in collectives, and {} in none: it is what they waited for",
+        fmt::format("{} waited in collectives, and {} alone told of none: the others may wait for it",
                     count_words(context, idle->waiting), ranks_words(context, Waits{idle->idle}));
     name_ranks(context, {idle->idle->rank}, finding);
     cite(context, finding, &idle->idle->quote);

@@ -34,10 +34,36 @@ struct Place {
   bool is_global_name{};
 };
 
-/// The rank of the tag "[rank3]" that is nearest to the end of the text; -1 where there is none.
+/// Where "[rank3]" begins, "[rank=3]" being none; npos where there is none.
+std::size_t find_tag(std::string_view text, std::size_t from = 0) {
+  for (std::size_t at = text.find("[rank", from); at != std::string_view::npos;
+       at = text.find("[rank", at + 1))
+    if (at + 5 < text.size() && text[at + 5] >= '0' && text[at + 5] <= '9') return at;
+  return std::string_view::npos;
+}
+
+/// The tag of the rank itself: launchers put others before it, with numbers of their own.
+std::size_t own_tag(std::string_view text) {
+  std::size_t own = find_tag(text);
+  while (own != std::string_view::npos) {
+    const std::size_t end = text.find(']', own);
+    const std::size_t next = find_tag(text, own + 1);
+    if (end == std::string_view::npos || next == std::string_view::npos || next > end + 3) break;
+    own = next;
+  }
+  return own;
+}
+
+int rank_at(std::string_view text, std::size_t tag) {
+  return tag == std::string_view::npos ? -1 : number_after<int>(text.substr(tag), "[rank").value_or(-1);
+}
+
+/// The rank of the tag that is nearest to the end of the text; -1 where there is none.
 int rank_of_tag(std::string_view front) {
-  const std::size_t tag = front.rfind("[rank");
-  return tag == std::string_view::npos ? -1 : number_after<int>(front.substr(tag), "[rank").value_or(-1);
+  std::size_t last = std::string_view::npos;
+  for (std::size_t at = find_tag(front); at != std::string_view::npos; at = find_tag(front, at + 1))
+    last = at;
+  return rank_at(front, last);
 }
 
 /// "[rank3]:[E…] [PG ID 0 PG GUID 0(default_pg) Rank 3]", "[PG 1 Rank 3]" or "[Rank 3]". The rank in brackets
@@ -70,40 +96,76 @@ std::optional<Place> place_of(std::string_view line) {
 
 /// "(RayWorker pid=7, ip=10.0.0.1)", "[DP0 TP1]": which process of several that may have the same rank.
 std::string process_of(std::string_view line) {
-  const std::string_view front = line.substr(0, line.find("[rank"));
+  const std::string_view front = line.substr(0, own_tag(line));
   std::string process;
   for (const std::string_view mark : {"pid=", "ip=", "[DP"})
     if (const auto rest = after(front, mark)) process += printable_text(until(*rest, ",)] "), 40) + ' ';
   return process;
 }
 
-/// "ValueError: …" behind the tag of a rank; not those that a rank gets because another one has ended.
-bool is_exception(std::string_view text) {
-  const std::string_view name = until(text, ":");
-  if (name.size() == text.size() || name.size() > 80 || contains(name, " ")) return false;
-  if (!name.ends_with("Error") && !name.ends_with("Exception")) return false;
-  for (const char* of_others :
-       {"Dist", "NCCL", "nccl", "c10d", "ProcessGroup", "ChildFailed", "onnection", "Store"})
-    if (contains(text, of_others)) return false;
-  return true;
+/// "ValueError: …" or a bare "AssertionError" behind the tag of a rank; empty: none.
+std::string_view exception_name(std::string_view text) {
+  const std::string_view name = until(trim(text), ":");
+  constexpr std::size_t longest = 80;
+  if (name.empty() || name.size() > longest || name.find_first_of(" \t(\"'") != std::string_view::npos)
+    return {};
+  for (const std::string_view end : {"Error", "Exception", "Interrupt", "SystemExit", "StopIteration"})
+    if (name.ends_with(end)) return name;
+  return {};
+}
+
+/// What a rank gets because another one, or the job, has ended or does not answer.
+bool follows_from_others(std::string_view text) {
+  for (const char* words : {"Dist",
+                            "NCCL",
+                            "nccl",
+                            "c10d",
+                            "ProcessGroup",
+                            "ChildFailed",
+                            "onnection",
+                            "Store",
+                            "gloo",
+                            "imed out",
+                            "imeout",
+                            "monitoredBarrier",
+                            "pair closure",
+                            "killed by signal",
+                            "exited unexpectedly",
+                            "SignalException",
+                            "SIGTERM",
+                            "Actor",
+                            "EngineDead",
+                            "BrokenPipe",
+                            "EOFError",
+                            "Interrupt",
+                            "SystemExit",
+                            "StopIteration",
+                            "aborted",
+                            "endpoint is not connected"})
+    if (contains(text, words)) return true;
+  return false;
 }
 
 class Watchdog final : public ToolReader {
  public:
   const char* name() const override { return "PyTorch's watchdog"; }
-  void begin_file() override { operations_.clear(); }
+  void begin_file() override {
+    operations_.clear();
+    has_spoken_ = false;
+  }
 
   bool read(const Line& line, Observations& into, [[maybe_unused]] EventBook& events) override {
-    if (const std::size_t tag = line.text.find("[rank"); tag != std::string_view::npos)
-      hear(line.text.substr(tag), line, into.rank_words);
+    if (contains(line.text, "[rank")) hear(line, into.rank_words);
     if (contains(line.text, "will restart worker group")) give_up_attempt(line.file, into);
     const bool is_operation = contains(line.text, "Watchdog caught collective operation timeout: WorkNCCL(");
     const bool has_numbers =
         contains(line.text, "ast enqueued ") && !contains(line.text, "update periodically");
     if (!is_operation && !has_numbers) return false;
     if (contains(line.text, "x across cluster]")) into.rank_words.are_left_out = true;
+    has_spoken_ = true;
     const auto place = place_of(line.text);
     if (!place) return false;
+    forget_earlier(place->rank, line.file, into.rank_words);
     if (has_numbers)
       read_numbers(*place, line, into);
     else
@@ -118,14 +180,26 @@ class Watchdog final : public ToolReader {
     Quote quote;
   };
 
-  static void hear(std::string_view tag, const Line& line, RankWords& words) {
-    const int rank = number_after<int>(tag, "[rank").value_or(-1);
-    const std::size_t end = tag.find(']');
+  void hear(const Line& line, RankWords& words) const {
+    const std::size_t tag = own_tag(line.text);
+    const int rank = rank_at(line.text, tag);
+    const std::size_t end = line.text.find(']', tag == std::string_view::npos ? 0 : tag);
     if (rank < 0 || end == std::string_view::npos) return;
     if (words.heard.size() < RankWords::kMostRanks) words.heard.insert(rank);
-    if (tag.substr(end + 1, 2) == ": " && is_exception(tag.substr(end + 3)) &&
-        words.exceptions.size() < RankWords::kMostExceptions)
-      words.exceptions.emplace(rank, line.quote());
+    // After a time-out it may come of that.
+    if (has_spoken_ || line.text.substr(end + 1, 2) != ": ") return;
+    const std::string_view text = line.text.substr(end + 3);
+    const std::string_view name = exception_name(text);
+    if (name.empty() || words.exceptions.size() >= RankWords::kMostExceptions) return;
+    words.exceptions[rank] = {printable_text(name, 80), process_of(line.text), follows_from_others(text),
+                              line.quote()};
+  }
+
+  /// A rank that speaks did not end before: what did was an earlier attempt.
+  static void forget_earlier(int rank, int file, RankWords& words) {
+    const auto known = words.exceptions.find(rank);
+    if (known == words.exceptions.end() || known->second.quote.file != file) return;
+    std::erase_if(words.exceptions, [&](const auto& entry) { return entry.second.quote.file == file; });
   }
 
   /// What comes is of the next one.
@@ -172,6 +246,7 @@ class Watchdog final : public ToolReader {
     // The first word counts: later ones are of the job's end.
     if (wait == nullptr || wait->waits_for || (wait->enqueued && !waits_for)) return;
     set_numbers(*wait, line, waits_for, *enqueued, *completed);
+    wait->timed_out_elsewhere = contains(line.text, "from this local rank");
     if (!waits_for) return;
     const auto operation = operations_.find(std::tuple(place.rank, place.group_rank, *waits_for));
     if (operation != operations_.end() && !operation->second.name.empty())
@@ -232,6 +307,7 @@ class Watchdog final : public ToolReader {
 
   static constexpr std::size_t kMostWaits = 16384;
   static constexpr std::int64_t kSameAttempt_s = 180;
+  bool has_spoken_{};                                                   ///< a watchdog, in this file
   std::map<std::tuple<int, int, std::int64_t>, Operation> operations_;  ///< by rank, that within, number
   std::unordered_map<std::string, std::size_t> places_;                 ///< in Observations::waits
 };

@@ -140,16 +140,17 @@ TEST(Watchdog, ARankThatAnExceptionEndedIsTheCause) {
   const std::string thrown =
       "[rank5]: Traceback (most recent call last):\n[rank5]:   File \"train.py\", line 7, in <module>\n"
       "[rank5]: ValueError: bad batch\n";
-  const Finding found = first_of(of_all(8, 5, thrown));
+  const Finding found = first_of(thrown + of_all(8, 5, ""));
   EXPECT_EQ(found.slug, "collective-not-called");
+  EXPECT_EQ(found.confidence, "likely");
   EXPECT_EQ(found.component.name, "rank 5");
   EXPECT_THAT(found.meaning, HasSubstr("rank 5 (node1) ended with ValueError, and 7 ranks waited"));
   ASSERT_FALSE(found.evidence.empty());
   EXPECT_THAT(found.evidence.front().text, HasSubstr("bad batch"));
 }
 
-TEST(Watchdog, TheOnlyRankThatWaitedInNoGroupIsWhatTheOthersWaitFor) {
-  std::string log;
+TEST(Watchdog, TheOnlyRankThatToldOfNoWaitIsToBeLookedAt) {
+  std::string log = started(8);
   for (int rank = 0; rank < 8; ++rank) {
     log += asked_to_dump(rank, 6, 6);
     const Said dp{.number = 77,
@@ -165,8 +166,9 @@ TEST(Watchdog, TheOnlyRankThatWaitedInNoGroupIsWhatTheOthersWaitFor) {
   const Finding found = first_of(log);
   EXPECT_EQ(found.slug, "collective-not-called");
   EXPECT_EQ(found.component.name, "rank 5");
-  EXPECT_EQ(found.confidence, "likely");
-  EXPECT_THAT(found.meaning, HasSubstr("7 ranks waited in collectives, and rank 5 in none"));
+  EXPECT_EQ(found.confidence, "possible");
+  EXPECT_THAT(found.meaning,
+              HasSubstr("7 ranks waited in collectives, and rank 5 (node1) alone told of none"));
 }
 
 TEST(Watchdog, WhereEachRankWasIsToldInAnyCase) {
@@ -204,6 +206,29 @@ TEST(Watchdog, TheEndOfTheThreadTellsGroupAndOperation) {
   EXPECT_EQ(found.slug, "collective-not-called");
   EXPECT_EQ(found.component.name, "rank 2");
   EXPECT_THAT(found.meaning, HasSubstr("ALLREDUCE of 8 elements"));
+}
+
+TEST(Watchdog, ARankThatSaidOtherThingsIsPointedAt) {
+  const Finding found = first_of(of_all(8, 5, "[rank5]: KeyboardInterrupt\n"));
+  EXPECT_EQ(found.slug, "collective-timeout");
+  EXPECT_THAT(found.meaning, HasSubstr("rank 5 (node1) said nothing of it: look there first"));
+  EXPECT_THAT(found.meaning, Not(HasSubstr("none is behind")));
+}
+
+TEST(Watchdog, ABareNameIsAnExceptionToo) {
+  EXPECT_EQ(first_of("[rank5]: AssertionError\n" + of_all(8, 5, "")).component.name, "rank 5");
+}
+
+TEST(Watchdog, ExceptionsOfTwoNamesAreNotCalledByOne) {
+  EXPECT_THAT(first_of("[rank2]: ValueError: a\n[rank5]: KeyError: b\n" + timed_out(0) + timed_out(1) +
+                       timed_out(3) + timed_out(4))
+                  .meaning,
+              HasSubstr("ranks 2 and 5 ended with exceptions, and 4 ranks waited"));
+}
+
+/// torchrun --tee writes the rank on the node before what the rank writes itself.
+TEST(Watchdog, TheLastOfSeveralTagsIsTheRanksOwn) {
+  EXPECT_EQ(first_of("[rank1]:[rank5]: ValueError: bad\n" + of_all(8, 5, "")).component.name, "rank 5");
 }
 
 }  // namespace

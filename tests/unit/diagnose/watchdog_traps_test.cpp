@@ -148,8 +148,49 @@ TEST(WatchdogTraps, AnOperationThatMayBeOfAnotherGroupIsNotTaken) {
 }
 
 TEST(WatchdogTraps, AnExceptionThatFollowsFromTheOthersIsNotTheCause) {
-  const std::string thrown = "[rank5]: torch.distributed.DistBackendError: NCCL communicator was aborted\n";
-  EXPECT_EQ(first_of(of_all(8, 5, thrown)).component.name, "");
+  for (const char* thrown :
+       {"torch.distributed.DistBackendError: NCCL communicator was aborted",
+        "RuntimeError: [/pytorch/third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting "
+        "1800000ms",
+        "RuntimeError: [Rank 5]: Ranks 3 failed to pass monitoredBarrier in 1800000 ms",
+        "RuntimeError: DataLoader worker (pid 1) is killed by signal: Terminated.",
+        "torch.distributed.elastic.multiprocessing.api.SignalException: Process 4711 got signal: 15",
+        "ray.exceptions.ActorDiedError: The actor died", "TimeoutError: RPC call to execute_model timed out.",
+        "KeyboardInterrupt", "UserWarning: lr_scheduler.step() before optimizer.step()"})
+    EXPECT_NE(first_of(fmt::format("[rank5]: {}\n", thrown) + of_all(8, 5, "")).slug, "collective-not-called")
+        << thrown;
+}
+
+/// The last one of a chain is that which ended the rank.
+TEST(WatchdogTraps, AnExceptionThatAnotherOneFollowedIsNotTheCause) {
+  const std::string chain =
+      "[rank5]: KeyError: 'cache'\n[rank5]: During handling of the above exception, another exception "
+      "occurred:\n"
+      "[rank5]: torch.distributed.DistBackendError: NCCL communicator was aborted\n";
+  EXPECT_EQ(first_of(chain + of_all(8, 5, "")).slug, "collective-timeout");
+}
+
+TEST(WatchdogTraps, ExceptionsOfAnEarlierAttemptAccuseNobody) {
+  std::string log;
+  for (int rank = 0; rank < 8; ++rank) log += fmt::format("[rank{}]: FileNotFoundError: data\n", rank);
+  for (const int rank : {0, 1, 4, 5, 6, 7}) log += timed_out(rank);
+  EXPECT_EQ(first_of(log).slug, "collective-timeout");
+  EXPECT_EQ(first_of(of_all(8, 5, "") + "[rank5]: OSError: too late to be the cause\n").slug,
+            "collective-timeout");
+  const std::string engine = "(Engine pid=900) [rank5]: ValueError: of another job\n";
+  EXPECT_EQ(first_of(engine + of_all(8, 5, "")).slug, "collective-timeout");
+}
+
+TEST(WatchdogTraps, WhoTimedOutInAnotherGroupWaitsThere) {
+  std::string here = asked_to_dump(5, 6, 6);
+  here.replace(here.find("from  rank 0"), 12, "from this local rank");
+  std::string log = started(8);
+  for (int rank = 0; rank < 8; ++rank)
+    log += rank == 5
+               ? here
+               : timed_out(rank, {.group = rank % 2 == 0 ? "ID 3 PG GUID 20(dp)" : "ID 3 PG GUID 21(dp)",
+                                  .group_rank = rank / 2});
+  EXPECT_EQ(first_of(log).slug, "collective-timeout");
 }
 
 TEST(WatchdogTraps, ARootThatIsDoneAndWhoHasWorkUnderWayIsNotIdle) {
