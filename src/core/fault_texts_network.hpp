@@ -26,14 +26,16 @@ inline constexpr FaultText ib_device_fatal{
     "ib-device-fatal",
     Severity::fatal,
     "nic",
-    "the HCA reported a catastrophic error of its own and was reset: hardware, firmware or PCIe",
+    "the HCA reported a catastrophic error of its own, or its firmware answered its driver no more: "
+    "hardware, firmware or PCIe",
     "look at the kernel log of this node at that time, update the firmware, reseat or replace the HCA",
     "dmesg -T | grep -i mlx5; mstflint -d DEVICE q"};
 inline constexpr FaultText nic_tx_timeout{
     "nic-tx-timeout",
     Severity::bad,
     "nic",
-    "the NIC did not send what its driver gave it: its firmware or PCIe link hung, or pause frames held it",
+    "the NIC did not send what its driver gave it: its firmware or PCIe link hung, pause frames held it, or "
+    "its interrupts were not served",
     "update the NIC's firmware; look at its PCIe errors, and at pause frames (PFC) of its port and the "
     "switch's",
     "dmesg -T | grep -i -e 'tx timeout' -e 'netdev watchdog'; ethtool -S NETDEV | grep -e pause -e discard"};

@@ -113,7 +113,7 @@ const std::vector<CatalogRow>& rows() {
       row(pcie_acs, rules::pcie_acs),
       row(iommu_fault, rules::iommu_fault),
       row(iommu_not_passthrough, on_event, E::iommu_not_passthrough),
-      row(pcie_fatal, on_event, E::pcie_fatal),
+      row(pcie_fatal, rules::pcie_fatal),
       row(gpu_xid, rules::gpu_xid),
       row(nvswitch_sxid, rules::nvswitch_sxid),
       row(nic_tx_timeout, on_event, E::nic_tx_timeout, {&ib_device_fatal, &pcie_fatal}),

@@ -1,5 +1,7 @@
 #include "diagnose/line_details.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -158,45 +160,75 @@ LineDetail number_detail(std::string_view rest) {
 /// The PCI address or net device behind the driver's name: "mlx5_core 0000:18:00.0 ens1np0: Link down".
 LineDetail kernel_detail(std::string_view line) {
   for (const std::string_view driver :
-       {"mlx5_core ", "mlx5_pcie ", "bnxt_en ", "ice ", "irdma ", "mlx4_core "})
-    if (const auto rest = after(line, driver)) {
-      std::string_view device = until(*rest, " ");
-      if (device.ends_with(':')) device.remove_suffix(1);
-      return {0, std::string(device), false};
-    }
+       {"mlx5_core ", "mlx5_pcie ", "bnxt_en ", "ice ", "irdma ", "mlx4_core "}) {
+    const std::size_t at = line.find(driver);
+    if (at == std::string_view::npos) continue;
+    // "device " ends as the driver's name does.
+    if (at > 0 && line[at - 1] != ' ' && line[at - 1] != ']' && line[at - 1] != ':') continue;
+    std::string_view device = until(line.substr(at + driver.size()), " ");
+    if (device.ends_with(':')) device.remove_suffix(1);
+    return {0, std::string(device), false};
+  }
   return {0, {}, true};
 }
 
-/// The driver behind the net device; other NICs' troubles are not the fabric's.
-LineDetail netdev_detail(std::string_view rest) {
+/// The driver behind the net device, or before it in newer kernels; other NICs' troubles are not the
+/// fabric's.
+LineDetail netdev_detail(std::string_view line, std::string_view rest) {
+  if (!contains(rest, "timed out")) return {0, {}, true};
   const auto driver = after(rest, " (");
-  for (const char* one : {"mlx5_core", "mlx4_en", "bnxt_en", "ice", "irdma"})
-    if (driver && contains(rest, "timed out") && until(*driver, ")") == one)
-      return {0, std::string(until(rest, " ")), false};
-  return {0, {}, true};
+  for (const char* one : {"mlx5_core", "mlx4_core", "mlx4_en", "bnxt_en", "ice", "irdma"})
+    if (driver && until(*driver, ")") == one) return {0, std::string(until(rest, " ")), false};
+  return kernel_detail(line);
 }
 
+/// "0000:65:00.0"; domains of VMD have five digits.
 bool is_pci_address(std::string_view text) {
-  constexpr std::size_t whole = 12;  // 0000:65:00.0
-  return text.size() == whole && text[4] == ':' && text[7] == ':' && text[10] == '.' &&
+  const std::size_t colon = text.find(':');
+  return colon != std::string_view::npos && colon >= 4 && colon <= 8 && text.size() == colon + 8 &&
+         text[colon + 3] == ':' && text[colon + 6] == '.' &&
          text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
 }
 
+std::string_view first_address(std::string_view text) {
+  while (!text.empty()) {
+    const std::string_view word = until(text, " ,;");
+    const std::string_view address = word.ends_with(':') ? word.substr(0, word.size() - 1) : word;
+    if (is_pci_address(address)) return address;
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+  }
+  return {};
+}
+
 /// "mlx5_core 0000:65:00.0: PCIe Bus Error: severity=…" and "pcieport 0000:64:01.0: AER: … received:
-/// 0000:65:00.0": the device that had the error, which is not always the one that tells.
+/// 0000:65:00.0": the device that had the error, which is not always the one that tells. Before Linux 5 it is
+/// "id=6500", bus and device in the domain of the one that tells. The code is 1 where a driver of GPUs or
+/// NICs says it.
 LineDetail aer_detail(std::string_view line, std::string_view rest) {
-  const auto first_address = [](std::string_view text) {
-    while (!text.empty()) {
-      const std::string_view word = until(text, " ,;");
-      const std::string_view address = word.ends_with(':') ? word.substr(0, word.size() - 1) : word;
-      if (is_pci_address(address)) return address;
-      text.remove_prefix(std::min(word.size() + 1, text.size()));
-    }
-    return std::string_view();
-  };
-  std::string_view address = first_address(rest);
-  if (address.empty()) address = first_address(line);
-  return {0, std::string(address), address.empty()};
+  const std::string_view teller = first_address(line);
+  std::string address(first_address(rest));
+  if (auto id = after(rest, "id="); address.empty() && id && contains(rest, "received")) {
+    constexpr unsigned device_shift = 3, function_mask = 7, byte = 0xff;
+    const unsigned number = take_number<unsigned>(*id, 16).value_or(0);
+    address = fmt::format("{}:{:02x}:{:02x}.{}", teller.substr(0, teller.find(':')), number >> 8U & byte,
+                          (number & byte) >> device_shift, number & function_mask);
+  }
+  if (address.empty()) address = teller;
+  const bool is_fabrics = contains(line, "nvidia ") || !kernel_detail(line).is_other;
+  return {is_fabrics ? 1 : 0, address, address.empty()};
+}
+
+/// "poll_health:825:(pid 0): Fatal error 3 detected", "Health issue observed, …, severity(3) ERROR:".
+LineDetail health_detail(std::string_view line, std::string_view rest) {
+  const bool is_fatal =
+      (contains(rest, "Fatal error") && contains(rest, "detected")) || contains(rest, "ERROR");
+  return is_fatal ? kernel_detail(line) : LineDetail{0, {}, true};
+}
+
+/// The driver's command of which the firmware did not answer; at its end nobody waits for it.
+LineDetail command_detail(std::string_view line) {
+  return contains(line, "TEARDOWN_HCA") || contains(line, "DISABLE_HCA") ? LineDetail{0, {}, true}
+                                                                         : kernel_detail(line);
 }
 
 /// In code that looks for it, in a question, beside a count of none.
@@ -342,9 +374,13 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
     case Detail::kernel:
       return kernel_detail(line);
     case Detail::netdev:
-      return netdev_detail(rest);
+      return netdev_detail(line, rest);
     case Detail::aer:
       return aer_detail(line, rest);
+    case Detail::health:
+      return health_detail(line, rest);
+    case Detail::command:
+      return command_detail(line);
     case Detail::pci_device:
       return pci_device_detail(line);
     case Detail::whole:

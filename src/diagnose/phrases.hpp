@@ -42,6 +42,8 @@ enum class Detail : std::uint8_t {
   mtu,              ///< "qpn 472981 mtu 5"
   kernel,           ///< only where a NIC's driver said it
   netdev,           ///< "ens1np0 (mlx5_core): …": only of a NIC that RDMA goes through
+  health,           ///< only where mlx5 calls it fatal
+  command,          ///< only while the driver works
   aer,              ///< the PCI address before or behind the phrase
   pci_device,       ///< "Request device [18:00.0]", "device=03:00.3"
   shm,              ///< where a segment was made, not attached to

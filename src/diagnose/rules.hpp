@@ -49,6 +49,7 @@ void gpu_xid(const Context&, const CatalogRow&, Findings&);
 void nvswitch_sxid(const Context&, const CatalogRow&, Findings&);
 void link_flap(const Context&, const CatalogRow&, Findings&);
 void iommu_fault(const Context&, const CatalogRow&, Findings&);
+void pcie_fatal(const Context&, const CatalogRow&, Findings&);
 void pcie_acs(const Context&, const CatalogRow&, Findings&);
 void nvlink_down(const Context&, const CatalogRow&, Findings&);
 void unexplained(const Context&, const CatalogRow&, Findings&);

@@ -241,6 +241,30 @@ void iommu_fault(const Context& context, const CatalogRow& row, Findings& found)
   }
 }
 
+/// A disk that was pulled or a dock that went says the same: only of GPUs and NICs does it stop a job for
+/// sure.
+void pcie_fatal(const Context& context, const CatalogRow& row, Findings& found) {
+  const std::set<std::string> known = known_devices(context);
+  const auto groups = context.seen().of(Event::pcie_fatal);
+  std::set<std::string> named;
+  for (const EventGroup* group : groups) {
+    const std::string short_address =
+        group->detail.substr(std::min(group->detail.find(':') + 1, group->detail.size()));
+    if (group->code == 1 || known.count(short_address) != 0) named.insert(group->detail);
+  }
+  if (groups.empty()) return;
+  Finding& finding = add(found, row, named.empty() ? "possible" : "certain");
+  if (named.empty()) {
+    finding.severity = Severity::info;
+    finding.meaning += "; what kind of device it is, is not told here";
+  }
+  for (const bool is_named : {true, false})
+    for (const EventGroup* group : groups)
+      if ((named.count(group->detail) != 0) == is_named) cite(context, finding, *group);
+  if (named.size() > 1)
+    finding.component.name = fmt::format("{} and {} more", *named.begin(), named.size() - 1);
+}
+
 void pcie_acs(const Context& context, const CatalogRow& row, Findings& found) {
   const auto ends = context.seen().of(Event::pci_end);
   const auto is_above_several = [&](const std::string& behind) {

@@ -130,13 +130,87 @@ TEST(PcieErrors, ThatWereCorrectedOrNotFatalAccuseNobody) {
     EXPECT_FALSE(diagnosed(std::string(line) + "\n").has_fault) << line;
 }
 
+TEST(PcieErrors, OfADiskThatWasPulledAreARemark) {
+  const Diagnosis diagnosis = diagnosed(
+      "[ 9.1] pcieport 0000:00:01.4: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction Layer\n"
+      "[ 9.1] nvme 0000:02:00.0: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction Layer\n");
+  EXPECT_FALSE(diagnosis.has_fault);
+  ASSERT_NE(finding(diagnosis, "pcie-fatal-error"), nullptr);
+}
+
+TEST(PcieErrors, ADeviceThatOtherLinesKnowIsNamed) {
+  const Diagnosis diagnosis = diagnosed(
+      "[ 9.0] pcieport 0000:64:01.0: DPC: containment event, status:0x000d, ERR_FATAL received from "
+      "0000:65:00.0\n"
+      "[ 9.1] mlx5_core 0000:65:00.0: Port module event: module 0, Cable plugged\n"
+      "[ 9.2] mlx5_core 0000:65:00.0 ens1np0: Link down\n");
+  ASSERT_NE(finding(diagnosis, "pcie-fatal-error"), nullptr);
+  EXPECT_EQ(finding(diagnosis, "pcie-fatal-error")->severity, Severity::bad);
+}
+
+TEST(PcieErrors, TheFabricsDevicesComeFirst) {
+  const Diagnosis diagnosis = diagnosed(
+      "[ 9.1] ahci 0000:01:00.0: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction Layer\n"
+      "[ 9.1] mlx5_core 0000:65:00.0: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction "
+      "Layer\n");
+  EXPECT_EQ(finding(diagnosis, "pcie-fatal-error")->component.name, "0000:65:00.0");
+}
+
+TEST(PcieErrors, OlderKernelsTellBusAndDeviceInOneNumber) {
+  const Diagnosis diagnosis = diagnosed(
+      "[ 9.1] pcieport 0000:00:02.0: AER: Uncorrected (Fatal) error received: id=0210\n"
+      "[ 9.1] mlx5_core 0000:02:02.0: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction "
+      "Layer\n");
+  EXPECT_EQ(finding(diagnosis, "pcie-fatal-error")->component.name, "0000:02:02.0");
+  EXPECT_EQ(finding(diagnosis, "pcie-fatal-error")->evidence.size(), 2U);
+}
+
+TEST(NicFaults, OfMlx5sHealthAndFirmwareAreFound) {
+  for (const char* line : {"mlx5_core 0000:18:00.0: poll_health:825:(pid 0): Fatal error 3 detected",
+                           "mlx5_core 0000:18:00.0: print_health_info:430:(pid 0): Health issue observed, "
+                           "firmware internal error, "
+                           "severity(3) ERROR:",
+                           "mlx5_core 0000:18:00.0: wait_func:1195:(pid 19): ENABLE_HCA(0x104) timeout. Will "
+                           "cause a leak of a command "
+                           "resource"}) {
+    const Diagnosis diagnosis = diagnosed(std::string(line) + "\n");
+    const Finding* found = finding(diagnosis, "ib-device-fatal");
+    ASSERT_NE(found, nullptr) << line;
+    EXPECT_EQ(found->component.name, "0000:18:00.0") << line;
+  }
+}
+
+TEST(NicFaults, AreNotThoseOfOtherDevicesOrOfUnloading) {
+  for (const char* line : {"megaraid_sas 0000:c1:00.0: Fatal error detected on device 5",
+                           "usb 1-1: net device eth0: TX timeout detected",
+                           "mlx5_core 0000:18:00.0: wait_func:1195:(pid 19): TEARDOWN_HCA(0x103) timeout. "
+                           "Will cause a leak of a command "
+                           "resource",
+                           "mlx5_core 0000:18:00.0: poll_health:840:(pid 0): device's health counter moves"})
+    EXPECT_FALSE(diagnosed(std::string(line) + "\n").has_fault) << line;
+}
+
 TEST(TxTimeouts, OfOtherNicsAreNotTheFabrics) {
   EXPECT_FALSE(diagnosed("NETDEV WATCHDOG: eno1 (tg3): transmit queue 0 timed out\n").has_fault);
-  const Diagnosis diagnosis =
-      diagnosed("NETDEV WATCHDOG: ens1np0 (mlx5_core): transmit queue 23 timed out\n");
-  const Finding* found = finding(diagnosis, "nic-tx-timeout");
-  ASSERT_NE(found, nullptr);
-  EXPECT_EQ(found->component.name, "ens1np0");
+  EXPECT_FALSE(
+      diagnosed("tg3 0000:02:00.0 eno1: NETDEV WATCHDOG: CPU: 8: transmit queue 1 timed out 5120 ms\n")
+          .has_fault);
+}
+
+TEST(TxTimeouts, AreFoundInTheWordsOfEachDriverAndKernel) {
+  const std::pair<const char*, const char*> said[] = {
+      {"NETDEV WATCHDOG: ens1np0 (mlx5_core): transmit queue 23 timed out", "ens1np0"},
+      {"NETDEV WATCHDOG: eth2 (mlx4_core): transmit queue 5 timed out 5123 ms", "eth2"},
+      {"ice 0000:b1:00.0 ens801f0np0: NETDEV WATCHDOG: CPU: 38: transmit queue 14 timed out 80692 ms",
+       "0000:b1:00.0"},
+      {"ice 0000:b1:00.0 ens801f0np0: tx_timeout: VSI_num: 6, Q 14, NTC: 0x0", "0000:b1:00.0"},
+      {"mlx5_core 0000:18:00.0 ens1np0: TX timeout on queue: 3, SQ: 0x1, CQ: 0x2", "0000:18:00.0"}};
+  for (const auto& [line, device] : said) {
+    const Diagnosis diagnosis = diagnosed(std::string(line) + "\n");
+    const Finding* found = finding(diagnosis, "nic-tx-timeout");
+    ASSERT_NE(found, nullptr) << line;
+    EXPECT_EQ(found->component.name, device) << line;
+  }
 }
 
 TEST(Xids, ThatTheCatalogueIgnoresOrGivesToTheProgramAccuseNobody) {
