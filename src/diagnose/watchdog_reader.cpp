@@ -210,6 +210,8 @@ class Watchdog final : public ToolReader {
         one.group.clear();
       }
     into.rank_words.exceptions.clear();
+    operations_.clear();
+    has_spoken_ = false;
   }
 
   static std::string key_of(const std::string& group, int rank) {

@@ -125,6 +125,15 @@ TEST(WatchdogTraps, AnAttemptThatWasGivenUpIsForgotten) {
   const Finding first = first_of(timed_out(0) + asked_to_dump(3) + again +
                                  timed_out(1, {.time = "10:12:00"}) + timed_out(2, {.time = "10:12:00"}));
   EXPECT_EQ(first.slug, "collective-timeout");
+  const Finding second = first_of(timed_out(0, {.number = 5, .enqueued = 5, .completed = 4}) + again +
+                                  "[rank2]: ValueError: of the second\n" +
+                                  timed_out(0, {.number = 5, .elements = 9, .enqueued = 5, .completed = 4}) +
+                                  timed_out(1, {.number = 5, .elements = 9, .enqueued = 5, .completed = 4}));
+  EXPECT_EQ(second.component.name, "rank 2");
+  const Finding without = first_of(timed_out(0, {.number = 5, .enqueued = 5, .completed = 4}) + again +
+                                   timed_out(0, {.number = 5, .elements = 9, .enqueued = 5, .completed = 4}) +
+                                   timed_out(1, {.number = 5, .elements = 9, .enqueued = 5, .completed = 4}));
+  EXPECT_THAT(without.meaning, HasSubstr("ALLREDUCE of 9 elements"));
 }
 
 /// Two groups that wait in a collective of one number: which call is whose is not told.
