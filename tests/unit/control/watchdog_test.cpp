@@ -219,28 +219,42 @@ TEST(Watchdog, RealRanksMeetAndPartInPeace) {
   EXPECT_FALSE(root.wait_for_end(1s));
 }
 
-TEST(Watchdog, ARankWhoseRootDiedEndsItself) {
-  auto root = std::make_unique<Root>(2);
-  Progress progress;
+/// Rank 1 with a watchdog of its own, and what that would have done instead of ending the process.
+struct RankOne {
+  RankOne(const std::string& contact, int size) {
+    WatchdogOptions options;
+    options.rank = 1;
+    options.size = size;
+    options.put_away = [this](int) { has_put_away = true; };
+    options.end_process = [this](int status) {
+      const std::lock_guard lock(mutex);
+      ended = status;
+      changed.notify_all();
+    };
+    watchdog = std::make_unique<Watchdog>(std::move(options), progress);
+    std::string reason;
+    EXPECT_TRUE(watchdog->start(contact, reason)) << reason;
+  }
+  std::optional<int> status_within(std::chrono::seconds at_most) {
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, at_most, [this] { return ended.has_value(); });
+    return ended;
+  }
   std::mutex mutex;
   std::condition_variable changed;
   std::optional<int> ended;
-  WatchdogOptions options;
-  options.rank = 1;
-  options.size = 2;
-  options.end_process = [&](int status) {
-    const std::lock_guard lock(mutex);
-    ended = status;
-    changed.notify_all();
-  };
-  Watchdog other(std::move(options), progress);
-  std::string reason;
-  ASSERT_TRUE(other.start(root->contact, reason)) << reason;
+  std::atomic<bool> has_put_away{};
+  Progress progress;
+  std::unique_ptr<Watchdog> watchdog;
+};
+
+TEST(Watchdog, ARankWhoseRootDiedEndsItself) {
+  auto root = std::make_unique<Root>(2);
+  RankOne other(root->contact, 2);
   root->watchdog->missing(5.0);
   root->watchdog.reset();
-  std::unique_lock lock(mutex);
-  ASSERT_TRUE(changed.wait_for(lock, 10s, [&] { return ended.has_value(); }));
-  EXPECT_EQ(*ended, 4);
+  EXPECT_EQ(other.status_within(10s), 4);
+  EXPECT_TRUE(other.has_put_away);
 }
 
 /// Its heartbeats go on while rank 0 writes the result, and a connection closed with some unread is reset.
@@ -248,37 +262,13 @@ TEST(Watchdog, ARankHasHeardOfTheEndBeforeRank0Leaves) {
   Root root(3);
   root.takes_its_time = 700ms;
   RawRank failing(root.contact, 2);
-  Progress progress;
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::optional<int> ended;
-  bool put_away = false;
-  WatchdogOptions options;
-  options.rank = 1;
-  options.size = 3;
-  options.put_away = [&](int) {
-    const std::lock_guard lock(mutex);
-    put_away = true;
-  };
-  options.end_process = [&](int status) {
-    const std::lock_guard lock(mutex);
-    ended = status;
-    changed.notify_all();
-  };
-  Watchdog other(std::move(options), progress);
-  std::string reason;
-  ASSERT_TRUE(other.start(root.contact, reason)) << reason;
+  RankOne other(root.contact, 3);
   ASSERT_TRUE(root.watchdog->missing(5.0).empty());
   failing.send(MessageKind::failed, 1, 1, "no memory");
   ASSERT_TRUE(root.wait_for_end(10s));
-  {
-    const std::lock_guard lock(mutex);
-    EXPECT_TRUE(put_away) << "rank 0's end is the launcher's call to kill the others";
-  }
+  EXPECT_TRUE(other.has_put_away) << "rank 0's end is the launcher's call to kill the others";
   root.watchdog.reset();
-  std::unique_lock lock(mutex);
-  ASSERT_TRUE(changed.wait_for(lock, 10s, [&] { return ended.has_value(); }));
-  EXPECT_EQ(*ended, 0) << "not: rank 0 has died";
+  EXPECT_EQ(other.status_within(10s), 0) << "not: rank 0 has died";
 }
 
 TEST(Contact, GoesBothWaysAndRefusesGarbage) {
