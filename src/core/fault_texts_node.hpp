@@ -356,8 +356,7 @@ inline constexpr FaultText collective_not_called{
     "rank",
     "some ranks waited in a collective that others had not called",
     "look at what the ranks named did meanwhile: data loading, a checkpoint, an exception, a branch that "
-    "only "
-    "some ranks take; where they were inside NCCL, at their node",
+    "only some ranks take; where they were inside NCCL, at their node",
     "py-spy dump --pid PID on the ranks named, when it hangs again; TORCH_NCCL_TRACE_BUFFER_SIZE and its "
     "dumps"};
 inline constexpr FaultText collective_timeout{
