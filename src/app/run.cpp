@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <atomic>
-
 #include <fmt/format.h>
 
 #include "app/build_identity.hpp"

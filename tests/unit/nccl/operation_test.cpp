@@ -344,7 +344,8 @@ TEST_F(Nccl, HowItChoseIsToldOfTheFirstCallAndOfNoTimedOne) {
   EXPECT_EQ(outcome.path.at("nccl_protocols"), Parameter(std::string("SIMPLE")));
   EXPECT_STREQ(std::getenv("NCCL_DEBUG_SUBSYS"), "INIT,NET,GRAPH");
   const std::string kept = ::testing::TempDir();
-  put_log_away(log.file(), kept);
+  EXPECT_EQ(put_log_away(log.file(), kept), true);
+  EXPECT_EQ(put_log_away(log.file(), kept), std::nullopt) << "there is none any more";
   std::ifstream whole(kept + "/nccl.log");
   const std::string text(std::istreambuf_iterator<char>(whole), {});
   std::size_t told = 0;
@@ -352,6 +353,14 @@ TEST_F(Nccl, HowItChoseIsToldOfTheFirstCallAndOfNoTimedOne) {
     ++told;
   EXPECT_EQ(told, 1u) << "of the first rank's first call";
   EXPECT_THAT(text, HasSubstr("NCCL version 2.28.3")) << "the log is whole";
+}
+
+TEST_F(Nccl, ALogThatCannotBeKeptIsSaidToBeMissing) {
+  const CapturedLog log;
+  Wish wish;
+  wish.log_file = log.file();
+  measure(wish);
+  EXPECT_EQ(put_log_away(log.file(), "/nonexistent"), false);
 }
 
 TEST_F(Nccl, RanksOfTwoVersionsAreRefusedAtOnceAndNamed) {

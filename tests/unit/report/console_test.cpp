@@ -292,6 +292,13 @@ TEST(Console, NothingOfAPartIsSaidTwice) {
   finding.component = {"host", "n2", "n2"};
   record.findings = {finding};
   EXPECT_THAT(flat(report(record)), HasSubstr("host n2: it is lost"));
+  finding.component = {"rank", "ranks 2 and 3", ""};
+  record.findings = {finding};
+  EXPECT_THAT(flat(report(record)),
+              AllOf(HasSubstr("ranks 2 and 3: it is lost"), Not(HasSubstr("rank ranks"))));
+  finding.component = {"rank", "", ""};
+  record.findings = {finding};
+  EXPECT_THAT(flat(report(record)), HasSubstr("rank: it is lost"));
 }
 
 TEST(Console, NotesAndGapsAndLegend) {
