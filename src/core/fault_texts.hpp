@@ -2,6 +2,7 @@
 // found.
 #pragma once
 
+#include "core/fault_texts_host.hpp"
 #include "core/fault_texts_job.hpp"
 #include "core/fault_texts_network.hpp"
 #include "core/fault_texts_node.hpp"

@@ -10,7 +10,8 @@ namespace fabricheck {
 enum class Severity { info, bad, fatal };
 
 struct Component {
-  std::string kind;  ///< "host", "rank", "gpu", "nic", "link", "cluster", "software"
+  /// "host", "rank", "gpu", "nic", "link", "nvswitch", "pcie", "memory", "cluster", "software"
+  std::string kind;
   std::string name;
   std::string host;
   bool operator==(const Component&) const = default;

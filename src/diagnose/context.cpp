@@ -1,8 +1,10 @@
 #include "diagnose/context.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "diagnose/text_line.hpp"
+#include "topology/model/host_names.hpp"
 
 namespace fabricheck::diagnose {
 namespace {
@@ -174,14 +176,11 @@ void Context::add_evidence(Finding& finding, const EventGroup& group) const {
 }
 
 std::string Context::hosts_of(const EventGroup& group) const {
-  std::string first;
-  std::size_t named = 0;
-  for (const int host : group.hosts) {
-    if (host == 0) continue;
-    if (named++ == 0) first = seen_.names.text(host);
-  }
-  if (named > 1) first += " and " + std::to_string(named - 1) + " more";
-  return first;
+  std::vector<std::string> names;
+  for (const int host : group.hosts)
+    if (host != 0) names.push_back(seen_.names.text(host));
+  const bool may_be_more = group.hosts.size() >= EventGroup::kMostHosts;
+  return names.empty() ? "" : topology::fold_names(std::move(names)) + (may_be_more ? " and others" : "");
 }
 
 }  // namespace fabricheck::diagnose

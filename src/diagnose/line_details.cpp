@@ -240,6 +240,31 @@ bool is_spoken_of(std::string_view before, std::string_view rest) {
          contains(rest, "retry");
 }
 
+/// "EDAC MC1: 1 UE memory read error on CPU_SrcID#0_MC#1_Chan#0_DIMM#0 (channel:0 …"; of Linux before 3.6
+/// "EDAC MC0: UE row 0, channel-a= 0 …". Corrected ones (CE) are no error of the job's.
+LineDetail memory_module_detail(std::string_view rest) {
+  const auto uncorrected = after(rest, " UE ");
+  if (!uncorrected) return {0, {}, true};
+  const auto module = after(*uncorrected, " on ");
+  return {0, module ? std::string(until(*module, " (")) : std::string(), false};
+}
+
+/// "[python:1234]" at the end of the line. The number is another one each time.
+LineDetail stuck_process_detail(std::string_view before, std::string_view rest) {
+  if (is_spoken_of(before, rest)) return {0, {}, true};
+  const auto name = after(rest, " [");
+  return {0, name ? std::string(until(*name, ":]")) : std::string(), false};
+}
+
+/// "INFO: task python:1234 blocked for more than 122 seconds.", with "I/O" before "blocked" where it is.
+LineDetail blocked_task_detail(std::string_view before, std::string_view rest) {
+  const auto task = after(before, "INFO: task ");
+  const std::size_t colon = task ? task->rfind(':') : std::string_view::npos;
+  const bool is_one =
+      colon != std::string_view::npos && contains(rest, " seconds") && !is_spoken_of(before, rest);
+  return {0, is_one ? std::string(task->substr(0, colon)) : std::string(), !is_one};
+}
+
 LineDetail ending_detail(Detail detail, std::string_view rest) {
   constexpr int terminated = 15, interrupted = 2, by_signal = 128;
   const auto number = take_number<int>(rest);
@@ -329,6 +354,17 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
       const auto name = after(rest, "(");
       return {0, name ? std::string(until(*name, ")")) : std::string(), false};
     }
+    case Detail::memory_module:
+      return memory_module_detail(rest);
+    case Detail::panic: {
+      // The kernel says it again behind its registers: "---[ end Kernel panic - not syncing: WHY ]---".
+      const std::string_view why = rest.substr(0, rest.find(" ]---"));
+      return {0, std::string(trim(why)), is_spoken_of(line.substr(0, end - phrase.text.size()), rest)};
+    }
+    case Detail::stuck_process:
+      return stuck_process_detail(line.substr(0, end - phrase.text.size()), rest);
+    case Detail::blocked_task:
+      return blocked_task_detail(line.substr(0, end - phrase.text.size()), rest);
     case Detail::slurm:
       return {0, {}, !contains(line, "srun") && !contains(line, "slurm")};
     case Detail::error_line:

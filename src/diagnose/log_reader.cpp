@@ -244,9 +244,14 @@ void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
     else if (phrase.detail == Detail::version)
       add_version(line.text.substr(end), parts, line);
     else
-      add_phrase(phrase, end, line, parts, rank ? rank->host : 0);
+      add_phrase(phrase, end, line, parts, rank ? rank->host : host_of_kernel(line));
   });
   if (!is_known) events_.add(Event::unknown_warning, 0, until(parts.source, ":"), rank->host, true, line);
+}
+
+int LogReader::host_of_kernel(const Line& line) {
+  const std::string_view host = kernel_log_host(line.text);
+  return host.empty() ? 0 : into_.names.id(host);
 }
 
 /// Rank 0 prints its version without a front, and frameworks print the one that they have.
@@ -269,13 +274,18 @@ void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& li
     if (contains(line.text, ", Severity ")) return;
     if (contains(line.text, "Non-fatal")) kind = Event::sxid_minor;
   }
-  // A kernel log is of one host, so what comes and goes is followed file by file.
   const bool is_link = kind == Event::link_down || kind == Event::link_up;
-  events_.add(kind, is_link ? file_ + 1 : detail.code, detail.text, host, as_warning, line);
+  events_.add(kind, is_link ? kernel_log_of(host) : detail.code, detail.text, host, as_warning, line);
   if (kind != Event::completion_error && kind != Event::modify_qp_failed) return;
   const GidPair gids = gids_of(line.text);
   if (gids.link_local) events_.add(Event::gid_link_local, 0, "", host, as_warning, line);
   if (gids.apart) events_.add(Event::gids_apart, 0, "", host, as_warning, line);
+}
+
+/// What comes and goes is followed host by host and file by file: the order of files says nothing.
+int LogReader::kernel_log_of(int host) {
+  const auto next = static_cast<int>(kernel_logs_.size()) + 1;
+  return kernel_logs_.try_emplace({file_, host}, next).first->second;
 }
 
 void LogReader::add_variable(std::size_t end, const Line& line, const NcclLine& parts, RankFacts* rank) {

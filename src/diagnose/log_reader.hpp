@@ -80,6 +80,8 @@ class LogReader {
   void add_version(std::string_view text, const NcclLine& parts, const Line& line);
   void add_stack(const NcclLine& parts, const Line& line, int host);
   void read_tools(const Line& line);
+  int host_of_kernel(const Line& line);
+  int kernel_log_of(int host);
 
   Observations& into_;
   EventBook events_;
@@ -91,6 +93,7 @@ class LogReader {
   int file_{};
   std::string buffer_, key_;
   std::vector<std::unique_ptr<ToolReader>> tools_;
+  std::map<std::pair<int, int>, int> kernel_logs_;  ///< by file and host, numbered from 1
 };
 
 /// Facts of a rank from NCCL's message, such as "Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM". False: it holds

@@ -138,6 +138,10 @@ enum class Event : std::uint8_t {
   port_errors,  ///< detail: the counter
   wrong_results,
   host_memory,      ///< the kernel or Slurm killed a process for memory
+  memory_error,     ///< ECC of the host could not correct it; detail: the memory module
+  kernel_panic,     ///< detail: why
+  cpu_stuck,        ///< kernel log: lockup or stall; detail: who ran there
+  task_blocked,     ///< kernel log: who waited in it for minutes
   gpu_lost,         ///< it does not answer any more
   gpu_hardware,     ///< CUDA met an error that the GPU or its NVLink could not correct
   program_memory,   ///< the program's own allocation of GPU memory failed

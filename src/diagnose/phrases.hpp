@@ -30,6 +30,10 @@ enum class Detail : std::uint8_t {
   variable,         ///< the phrase is "NCCL_"
   perftest_status,  ///< "12: wr_id 0 syndrom 0x81"
   killed_process,   ///< "12345 (python)": who the kernel killed
+  memory_module,    ///< EDAC's line of an error that was not corrected: the label of the module
+  panic,            ///< why the kernel stopped
+  stuck_process,    ///< "[python:1234]" behind a lockup, where it stands
+  blocked_task,     ///< "task python:1234" before the phrase
   slurm,            ///< only where Slurm says it
   error_line,       ///< only where it was thrown or printed, not where code or prose speaks of it
   nvrm,             ///< only where the kernel module or nvidia-smi says it

@@ -41,7 +41,6 @@ void no_libibverbs(const Context&, const CatalogRow&, Findings&);
 void ib_open_failed(const Context&, const CatalogRow&, Findings&);
 void mtu_low(const Context&, const CatalogRow&, Findings&);
 void port_errors(const Context&, const CatalogRow&, Findings&);
-void host_memory(const Context&, const CatalogRow&, Findings&);
 void remap_pending(const Context&, const CatalogRow&, Findings&);
 void rendezvous(const Context&, const CatalogRow&, Findings&);
 void job_recovered(const Context&, const CatalogRow&, Findings&);
@@ -90,6 +89,9 @@ void env_mismatch(const Context&, const CatalogRow&, Findings&);
 void env_unknown(const Context&, const CatalogRow&, Findings&);
 void env_deprecated(const Context&, const CatalogRow&, Findings&);
 void env_harmful(const Context&, const CatalogRow&, Findings&);
+// The host itself.
+void host_memory(const Context&, const CatalogRow&, Findings&);
+void task_blocked(const Context&, const CatalogRow&, Findings&);
 // Speed.
 void fabric_side(const Context&, const CatalogRow&, Findings&);
 void slower_than_topology(const Context&, const CatalogRow&, Findings&);

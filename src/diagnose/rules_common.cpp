@@ -38,7 +38,8 @@ void cite(const Context& context, Finding& finding, const EventGroup& group) {
     if (finding.evidence.size() < kMostEvidence) finding.evidence.push_back(context.evidence(quote));
   Component& component = finding.component;
   if (component.host.empty()) component.host = context.hosts_of(group);
-  const bool has_name = component.kind == "nic" || component.kind == "gpu" || component.kind == "pcie";
+  const bool has_name = component.kind == "nic" || component.kind == "gpu" || component.kind == "pcie" ||
+                        component.kind == "memory";
   if (component.name.empty() && has_name && !contains(group.detail, " "))
     component.name = group.detail.substr(0, 40);
 }

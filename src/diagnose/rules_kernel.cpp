@@ -90,6 +90,12 @@ bool says(const EventGroup& group, std::string_view words) {
                      [&](const Quote& quote) { return contains(quote.text, words); });
 }
 
+/// "0000:86:00 of node7".
+std::string place_of(const Context& context, const EventGroup& group) {
+  const std::string hosts = context.hosts_of(group);
+  return group.detail + (hosts.empty() ? "" : " of " + hosts);
+}
+
 constexpr int recovery_action = 154;
 
 Severity xid_severity(const EventGroup& group) {
@@ -175,11 +181,21 @@ void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
   finding.meaning = fmt::format("XID {}: {}", worst.code, xid_words(worst));
   finding.advice = xid_advice(worst, finding.advice);
   std::set<int> others;
+  std::set<std::string> places;
   for (const EventGroup* group : groups) {
     cite(context, finding, *group);
     if (group->code != worst.code) others.insert(group->code);
+    if (group != &worst && xid_severity(*group) >= Severity::bad) places.insert(place_of(context, *group));
   }
+  places.erase(place_of(context, worst));
   if (!others.empty()) finding.meaning += fmt::format("; also XID {}", fmt::join(others, ", "));
+  constexpr std::size_t most_places = 8;
+  std::size_t named = 0;
+  for (const std::string& place : places) {
+    if (named++ == most_places) break;
+    finding.meaning += (named == 1 ? "; to be mended also on " : ", ") + place;
+  }
+  if (named > most_places) finding.meaning += fmt::format(" and {} more", places.size() - most_places);
 }
 
 void nvswitch_sxid(const Context& context, const CatalogRow& row, Findings& found) {
@@ -322,31 +338,6 @@ void nvlink_down(const Context& context, const CatalogRow& row, Findings& found)
       names += (names.empty() ? "" : ", ") + group->detail;
   }
   finding.component.name = names;
-}
-
-void host_memory(const Context& context, const CatalogRow& row, Findings& found) {
-  // The kernel kills whoever it finds; of the job are Slurm's steps and what runs Python or MPI programs.
-  const auto is_the_jobs = [](const EventGroup& group) {
-    if (group.detail.empty()) return true;
-    for (const char* name : {"python", "torchrun", "pt_", "ray", "mpi", "train", "perf"})
-      if (contains(group.detail, name)) return true;
-    return false;
-  };
-  for (const bool jobs : {true, false}) {
-    Finding* finding = nullptr;
-    for (const EventGroup* group : context.seen().of(Event::host_memory)) {
-      if (is_the_jobs(*group) != jobs) continue;
-      if (finding == nullptr) finding = &add(found, row, jobs ? "certain" : "possible");
-      if (!group->detail.empty() && finding->component.name.empty()) finding->component.name = group->detail;
-      cite(context, *finding, *group);
-    }
-    if (finding == nullptr) continue;
-    if (jobs) return;
-    finding->severity = Severity::info;
-    finding->meaning = "the kernel killed " + finding->component.name +
-                       " for want of memory; whether the job needed it "
-                       "does not stand here";
-  }
 }
 
 void remap_pending(const Context& context, const CatalogRow& row, Findings& found) {

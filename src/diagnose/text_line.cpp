@@ -183,4 +183,47 @@ std::optional<std::string_view> after(std::string_view text, std::string_view ma
   return text.substr(at + mark.size());
 }
 
+namespace {
+
+constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+bool is_host_name(std::string_view word) {
+  constexpr std::string_view more = "0123456789-._";
+  return word.find_first_of(kLetters) != std::string_view::npos &&
+         more.substr(10).find(word.front()) == std::string_view::npos &&
+         std::all_of(word.begin(), word.end(), [&](char c) {
+           return kLetters.find(c) != std::string_view::npos || more.find(c) != std::string_view::npos;
+         });
+}
+
+/// Of digits, what parts them, and names of days, months and zones.
+bool is_time_stamp(std::string_view text) {
+  constexpr std::string_view parts = "0123456789:.,+- ", digits = parts.substr(0, 10), marks = ":.";
+  return text.find_first_of(digits) != std::string_view::npos &&
+         text.find_first_of(marks) != std::string_view::npos &&
+         std::count(text.begin(), text.end(), ' ') <= 10 &&
+         std::all_of(text.begin(), text.end(), [&](char c) {
+           return kLetters.find(c) != std::string_view::npos || parts.find(c) != std::string_view::npos;
+         });
+}
+
+}  // namespace
+
+std::string_view kernel_log_host(std::string_view line) {
+  std::string_view host, stamp;
+  if (const std::size_t kernel = line.find(" kernel: "); kernel != std::string_view::npos) {
+    const std::string_view before = line.substr(0, kernel);
+    const std::size_t blank = before.rfind(' ');
+    if (blank == std::string_view::npos) return {};
+    host = before.substr(blank + 1);
+    stamp = trim(before.substr(0, blank));
+  } else {
+    const std::size_t colon = line.find(": [");
+    if (colon == std::string_view::npos) return {};
+    host = line.substr(0, colon);
+    stamp = trim(until(line.substr(colon + 3), "]"));
+  }
+  return is_host_name(host) && host != "kernel" && is_time_stamp(stamp) ? host : std::string_view();
+}
+
 }  // namespace fabricheck::diagnose
