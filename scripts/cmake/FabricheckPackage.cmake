@@ -9,6 +9,10 @@ install(PROGRAMS slurm/prolog.sh slurm/epilog.sh slurm/healthcheck.sh slurm/acce
   DESTINATION ${CMAKE_INSTALL_DATADIR}/fabricheck/slurm)
 install(FILES slurm/fabricheck.toml slurm/README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/fabricheck/slurm)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# In the folders that README's links name.
+foreach(room collectives fabric slurm src/core src/device src/diagnose tests/bench topology)
+  install(FILES ${room}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/${room})
+endforeach()
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME fabricheck)

@@ -141,12 +141,28 @@ bool surely_beyond(std::span<const RepeatCount> repeats, double q, double alpha)
   return surely_within(others, 1.0 - q, alpha);
 }
 
-Verdict weigh(const CountsWithin& counts, double q, double limit, double error, const Look& look) {
-  if (look.alpha_pass > 0.0 &&
-      surely_within(counts(limit * (1.0 - look.margin_pass) - error), q, look.alpha_pass))
+Interval interval_of_quantiles(std::span<const double> quantiles, double alpha_lo, double alpha_hi) {
+  const bool are_positive =
+      std::all_of(quantiles.begin(), quantiles.end(), [](double quantile) { return quantile > 0.0; });
+  std::vector<double> figures(quantiles.begin(), quantiles.end());
+  if (are_positive)
+    for (double& figure : figures) figure = std::log(figure);
+  const Moments m = moments_of(figures);
+  const double lo = m.mean - upper_t(alpha_lo, figures.size()) * m.standard_error;
+  const double hi = m.mean + upper_t(alpha_hi, figures.size()) * m.standard_error;
+  return are_positive ? Interval{std::exp(lo), std::exp(hi)} : Interval{lo, hi};
+}
+
+Verdict weigh(const CountsWithin& counts, std::span<const double> quantiles, double q, double limit,
+              double error, const Look& look) {
+  const bool are_few = quantiles.size() < repeats_that_count;
+  const double least = limit * (1.0 - look.margin_pass) - error,
+               most = limit * (1.0 + look.margin_fail) + error;
+  if (look.alpha_pass > 0.0 && surely_within(counts(least), q, look.alpha_pass) &&
+      (!are_few || interval_of_quantiles(quantiles, look.alpha_pass, look.alpha_pass).hi <= least))
     return Verdict::pass;
-  if (look.alpha_fail > 0.0 &&
-      surely_beyond(counts(limit * (1.0 + look.margin_fail) + error), q, look.alpha_fail))
+  if (look.alpha_fail > 0.0 && surely_beyond(counts(most), q, look.alpha_fail) &&
+      (!are_few || interval_of_quantiles(quantiles, look.alpha_fail, look.alpha_fail).lo >= most))
     return Verdict::fail;
   return Verdict::inconclusive;
 }
@@ -173,6 +189,17 @@ std::vector<RepeatCount> Repeats::within(double limit, bool strictly) const {
   return counts;
 }
 
+std::vector<double> Repeats::quantiles(double q) const {
+  std::vector<double> all;
+  for (const std::span<const double> part : parts_) {
+    if (part.empty()) continue;
+    std::vector<double> sorted(part.begin(), part.end());
+    std::sort(sorted.begin(), sorted.end());
+    all.push_back(quantile_of_sorted(sorted, q));
+  }
+  return all;
+}
+
 std::optional<Interval> repeated_quantile_interval(std::span<const double> values,
                                                    std::span<const std::size_t> begins, double q,
                                                    double alpha_lo, double alpha_hi) {
@@ -192,7 +219,12 @@ std::optional<Interval> repeated_quantile_interval(std::span<const double> value
   const double centre = quantile_of_sorted(sorted, q);
   const double lo = lower == sorted.end() ? sorted.back() : *lower;
   const double hi = upper == sorted.begin() ? sorted.front() : *(upper - 1);
-  return Interval{std::min(lo, centre), std::max(hi, centre)};
+  Interval interval{std::min(lo, centre), std::max(hi, centre)};
+  if (repeats.size() < repeats_that_count) {
+    const Interval by_magnitude = interval_of_quantiles(repeats.quantiles(q), alpha_lo, alpha_hi);
+    interval = {std::min(interval.lo, by_magnitude.lo), std::max(interval.hi, by_magnitude.hi)};
+  }
+  return interval;
 }
 
 std::optional<Interval> repeated_mean_interval(std::span<const double> values,

@@ -17,6 +17,11 @@
 // after 8 repeats at the soonest, and then only where it holds with the limit moved by a quarter; else
 // after 16. Whatever is undecided after its planned repeats goes on, as far as there is time: see Executor.
 //
+// Four repeats can all lie on the good side of a limit by chance (one time in 16 where it is the median of
+// all repeats), whatever is counted in them. Below eight repeats a verdict must therefore hold by their
+// magnitudes, too: Student's interval of the repeats' own quantiles, as logarithms, for what disturbs a time
+// multiplies it.
+//
 // Errors of a family of checks: a cluster is accused by any one FAIL, so the probability of a wrong FAIL is
 // divided among all judged checks of the run (Bonferroni). It is praised only if all of them pass, so a bad
 // part is overlooked no more often than its own check errs, however many others there are (intersection-union
@@ -45,6 +50,9 @@ inline constexpr double early_margin = 0.1;
 inline constexpr double early_fail_margin = 0.25;
 /// Fewer repeats can all lie within one spell of noise.
 inline constexpr int fewest_repeats_of_a_fail = 8;
+/// From here on, repeats that all lie on one side of a limit are evidence by their number: 1 in 256 by
+/// chance.
+inline constexpr std::size_t repeats_that_count = 8;
 
 struct GatePolicy {
   double alpha_pass{0.005};  ///< probability of a wrong PASS of one check
@@ -109,10 +117,15 @@ using CountsWithin = std::function<std::vector<RepeatCount>(double limit)>;
 /// verdict.
 Look last_look(const GatePolicy& policy);
 
+/// Where the middle of at least two repeats' quantiles surely lies, by Student's t over their logarithms
+/// (over themselves where one is not above zero): not below lo (alpha_lo), not above hi (alpha_hi).
+Interval interval_of_quantiles(std::span<const double> quantiles, double alpha_lo, double alpha_hi);
+
 /// What a look makes of the q-quantile against `limit`: pass where surely at most the limit, fail where
-/// surely above. `error` is how far every sample may be off (of the clocks); it moves the limit against
-/// either verdict, as the look's margin does.
-Verdict weigh(const CountsWithin& counts, double q, double limit, double error, const Look& look);
+/// surely above. `quantiles`: the q-quantile of each repeat. `error` is how far every sample may be off (of
+/// the clocks); it moves the limit against either verdict, as the look's margin does.
+Verdict weigh(const CountsWithin& counts, std::span<const double> quantiles, double q, double limit,
+              double error, const Look& look);
 
 /// A measurement's values, repeat by repeat, in the order taken. `begins` are the indices at which repeats
 /// begin; empty: one repeat.
@@ -123,6 +136,8 @@ class Repeats {
   std::span<const double> part(std::size_t i) const { return parts_[i]; }
   /// Values at or below `limit` (below, where `strictly`) in each repeat.
   std::vector<RepeatCount> within(double limit, bool strictly) const;
+  /// The q-quantile of each repeat.
+  std::vector<double> quantiles(double q) const;
 
  private:
   std::vector<std::span<const double>> parts_;

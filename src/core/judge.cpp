@@ -79,7 +79,8 @@ Verdict verdict_of(const SampleSet& samples, const std::string& statistic, const
     if (lo && *lo - error_us > limit.us * (1.0 + look.margin_fail)) verdict = Verdict::fail;
   } else {
     const Repeats repeats(samples.values_us, samples.repeat_begins);
-    verdict = weigh([&](double us) { return repeats.within(us, limit.strictly); }, quantile_named(statistic),
+    const double q = quantile_named(statistic);
+    verdict = weigh([&](double us) { return repeats.within(us, limit.strictly); }, repeats.quantiles(q), q,
                     limit.us, error_us, look);
   }
   if (limit.short_is_good || verdict == Verdict::inconclusive) return verdict;

@@ -189,16 +189,27 @@ Verdict measure(const Stream& stream, double median_us, const GatePolicy& policy
     return std::vector<RepeatCount>{};
   };
   const auto repeats = static_cast<std::size_t>(policy.repeats);
+  std::vector<double> medians, values;
   for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
     const std::size_t from = repeat * stream.samples / repeats, to = (repeat + 1) * stream.samples / repeats;
     for (Counter& one : counters) one.counts.push_back({to - from, 0});
+    values.clear();
     for (std::size_t at = from; at < to; ++at) {
       const double value = draw(random, at, stream.samples, at == from);
       for (Counter& one : counters) one.counts.back().within += value <= one.log_limit ? 1 : 0;
+      // Asked for while there are few.
+      if (repeat < fabricheck::repeats_that_count) values.push_back(value);
+    }
+    if (!values.empty()) {
+      const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+      std::nth_element(values.begin(), middle, values.end());
+      medians.push_back(std::exp(centre + *middle));
+    } else {
+      medians.push_back(median_us);
     }
     const auto look = fabricheck::look_after(policy, static_cast<int>(repeat) + 1);
     if (!look) continue;
-    const Verdict evidence = fabricheck::weigh(at_limit, 0.5, target_us, 0.0, *look);
+    const Verdict evidence = fabricheck::weigh(at_limit, medians, 0.5, target_us, 0.0, *look);
     if (evidence != Verdict::inconclusive) return evidence;
   }
   return Verdict::inconclusive;

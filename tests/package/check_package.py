@@ -27,6 +27,10 @@ FILES = {  # below the prefix -> whether it can be executed
     "share/fabricheck/slurm/README.md": False,
     "share/bash-completion/completions/fabricheck": False,
     "share/doc/fabricheck/README.md": False,
+    **{
+        f"share/doc/fabricheck/{room}/README.md": False
+        for room in ("collectives", "fabric", "slurm", "src/core", "src/device", "src/diagnose", "tests/bench", "topology")
+    },
 }
 INSTALLED = {**FILES, "share/man/man1/fabricheck.1": False, "share/doc/fabricheck/LICENSE": False}
 PACKAGED = {

@@ -145,16 +145,72 @@ TEST(Weigh, AnEarlyLookWantsAMargin) {
   const auto counts = [](double limit) {
     return std::vector<RepeatCount>(4, RepeatCount{1000, limit >= 4.8 ? 1000U : 0U});
   };
+  const std::vector<double> medians(4, 4.8);
   GatePolicy policy;
   const auto looks = looks_of(policy);
-  EXPECT_EQ(weigh(counts, 0.5, 5.0, 0.0, looks.front()), Verdict::inconclusive);
-  EXPECT_EQ(weigh(counts, 0.5, 5.0, 0.0, looks.back()), Verdict::pass);
-  EXPECT_EQ(weigh(counts, 0.5, 4.0, 0.0, looks.front()), Verdict::inconclusive);
-  EXPECT_EQ(weigh(counts, 0.5, 4.5, 0.0, looks[1]), Verdict::inconclusive);
-  EXPECT_EQ(weigh(counts, 0.5, 3.9, 0.0, looks[1]), Verdict::inconclusive) << "by 23 %";
-  EXPECT_EQ(weigh(counts, 0.5, 3.8, 0.0, looks[1]), Verdict::fail) << "by 26 %";
-  EXPECT_EQ(weigh(counts, 0.5, 4.5, 0.0, looks.back()), Verdict::fail);
-  EXPECT_EQ(weigh(counts, 0.5, 5.0, 0.3, looks.back()), Verdict::inconclusive) << "the clocks' error counts";
+  EXPECT_EQ(weigh(counts, medians, 0.5, 5.0, 0.0, looks.front()), Verdict::inconclusive);
+  EXPECT_EQ(weigh(counts, medians, 0.5, 5.0, 0.0, looks.back()), Verdict::pass);
+  EXPECT_EQ(weigh(counts, medians, 0.5, 4.0, 0.0, looks.front()), Verdict::inconclusive);
+  EXPECT_EQ(weigh(counts, medians, 0.5, 4.5, 0.0, looks[1]), Verdict::inconclusive);
+  EXPECT_EQ(weigh(counts, medians, 0.5, 3.9, 0.0, looks[1]), Verdict::inconclusive) << "by 23 %";
+  EXPECT_EQ(weigh(counts, medians, 0.5, 3.8, 0.0, looks[1]), Verdict::fail) << "by 26 %";
+  EXPECT_EQ(weigh(counts, medians, 0.5, 4.5, 0.0, looks.back()), Verdict::fail);
+  EXPECT_EQ(weigh(counts, medians, 0.5, 5.0, 0.3, looks.back()), Verdict::inconclusive)
+      << "the clocks' error counts";
+}
+
+TEST(Weigh, FourRepeatsMayAllLieBelowTheLimitByChance) {
+  const auto all_within = [](double) { return std::vector<RepeatCount>(4, RepeatCount{1000, 1000}); };
+  GatePolicy policy;
+  policy.planned = min_repeats;
+  const Look look = looks_of(policy).front();
+  const std::vector<double> scattered{4.1, 4.9, 4.5, 4.7}, steady{4.70, 4.71, 4.72, 4.70};
+  EXPECT_EQ(weigh(all_within, scattered, 0.5, 5.0, 0.0, look), Verdict::inconclusive);
+  EXPECT_EQ(weigh(all_within, steady, 0.5, 5.0, 0.0, look), Verdict::pass);
+  EXPECT_EQ(weigh(all_within, scattered, 0.5, 10.0, 0.0, look), Verdict::pass) << "far enough away";
+  const std::vector<double> eight{4.1, 4.9, 4.5, 4.7, 4.1, 4.9, 4.5, 4.7};
+  const auto all_of_eight = [](double) { return std::vector<RepeatCount>(8, RepeatCount{1000, 1000}); };
+  EXPECT_EQ(weigh(all_of_eight, eight, 0.5, 5.0, 0.0, *look_after({.planned = 8}, 8)), Verdict::pass)
+      << "eight on one side are no chance";
+}
+
+TEST(Weigh, ASlowSideIsHeldToTheSame) {
+  // Of bandwidths, whose good side is that of long times, PASS and FAIL are exchanged.
+  const auto none_within = [](double) { return std::vector<RepeatCount>(4, RepeatCount{1000, 0}); };
+  Look look;
+  look.after_repeats = 4;
+  look.alpha_fail = 0.005;
+  EXPECT_EQ(weigh(none_within, std::vector<double>{5.1, 5.9, 5.5, 5.2}, 0.5, 5.0, 0.0, look),
+            Verdict::inconclusive);
+  EXPECT_EQ(weigh(none_within, std::vector<double>{5.51, 5.5, 5.52, 5.5}, 0.5, 5.0, 0.0, look),
+            Verdict::fail);
+}
+
+TEST(IntervalOfQuantiles, IsStudentsOverLogarithms) {
+  // Logarithms 0, 1, 2, 3: 1.5 +- t(0.025, 3) * sqrt(5/3/4).
+  const double half = 3.182446 * std::sqrt(5.0 / 12.0);
+  const Interval logs = interval_of_quantiles(
+      std::vector<double>{1.0, std::exp(1.0), std::exp(2.0), std::exp(3.0)}, 0.025, 0.025);
+  EXPECT_NEAR(std::log(logs.lo), 1.5 - half, 1e-5);
+  EXPECT_NEAR(std::log(logs.hi), 1.5 + half, 1e-5);
+  const Interval with_zero = interval_of_quantiles(std::vector<double>{0.0, 1.0, 2.0, 3.0}, 0.025, 0.025);
+  EXPECT_NEAR(with_zero.lo, 1.5 - half, 1e-5);
+}
+
+TEST(RepeatedInterval, OfFewRepeatsIsAtLeastThatOfTheirMedians) {
+  // The repeats lie apart by more than they scatter: all counts are whole, whatever the distance.
+  std::vector<double> values;
+  std::vector<std::size_t> begins;
+  const std::vector<double> medians{4.1, 4.9, 4.5, 4.7};
+  for (const double median : medians) {
+    begins.push_back(values.size());
+    values.insert(values.end(), 20, median);
+  }
+  const auto interval = repeated_quantile_interval(values, begins, 0.5, 0.025, 0.025);
+  const Interval least = interval_of_quantiles(medians, 0.025, 0.025);
+  ASSERT_TRUE(interval);
+  EXPECT_LE(interval->lo, least.lo);
+  EXPECT_GE(interval->hi, least.hi);
 }
 
 TEST(RepeatedInterval, CoversTheMedianAndNeedsRepeats) {
