@@ -92,4 +92,58 @@ inline constexpr FaultText rank_count{
     "left of an earlier job on the same port",
     "print RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT of each rank"};
 
+inline constexpr FaultText process_killed{
+    "process-killed",
+    Severity::fatal,
+    "host",
+    "a process of the job was killed from outside (SIGKILL), most often because the host or its cgroup had "
+    "no "
+    "memory left",
+    "look for an oom-kill in the kernel log of that node and at the job's memory (MaxRSS); give it more, or "
+    "let "
+    "data loaders, pinned buffers and checkpoints take less; else somebody or the launcher killed it",
+    "dmesg -T | grep -i -e 'killed process' -e oom; sacct -j JOB --format=MaxRSS,ReqMem,State"};
+inline constexpr FaultText preempted{"preempted",
+                                     Severity::info,
+                                     "cluster",
+                                     "Slurm ended the job to make room for another one",
+                                     "nothing to mend: requeue it (--requeue) and go on from a checkpoint",
+                                     "sacct -j JOB --format=State,End"};
+inline constexpr FaultText container_failed{
+    "container-not-started",
+    Severity::fatal,
+    "software",
+    "the container of the job did not start, so nothing of the job ran",
+    "do what the line says: the image's path and rights, the NVIDIA container toolkit on that node, a driver "
+    "that the image can use",
+    "start the same image by hand on that node; nvidia-container-cli info"};
+inline constexpr FaultText gpu_access_lost{
+    "gpu-access-lost",
+    Severity::fatal,
+    "software",
+    "NVML cannot reach the GPUs although its library is there: most often a container that lost them, as "
+    "after "
+    "systemctl daemon-reload on its host",
+    "restart the container; so that it does not come again, make the device links of the NVIDIA container "
+    "toolkit (nvidia-ctk system create-dev-char-symlinks), or name the devices to the container",
+    "nvidia-smi on the host works, in the container it does not"};
+inline constexpr FaultText mpi_launch_failed{
+    "mpi-launch-failed",
+    Severity::fatal,
+    "software",
+    "MPI and the launcher did not find each other (PMI or PMIx), so the ranks could not start as one job",
+    "srun --mpi=pmix with an MPI that was built with the PMIx of this Slurm, or mpirun inside the "
+    "allocation; the "
+    "same MPI and PMIx on all nodes and in the container",
+    "srun --mpi=list; ompi_info | grep -i pmi"};
+inline constexpr FaultText mpi_daemon_lost{
+    "mpi-daemon-lost",
+    Severity::fatal,
+    "host",
+    "mpirun lost its daemon on a node: the node died, or the TCP connection between the two nodes did",
+    "look at the nodes that these lines name: are they up, what does their kernel log say, does a firewall "
+    "cut "
+    "idle connections",
+    "ping and ssh between the two; dmesg -T on both"};
+
 }  // namespace fabricheck::fault

@@ -171,7 +171,8 @@ inline constexpr FaultText retry_exceeded{
     "the peer is gone",
     "find where they are lost: ib_write_bw between the same two NICs with the same GID index; look at the "
     "GID index "
-    "(NCCL_IB_GID_INDEX), MTU, P_Key, link errors, PFC and the switch; NCCL_IB_TIMEOUT=22 only rides out "
+    "(NCCL_IB_GID_INDEX, UCX_IB_GID_INDEX), MTU, P_Key, link errors, PFC and the switch; NCCL_IB_TIMEOUT=22 "
+    "only rides out "
     "short congestion",
     "ib_write_bw -d HCA -x INDEX; ethtool -S NETDEV | grep -e discard -e out_of_sequence; perfquery -x"};
 inline constexpr FaultText rnr_exceeded{
@@ -201,8 +202,10 @@ inline constexpr FaultText verbs_call_failed{
     Severity::fatal,
     "nic",
     "a call of the RDMA library failed",
-    "see whether ibv_devinfo and ib_write_bw work in the same environment, as the same user",
-    "ibv_devinfo -v; ib_write_bw"};
+    "see whether ibv_devinfo and ib_write_bw work in the same environment, as the same user; a call that "
+    "makes "
+    "something (ibv_create_cq, ibv_create_qp) most often lacks locked memory (ulimit -l unlimited)",
+    "ibv_devinfo -v; ib_write_bw; ulimit -l"};
 inline constexpr FaultText rendezvous_unreachable{
     "rendezvous-unreachable",
     Severity::fatal,
@@ -373,5 +376,15 @@ inline constexpr FaultText ofi_call_failed{"ofi-call-failed",
                                            "see whether fi_pingpong works in the same environment; bring "
                                            "libfabric, plugin and kernel driver to versions that go together",
                                            "FI_LOG_LEVEL=warn; fi_info -p efa; dmesg -T | grep -i efa"};
+
+inline constexpr FaultText rdma_abi{
+    "rdma-core-mismatch",
+    Severity::bad,
+    "nic",
+    "the user part of the NIC's driver (rdma-core) does not fit the kernel's, so verbs cannot use this NIC",
+    "install the rdma-core that belongs to the kernel's driver, in the container too (the vendor's package "
+    "with the "
+    "vendor's driver)",
+    "ibv_devinfo; modinfo of the driver against the package of rdma-core"};
 
 }  // namespace fabricheck::fault

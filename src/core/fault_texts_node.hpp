@@ -42,7 +42,7 @@ inline constexpr FaultText shm_too_small{
     "shm-too-small",
     Severity::fatal,
     "host",
-    "NCCL could not make its shared memory: /dev/shm is full or too small (Docker gives 64 MB)",
+    "shared memory could not be made or used: /dev/shm is full or too small (Docker gives 64 MB)",
     "docker run --shm-size=1g --ulimit memlock=-1, or --ipc=host; in Kubernetes mount an emptyDir with "
     "medium: Memory "
     "at /dev/shm; remove files that dead jobs left there (rm /dev/shm/nccl-*)",
@@ -80,6 +80,22 @@ inline constexpr FaultText gpu_xid{"gpu-xid",
                                    "GPU (nvidia-smi -r), and send it in where it "
                                    "comes again",
                                    "dmesg -T | grep -i xid; dcgmi diag -r 3"};
+inline constexpr FaultText gsp_timeout{"gpu-gsp-timeout",
+                                       Severity::bad,
+                                       "gpu",
+                                       "a GPU's system processor (GSP) did not answer the driver",
+                                       "power the node off and on; update the driver where it comes again, "
+                                       "and have the GPU looked at where it stays "
+                                       "with the same one",
+                                       "dmesg -T | grep -i -e GSP -e xid; nvidia-smi"};
+inline constexpr FaultText no_nvswitch{"fabric-manager-no-nvswitch",
+                                       Severity::info,
+                                       "gpu",
+                                       "Fabric Manager found no NVSwitch of its driver and ended",
+                                       "where this machine has no NVSwitch, switch the service off "
+                                       "(systemctl disable nvidia-fabricmanager); where "
+                                       "the switches are NVLink 5 (B200), it needs NVLSM beside it",
+                                       "lspci | grep -i nvswitch; systemctl status nvidia-fabricmanager"};
 inline constexpr FaultText nvswitch_sxid{
     "nvswitch-sxid",
     Severity::bad,

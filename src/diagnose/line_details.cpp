@@ -101,9 +101,13 @@ LineDetail peer_detail(std::string_view line, std::string_view rest) {
   detail.code = errno_of(line);
   if (detail.code == 0 && contains(line, "Connection closed")) detail.code = ECONNRESET;
   detail.text = trim(until(rest, "<, "));
-  if (errno_of(rest.substr(0, 40)) != 0 && !contains(rest.substr(0, 40), "<")) detail.text.clear();
-  // Trying again is no failure, and what says no reason is some other program's line.
-  detail.is_other = contains(line, "retrying") || detail.code == 0;
+  const bool is_address = !detail.text.empty() && detail.text.front() >= '0' && detail.text.front() <= '9';
+  if (errno_of(rest.substr(0, 40)) != 0 && !contains(rest.substr(0, 40), "<") && !is_address)
+    detail.text.clear();
+  // Trying again is no failure unless nobody ever answers, and what says no reason is some other program's.
+  const bool is_retried = contains(line, "retrying");
+  detail.is_other = (is_retried && detail.code != ETIMEDOUT) || detail.code == 0;
+  if (is_retried) detail.text.clear();
   return detail;
 }
 
@@ -149,7 +153,8 @@ LineDetail number_detail(std::string_view rest) {
   std::string_view number = rest.substr(close + 3);
   const auto code = take_number<int>(number);
   if (!code) return {0, {}, true};
-  detail.code = *code;
+  // "45, pid=…, Ch 00000001 caused by previous Xid 149": that one is what it tells of.
+  detail.code = number_after<int>(number, "caused by previous Xid").value_or(*code);
   std::string_view place = rest.substr(0, close);
   take(place, "PCI:");
   if (place.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos) return {0, {}, true};
@@ -265,6 +270,32 @@ LineDetail blocked_task_detail(std::string_view before, std::string_view rest) {
   return {0, is_one ? std::string(task->substr(0, colon)) : std::string(), !is_one};
 }
 
+/// "GPU6" of "NVRM: GPU6 _kgspLogRpcTimeout: …".
+LineDetail gsp_detail(std::string_view before) {
+  const auto gpu = after(before, "NVRM: ");
+  return {0, gpu ? std::string(trim(*gpu)) : std::string(), !gpu};
+}
+
+/// "69 on Device=GPU-7540a9b3-…, the device will go unhealthy."
+LineDetail k8s_xid_detail(std::string_view rest) {
+  const auto code = take_number<int>(rest);
+  const auto device = after(rest, "Device=");
+  return {code.value_or(0), device ? std::string(until(*device, ", ")) : std::string(), !code};
+}
+
+/// "8, worker_count=16, timeout=…": who waits for too few is not wrongly started.
+LineDetail worker_count_detail(std::string_view rest) {
+  const auto ranks = take_number<int>(rest);
+  const auto came = number_after<int>(rest, "worker_count");
+  return {0, {}, !ranks || !came || *came <= *ranks};
+}
+
+/// What does not tell of a failure: somebody ended the job, or a folder is not there.
+bool is_no_failure(std::string_view line) {
+  return contains(line, "CANCELLED AT") || contains(line, "couldn't chdir") ||
+         contains(line, "Plugin file not found") || contains(line, "Force Terminated");
+}
+
 LineDetail ending_detail(Detail detail, std::string_view rest) {
   constexpr int terminated = 15, interrupted = 2, by_signal = 128;
   const auto number = take_number<int>(rest);
@@ -281,14 +312,14 @@ bool is_got(std::string_view before, std::string_view rest) {
 }
 
 /// "18:00.0", without the domain.
+/// The code is 1 where a driver of GPUs or NICs says it: "nvidia 0000:07:00.0: AMD-Vi: Event logged […]".
 LineDetail pci_device_detail(std::string_view line) {
+  std::string_view address = first_address(line);
   for (const std::string_view mark : {"device [", "device="})
-    if (const auto rest = after(line, mark)) {
-      std::string_view address = until(*rest, "] ,");
-      if (std::count(address.begin(), address.end(), ':') == 2) address.remove_prefix(address.find(':') + 1);
-      return {0, std::string(address), false};
-    }
-  return {};
+    if (const auto rest = after(line, mark)) address = until(*rest, "] ,");
+  if (std::count(address.begin(), address.end(), ':') == 2) address.remove_prefix(address.find(':') + 1);
+  const bool is_fabrics = contains(line, "nvidia ") || !kernel_detail(line).is_other;
+  return {is_fabrics ? 1 : 0, std::string(address), false};
 }
 
 }  // namespace
@@ -354,6 +385,24 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
       const auto name = after(rest, "(");
       return {0, name ? std::string(until(*name, ")")) : std::string(), false};
     }
+    case Detail::oom_invoker: {
+      const std::string_view before = line.substr(0, end - phrase.text.size());
+      return {0, std::string(before.substr(before.find_last_of(" ]") + 1)), false};
+    }
+    case Detail::gsp_gpu:
+      return gsp_detail(line.substr(0, end - phrase.text.size()));
+    case Detail::k8s_xid:
+      return k8s_xid_detail(rest);
+    case Detail::worker_count:
+      return worker_count_detail(rest);
+    case Detail::last_word:
+      return {0, std::string(line.substr(line.find_last_of("/ ") + 1)), false};
+    case Detail::on_node: {
+      const auto node = after(rest, " on node ");
+      return {0, node ? std::string(until(*node, " .")) : std::string(), !node};
+    }
+    case Detail::foreign_error:
+      return {0, {}, is_no_failure(line) || is_spoken_of(line.substr(0, end - phrase.text.size()), rest)};
     case Detail::memory_module:
       return memory_module_detail(rest);
     case Detail::panic: {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <functional>
 
 #include "diagnose/line_details.hpp"
@@ -76,7 +77,7 @@ void set_recovered_apart(Observations& seen) {
   const auto is_of_an_end = [](Event kind) {
     for (const Event one :
          {Event::job_failed, Event::crashed, Event::node_failed, Event::job_cut, Event::time_limit,
-          Event::program_memory, Event::program_fault, Event::host_memory, Event::remote_error,
+          Event::program_memory, Event::program_fault, Event::host_memory, Event::killed, Event::remote_error,
           Event::connection_closed, Event::collective_timeout, Event::gpu_hardware})
       if (kind == one) return true;
     return false;
@@ -100,6 +101,7 @@ void EventBook::add(Event kind, int code, std::string_view detail, int host, boo
                     const Line& line) {
   std::string key{static_cast<char>(kind)};
   key += std::to_string(code) + '/';
+  if (kind == Event::xid) key += std::to_string(host) + '/';  // GPUs of equal hosts have the same addresses
   key += detail;
   auto known = places_.find(key);
   if (known == places_.end()) {
@@ -259,6 +261,17 @@ void LogReader::add_version(std::string_view text, const NcclLine& parts, const 
   if (parts.level == Level::none) read_version(text, rank_of(parts), line, into_);
 }
 
+namespace {
+
+/// Whether a process crashed, was killed from outside, or ended by another signal.
+Event end_by_signal(int signal) {
+  for (const int own : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL})
+    if (signal == own) return Event::crashed;
+  return signal == SIGKILL ? Event::killed : Event::job_failed;
+}
+
+}  // namespace
+
 void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts,
                            int host) {
   if (phrase.is_common && !is_the_jobs(phrase, parts, line.text)) return;
@@ -268,6 +281,8 @@ void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& li
   const bool as_warning = parts.level != Level::info;
   Event kind = phrase.event;
   if (kind == Event::verbs_failed && detail.code == ENOMEM) kind = Event::verbs_no_memory;
+  if (kind == Event::connect_failed && contains(line.text, "retrying")) kind = Event::connect_retried;
+  if (kind == Event::job_failed && phrase.detail == Detail::signal) kind = end_by_signal(detail.code);
   if (kind == Event::gpu_lost && contains(line.text, "Xid (")) return;  // XID 79 says it
   if (kind == Event::sxid) {
     // "22013, Severity 0 Engine instance …" goes on where another line has told it.

@@ -55,6 +55,7 @@ enum class Event : std::uint8_t {
   link_layers_mixed,
   no_interface,       ///< no interface for the bootstrap
   connect_failed,     ///< code: errno; detail: peer
+  connect_retried,    ///< it timed out and was tried again
   connection_closed,  ///< detail: peer
   remote_error,       ///< ncclRemoteError and its like
   proxy_error,
@@ -137,6 +138,16 @@ enum class Event : std::uint8_t {
   gpu_throttled,
   port_errors,  ///< detail: the counter
   wrong_results,
+  killed,     ///< SIGKILL from outside
+  cancelled,  ///< somebody or Slurm ended the job
+  preempted,
+  container_failed,
+  gpu_access_lost,  ///< NVML: unknown error
+  launch_failed,    ///< PMI, PMIx
+  daemon_lost,      ///< of mpirun
+  gsp_timeout,      ///< detail: "GPU6"
+  no_nvswitch,
+  rdma_abi,         ///< detail: device
   host_memory,      ///< the kernel or Slurm killed a process for memory
   memory_error,     ///< ECC of the host could not correct it; detail: the memory module
   kernel_panic,     ///< detail: why
@@ -152,7 +163,7 @@ enum class Event : std::uint8_t {
   job_failed,       ///< a process of the job ended by a failure; code: of its end
   node_failed,      ///< Slurm lost the node
   time_limit,       ///< Slurm ended the job at its time limit
-  job_cut,          ///< it may have ended by a failure: a traceback
+  job_cut,          ///< it may have ended by a failure: a traceback, another program's error
   job_went_on,      ///< it was started again, or came to its end
   shut_down,        ///< the machine was
   unknown_warning,  ///< NCCL warned in words that no phrase has; detail: source file

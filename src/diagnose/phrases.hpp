@@ -34,6 +34,13 @@ enum class Detail : std::uint8_t {
   panic,            ///< why the kernel stopped
   stuck_process,    ///< "[python:1234]" behind a lockup, where it stands
   blocked_task,     ///< "task python:1234" before the phrase
+  oom_invoker,      ///< who stands before the phrase
+  gsp_gpu,          ///< "NVRM: GPU6 " before the phrase
+  k8s_xid,          ///< "69 on Device=GPU-…"
+  worker_count,     ///< only where more came than there are to be: "8, worker_count=16"
+  last_word,        ///< of a path at the end of the line
+  on_node,          ///< "[[53923,0],14] on node b4124"
+  foreign_error,    ///< not where somebody ended the job
   slurm,            ///< only where Slurm says it
   error_line,       ///< only where it was thrown or printed, not where code or prose speaks of it
   nvrm,             ///< only where the kernel module or nvidia-smi says it

@@ -36,6 +36,7 @@ void mr_registration(const Context&, const CatalogRow&, Findings&);
 void wrong_interface(const Context&, const CatalogRow&, Findings&);
 void net_plugin(const Context&, const CatalogRow&, Findings&);
 void ofi_call_failed(const Context&, const CatalogRow&, Findings&);
+void ofi_missing(const Context&, const CatalogRow&, Findings&);
 void ofi_tcp(const Context&, const CatalogRow&, Findings&);
 void no_libibverbs(const Context&, const CatalogRow&, Findings&);
 void ib_open_failed(const Context&, const CatalogRow&, Findings&);
@@ -68,6 +69,7 @@ void collective_timeout(const Context&, const CatalogRow&, Findings&);
 void fabric_manager(const Context&, const CatalogRow&, Findings&);
 void mnnvl(const Context&, const CatalogRow&, Findings&);
 void nvls_failed(const Context&, const CatalogRow&, Findings&);
+void peer_access(const Context&, const CatalogRow&, Findings&);
 void p2p_failed(const Context&, const CatalogRow&, Findings&);
 void too_old(const Context&, const CatalogRow&, Findings&);
 void bug_upgrade(const Context&, const CatalogRow&, Findings&);
@@ -92,6 +94,8 @@ void env_harmful(const Context&, const CatalogRow&, Findings&);
 // The host itself.
 void host_memory(const Context&, const CatalogRow&, Findings&);
 void task_blocked(const Context&, const CatalogRow&, Findings&);
+void mpi_daemon_lost(const Context&, const CatalogRow&, Findings&);
+void process_killed(const Context&, const CatalogRow&, Findings&);
 // Speed.
 void fabric_side(const Context&, const CatalogRow&, Findings&);
 void slower_than_topology(const Context&, const CatalogRow&, Findings&);

@@ -102,7 +102,7 @@ std::string mismatch_words(const Context& context, const GroupStand& stand) {
 std::string not_called_words(const Context& context, const GroupStand& stand) {
   const CollectiveWait& waits = *stand.waiting.front();
   if (stand.odd_called)
-    return fmt::format("{} called {} ({}), which the other {} that are heard had not called",
+    return fmt::format("{} called {} ({}), which the other {} that tell how far they were had not called",
                        ranks_words(context, stand.odd), collective_words(stand), operation_words(waits),
                        stand.heard.size() - stand.odd.size());
   return fmt::format("{} waited in {} ({}), which {} had not called (or had not come back from the call)",
@@ -158,8 +158,8 @@ std::string unheard_words(const GroupStand& stand) {
 void tell_all_called(const Context& context, const GroupStand& stand, Finding& finding) {
   const CollectiveWait& waits = *stand.waiting.front();
   finding.meaning = fmt::format(
-      "{} ({}{}) did not end in time; {} ranks that are heard had called it{}", collective_words(stand),
-      operation_words(waits), stand.number == 1 ? ", the group's first" : "",
+      "{} ({}{}) did not end in time; {} ranks that tell how far they were had called it{}",
+      collective_words(stand), operation_words(waits), stand.number == 1 ? ", the group's first" : "",
       stand.heard.size() == 2 ? "both" : fmt::format("all {}", stand.heard.size()), unheard_words(stand));
   if (context.seen().rank_words.are_left_out) {
     finding.advice = "run with RAY_DEDUP_LOGS=0, for Ray left out lines of other ranks; " + finding.advice;

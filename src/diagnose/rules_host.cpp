@@ -40,15 +40,35 @@ void host_memory(const Context& context, const CatalogRow& row, Findings& found)
   Finding* finding = on_processes(context, row, found, "certain");
   // The kernel kills whoever it finds.
   if (finding != nullptr && finding->severity == Severity::info)
-    finding->meaning = "the kernel killed " + finding->component.name +
-                       " for want of memory; whether the job needed it "
-                       "does not stand here";
+    finding->meaning = "the kernel killed a process for want of memory (the lines name " +
+                       finding->component.name + "); whether the job needed it does not stand here";
 }
 
 void task_blocked(const Context& context, const CatalogRow& row, Findings& found) {
   Finding* finding = on_processes(context, row, found, "likely");
   if (finding != nullptr && finding->severity == Severity::info)
     finding->meaning += "; whether the job waited for it does not stand here";
+}
+
+/// The lines behind the message name both nodes; the one whose daemon was lost is that of the remote one, if
+/// it is not the network between them.
+void mpi_daemon_lost(const Context& context, const CatalogRow& row, Findings& found) {
+  on_likely(context, row, found);
+  if (found.empty() || found.back().slug != row.text->slug) return;
+  for (const EventGroup* group : context.seen().of(row.event))
+    if (!group->detail.empty()) found.back().component.host = group->detail;
+}
+
+/// Slurm and people kill whoever does not end in time when a job is ended on purpose.
+void process_killed(const Context& context, const CatalogRow& row, Findings& found) {
+  const Observations& seen = context.seen();
+  on_event(context, row, found);
+  if (!seen.has(Event::cancelled) && !seen.has(Event::preempted) && !seen.has(Event::time_limit)) return;
+  for (Finding& finding : found)
+    if (finding.slug == row.text->slug) {
+      finding.severity = Severity::info;
+      finding.meaning = "processes were killed when the job was ended";
+    }
 }
 
 }  // namespace fabricheck::diagnose::rules

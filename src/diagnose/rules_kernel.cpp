@@ -25,6 +25,11 @@ constexpr const char* look_at_program =
     "GPU.";
 constexpr const char* reset =
     "Drain the node and reset the GPU (nvidia-smi -r) or reboot; send it in where it comes again.";
+constexpr const char* both_ends =
+    "Reset the GPUs and NVSwitches or reboot the node; where it comes again, look at both ends of the link "
+    "(nvidia-smi nvlink -e): the fault may be at the other one; reseat the board.";
+constexpr const char* watch_link =
+    "Nothing at once: see whether the errors of this link grow (nvidia-smi nvlink -e).";
 constexpr const char* replace = "Drain the node and have the GPU, its riser or its board replaced.";
 
 // NVIDIA, XID Errors (GPU deployment and management documentation), as far as training clusters meet them.
@@ -61,10 +66,8 @@ constexpr std::array<XidText, 23> xids{{
      "Nothing to do."},
     {140, Severity::bad, "an ECC error that could not be corrected", reset},
     {143, Severity::bad, "the GPU did not start", reset},
-    {145, Severity::bad, "an NVLink error",
-     "Reset the GPUs and NVSwitches or reboot the node; reseat the board."},
-    {149, Severity::bad, "an NVLink error",
-     "Reset the GPUs and NVSwitches or reboot the node; reseat the board."},
+    {145, Severity::bad, "an NVLink error", both_ends},
+    {149, Severity::bad, "an NVLink error", both_ends},
 }};
 
 /// NVIDIA's XID catalogue: numbers whose immediate action is to ignore them, or to start the program again.
@@ -90,12 +93,6 @@ bool says(const EventGroup& group, std::string_view words) {
                      [&](const Quote& quote) { return contains(quote.text, words); });
 }
 
-/// "0000:86:00 of node7".
-std::string place_of(const Context& context, const EventGroup& group) {
-  const std::string hosts = context.hosts_of(group);
-  return group.detail + (hosts.empty() ? "" : " of " + hosts);
-}
-
 constexpr int recovery_action = 154;
 
 Severity xid_severity(const EventGroup& group) {
@@ -119,6 +116,7 @@ std::string xid_words(const EventGroup& group) {
 }
 
 std::string xid_advice(const EventGroup& group, const std::string& otherwise) {
+  if (says(group, "Nonfatal")) return watch_link;
   if (group.code == recovery_action) return "Do what stands in that line.";
   if (const XidText* text = xid_text(group.code)) return text->advice;
   if (is_one_of(ignored, group.code)) return "Nothing to do.";
@@ -166,36 +164,85 @@ bool differ_from_most(const std::vector<const EventGroup*>& active, std::size_t 
   return with_most < gpus && 2 * with_most > gpus;
 }
 
-}  // namespace
+/// What the driver said of one GPU.
+struct XidDevice {
+  std::vector<const EventGroup*> groups;
+  const EventGroup* worst{};
+  Severity severity{Severity::info};
+  bool is_by_program{};  ///< a program's fault came first, and a context that did not stop after it
 
-void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
-  auto groups = context.seen().of(Event::xid);
-  if (groups.empty()) return;
-  std::stable_sort(groups.begin(), groups.end(), [](const EventGroup* a, const EventGroup* b) {
-    return xid_severity(*a) > xid_severity(*b);
-  });
-  const EventGroup& worst = *groups.front();
-  Finding& finding = add(found, row);
-  finding.severity = xid_severity(worst);
+  void find_worst() {
+    worst = groups.front();
+    for (const EventGroup* group : groups)
+      if (xid_severity(*group) > xid_severity(*worst)) worst = group;
+    severity = xid_severity(*worst);
+    is_by_program =
+        worst->code == context_switch && std::any_of(groups.begin(), groups.end(), [&](auto* one) {
+          return (one->code == graphics_exception || one->code == page_fault) && !is_after(*one, *worst);
+        });
+    if (is_by_program) severity = Severity::info;
+  }
+
+  static constexpr int context_switch = 109, graphics_exception = 13, page_fault = 31;
+};
+
+Finding& add_xids(const Context& context, const CatalogRow& row, const XidDevice& device, Findings& found) {
+  constexpr int first_of_nvlink = 144, last_of_nvlink = 150;
+  const EventGroup& worst = *device.worst;
+  const bool is_of_link = worst.code >= first_of_nvlink && worst.code <= last_of_nvlink;
+  // A link has two ends.
+  Finding& finding = add(found, row, is_of_link ? "likely" : "certain");
+  finding.severity = device.severity;
   finding.component.name = worst.detail;
   finding.meaning = fmt::format("XID {}: {}", worst.code, xid_words(worst));
   finding.advice = xid_advice(worst, finding.advice);
+  if (device.is_by_program) {
+    finding.meaning += ", after a fault of the program on this GPU";
+    finding.advice = look_at_program;
+  }
+  cite(context, finding, worst);
   std::set<int> others;
-  std::set<std::string> places;
-  for (const EventGroup* group : groups) {
-    cite(context, finding, *group);
+  for (const EventGroup* group : device.groups) {
+    if (group != &worst) cite(context, finding, *group);
     if (group->code != worst.code) others.insert(group->code);
-    if (group != &worst && xid_severity(*group) >= Severity::bad) places.insert(place_of(context, *group));
   }
-  places.erase(place_of(context, worst));
   if (!others.empty()) finding.meaning += fmt::format("; also XID {}", fmt::join(others, ", "));
-  constexpr std::size_t most_places = 8;
-  std::size_t named = 0;
-  for (const std::string& place : places) {
-    if (named++ == most_places) break;
-    finding.meaning += (named == 1 ? "; to be mended also on " : ", ") + place;
+  return finding;
+}
+
+}  // namespace
+
+void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
+  std::vector<XidDevice> devices;
+  for (const EventGroup* group : context.seen().of(Event::xid)) {
+    auto device = std::find_if(devices.begin(), devices.end(), [&](const XidDevice& one) {
+      return one.groups.front()->detail == group->detail && one.groups.front()->hosts == group->hosts;
+    });
+    if (device == devices.end()) device = devices.insert(devices.end(), XidDevice{});
+    device->groups.push_back(group);
   }
-  if (named > most_places) finding.meaning += fmt::format(" and {} more", places.size() - most_places);
+  for (XidDevice& device : devices) device.find_worst();
+  std::stable_sort(devices.begin(), devices.end(),
+                   [](const XidDevice& a, const XidDevice& b) { return a.severity > b.severity; });
+  // Each GPU that something is to be done about, and one remark about all others.
+  constexpr std::size_t most_named = 32;
+  std::vector<const EventGroup*> remarks;
+  std::size_t named = 0;
+  for (const XidDevice& device : devices) {
+    if (device.severity == Severity::info)
+      remarks.insert(remarks.end(), device.groups.begin(), device.groups.end());
+    else if (++named <= most_named)
+      add_xids(context, row, device, found);
+  }
+  if (named > most_named)
+    found.back().meaning += fmt::format("; so have {} GPUs more, see the log", named - most_named);
+  if (remarks.empty() || named > 0) return;
+  XidDevice rest{remarks};
+  rest.find_worst();
+  const bool is_one = std::all_of(devices.begin(), devices.end(),
+                                  [&](const XidDevice& one) { return one.groups == devices.front().groups; });
+  Finding& finding = add_xids(context, row, rest, found);
+  if (!is_one) finding.component.name = fmt::format("{} and {} more", rest.worst->detail, devices.size() - 1);
 }
 
 void nvswitch_sxid(const Context& context, const CatalogRow& row, Findings& found) {
@@ -247,7 +294,7 @@ void link_flap(const Context& context, const CatalogRow& row, Findings& found) {
 void iommu_fault(const Context& context, const CatalogRow& row, Findings& found) {
   const std::set<std::string> known = known_devices(context);
   for (const EventGroup* group : context.seen().of(Event::iommu_fault)) {
-    const bool is_known = known.count(group->detail) > 0;
+    const bool is_known = group->code == 1 || known.count(group->detail) > 0;
     Finding& finding = add(found, row, is_known ? "certain" : "possible");
     finding.component.name = group->detail;
     cite(context, finding, *group);

@@ -73,6 +73,17 @@ bool leads_nowhere(std::string_view interface) {
 /// The first of "[0]ens5:172.31.0.137<0> [1]veth75fa783:fe80::…<0>", which control connections take.
 bool begins_nowhere(std::string_view list) { return leads_nowhere(until(trim(list), " ")); }
 
+/// "[1]veth75fa783:fe80::…" of such a list; empty: all may lead to other hosts.
+std::string first_nowhere(std::string_view list) {
+  for (list = trim(list); !list.empty(); list = trim(list)) {
+    const std::string_view one = until(list, " ");
+    if (leads_nowhere(one)) return std::string(until(one, "<"));
+    list.remove_prefix(one.size());
+  }
+  return {};
+}
+bool has_one_nowhere(std::string_view list) { return !first_nowhere(list).empty(); }
+
 }  // namespace
 
 void hca_mismatch(const Context& context, const CatalogRow& row, Findings& found) {
@@ -140,11 +151,17 @@ void pkey(const Context& context, const CatalogRow& row, Findings& found) {
 
 void memlock(const Context& context, const CatalogRow& row, Findings& found) {
   Finding* finding = on_codes(context, row, found, Event::mr_failed, {ENOMEM}, "likely");
+  bool is_all_ucx = finding == nullptr;
   for (const EventGroup* group : context.seen().of(Event::verbs_no_memory)) {
     if (finding == nullptr) finding = &add(found, row, "likely");
     cite(context, *finding, *group);
     finding->component.name.clear();
+    is_all_ucx =
+        is_all_ucx && std::all_of(group->quotes.begin(), group->quotes.end(),
+                                  [](const Quote& quote) { return contains(quote.text, "UCX  ERROR"); });
   }
+  // UCX goes on with what it can open.
+  if (finding != nullptr && is_all_ucx) finding->severity = Severity::bad;
 }
 
 void mr_registration(const Context& context, const CatalogRow& row, Findings& found) {
@@ -215,8 +232,21 @@ void remote_access(const Context& context, const CatalogRow& row, Findings& foun
 }
 
 void work_request(const Context& context, const CatalogRow& row, Findings& found) {
-  on_codes(context, row, found, Event::completion_error,
-           {1, 2, 5, 6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 22}, "certain");
+  constexpr int flushed = 5;
+  Finding* finding = on_codes(context, row, found, Event::completion_error,
+                              {1, 2, 6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 22}, "certain");
+  if (finding != nullptr) {
+    for (const EventGroup* group : context.seen().of(Event::completion_error))
+      if (group->code == flushed) cite(context, *finding, *group);
+    return;
+  }
+  finding = on_codes(context, row, found, Event::completion_error, {flushed}, "possible");
+  if (finding == nullptr) return;
+  finding->meaning =
+      "transfers were given up (flushed, 5) after an error that does not stand here: on this NIC before "
+      "these "
+      "lines, or of the peer";
+  finding->component.host.clear();
 }
 
 void wrong_interface(const Context& context, const CatalogRow& row, Findings& found) {
@@ -238,16 +268,24 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
     if (finding == nullptr) finding = &add(found, row, "likely");
     cite(context, *finding, *group);
   }
+  if (finding != nullptr && std::all_of(finding->evidence.begin(), finding->evidence.end(),
+                                        [](const auto& one) { return contains(one.text, "btl_tcp"); }))
+    finding->advice =
+        "name the network that joins the nodes to Open MPI: --mca btl_tcp_if_include IFNAME --mca "
+        "oob_tcp_if_include IFNAME (or btl_tcp_if_exclude docker0,lo)";
   if (context.span() == Span::one_node) return;
+  // Connections to an interface that leads to no other host time out again and again.
+  const bool times_out = context.seen().has(Event::connect_retried);
   for (const std::string& list : context.interfaces()) {
-    if (!begins_nowhere(list)) continue;
+    if (!begins_nowhere(list) && !(times_out && has_one_nowhere(list))) continue;
     if (finding == nullptr) {
       finding = &add(found, row, "likely");
       finding->severity = Severity::bad;
     }
     cite(context, *finding, context.quote("bootstrap"));
     cite(context, *finding, context.quote("interfaces"));
-    finding->component.name = until(list, " <");
+    for (const EventGroup* group : context.seen().of(Event::connect_retried)) cite(context, *finding, *group);
+    finding->component.name = first_nowhere(list);
     return;
   }
 }
@@ -270,8 +308,23 @@ void ofi_call_failed(const Context& context, const CatalogRow& row, Findings& fo
     return contains(network, "Libfabric") || contains(network, "OFI") || contains(network, "AWS");
   };
   const auto& networks = context.networks();
-  if (!networks.empty() && std::none_of(networks.begin(), networks.end(), is_its)) return;  // passed over
-  for (const EventGroup* group : context.seen().of(Event::ofi_error)) cite(context, add(found, row), *group);
+  const bool is_passed_over = !networks.empty() && std::none_of(networks.begin(), networks.end(), is_its);
+  const bool are_sockets = networks.size() == 1 && networks.count("Socket") != 0;
+  if (is_passed_over && !are_sockets) return;
+  const auto groups = context.seen().of(Event::ofi_error);
+  if (groups.empty()) return;
+  Finding& finding = add(found, row);
+  for (const EventGroup* group : groups) cite(context, finding, *group);
+  // NCCL went on with TCP.
+  if (are_sockets) finding.severity = Severity::bad;
+}
+
+void ofi_missing(const Context& context, const CatalogRow& row, Findings& found) {
+  on_event(context, row, found);
+  const auto& networks = context.networks();
+  const bool another_is_used = !networks.empty() && networks.count("Socket") == 0;
+  for (Finding& finding : found)
+    if (another_is_used && finding.slug == row.text->slug) finding.severity = Severity::info;
 }
 
 void ofi_tcp(const Context& context, const CatalogRow& row, Findings& found) {

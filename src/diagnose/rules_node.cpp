@@ -31,6 +31,12 @@ const EventGroup* stack_from(const Context& context, const Findings& found, std:
   return first != nullptr && !is_explained && starts_with(first->detail, file) ? first : nullptr;
 }
 
+bool cuda_does_not_start(const Context& context) {
+  const auto failures = context.seen().of(Event::cuda_failure);
+  return std::any_of(failures.begin(), failures.end(),
+                     [](const EventGroup* group) { return contains(group->detail, "initialization error"); });
+}
+
 bool has_hopper_or_later(const Context& context) {
   return context.gpu_name_has(
       {"H100", "H200", "H800", "H20", "GH200", "B100", "B200", "B300", "GB200", "GB300"});
@@ -74,9 +80,16 @@ void mnnvl(const Context& context, const CatalogRow& row, Findings& found) {
 
 void nvls_failed(const Context& context, const CatalogRow& row, Findings& found) {
   Finding* finding = nullptr;
+  const auto all_say = [](const EventGroup& group, std::string_view words) {
+    return !group.quotes.empty() &&
+           std::all_of(group.quotes.begin(), group.quotes.end(),
+                       [&](const Quote& quote) { return contains(quote.text, words); });
+  };
   for (const EventGroup* group : context.seen().of(Event::multi_cast_failed)) {
-    if (!group->as_warning) continue;
-    if (finding == nullptr) finding = &add(found, row);
+    // Where CUDA itself does not start, its first call there fails, whatever it asks for.
+    if (!group->as_warning || all_say(*group, "initialization error")) continue;
+    if (finding == nullptr)
+      finding = &add(found, row, all_say(*group, "invalid argument") ? "likely" : "certain");
     cite(context, *finding, *group);
     const bool goes_on = std::any_of(group->quotes.begin(), group->quotes.end(), [](const Quote& quote) {
       return contains(quote.text, "Proceeding without");
@@ -84,8 +97,24 @@ void nvls_failed(const Context& context, const CatalogRow& row, Findings& found)
     if (goes_on) finding->severity = Severity::bad;
   }
   if (finding != nullptr) return;
+  if (cuda_does_not_start(context)) return;
   if (const EventGroup* stack = stack_from(context, found, "transport/nvls.", 1))
     cite(context, add(found, row, "likely"), *stack);
+}
+
+void peer_access(const Context& context, const CatalogRow& row, Findings& found) {
+  on_warning(context, row, found);
+  for (Finding& finding : found) {
+    const bool is_frameworks =
+        finding.slug == row.text->slug &&
+        std::all_of(finding.evidence.begin(), finding.evidence.end(),
+                    [](const Evidence& one) { return contains(one.text, "custom_all_reduce"); });
+    if (is_frameworks)
+      finding.advice =
+          "--disable-custom-all-reduce of the framework (vLLM, SGLang), which then leaves it to NCCL; look "
+          "at "
+          "ACS and IOMMU of the host where the GPUs should reach each other";
+  }
 }
 
 void p2p_failed(const Context& context, const CatalogRow& row, Findings& found) {

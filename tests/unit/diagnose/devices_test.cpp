@@ -224,6 +224,38 @@ TEST(Xids, ThatTheCatalogueIgnoresOrGivesToTheProgramAccuseNobody) {
   EXPECT_THAT(finding(diagnosed(xid(146, "Fatal")), "gpu-xid")->meaning, HasSubstr("an NVLink error"));
 }
 
+TEST(Xids, OfSeveralGpusNameEach) {
+  const std::string log =
+      "NVRM: Xid (PCI:0000:dc:00): 45, pid=1, Ch 1 caused by previous Xid 149\n"
+      "NVRM: Xid (PCI:0000:ed:00): 45, pid=2, Ch 1 caused by previous Xid 145\n"
+      "NVRM: Xid (PCI:0000:3d:00): 43, pid=3, Ch 1\n";
+  std::vector<std::string> accused;
+  for (const Finding& one : diagnosed(log).findings)
+    if (one.severity != Severity::info) accused.push_back(one.component.name);
+  EXPECT_THAT(accused, testing::ElementsAre("0000:dc:00", "0000:ed:00"));
+  const Diagnosis remarks =
+      diagnosed("NVRM: Xid (PCI:0000:3d:00): 43, pid=1\nNVRM: Xid (PCI:0000:db:00): 31, pid=2\n");
+  EXPECT_EQ(finding(remarks, "gpu-xid")->component.name, "0000:3d:00 and 1 more");
+}
+
+TEST(Xids, AContextThatDidNotStopAfterAFaultOfTheProgramIsNotTheGpus) {
+  const std::string fault = xid(13, "Graphics SM Warp Exception"),
+                    timeout = xid(109, "errorString CTX SWITCH TIMEOUT");
+  EXPECT_FALSE(diagnosed(fault + timeout).has_fault);
+  EXPECT_THAT(finding(diagnosed(fault + timeout), "gpu-xid")->advice, HasSubstr("program first"));
+  EXPECT_TRUE(diagnosed(timeout).has_fault);
+  EXPECT_TRUE(diagnosed(timeout + fault).has_fault) << "it came first";
+}
+
+TEST(Xids, OfALinkMayBeOfItsOtherEnd) {
+  const Diagnosis fatal = diagnosed(xid(149, "NETIR_LINK_EVT Fatal XC0 i0 Link 00 (0x025001c6)"));
+  EXPECT_EQ(finding(fatal, "gpu-xid")->confidence, "likely");
+  EXPECT_THAT(finding(fatal, "gpu-xid")->advice, HasSubstr("both ends"));
+  const Diagnosis minor = diagnosed(xid(145, "RLW_RXPIPE Nonfatal XC0 i0 Link 13 (0x0409a0c2)"));
+  EXPECT_FALSE(minor.has_fault);
+  EXPECT_THAT(finding(minor, "gpu-xid")->advice, HasSubstr("Nothing at once"));
+}
+
 TEST(Xids, AreToldApart) {
   const Diagnosis program = diagnosed(xid(31, "pid=1, name=python, MMU Fault"));
   EXPECT_FALSE(program.has_fault);
@@ -232,8 +264,7 @@ TEST(Xids, AreToldApart) {
       diagnosed(xid(45, "pid=1, caused by previous Xid 79") + xid(79, "GPU has fallen off"));
   EXPECT_EQ(finding(lost, "gpu-xid")->severity, Severity::fatal);
   EXPECT_EQ(finding(lost, "gpu-xid")->component.name, "0000:86:00");
-  EXPECT_THAT(finding(lost, "gpu-xid")->meaning,
-              HasSubstr("XID 79: the GPU fell off the PCIe bus; also XID 45"));
+  EXPECT_THAT(finding(lost, "gpu-xid")->meaning, HasSubstr("XID 79: the GPU fell off the PCIe bus"));
   EXPECT_TRUE(diagnosed(xid(999, "something new")).has_fault) << "what is not known is no remark";
 }
 
@@ -402,6 +433,61 @@ TEST(Ofi, APluginThatIsPassedOverIsNoFault) {
   EXPECT_FALSE(diagnosed("a1:10:20 [0] x.cc:1 NCCL WARN NET/OFI Only EFA provider is supported\n"
                          "a1:10:20 [0] NCCL INFO Using network IB\n")
                    .has_fault);
+}
+
+TEST(Ofi, APluginThatFailedIsWhySocketsAreUsed) {
+  const Diagnosis diagnosis = diagnosed(
+      "a1:10:20 [0] nccl_ofi_ofiutils_init_connection:274 NCCL WARN NET/OFI Couldn't open CQ. RC: -22\n"
+      "a1:10:20 [0] NCCL INFO Using network Socket\n");
+  ASSERT_NE(finding(diagnosis, "ofi-call-failed"), nullptr);
+  EXPECT_EQ(finding(diagnosis, "ofi-call-failed")->severity, Severity::bad) << "NCCL went on";
+}
+
+TEST(Nvls, IsNotAccusedWhereCudaDoesNotStart) {
+  const std::string start = "a1:10:20 [0] init.cc:263 NCCL WARN Cuda failure 'initialization error'\n";
+  const std::string later =
+      "a1:10:20 [0] transport/nvls.cc:157 NCCL WARN Cuda failure 1 'initialization error'\n";
+  EXPECT_THAT(slugs(start + later), Not(Contains("nvls-failed")));
+  EXPECT_THAT(slugs(start + later), Contains("cuda-error"));
+}
+
+TEST(Iommu, AFaultOfAGpuIsToldByItsDriver) {
+  const Diagnosis diagnosis = diagnosed(
+      "[ 9.1] nvidia 0000:07:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x000d address=0x0 "
+      "flags=0x0020]\n");
+  ASSERT_NE(finding(diagnosis, "iommu-fault"), nullptr);
+  EXPECT_EQ(finding(diagnosis, "iommu-fault")->severity, Severity::bad);
+  EXPECT_EQ(finding(diagnosis, "iommu-fault")->component.name, "07:00.0");
+}
+
+TEST(Completions, ThatWereFlushedAccuseNoNic) {
+  const Diagnosis diagnosis = diagnosed(
+      "a1:10:20 [0] net_ib.cc:1007 NCCL WARN NET/IB : Got completion from peer 10.1.1.3<4> with error 5, "
+      "opcode 0\n");
+  ASSERT_NE(finding(diagnosis, "ib-work-request-error"), nullptr);
+  EXPECT_EQ(finding(diagnosis, "ib-work-request-error")->confidence, "possible");
+  EXPECT_EQ(finding(diagnosis, "ib-work-request-error")->component.host, "");
+}
+
+TEST(Interfaces, ThatLeadNowhereAreNamedWhereConnectionsTimeOut) {
+  const std::string list =
+      "a1:10:20 [0] NCCL INFO NET/Socket : Using [0]eno1:10.0.0.1<0> "
+      "[1]veth25f2e72:fe80::380d:bfff:fe5b:54d2%veth25f2e72<0>\n"
+      "a1:10:20 [0] NCCL INFO Using network Socket\n"
+      "a1:10:20 [0] NCCL INFO Channel 00 : 0[18000] -> 1[18000] [receive] via NET/Socket/1\n";
+  const Diagnosis diagnosis =
+      diagnosed(list + "a1:10:20 [0] NCCL INFO Call to connect returned Connection timed out, retrying\n");
+  ASSERT_NE(finding(diagnosis, "wrong-interface"), nullptr);
+  EXPECT_THAT(finding(diagnosis, "wrong-interface")->component.name, HasSubstr("veth25f2e72"));
+  EXPECT_THAT(slugs(list), Not(Contains("wrong-interface"))) << "it may not be used";
+}
+
+TEST(Interfaces, OfOpenMpiAreNamedToOpenMpi) {
+  const Diagnosis diagnosis = diagnosed(
+      "[n1][[38971,1],2][btl_tcp_endpoint.c:796:mca_btl_tcp_endpoint_complete_connect] connect() to "
+      "172.17.0.1 failed: Connection refused (111)\n");
+  ASSERT_NE(finding(diagnosis, "wrong-interface"), nullptr);
+  EXPECT_THAT(finding(diagnosis, "wrong-interface")->advice, HasSubstr("btl_tcp_if_include"));
 }
 
 }  // namespace

@@ -145,5 +145,39 @@ TEST(ForeignLines, WhatIsDestroyedHadBeenComplete) {
           .is_start_open);
 }
 
+TEST(ForeignLines, NothingIsHealthyBesideAFailureOfAnotherProgram) {
+  for (const char* line :
+       {"[1591868130.001140] [n1:15407:0] mm_sysv.c:75 UCX  ERROR failed to allocate 262144 bytes",
+        "libfabric:737:17474::efa:cq:efa_rdm_txe_handle_error():737<warn> err: 5, message: Invalid address",
+        "slurmstepd: error: Failed to invoke spank plugin stack", "srun: error: n1: task 3: Killed",
+        "b1275 [0] pmixp_coll.c:281 [pmixp_coll_log] mpi/pmix: ERROR: Dumping collective state",
+        "[n1:9192] *** Process received signal ***",
+        "RuntimeError: DataLoader worker (pid 37) is killed by signal: Terminated."}) {
+    const Diagnosis diagnosis = diagnosed(std::string(kComplete) + line + "\n");
+    EXPECT_FALSE(diagnosis.is_conclusive) << line;
+    EXPECT_FALSE(diagnosis.has_fault) << line;
+    ASSERT_NE(finding(diagnosis, "unexplained-failure"), nullptr) << line;
+  }
+}
+
+TEST(ForeignLines, AJobThatWasEndedOnPurposeDidNotFail) {
+  const Diagnosis cancelled =
+      diagnosed(std::string(kComplete) +
+                "slurmstepd: error: *** STEP 123.0 ON n1 CANCELLED AT 2026-01-01T00:00:00 ***\n");
+  EXPECT_EQ(finding(cancelled, "unexplained-failure"), nullptr);
+  const Diagnosis killed = diagnosed(
+      "slurmstepd: error: *** STEP 123.0 ON n1 CANCELLED AT 2026-01-01T00:00:00 ***\n"
+      "api.py:869] failed (exitcode: -9) local_rank: 5 (pid: 26) of binary: python\n");
+  EXPECT_FALSE(killed.has_fault) << "whoever does not end in time is killed";
+}
+
+TEST(ForeignLines, MoreWorkersThanTheWorldHoldsAreAMistakeAndFewerAreNot) {
+  const std::string front = "Timed out initializing process group on rank: 0, for key: k:1 ";
+  EXPECT_THAT(slugs(front + "(world_size=8, worker_count=16, timeout=0:30:00)\n"),
+              testing::Contains("rank-count-mismatch"));
+  EXPECT_THAT(slugs(front + "(world_size=8, worker_count=7, timeout=0:30:00)\n"),
+              testing::Not(testing::Contains("rank-count-mismatch")));
+}
+
 }  // namespace
 }  // namespace fabricheck::diagnose

@@ -94,18 +94,16 @@ TEST(KernelLogs, TellTheirHost) {
 
 TEST(KernelLogs, OfSeveralHostsNameAllGpusToMend) {
   std::string log;
-  for (const char* host : {"node7", "node8", "node9"})
+  for (const char* host : {"node7", "node8"})
     log += std::string("Nov 28 10:00:00 ") + host +
            " kernel: NVRM: Xid (PCI:0000:86:00): 79, pid=1, off the bus\n";
   log += "Nov 28 10:00:00 node3 kernel: NVRM: Xid (PCI:0000:1a:00): 48, pid=1, DBE\n";
   log += "Nov 28 10:00:00 node4 kernel: NVRM: Xid (PCI:0000:1a:00): 13, pid=1, Graphics Exception\n";
-  const Diagnosis diagnosis = diagnosed(log);
-  const Finding* found = finding(diagnosis, "gpu-xid");
-  ASSERT_NE(found, nullptr);
-  EXPECT_EQ(found->component.name, "0000:86:00");
-  EXPECT_EQ(found->component.host, "node[7-9]");
-  EXPECT_THAT(found->meaning, HasSubstr("to be mended also on 0000:1a:00 of node3"));
-  EXPECT_THAT(found->meaning, Not(HasSubstr("node4"))) << "XID 13 is most often the program's";
+  std::vector<std::string> accused;
+  for (const Finding& one : diagnosed(log).findings)
+    if (one.severity != Severity::info) accused.push_back(one.component.name + " " + one.component.host);
+  EXPECT_THAT(accused, testing::ElementsAre("0000:86:00 node7", "0000:86:00 node8", "0000:1a:00 node3"))
+      << "XID 13 is most often the program's";
 }
 
 TEST(KernelLogs, OfSeveralHostsInOneFileAreKeptApart) {
@@ -115,6 +113,24 @@ TEST(KernelLogs, OfSeveralHostsInOneFileAreKeptApart) {
   ASSERT_NE(finding(diagnosis, "link-flap"), nullptr);
   EXPECT_EQ(finding(diagnosis, "link-flap")->component.host, "node7");
   EXPECT_THAT(finding(diagnosis, "link-flap")->meaning, HasSubstr("did not come back"));
+}
+
+TEST(Daemons, OfMpirunThatWereLostNameTheirNode) {
+  const Diagnosis diagnosis = diagnosed(
+      " ORTE has lost communication with a remote daemon.\n\n  HNP daemon   : [[53923,0],0] on node b4109\n"
+      "  Remote daemon: [[53923,0],14] on node b4124\n");
+  ASSERT_NE(finding(diagnosis, "mpi-daemon-lost"), nullptr);
+  EXPECT_EQ(finding(diagnosis, "mpi-daemon-lost")->component.host, "b4124");
+  EXPECT_EQ(finding(diagnosis, "mpi-daemon-lost")->confidence, "likely") << "it may be the network";
+}
+
+TEST(LockedMemory, ThatUcxLacksIsNoEndOfTheJob) {
+  const Diagnosis diagnosis = diagnosed(
+      "[166:1188443:0] ib_log.c:246  UCX  ERROR mlx5_0: ibv_create_cq() failed: Cannot allocate memory. "
+      "Please set "
+      "max locked memory (ulimit -l) to 'unlimited' (current: 64 kbytes)\n");
+  ASSERT_NE(finding(diagnosis, "memlock"), nullptr);
+  EXPECT_EQ(finding(diagnosis, "memlock")->severity, Severity::bad);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ TEST(Watchdog, ARankThatAloneCalledIsTheOddOne) {
   const Finding found = first_of(log);
   EXPECT_EQ(found.slug, "collective-not-called");
   EXPECT_EQ(found.component.name, "rank 2");
-  EXPECT_THAT(found.meaning, HasSubstr("which the other 7 that are heard had not called"));
+  EXPECT_THAT(found.meaning, HasSubstr("which the other 7 that tell how far they were had not called"));
 }
 
 TEST(Watchdog, AnotherOperationOrSizeIsAMismatch) {
@@ -61,13 +61,14 @@ TEST(Watchdog, WhenAllCalledItNobodyIsAccused) {
   const Finding found = first_of(of_all(8, 5, timed_out(5, {.enqueued = 1236})));
   EXPECT_EQ(found.slug, "collective-timeout");
   EXPECT_EQ(found.component.name, "");
-  EXPECT_THAT(found.meaning, HasSubstr("all 8 ranks that are heard had called it: none is behind"));
+  EXPECT_THAT(found.meaning,
+              HasSubstr("all 8 ranks that tell how far they were had called it: none is behind"));
 }
 
 TEST(Watchdog, ARankThatIsNotHeardIsSaidToBe) {
   const Finding found = first_of(of_all(8, 5, ""));
   EXPECT_THAT(found.meaning,
-              HasSubstr("all 7 ranks that are heard had called it; of rank 5 no line is here"));
+              HasSubstr("all 7 ranks that tell how far they were had called it; of rank 5 no line is here"));
   EXPECT_THAT(found.meaning, Not(HasSubstr("none is behind")));
 }
 

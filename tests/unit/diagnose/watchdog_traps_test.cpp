@@ -33,7 +33,7 @@ TEST(WatchdogTraps, ARootThatIsDoneAccusesNobody) {
   const Finding found =
       first_of(asked_to_dump(0, 1240, 1234) + timed_out(1, broadcast) + timed_out(2, broadcast));
   EXPECT_EQ(found.component.name, "");
-  EXPECT_THAT(found.meaning, HasSubstr("all 3 ranks that are heard had called it"));
+  EXPECT_THAT(found.meaning, HasSubstr("all 3 ranks that tell how far they were had called it"));
 }
 
 /// "PG 1" is the second group of its rank, whichever that is.
