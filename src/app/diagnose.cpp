@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 
 #include "app/build_identity.hpp"
@@ -211,6 +212,15 @@ report::DiagnosisNotes notes_of(const diagnose::Diagnosis& diagnosis, const Obse
 }  // namespace
 
 Observations read_evidence(const DiagnoseOptions& options) {
+  const auto& files = options.files;
+  const bool none_is_there = !files.empty() && std::none_of(files.begin(), files.end(), [](const auto& file) {
+    std::error_code code;
+    return file == "-" ||
+           std::filesystem::symlink_status(file, code).type() != std::filesystem::file_type::not_found;
+  });
+  if (none_is_there)
+    throw UsageError(fmt::format("{}: there is no such file{}", files.front(),
+                                 files.size() > 1 ? ", nor any other of those that were named" : ""));
   Observations seen;
   diagnose::LogReader reader(seen);
   for (const EvidenceFile& file : evidence_files(options.files)) read_file(file, seen, reader);

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "control/clock_sync.hpp"
 #include "topology/model/cpu_list.hpp"
 #include "topology/probe/probe.hpp"
 
@@ -10,10 +11,18 @@ namespace fabricheck::app {
 
 Places find_places(Communicator& world, const std::string& host) {
   Places places;
-  for (const std::string& one : allgather_strings(world, host + '\t' + topology::allowed_cpus())) {
-    const auto tab = one.find('\t');
+  std::map<std::string, std::string> boots;
+  for (const std::string& one :
+       allgather_strings(world, host + '\t' + topology::allowed_cpus() + '\t' + control::boot_identity())) {
+    const auto tab = one.find('\t'), last = one.rfind('\t');
     places.rank_hosts.push_back(one.substr(0, tab));
-    places.rank_cpus.push_back(one.substr(tab + 1));
+    places.rank_cpus.push_back(one.substr(tab + 1, last - tab - 1));
+    const std::string boot = one.substr(last + 1);
+    if (!boot.empty() && boots.emplace(places.rank_hosts.back(), boot).first->second != boot)
+      places.wrong =
+          "two machines call themselves " + places.rank_hosts.back() +
+          ", so what is measured could not be told apart: give each a name of its own (hostnamectl "
+          "set-hostname)";
   }
   std::map<std::string, int> index, ranks_on;
   std::map<std::string, std::set<int>> cpus_on;

@@ -19,6 +19,7 @@ struct Places {
   int local_rank{};
   bool leader{};  ///< lowest rank of its host
   bool oversubscribed{};
+  std::string wrong;  ///< why these hosts cannot be told apart, one sentence; empty: they can
 };
 
 /// Collective over `world`.

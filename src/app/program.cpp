@@ -133,6 +133,10 @@ std::string draw(const ClusterTopology& cluster, TopologyFormat format) {
 }
 
 int show_topology(const TopologyOptions& options) {
+  if (!options.load_file.empty()) {
+    refuse_own_input(options.load_file, options.save_file, "--save");
+    refuse_own_input(options.load_file, options.expectation_file, "--save-expectation");
+  }
   TopologyWords words = read_topology_words(options.judge_by);
   ClusterTopology cluster = find_topology(options);
   if (cluster.hosts.empty()) throw UsageError(options.load_file + ": holds no host");
@@ -170,6 +174,7 @@ int show_topology(const TopologyOptions& options) {
 }
 
 int show_report(const ReportOptions& options) {
+  refuse_own_input(options.path, options.output_file, "--output");
   const RunRecord record = read_result_argument("", options.path);
   std::string text;
   switch (options.format) {

@@ -1,5 +1,7 @@
 #include "app/result_file.hpp"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "config/targets_file.hpp"
@@ -40,6 +42,17 @@ RunRecord read_result_argument(const std::string& front, const std::string& path
     return read_result(path);
   } catch (const Error& error) {
     throw UsageError(front + error.what());
+  }
+}
+
+void refuse_own_input(const std::string& input, const std::string& output, const char* option) {
+  if (output.empty() || output == "-") return;
+  const std::filesystem::path read(input);
+  for (const std::filesystem::path& one : {read, read / "result.json", read / "journal.jsonl"}) {
+    std::error_code not_there;
+    if (std::filesystem::equivalent(one, output, not_there))
+      throw UsageError(fmt::format("{} {}: that is what is read here, and would be lost; name another file",
+                                   option, output));
   }
 }
 

@@ -18,4 +18,8 @@ RunRecord read_result(const std::string& path);
 /// `front` before the sentence.
 RunRecord read_result_argument(const std::string& front, const std::string& path);
 
+/// Throws UsageError where what `option` names is the file that is read, or the result or journal in the
+/// folder that is: what was measured can be drawn again, what was drawn cannot be measured again.
+void refuse_own_input(const std::string& input, const std::string& output, const char* option);
+
 }  // namespace fabricheck::app

@@ -137,6 +137,7 @@ class Job {
       return refuse(*wrong, exit_status::usage);
     }
     places_ = find_places(*world_, session_->host());
+    if (!places_.wrong.empty()) return refuse(places_.wrong, exit_status::usage);
     if (const auto failed = start_watchdog()) return refuse(*failed);
     progress_.enter_phase();
     if (const auto failed = together(*world_, session_->host(), [&] {

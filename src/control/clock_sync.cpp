@@ -41,9 +41,14 @@ struct Exchange {
 
 }  // namespace
 
-std::string clock_identity(const std::string& host) {
+std::string boot_identity() {
   std::string boot;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  return boot;
+}
+
+std::string clock_identity(const std::string& host) {
+  const std::string boot = boot_identity();
   std::error_code error;
   const auto time_namespace = std::filesystem::read_symlink("/proc/self/ns/time", error);
   return host + "|" + boot + "|" + (error ? std::string() : time_namespace.string());

@@ -11,6 +11,9 @@
 
 namespace fabricheck::control {
 
+/// Of this machine and its start; containers have their host's. Empty where the kernel does not tell.
+std::string boot_identity();
+
 /// Ranks with the same clock identity read the same kernel clock: host name, boot id and time namespace.
 std::string clock_identity(const std::string& host);
 

@@ -139,6 +139,7 @@ LogReader::LogReader(Observations& into, const PhraseFinder& finder)
   tools_.push_back(make_port_counter_reader());
   tools_.push_back(make_mlxlink_reader());
   tools_.push_back(make_watchdog_reader());
+  tools_.push_back(make_kernel_log_reader());
 }
 
 void LogReader::begin_file(int file) {

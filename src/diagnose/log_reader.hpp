@@ -61,6 +61,7 @@ std::unique_ptr<ToolReader> make_smi_query_reader();
 std::unique_ptr<ToolReader> make_port_counter_reader();
 std::unique_ptr<ToolReader> make_mlxlink_reader();
 std::unique_ptr<ToolReader> make_watchdog_reader();
+std::unique_ptr<ToolReader> make_kernel_log_reader();
 
 class LogReader {
  public:

@@ -61,8 +61,10 @@ Outcome judge_kernel_log(const NodeFacts& facts, const NodeConfig& config) {
   const KernelLogFact& log = facts.kernel_log;
   if (!log.events) return outcome_of(Verdict::inconclusive, log.unknown);
   if (log.first_visit)
-    return outcome_of(Verdict::unchecked,
-                      "the first visit since the node started: later ones judge what is new");
+    return outcome_of(
+        Verdict::unchecked,
+        "the first visit since the node started that is remembered: later ones around jobs judge "
+        "what is new; for what is there already: dmesg | fabricheck diagnose -");
   std::vector<Fault> faults;
   std::vector<std::string> others;
   for (const KernelEvent& event : *log.events) {

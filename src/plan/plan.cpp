@@ -357,14 +357,22 @@ class Planner {
             ranks_per_node = std::max(ranks_per_node, static_cast<int>(ranks.size()));
           // On a single node the target between nodes is judged inside it (design section 3). What is left of
           // a node has none.
-          if (whole)
-            inside.target =
-                target_of(*check.row, inside, one_node && !check.row->needs_gpu ? 1 : ranks_per_node);
+          if (whole) {
+            const bool is_between_nodes =
+                one_node && !check.row->needs_gpu && !is_told(inside, ranks_per_node);
+            inside.target = target_of(*check.row, inside, is_between_nodes ? 1 : ranks_per_node);
+          }
           if (inside.groups.size() > 1) inside.mode = "together";
           add(inside, 1, ranks_per_node);
         }
         return;
     }
+  }
+
+  /// Whether a file asks for something of just so many ranks on a node.
+  bool is_told(const PlannedCheck& check, int ranks_per_node) const {
+    const Target* told = find_target(request_.targets, check.row->id, check.bytes, ranks_per_node);
+    return told != nullptr && told->ranks_per_node && told->origin != "built in";
   }
 
   /// A file's target counts before what good machines reach.

@@ -30,6 +30,7 @@ std::string why_unused(const Target& target, const Request& request, std::span<c
   if (row->needs_gpu && !request.no_gpu.empty()) return request.no_gpu;
   if (const std::string need = need_of(row->id, request); !need.empty()) return "it is measured with " + need;
   if (request.few_sizes && !row->in_quick) return "suite quick leaves it out; take --suite acceptance";
+  if (row->sizes.empty() && target.bytes.value_or(0) > 0) return "it has no size: leave bytes out";
   return "no check of this size over so many ranks of a node is planned for these ranks and --sizes";
 }
 

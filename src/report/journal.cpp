@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,26 +32,37 @@ void set_aside_earlier(const std::filesystem::path& directory) {
   }
 }
 
+/// File systems without locks are no reason to refuse; a second run in the same folder is.
+int open_locked(const std::string& path, int flags) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666);
+  const bool is_others =
+      descriptor < 0 ? errno == EEXIST : ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (descriptor >= 0 && !is_others) return descriptor;
+  const int error = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (is_others)
+    throw UsageError(fmt::format("{}: another run is writing here; choose another output folder", path));
+  throw UsageError(fmt::format("{}: cannot be written: {}", path, system_reason(error)));
+}
+
 }  // namespace
 
 Journal Journal::create(const std::string& directory, const RunRecord& header) {
   require_writable(directory);
   Journal journal;
   journal.path_ = (std::filesystem::path(directory) / "journal.jsonl").string();
-  journal.descriptor_ = ::open(journal.path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (journal.descriptor_ < 0) {
-    throw UsageError(fmt::format("{}: cannot be written: {}", journal.path_, system_reason(errno)));
-  }
-  // File systems without locks are no reason to refuse; a second run in the same folder is.
-  if (::flock(journal.descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    throw UsageError(
-        fmt::format("{}: another run is writing here; choose another output folder", journal.path_));
+  journal.descriptor_ = open_locked(journal.path_, 0);
+  struct stat facts {};
+  if (::fstat(journal.descriptor_, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0) {
+    // It may be all that a run which was cut short has left. Locked until the new one is.
+    const Journal earlier = std::move(journal);
+    journal.path_ = earlier.path_;
+    if (::rename(journal.path_.c_str(), (journal.path_ + ".previous").c_str()) != 0)
+      throw UsageError(
+          fmt::format("{}: an earlier run's cannot be set aside: {}", journal.path_, system_reason(errno)));
+    journal.descriptor_ = open_locked(journal.path_, O_EXCL);
   }
   set_aside_earlier(directory);
-  // What cannot be emptied (a device) has nothing to empty.
-  if (::ftruncate(journal.descriptor_, 0) != 0 && errno != EINVAL) {
-    throw UsageError(fmt::format("{}: cannot be emptied: {}", journal.path_, system_reason(errno)));
-  }
   journal.write_line(header_line(header));
   return journal;
 }

@@ -18,9 +18,8 @@ namespace fabricheck::report {
 class Journal {
  public:
   /// Creates DIR (with parents) and an empty journal in it. What an earlier run left there as result.json,
-  /// report.md and topology.json stays with ".previous" behind its name, so that nobody takes it for this
-  /// one's. Throws UsageError when that cannot be done, or
-  /// when another run is writing there.
+  /// report.md, topology.json and journal.jsonl stays with ".previous" behind its name, so that nobody takes
+  /// it for this one's. Throws UsageError when that cannot be done, or when another run is writing there.
   static Journal create(const std::string& directory, const RunRecord& header);
   Journal(Journal&& other) noexcept;
   Journal& operator=(Journal&& other) noexcept;

@@ -31,6 +31,12 @@ TEST_F(Diagnose, CompressedFilesAreReadAlike) {
   EXPECT_EQ(record({write_gz("a.log.gz", kFault)}).findings.front().slug, "shm-too-small");
 }
 
+TEST_F(Diagnose, NamesOfWhichNoneIsThereAreAMistakeOfTheCommandLine) {
+  const std::string missing = (folder_ / "missing.log").string();
+  EXPECT_THROW(record({missing}), UsageError);
+  EXPECT_THROW(record({missing, missing + "2"}), UsageError);
+}
+
 TEST_F(Diagnose, AnUnreadableFileAmongSeveralIsSaidAndTheRestRead) {
   const std::string missing = (folder_ / "missing.log").string();
   const std::string empty = (folder_ / "empty").string();

@@ -206,5 +206,25 @@ TEST_F(EvidenceKinds, APackedFileInAFolderIsNamedAndHarmsNothing) {
   EXPECT_THAT(problem({packed}), HasSubstr("is compressed by xz"));
 }
 
+TEST_F(EvidenceKinds, AKernelLogWithoutAFaultIsRead) {
+  const char* const uptime = "[59699.358334] p4: left promiscuous mode\n";
+  const char* const date = "[Sat Nov 28 17:56:43 2026] p4: left promiscuous mode\n";
+  const char* const syslog = "Nov 28 17:56:43 node7 kernel: p4: left promiscuous mode\n";
+  for (const char* line : {uptime, date, syslog}) {
+    std::string log;
+    for (int i = 0; i < 6; ++i) log += line;
+    const auto seen = observations({write("dmesg.txt", log)});
+    EXPECT_THAT(seen.files.front().kinds, Contains("kernel log")) << line;
+    EXPECT_EQ(seen.files.front().problem, "") << line;
+  }
+}
+
+TEST_F(EvidenceKinds, TimesOfOtherProgramsMakeNoKernelLog) {
+  std::string log;
+  for (int i = 0; i < 6; ++i)
+    log += "[1591868130.001140] [n1:15407:0] some.c:75 words\n[2026-11-28 17:56:43] words\n";
+  EXPECT_THAT(observations({write("job.txt", log)}).files.front().kinds, IsEmpty());
+}
+
 }  // namespace
 }  // namespace fabricheck::app

@@ -53,5 +53,19 @@ TEST_F(ResultFile, OneThatIsNoResultIsAWrongArgument) {
   }
 }
 
+TEST_F(ResultFile, IsNotWrittenOverByWhatIsMadeOfIt) {
+  for (const char* name : {"result.json", "journal.jsonl", "report.md"})
+    report::write_file((folder_ / name).string(), "x");
+  const std::string folder = folder_.string(), result = folder + "/result.json",
+                    journal = folder + "/journal.jsonl";
+  for (const std::string& input : {folder, result})
+    EXPECT_THROW(refuse_own_input(input, folder + "/./result.json", "--output"), UsageError) << input;
+  EXPECT_THROW(refuse_own_input(folder, journal, "--output"), UsageError);
+  EXPECT_THROW(refuse_own_input(journal, journal, "--output"), UsageError);
+  for (const std::string& output :
+       {folder + "/report.md", folder + "/new.md", std::string(), std::string("-")})
+    EXPECT_NO_THROW(refuse_own_input(folder, output, "--output")) << output;
+}
+
 }  // namespace
 }  // namespace fabricheck::app

@@ -82,6 +82,30 @@ TEST(Wishes, ATargetThatNothingIsHeldAgainstIsNamed) {
   EXPECT_THAT(unused_targets(plan, asked, catalogue), IsEmpty());
 }
 
+TEST(Wishes, ATargetOfAsManyRanksAsThisNodeHasIsTaken) {
+  const auto catalogue = rows();
+  Request asked = request();
+  asked.targets = {target_of("mpi.allreduce.latency", 8, 1), target_of("mpi.allreduce.latency", 8, 2)};
+  const TestPlan plan = make_plan(test::cluster_of(1, 2), catalogue, asked);
+  const auto unused = unused_targets(plan, asked, catalogue);
+  ASSERT_THAT(unused, SizeIs(1)) << "of two, the one that says what is there";
+  EXPECT_EQ(unused[0].target.ranks_per_node, 1);
+  asked.targets.pop_back();
+  EXPECT_THAT(unused_targets(make_plan(test::cluster_of(1, 2), catalogue, asked), asked, catalogue),
+              IsEmpty())
+      << "on one node the target between nodes is judged inside it";
+}
+
+TEST(Wishes, ASizeOfWhatHasNoneIsNamed) {
+  auto catalogue = rows();
+  catalogue.front().sizes.clear();
+  Request asked = request();
+  asked.targets = {target_of("mpi.allreduce.latency", 8)};
+  const auto unused = unused_targets(make_plan(test::cluster_of(1, 2), catalogue, asked), asked, catalogue);
+  ASSERT_THAT(unused, SizeIs(1));
+  EXPECT_EQ(unused[0].why, "it has no size: leave bytes out");
+}
+
 TEST(Wishes, WhatAnOptionHasToAskForIsNotDeselected) {
   const auto catalogue = rows();
   Request asked = request();

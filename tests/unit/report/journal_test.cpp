@@ -295,6 +295,18 @@ TEST_F(JournalTest, ANewRunReplacesAnOldJournal) {
   EXPECT_TRUE(rebuild(path()).checks.empty());
 }
 
+TEST_F(JournalTest, TheJournalOfARunThatWasCutShortIsKept) {
+  { Journal::create(folder_.string(), header_of(full_record())).append(full_record().checks[0]); }
+  const std::string earlier = read(path());
+  { Journal::create(folder_.string(), header_of(full_record())); }
+  EXPECT_EQ(read(folder_ / "journal.jsonl.previous"), earlier);
+  // A run that begins while another one writes disturbs neither.
+  const Journal running = Journal::create(folder_.string(), header_of(full_record()));
+  const std::string before = read(path());
+  EXPECT_THROW((void)Journal::create(folder_.string(), header_of(full_record())), UsageError);
+  EXPECT_EQ(read(path()), before);
+}
+
 TEST_F(JournalTest, WhatAnEarlierRunWroteIsSetAsideAndKept) {
   for (const char* name : {"result.json", "report.md", "topology.json"})
     write(folder_ / name, "of yesterday");
