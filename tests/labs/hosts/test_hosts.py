@@ -383,6 +383,18 @@ def launch_two_builds(test: Scenario) -> None:
     expect("build" in done.out, f"the reason is not named:\n{done.out}")
 
 
+def one_name_twice(test: Scenario) -> None:
+    """The second machine calls itself as the first does, and was started another time."""
+    boot = test.lab.folder / "boot_id"
+    boot.write_text("11111111-2222-3333-4444-555555555555\n", encoding="ascii")
+    run = [test.programs.fabricheck, "run", "--out", str(test.lab.folder / "out"), "--budget", "2s"]
+    renamed = f'hostname node1 && mount --bind {boot} /proc/sys/kernel/random/boot_id && exec "$@"'
+    done = test.lab.mpirun(run, ["unshare", "-m", "-u", "sh", "-c", renamed, "sh", *run]).wait(WHOLE_RUN_S)
+    saw(f"status {done.status}: {last_line(done)}")
+    expect(done.status == 2, f"status {done.status}, not 2:\n{done.out}")
+    expect("two machines call themselves node1" in done.out, f"the reason is not named:\n{done.out}")
+
+
 def launch_dry_run(test: Scenario) -> None:
     done = test.by_hand([test.programs.fabricheck, "launch", "--hosts", "node1,node2", "--dry-run", "--", "run"])
     saw(f"status {done.status}: {last_line(done)}")
@@ -546,6 +558,7 @@ SCENARIOS: dict[str, tuple[int, Callable[[Scenario], None]]] = {  # name -> (hos
     "launch_singletons": (1, launch_singletons),
     "launch_subset": (2, launch_subset),
     "launch_two_builds": (2, launch_two_builds),
+    "one_name_twice": (2, one_name_twice),
     "launch_dry_run": (2, launch_dry_run),
 }
 
