@@ -199,13 +199,15 @@ report::DiagnosisNotes notes_of(const diagnose::Diagnosis& diagnosis, const Obse
   notes.seen = diagnosis.seen;
   notes.not_read = problems_of(seen);
   std::uint64_t lines = 0;
-  std::size_t files = 0;
+  std::size_t files = 0, others = 0;
   for (const InputFile& file : seen.files) {
     lines += file.lines;
     files += was_read(file) ? 1U : 0U;
+    others += file.is_foreign ? 1U : 0U;
   }
   notes.read = fmt::format("{} of {} file{} read, {} line{}", files, seen.files.size(),
                            seen.files.size() == 1 ? "" : "s", lines, lines == 1 ? "" : "s");
+  if (others > 0) notes.read += fmt::format("; {} {} of other kinds", others, others == 1 ? "is" : "are");
   return notes;
 }
 

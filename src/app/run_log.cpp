@@ -25,7 +25,8 @@ bool RunLog::guarded_write(Write&& write) {
   } catch (const Error& error) {
     if (write_failed_) return false;
     write_failed_ = true;
-    fmt::print(stderr, "fabricheck: {}; measuring goes on\n", error.what());
+    write_problem_ = error.what();
+    fmt::print(stderr, "fabricheck: {}{}\n", write_problem_, finished_ ? "" : "; measuring goes on");
     Finding finding;
     finding.slug = "result-not-written";
     finding.severity = Severity::bad;
@@ -167,9 +168,13 @@ std::string RunLog::written_words() {
   const std::lock_guard lock(mutex_);
   std::string words;
   if (!written_.empty()) words = fmt::format("written to {}: {}", directory_, fmt::join(written_, ", "));
-  if (!not_written_.empty())
-    words += fmt::format("{}not written, or not whole: {}; fabricheck report {} shows what is in the journal",
-                         words.empty() ? "" : "; ", fmt::join(not_written_, ", "), directory_);
+  if (not_written_.empty()) return words;
+  words += fmt::format("{}not written, or not whole: {}", words.empty() ? "" : "; ",
+                       fmt::join(not_written_, ", "));
+  if (!write_problem_.empty()) words += fmt::format(" ({})", write_problem_);
+  const bool has_journal =
+      std::find(not_written_.begin(), not_written_.end(), "journal.jsonl") == not_written_.end();
+  if (has_journal) words += fmt::format("; fabricheck report {} shows what is in the journal", directory_);
   return words;
 }
 

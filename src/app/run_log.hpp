@@ -69,6 +69,7 @@ class RunLog {
   std::vector<std::function<std::vector<Finding>(const RunRecord&)>> last_findings_;
   std::vector<std::string> written_, not_written_;  ///< names of files
   bool write_failed_{};
+  std::string write_problem_;  ///< why the first write failed
   bool finished_{};
 };
 

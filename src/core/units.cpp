@@ -152,7 +152,8 @@ std::uint64_t parse_bytes(std::string_view text) {
 std::chrono::nanoseconds parse_duration(std::string_view text, bool allow_zero) {
   const auto [number, unit_name] = split(text, "duration", "500ms, 5s or 10m");
   if (unit_name.empty()) {
-    throw UsageError(fmt::format("the duration {} has no unit; write for example {}s", quoted(text), number));
+    throw UsageError(fmt::format("the duration {} has no unit; write for example {}s", quoted(text),
+                                 number == "0" ? "5" : number));
   }
   const DurationUnit* unit = find_unit(duration_units, unit_name);
   if (unit == nullptr) throw_unknown_unit(duration_units, unit_name, text);

@@ -121,11 +121,13 @@ void require_writable(const std::string& directory) {
   if (directory.empty()) throw UsageError("the output folder has an empty name");
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  if (!std::filesystem::is_directory(directory)) {
-    if (std::filesystem::exists(directory)) {
+  std::error_code unreachable;
+  if (!std::filesystem::is_directory(directory, unreachable)) {
+    if (std::filesystem::exists(directory, unreachable)) {
       throw UsageError(fmt::format("{} is a file: the output folder must be a folder", directory));
     }
-    throw UsageError(fmt::format("the output folder {} cannot be created: {}", directory, error.message()));
+    throw UsageError(fmt::format("the output folder {} cannot be created: {}", directory,
+                                 (error ? error : unreachable).message()));
   }
   std::string probe;
   const Descriptor file = create_beside((std::filesystem::path(directory) / ".fabricheck").string(), probe);

@@ -316,6 +316,8 @@ ClusterTopology topology_from_json(std::string_view text, std::string_view sourc
   const Place top;
   if (json.is_object() && json.contains("topology"))
     reader.read(json["topology"], Place{&top, "topology"}, topology);
+  else if (json.is_object() && !json.contains("kinds"))
+    reader.fail(top, "is no topology of fabricheck: it has no \"kinds\"");
   else
     reader.read(json, top, topology);
   return topology;

@@ -295,6 +295,11 @@ TEST_F(JournalTest, ANewRunReplacesAnOldJournal) {
   EXPECT_TRUE(rebuild(path()).checks.empty());
 }
 
+TEST_F(JournalTest, AFolderThatCannotEvenBeLookedForIsAMistakeOfTheCommandLine) {
+  const std::string error = message_of<UsageError>([] { require_writable("/" + std::string(300, 'x')); });
+  EXPECT_THAT(error, HasSubstr("cannot be created"));
+}
+
 TEST_F(JournalTest, TheJournalOfARunThatWasCutShortIsKept) {
   { Journal::create(folder_.string(), header_of(full_record())).append(full_record().checks[0]); }
   const std::string earlier = read(path());
