@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may include whom, where vendor headers and clocks may appear, and who may link what.
+"""Who may include whom, where vendor headers and clocks may appear, who may link what, and whether pages link to what is there.
 
     check_architecture.py --root REPOSITORY [--links FILE]    exit 0, or 1 with one line per violation
     check_architecture.py --self-test                         plants violations in a small tree and demands them back
@@ -91,6 +91,7 @@ LINKS: list[tuple[re.Pattern[str], re.Pattern[str]]] = [
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 BANNER = re.compile(r"^\s*(//|/\*|\*)\s*[-=*#/_~]{8,}")
+PAGE_LINK = re.compile(r"\]\(([^)#\s]+)")
 SOURCES = {".cpp", ".hpp", ".cu", ".cuh", ".h", ".c", ".cc"}
 TOP_FOLDERS = ("src", "topology", "fabric", "collectives", "tests")
 LONG_FILE = 500
@@ -210,6 +211,21 @@ def check_links(text: str) -> Iterator[Violation]:
                 yield Violation(f"target {target}", f"hands {library} on; vendor libraries are linked PRIVATE")
 
 
+def check_page(root: Path, path: Path) -> Iterator[Violation]:
+    """A page's links to other files of the project lead somewhere."""
+    name = path.relative_to(root).as_posix()
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for target in PAGE_LINK.findall(line):
+            if "://" not in target and not (path.parent / target).exists():
+                yield Violation(f"{name}:{number}", f"links to {target}, which is not there")
+
+
+def pages(root: Path) -> Iterator[Path]:
+    yield from sorted(root.glob("*.md"))
+    for folder in (*TOP_FOLDERS, "slurm"):
+        yield from sorted((root / folder).rglob("*.md"))
+
+
 def check(root: Path, links: str = "") -> tuple[list[Violation], list[str], int]:
     """Violations, notes (long files), and the number of files read."""
     violations, notes, files = [], [], 0
@@ -219,6 +235,8 @@ def check(root: Path, links: str = "") -> tuple[list[Violation], list[str], int]
         lines = len(path.read_text(encoding="utf-8").splitlines())
         if lines > LONG_FILE:
             notes.append(f"{path.relative_to(root).as_posix()}: {lines} lines, over {LONG_FILE}: perhaps two rooms")
+    for page in pages(root):
+        violations += check_page(root, page)
     violations += check_links(links)
     return violations, notes, files
 
@@ -250,6 +268,8 @@ PLANTED = {  # file -> (content, words that the violation must hold; None: it mu
     "fabric/pairs.hpp": ("// ---------------- pairs ----------------\n", "banner comment"),
     "fabric/cuda.cpp": ("#include <cuda_runtime.h>\n", "CUDA is allowed only in"),
     "fabric/test.cpp": ('#include "support/helper.hpp"\n', "never includes tests"),
+    "README.md": ("[a](src/core/a.hpp) [web](https://example.org/)\n", None),
+    "src/core/README.md": ("[gone](gate.hpp)\n", "links to gate.hpp, which is not there"),
     "tests/support/helper.hpp": ("#include <nlohmann/json.hpp>\n", None),
 }
 PLANTED_LINKS = """\
