@@ -55,8 +55,8 @@ Journal Journal::create(const std::string& directory, const RunRecord& header) {
   struct stat facts {};
   if (::fstat(journal.descriptor_, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0) {
     // It may be all that a run which was cut short has left. Locked until the new one is.
-    const Journal earlier = std::move(journal);
-    journal.path_ = earlier.path_;
+    Journal earlier;
+    std::swap(earlier.descriptor_, journal.descriptor_);
     if (::rename(journal.path_.c_str(), (journal.path_ + ".previous").c_str()) != 0)
       throw UsageError(
           fmt::format("{}: an earlier run's cannot be set aside: {}", journal.path_, system_reason(errno)));
