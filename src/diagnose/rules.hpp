@@ -12,6 +12,10 @@ const Finding* find(const Findings& found, const FaultText& text);
 void cite(const Context& context, Finding& finding, const EventGroup& group);
 void cite(const Context& context, Finding& finding, const Quote* quote);
 
+/// Whether all lines that are quoted hold the words.
+bool says(const EventGroup& group, std::string_view words);
+bool says(const Finding& finding, std::string_view words);
+
 /// The row's event was seen, with its code where it has one.
 void on_event(const Context& context, const CatalogRow& row, Findings& found);
 /// The same, but only where NCCL warned of it or it is of another tool.

@@ -49,6 +49,16 @@ void cite(const Context& context, Finding& finding, const Quote* quote) {
     finding.evidence.push_back(context.evidence(*quote));
 }
 
+bool says(const EventGroup& group, std::string_view words) {
+  return std::all_of(group.quotes.begin(), group.quotes.end(),
+                     [&](const Quote& quote) { return contains(quote.text, words); });
+}
+
+bool says(const Finding& finding, std::string_view words) {
+  return std::all_of(finding.evidence.begin(), finding.evidence.end(),
+                     [&](const Evidence& one) { return contains(one.text, words); });
+}
+
 void on_event(const Context& context, const CatalogRow& row, Findings& found) {
   on_group(context, row, found, false, "certain");
 }

@@ -88,11 +88,6 @@ const XidText* xid_text(int number) {
   return known == xids.end() ? nullptr : known;
 }
 
-bool says(const EventGroup& group, std::string_view words) {
-  return std::all_of(group.quotes.begin(), group.quotes.end(),
-                     [&](const Quote& quote) { return contains(quote.text, words); });
-}
-
 constexpr int recovery_action = 154;
 
 Severity xid_severity(const EventGroup& group) {

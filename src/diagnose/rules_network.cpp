@@ -156,9 +156,7 @@ void memlock(const Context& context, const CatalogRow& row, Findings& found) {
     if (finding == nullptr) finding = &add(found, row, "likely");
     cite(context, *finding, *group);
     finding->component.name.clear();
-    is_all_ucx =
-        is_all_ucx && std::all_of(group->quotes.begin(), group->quotes.end(),
-                                  [](const Quote& quote) { return contains(quote.text, "UCX  ERROR"); });
+    is_all_ucx = is_all_ucx && says(*group, "UCX  ERROR");
   }
   // UCX goes on with what it can open.
   if (finding != nullptr && is_all_ucx) finding->severity = Severity::bad;
@@ -268,8 +266,7 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
     if (finding == nullptr) finding = &add(found, row, "likely");
     cite(context, *finding, *group);
   }
-  if (finding != nullptr && std::all_of(finding->evidence.begin(), finding->evidence.end(),
-                                        [](const auto& one) { return contains(one.text, "btl_tcp"); }))
+  if (finding != nullptr && says(*finding, "btl_tcp"))
     finding->advice =
         "name the network that joins the nodes to Open MPI: --mca btl_tcp_if_include IFNAME --mca "
         "oob_tcp_if_include IFNAME (or btl_tcp_if_exclude docker0,lo)";

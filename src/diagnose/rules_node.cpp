@@ -80,16 +80,11 @@ void mnnvl(const Context& context, const CatalogRow& row, Findings& found) {
 
 void nvls_failed(const Context& context, const CatalogRow& row, Findings& found) {
   Finding* finding = nullptr;
-  const auto all_say = [](const EventGroup& group, std::string_view words) {
-    return !group.quotes.empty() &&
-           std::all_of(group.quotes.begin(), group.quotes.end(),
-                       [&](const Quote& quote) { return contains(quote.text, words); });
-  };
   for (const EventGroup* group : context.seen().of(Event::multi_cast_failed)) {
     // Where CUDA itself does not start, its first call there fails, whatever it asks for.
-    if (!group->as_warning || all_say(*group, "initialization error")) continue;
+    if (!group->as_warning || says(*group, "initialization error")) continue;
     if (finding == nullptr)
-      finding = &add(found, row, all_say(*group, "invalid argument") ? "likely" : "certain");
+      finding = &add(found, row, says(*group, "invalid argument") ? "likely" : "certain");
     cite(context, *finding, *group);
     const bool goes_on = std::any_of(group->quotes.begin(), group->quotes.end(), [](const Quote& quote) {
       return contains(quote.text, "Proceeding without");
@@ -105,10 +100,7 @@ void nvls_failed(const Context& context, const CatalogRow& row, Findings& found)
 void peer_access(const Context& context, const CatalogRow& row, Findings& found) {
   on_warning(context, row, found);
   for (Finding& finding : found) {
-    const bool is_frameworks =
-        finding.slug == row.text->slug &&
-        std::all_of(finding.evidence.begin(), finding.evidence.end(),
-                    [](const Evidence& one) { return contains(one.text, "custom_all_reduce"); });
+    const bool is_frameworks = finding.slug == row.text->slug && says(finding, "custom_all_reduce");
     if (is_frameworks)
       finding.advice =
           "--disable-custom-all-reduce of the framework (vLLM, SGLang), which then leaves it to NCCL; look "
