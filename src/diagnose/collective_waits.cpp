@@ -307,7 +307,27 @@ std::string rank_words(const std::vector<int>& ranks, const std::function<std::s
   return (ranks.size() == 1 ? "rank " : "ranks ") + names;
 }
 
+namespace {
+
+/// Without groups nothing can be compared; who waited where can be told.
+std::vector<std::string> groupless_words(const Observations& seen) {
+  constexpr std::size_t most = 6;
+  std::vector<std::string> lines;
+  for (const auto& [what, ranks] : seen.timed_out) {
+    if (lines.size() == most) {
+      lines.push_back(fmt::format("and {} more collectives", seen.timed_out.size() - most));
+      break;
+    }
+    lines.push_back(fmt::format("timed out in {} number {}: {} (which process group it is, no line tells)",
+                                what.first, what.second, rank_words({ranks.begin(), ranks.end()})));
+  }
+  return lines;
+}
+
+}  // namespace
+
 std::vector<std::string> group_words(const Observations& seen) {
+  if (seen.waits.empty()) return groupless_words(seen);
   constexpr std::size_t most_groups = 4, most_places = 4;
   std::map<std::string, std::map<std::string, std::vector<int>>> groups;  // ranks by where they were
   std::set<std::string> mixed;

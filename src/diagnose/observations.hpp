@@ -317,6 +317,10 @@ struct Observations {
   std::vector<PerftestRun> perftests;
   std::vector<CollectiveWait> waits;
   RankWords rank_words;
+  /// Collectives that timed out in lines without a group, as PyTorch before 2.3 writes them: ranks, within
+  /// their group, by operation and number.
+  std::map<std::pair<std::string, std::int64_t>, std::set<int>> timed_out;
+  static constexpr std::size_t kMostTimedOut = 256;
   std::map<std::string, int> gpu_names;  ///< "NVIDIA H100 80GB HBM3" -> how often
   std::optional<ClusterTopology> topology;
   std::string topology_file;

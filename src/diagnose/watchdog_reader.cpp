@@ -232,10 +232,18 @@ class Watchdog final : public ToolReader {
       set_operation(*wait, said);
       return;
     }
+    note_timed_out(said, place, into);
     if (operations_.size() >= kMostWaits) return;
     const auto [known, is_new] = operations_.emplace(std::tuple(place.rank, place.group_rank, *number), said);
     Operation& before = known->second;
     if (!is_new && (before.name != said.name || before.elements != said.elements)) before.name.clear();
+  }
+
+  static void note_timed_out(const Operation& said, const Place& place, Observations& into) {
+    const std::pair key(said.name, said.number);
+    if (into.timed_out.size() >= Observations::kMostTimedOut && into.timed_out.count(key) == 0) return;
+    auto& ranks = into.timed_out[key];
+    if (ranks.size() < RankWords::kMostRanks) ranks.insert(place.rank);
   }
 
   void read_numbers(const Place& place, const Line& line, Observations& into) {

@@ -57,6 +57,22 @@ TEST(Watchdog, WhereNoCallIsTheRarerOneNoneIsTheOddOne) {
   EXPECT_EQ(found.component.name, "ranks 0 and 1");
 }
 
+TEST(Watchdog, WhereNoGroupIsToldItIsToldWhoWaitedWhere) {
+  std::string log;
+  for (const int rank : {64, 65, 66, 3})
+    log += fmt::format(
+        "[E ProcessGroupNCCL.cpp:481] [Rank {}] Watchdog caught collective operation timeout: "
+        "WorkNCCL(SeqNum={}, OpType=_REDUCE_SCATTER_BASE, NumelIn=8, NumelOut=1, Timeout(ms)=1800000) ran "
+        "for "
+        "1800441 milliseconds before timing out.\n",
+        rank, rank == 3 ? 12 : 1559);
+  const Diagnosis diagnosis = diagnosed(log);
+  EXPECT_THAT(slugs(log), testing::ElementsAre("collective-timeout"));
+  EXPECT_THAT(diagnosis.seen,
+              testing::Contains(HasSubstr("_REDUCE_SCATTER_BASE number 1559: ranks 64, 65 and 66")));
+  EXPECT_THAT(diagnosis.seen, testing::Contains(HasSubstr("_REDUCE_SCATTER_BASE number 12: rank 3 ")));
+}
+
 TEST(Watchdog, WhenAllCalledItNobodyIsAccused) {
   const Finding found = first_of(of_all(8, 5, timed_out(5, {.enqueued = 1236})));
   EXPECT_EQ(found.slug, "collective-timeout");
