@@ -23,9 +23,10 @@ int count_hcas(std::string_view list) {
 Context::Context(const Observations& seen) : seen_(seen) {
   for (const InputFile& file : seen.files) nccl_lines_ += file.nccl_lines;
   for (const RankFacts& rank : seen.ranks) take_rank(rank);
+  told_hosts_ = hosts_;
   for (const EventGroup& group : seen.events)
     for (const int host : group.hosts)
-      if (host != 0) hosts_.insert(seen.names.text(host));
+      if (host != 0) told_hosts_.insert(seen.names.text(host));
   for (const BenchmarkRun& run : seen.benchmarks) {
     ranks_ = std::max(ranks_, run.ranks);
     nodes_ = std::max(nodes_, static_cast<int>(run.gpus_of_host.size()));

@@ -37,7 +37,8 @@ class Context {
   bool is_surely_one_node() const { return span_ == Span::one_node && one_node_is_sure_; }
   const PathSums& paths() const { return paths_; }
   const std::map<std::string, HostReceives>& receives() const { return receives_; }  ///< by host
-  const std::set<std::string>& hosts() const { return hosts_; }
+  /// Of NCCL's lines and of kernel logs.
+  const std::set<std::string>& hosts() const { return told_hosts_; }
   int ranks() const { return ranks_; }                    ///< of the largest communicator; 0: not known
   int nodes() const { return nodes_; }                    ///< 0: not known
   int ranks_per_node() const { return ranks_per_node_; }  ///< as many as were seen; 0: not known
@@ -87,7 +88,8 @@ class Context {
   const Observations& seen_;
   Span span_{Span::unknown};
   PathSums paths_;
-  std::set<std::string> hosts_, networks_, hca_lists_, interfaces_, versions_;
+  /// hosts_: of NCCL's lines alone; a container and its machine have two names.
+  std::set<std::string> hosts_, told_hosts_, networks_, hca_lists_, interfaces_, versions_;
   std::map<std::string, HostReceives> receives_;
   std::map<std::string, std::set<int>> devices_of_host_;
   int ranks_{}, nodes_{}, ranks_per_node_{}, most_hcas_{};

@@ -248,9 +248,14 @@ bool is_spoken_of(std::string_view before, std::string_view rest) {
 /// "EDAC MC1: 1 UE memory read error on CPU_SrcID#0_MC#1_Chan#0_DIMM#0 (channel:0 …"; of Linux before 3.6
 /// "EDAC MC0: UE row 0, channel-a= 0 …". Corrected ones (CE) are no error of the job's.
 LineDetail memory_module_detail(std::string_view rest) {
-  const auto uncorrected = after(rest, " UE ");
-  if (!uncorrected) return {0, {}, true};
-  const auto module = after(*uncorrected, " on ");
+  const std::size_t at = rest.find(" UE ");
+  if (at == std::string_view::npos) return {0, {}, true};
+  // edac-util and others tell counts of none.
+  const std::string_view before = rest.substr(0, at), behind = rest.substr(at + 4);
+  std::string_view count = before.substr(before.find_last_of(' ') + 1);
+  if (take_number<int>(count).value_or(0) <= 0 && !starts_with(behind, "row") && !starts_with(behind, "page"))
+    return {0, {}, true};
+  const auto module = after(behind, " on ");
   return {0, module ? std::string(until(*module, " (")) : std::string(), false};
 }
 
@@ -280,7 +285,7 @@ LineDetail gsp_detail(std::string_view before) {
 LineDetail k8s_xid_detail(std::string_view rest) {
   const auto code = take_number<int>(rest);
   const auto device = after(rest, "Device=");
-  return {code.value_or(0), device ? std::string(until(*device, ", ")) : std::string(), !code};
+  return {code.value_or(0), device ? std::string(until(*device, ",; ")) : std::string(), !code};
 }
 
 /// "8, worker_count=16, timeout=…": who waits for too few is not wrongly started.
@@ -292,8 +297,27 @@ LineDetail worker_count_detail(std::string_view rest) {
 
 /// What does not tell of a failure: somebody ended the job, or a folder is not there.
 bool is_no_failure(std::string_view line) {
-  return contains(line, "CANCELLED AT") || contains(line, "couldn't chdir") ||
-         contains(line, "Plugin file not found") || contains(line, "Force Terminated");
+  for (const char* words :
+       {"CANCELLED AT", "couldn't chdir", "Plugin file not found", "Force Terminated", "TIOCGWINSZ",
+        "pseudo-terminal", "unable to add task", "Exceeded step memory limit at some point", "[WARN]",
+        "Exited with exit code", "Requested nodes are busy", "creation temporarily disabled",
+        "creation still disabled"})
+    if (contains(line, words)) return true;
+  return false;
+}
+
+/// "Fatal Python error: Aborted". A thread that holds a stream while Python ends is no crash.
+LineDetail python_detail(std::string_view before, std::string_view rest) {
+  constexpr int aborted = 6;
+  return {starts_with(rest, "Aborted") ? aborted : 0,
+          {},
+          contains(rest, "interpreter shutdown") || is_spoken_of(before, rest)};
+}
+
+/// What a healthy machine's log does not hold; other programs of it crash now and then.
+LineDetail kernel_fault_detail(std::string_view line, std::string_view phrase) {
+  const bool is_others = contains(phrase, "segfault") && !contains(line, "python") && !contains(line, "pt_");
+  return {0, {}, !is_kernel_line(line) || is_others || contains(line, "soft lockup")};
 }
 
 LineDetail ending_detail(Detail detail, std::string_view rest) {
@@ -387,8 +411,12 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
     }
     case Detail::oom_invoker: {
       const std::string_view before = line.substr(0, end - phrase.text.size());
-      return {0, std::string(before.substr(before.find_last_of(" ]") + 1)), false};
+      return {kOomInvoker, std::string(before.substr(before.find_last_of(" ]") + 1)), false};
     }
+    case Detail::python_fatal:
+      return python_detail(line.substr(0, end - phrase.text.size()), rest);
+    case Detail::kernel_fault:
+      return kernel_fault_detail(line, phrase.text);
     case Detail::gsp_gpu:
       return gsp_detail(line.substr(0, end - phrase.text.size()));
     case Detail::k8s_xid:
@@ -408,7 +436,9 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
     case Detail::panic: {
       // The kernel says it again behind its registers: "---[ end Kernel panic - not syncing: WHY ]---".
       const std::string_view why = rest.substr(0, rest.find(" ]---"));
-      return {0, std::string(trim(why)), is_spoken_of(line.substr(0, end - phrase.text.size()), rest)};
+      const bool is_asked_for = contains(why, "sysrq triggered crash");
+      return {0, std::string(trim(why)),
+              is_asked_for || is_spoken_of(line.substr(0, end - phrase.text.size()), rest)};
     }
     case Detail::stuck_process:
       return stuck_process_detail(line.substr(0, end - phrase.text.size()), rest);

@@ -44,6 +44,11 @@ bool is_harmless(std::string_view message) {
 }
 
 /// A limit stops a job wherever in it it is met; servers beside it have their own.
+/// In documentation, or in a program's list of words to look for.
+bool is_quoted(std::string_view before, std::string_view behind) {
+  return before.ends_with('`') || (before.ends_with('"') && behind.starts_with('"'));
+}
+
 bool is_the_jobs(const Phrase& phrase, const NcclLine& parts, std::string_view text) {
   const bool is_limit = phrase.event == Event::file_limit || phrase.event == Event::thread_limit;
   return is_about_nccl(parts, text) || (is_limit && contains(text, "Error") && !contains(text, "retry"));
@@ -77,6 +82,7 @@ void set_recovered_apart(Observations& seen) {
   const auto is_of_an_end = [](Event kind) {
     for (const Event one :
          {Event::job_failed, Event::crashed, Event::node_failed, Event::job_cut, Event::time_limit,
+          Event::container_failed, Event::launch_failed, Event::daemon_lost, Event::shm_failed,
           Event::program_memory, Event::program_fault, Event::host_memory, Event::killed, Event::remote_error,
           Event::connection_closed, Event::collective_timeout, Event::gpu_hardware})
       if (kind == one) return true;
@@ -278,6 +284,9 @@ void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& li
   if (phrase.is_common && !is_the_jobs(phrase, parts, line.text)) return;
   const LineDetail detail = line_detail(phrase, line.text, end);
   if (detail.is_other) return;
+  if (parts.level == Level::none &&
+      is_quoted(line.text.substr(0, end - phrase.text.size()), line.text.substr(end)))
+    return;
   // What a paste tells without NCCL's front was worth pasting.
   const bool as_warning = parts.level != Level::info;
   Event kind = phrase.event;

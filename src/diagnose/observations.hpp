@@ -138,8 +138,9 @@ enum class Event : std::uint8_t {
   gpu_throttled,
   port_errors,  ///< detail: the counter
   wrong_results,
-  killed,     ///< SIGKILL from outside
-  cancelled,  ///< somebody or Slurm ended the job
+  killed,          ///< SIGKILL from outside
+  launcher_kills,  ///< the launcher killed who was left
+  cancelled,       ///< somebody or Slurm ended the job
   preempted,
   container_failed,
   gpu_access_lost,  ///< NVML: unknown error
@@ -148,7 +149,7 @@ enum class Event : std::uint8_t {
   gsp_timeout,      ///< detail: "GPU6"
   no_nvswitch,
   rdma_abi,         ///< detail: device
-  host_memory,      ///< the kernel or Slurm killed a process for memory
+  host_memory,      ///< the kernel or Slurm killed a process for memory; code: kOomInvoker
   memory_error,     ///< ECC of the host could not correct it; detail: the memory module
   kernel_panic,     ///< detail: why
   cpu_stuck,        ///< kernel log: lockup or stall; detail: who ran there
@@ -159,7 +160,7 @@ enum class Event : std::uint8_t {
   driver_mismatch,  ///< kernel module and libraries of the driver are of two versions
   program_fault,    ///< the program did on the GPU what it must not
   driver_down,      ///< the driver does not run, or did not start a GPU
-  crashed,          ///< a process of the job ended by a signal of its own
+  crashed,          ///< a process of the job ended by a signal of its own; code: 6 where it aborted
   job_failed,       ///< a process of the job ended by a failure; code: of its end
   node_failed,      ///< Slurm lost the node
   time_limit,       ///< Slurm ended the job at its time limit
@@ -169,6 +170,9 @@ enum class Event : std::uint8_t {
   unknown_warning,  ///< NCCL warned in words that no phrase has; detail: source file
   count_            ///< how many kinds there are
 };
+
+/// The code of a line that tells who met the lack of memory, and not who was killed.
+inline constexpr int kOomInvoker = 1;
 
 /// What was seen of one kind with one code and detail.
 struct EventGroup {

@@ -6,6 +6,9 @@ namespace {
 using E = Event;
 using D = Detail;
 
+/// Of a process that gave itself up, as where a library of it found an error.
+constexpr int kAborted = 6;
+
 constexpr Phrase common(std::string_view text, Event event, Detail detail = Detail::none) {
   return {text, event, detail, 0, true};
 }
@@ -243,14 +246,14 @@ constexpr Phrase kPhrases[] = {
     {"RendezvousConnectionError", E::rendezvous_failed, D::error_line},
     {"Detected mismatch between collectives on ranks", E::collective_mismatch},
     {"Signal: Segmentation fault", E::crashed},
-    {"Signal: Aborted", E::crashed},
+    {"Signal: Aborted", E::crashed, D::none, kAborted},
     {"Signal: Bus error", E::crashed},
     {"Segmentation fault (core dumped)", E::crashed},
     {"Caught signal 11 (", E::crashed},
     {"Caught signal 7 (", E::crashed},
-    {"Caught signal 6 (", E::crashed},
+    {"Caught signal 6 (", E::crashed, D::none, kAborted},
     {"Caught signal 8 (", E::crashed},
-    {"Fatal Python error: ", E::crashed, D::error_line},
+    {"Fatal Python error: ", E::crashed, D::python_fatal},
     {"Segfault encountered !!!!", E::crashed},
     {"Worker exit type: SYSTEM_ERROR", E::job_failed},
     {"nvidia-container-cli: ", E::container_failed},
@@ -265,7 +268,7 @@ constexpr Phrase kPhrases[] = {
     {"PRTE has lost communication with a remote daemon", E::daemon_lost},
     {"Remote daemon: [", E::daemon_lost, D::on_node},
     {"Bus error (core dumped)", E::crashed},
-    {"terminate called after throwing", E::crashed},
+    {"terminate called after throwing", E::crashed, D::none, kAborted},
     {"exited on signal ", E::job_failed, D::signal},
     {"ChildFailedError:", E::job_failed},
     {"Exited with exit code ", E::job_failed, D::exit_code},
@@ -286,6 +289,18 @@ constexpr Phrase kPhrases[] = {
     {"mpi/pmix: ERROR: ", E::job_cut, D::foreign_error},
     {"Process received signal", E::job_cut, D::foreign_error},
     {" is killed by signal: ", E::job_cut, D::foreign_error},
+    {"forcefully exiting via Signals.SIGKILL", E::launcher_kills},
+    {"MPI_ABORT was invoked on rank", E::launcher_kills},
+    {"possibly by mpirun during cleanup", E::launcher_kills},
+    {"Oops: ", E::job_cut, D::kernel_fault},
+    {"BUG: ", E::job_cut, D::kernel_fault},
+    {"general protection fault", E::job_cut, D::kernel_fault},
+    {"event severity: fatal", E::job_cut, D::kernel_fault},
+    {" segfault at ", E::job_cut, D::kernel_fault},
+    {" not responding, ", E::job_cut, D::kernel_fault},
+    {"controller is down", E::job_cut, D::kernel_fault},
+    {"EXT4-fs error", E::job_cut, D::kernel_fault},
+    {"I/O error, dev nvme", E::job_cut, D::kernel_fault},
     {"Test NCCL failure ", E::invalid_usage},
     // Kernel log.
     {"NVRM: Xid (", E::xid, D::number},
@@ -318,6 +333,7 @@ constexpr Phrase kPhrases[] = {
     {"soft lockup - CPU#", E::cpu_stuck, D::stuck_process},
     {"Watchdog detected hard LOCKUP on cpu ", E::cpu_stuck, D::stuck_process},
     {"detected stalls on CPUs/tasks", E::cpu_stuck, D::stuck_process},
+    {"detected expedited stalls on CPUs/tasks", E::cpu_stuck, D::stuck_process},
     {"self-detected stall on CPU", E::cpu_stuck, D::stuck_process},
     {" blocked for more than ", E::task_blocked, D::blocked_task},
     {"Port module event[error]", E::module_event, D::kernel},

@@ -16,6 +16,9 @@ void cite(const Context& context, Finding& finding, const Quote* quote);
 bool says(const EventGroup& group, std::string_view words);
 bool says(const Finding& finding, std::string_view words);
 
+/// Whether somebody, or Slurm, ended the job before the first line of the group, in the same file.
+bool was_ended_before(const Context& context, const EventGroup& group);
+
 /// The row's event was seen, with its code where it has one.
 void on_event(const Context& context, const CatalogRow& row, Findings& found);
 /// The same, but only where NCCL warned of it or it is of another tool.
@@ -40,6 +43,7 @@ void mr_registration(const Context&, const CatalogRow&, Findings&);
 void wrong_interface(const Context&, const CatalogRow&, Findings&);
 void net_plugin(const Context&, const CatalogRow&, Findings&);
 void ofi_call_failed(const Context&, const CatalogRow&, Findings&);
+void rdma_abi(const Context&, const CatalogRow&, Findings&);
 void ofi_missing(const Context&, const CatalogRow&, Findings&);
 void ofi_tcp(const Context&, const CatalogRow&, Findings&);
 void no_libibverbs(const Context&, const CatalogRow&, Findings&);
@@ -99,6 +103,9 @@ void env_harmful(const Context&, const CatalogRow&, Findings&);
 void host_memory(const Context&, const CatalogRow&, Findings&);
 void task_blocked(const Context&, const CatalogRow&, Findings&);
 void mpi_daemon_lost(const Context&, const CatalogRow&, Findings&);
+void shm_too_small(const Context&, const CatalogRow&, Findings&);
+void crashed(const Context&, const CatalogRow&, Findings&);
+void job_failed(const Context&, const CatalogRow&, Findings&);
 void process_killed(const Context&, const CatalogRow&, Findings&);
 // Speed.
 void fabric_side(const Context&, const CatalogRow&, Findings&);

@@ -49,6 +49,17 @@ void cite(const Context& context, Finding& finding, const Quote* quote) {
     finding.evidence.push_back(context.evidence(*quote));
 }
 
+bool was_ended_before(const Context& context, const EventGroup& group) {
+  if (group.quotes.empty()) return false;
+  const Quote& first = group.quotes.front();
+  for (const Event kind : {Event::cancelled, Event::preempted, Event::time_limit})
+    for (const EventGroup* end : context.seen().of(kind))
+      if (!end->quotes.empty() && end->quotes.front().file == first.file &&
+          end->quotes.front().line < first.line)
+        return true;
+  return false;
+}
+
 bool says(const EventGroup& group, std::string_view words) {
   return std::all_of(group.quotes.begin(), group.quotes.end(),
                      [&](const Quote& quote) { return contains(quote.text, words); });

@@ -1,5 +1,8 @@
 // Rules about the host itself: its memory, its processors, its kernel.
+#include <algorithm>
+#include <cctype>
 #include <string>
+#include <vector>
 
 #include "core/fault_texts.hpp"
 #include "diagnose/rules.hpp"
@@ -8,20 +11,28 @@
 namespace fabricheck::diagnose::rules {
 namespace {
 
-/// Of a job are Slurm's steps, whose name is not told, and what runs Python or MPI programs.
-bool is_of_a_job(const EventGroup& group) {
-  if (group.detail.empty()) return true;
-  for (const char* name : {"python", "torchrun", "pt_", "ray", "mpi", "train", "perf"})
-    if (contains(group.detail, name)) return true;
+/// The name begins with it, or has it behind a character that parts names: "ray::IDLE", "mpirun",
+/// "all_reduce_perf".
+bool has_word(std::string_view name, std::string_view word) {
+  for (std::size_t at = name.find(word); at != std::string_view::npos; at = name.find(word, at + 1))
+    if (at == 0 || std::isalnum(static_cast<unsigned char>(name[at - 1])) == 0) return true;
   return false;
 }
 
+/// Of a job are Slurm's steps, whose name is not told, and what runs Python, MPI or serving programs.
+bool is_of_a_job(const EventGroup& group) {
+  if (group.detail.empty()) return true;
+  for (const char* word : {"python", "torchrun", "pt_", "ray", "mpi", "train", "VLLM", "vllm", "sglang"})
+    if (has_word(group.detail, word)) return true;
+  return contains(group.detail, "_perf");
+}
+
 /// One finding about the processes of jobs, or, without them, a remark about who else it was. Null: nobody.
-Finding* on_processes(const Context& context, const CatalogRow& row, Findings& found,
-                      const char* confidence) {
+Finding* on_processes(const Context& context, const std::vector<const EventGroup*>& groups,
+                      const CatalogRow& row, Findings& found, const char* confidence) {
   for (const bool jobs : {true, false}) {
     Finding* finding = nullptr;
-    for (const EventGroup* group : context.seen().of(row.event)) {
+    for (const EventGroup* group : groups) {
       if (is_of_a_job(*group) != jobs) continue;
       if (finding == nullptr) finding = &add(found, row, jobs ? confidence : "possible");
       if (!group->detail.empty() && finding->component.name.empty()) finding->component.name = group->detail;
@@ -34,18 +45,45 @@ Finding* on_processes(const Context& context, const CatalogRow& row, Findings& f
   return nullptr;
 }
 
+/// Whether anything tells that a process of the job failed.
+bool has_ends(const Observations& seen) {
+  for (const Event kind :
+       {Event::job_failed, Event::crashed, Event::killed, Event::remote_error, Event::connection_closed,
+        Event::collective_timeout, Event::job_cut, Event::error_stack})
+    if (seen.has(kind)) return true;
+  return false;
+}
+
 }  // namespace
 
+void shm_too_small(const Context& context, const CatalogRow& row, Findings& found) {
+  on_warning(context, row, found);
+  // PyTorch's data loader says that it is possible.
+  for (Finding& finding : found)
+    if (finding.slug == row.text->slug && says(finding, "orker")) finding.confidence = "likely";
+}
+
 void host_memory(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = on_processes(context, row, found, "certain");
-  // The kernel kills whoever it finds.
-  if (finding != nullptr && finding->severity == Severity::info)
+  auto groups = context.seen().of(row.event);
+  // Whose lack of memory it was tells little where it is known who was killed.
+  const bool is_victim_told = std::any_of(groups.begin(), groups.end(),
+                                          [](const EventGroup* group) { return group->code != kOomInvoker; });
+  if (is_victim_told)
+    std::erase_if(groups, [](const EventGroup* group) { return group->code == kOomInvoker; });
+  Finding* finding = on_processes(context, groups, row, found, "certain");
+  if (finding == nullptr) return;
+  // The kernel kills whoever it finds, and another container's processes have the same names.
+  if (finding->severity != Severity::info && !finding->component.name.empty() && context.nccl_lines() > 0) {
+    finding->confidence = "likely";
+    if (context.complete() && !has_ends(context.seen())) finding->severity = Severity::info;
+  }
+  if (finding->severity == Severity::info)
     finding->meaning = "the kernel killed a process for want of memory (the lines name " +
                        finding->component.name + "); whether the job needed it does not stand here";
 }
 
 void task_blocked(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = on_processes(context, row, found, "likely");
+  Finding* finding = on_processes(context, context.seen().of(row.event), row, found, "likely");
   if (finding != nullptr && finding->severity == Severity::info)
     finding->meaning += "; whether the job waited for it does not stand here";
 }
@@ -59,16 +97,58 @@ void mpi_daemon_lost(const Context& context, const CatalogRow& row, Findings& fo
     if (!group->detail.empty()) found.back().component.host = group->detail;
 }
 
-/// Slurm and people kill whoever does not end in time when a job is ended on purpose.
+/// A process that aborts does so for an error that stands elsewhere: a time-out of NCCL's, a failed call.
+void crashed(const Context& context, const CatalogRow& row, Findings& found) {
+  constexpr int aborted = 6;
+  const Observations& seen = context.seen();
+  const bool is_explained = seen.has(Event::collective_timeout) || seen.has(Event::invalid_usage) ||
+                            seen.has(Event::error_stack) ||
+                            std::any_of(found.begin(), found.end(),
+                                        [](const Finding& one) { return one.severity == Severity::fatal; });
+  Finding* finding = nullptr;
+  for (const EventGroup* group : seen.of(row.event)) {
+    if (group->code == aborted && is_explained) continue;
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+  }
+}
+
+/// What ends after the job was ended on purpose does so for that.
+void job_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  Finding* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(row.event)) {
+    if (was_ended_before(context, *group)) continue;
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+  }
+}
+
+/// Slurm and people kill whoever does not end in time when a job is ended on purpose, and a launcher who is
+/// left when another process has failed.
 void process_killed(const Context& context, const CatalogRow& row, Findings& found) {
   const Observations& seen = context.seen();
-  on_event(context, row, found);
-  if (!seen.has(Event::cancelled) && !seen.has(Event::preempted) && !seen.has(Event::time_limit)) return;
-  for (Finding& finding : found)
-    if (finding.slug == row.text->slug) {
-      finding.severity = Severity::info;
-      finding.meaning = "processes were killed when the job was ended";
-    }
+  const bool by_launcher = seen.has(Event::launcher_kills);
+  const bool others_failed = seen.has(Event::crashed) || seen.has(Event::collective_timeout) ||
+                             seen.has(Event::job_failed) ||
+                             std::any_of(found.begin(), found.end(),
+                                         [](const Finding& one) { return one.severity != Severity::info; });
+  if (by_launcher && others_failed) return;
+  Finding* finding = nullptr;
+  bool was_ended = true;
+  for (const EventGroup* group : seen.of(row.event)) {
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+    was_ended = was_ended && was_ended_before(context, *group);
+  }
+  if (finding == nullptr) return;
+  if (was_ended) {
+    finding->severity = Severity::info;
+    finding->meaning = "processes were killed when the job was ended";
+  } else if (by_launcher) {
+    finding->confidence = "possible";
+    finding->meaning =
+        "a process of the job was killed (SIGKILL), perhaps by the launcher after another one had failed";
+  }
 }
 
 }  // namespace fabricheck::diagnose::rules

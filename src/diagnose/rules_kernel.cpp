@@ -159,6 +159,12 @@ bool differ_from_most(const std::vector<const EventGroup*>& active, std::size_t 
   return with_most < gpus && 2 * with_most > gpus;
 }
 
+/// Of the same host, by its short or its long name; a dmesg without one may be of any.
+bool may_be_one_host(const Context& context, const EventGroup& one, const EventGroup& other) {
+  const std::string mine = context.hosts_of(one), theirs = context.hosts_of(other);
+  return mine.empty() || theirs.empty() || until(mine, ".") == until(theirs, ".");
+}
+
 /// What the driver said of one GPU.
 struct XidDevice {
   std::vector<const EventGroup*> groups;
@@ -211,7 +217,8 @@ void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
   std::vector<XidDevice> devices;
   for (const EventGroup* group : context.seen().of(Event::xid)) {
     auto device = std::find_if(devices.begin(), devices.end(), [&](const XidDevice& one) {
-      return one.groups.front()->detail == group->detail && one.groups.front()->hosts == group->hosts;
+      return one.groups.front()->detail == group->detail &&
+             may_be_one_host(context, *one.groups.front(), *group);
     });
     if (device == devices.end()) device = devices.insert(devices.end(), XidDevice{});
     device->groups.push_back(group);

@@ -159,7 +159,8 @@ void memlock(const Context& context, const CatalogRow& row, Findings& found) {
     is_all_ucx = is_all_ucx && says(*group, "UCX  ERROR");
   }
   // UCX goes on with what it can open.
-  if (finding != nullptr && is_all_ucx) finding->severity = Severity::bad;
+  if (finding != nullptr && is_all_ucx)
+    finding->severity = context.complete() && context.uses_rdma() ? Severity::info : Severity::bad;
 }
 
 void mr_registration(const Context& context, const CatalogRow& row, Findings& found) {
@@ -240,10 +241,11 @@ void work_request(const Context& context, const CatalogRow& row, Findings& found
   }
   finding = on_codes(context, row, found, Event::completion_error, {flushed}, "possible");
   if (finding == nullptr) return;
-  finding->meaning =
-      "transfers were given up (flushed, 5) after an error that does not stand here: on this NIC before "
-      "these "
-      "lines, or of the peer";
+  const bool has_other = context.seen().of(Event::completion_error).size() > 1;
+  finding->meaning = has_other
+                         ? "transfers were given up (flushed, 5) after another one had failed"
+                         : "transfers were given up (flushed, 5) after an error that does not stand here: on "
+                           "this NIC before these lines, or of the peer";
   finding->component.host.clear();
 }
 
@@ -272,7 +274,7 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
         "oob_tcp_if_include IFNAME (or btl_tcp_if_exclude docker0,lo)";
   if (context.span() == Span::one_node) return;
   // Connections to an interface that leads to no other host time out again and again.
-  const bool times_out = context.seen().has(Event::connect_retried);
+  const bool times_out = context.seen().has(Event::connect_retried) && !context.complete();
   for (const std::string& list : context.interfaces()) {
     if (!begins_nowhere(list) && !(times_out && has_one_nowhere(list))) continue;
     if (finding == nullptr) {
@@ -313,7 +315,15 @@ void ofi_call_failed(const Context& context, const CatalogRow& row, Findings& fo
   Finding& finding = add(found, row);
   for (const EventGroup* group : groups) cite(context, finding, *group);
   // NCCL went on with TCP.
-  if (are_sockets) finding.severity = Severity::bad;
+  if (are_sockets) finding.severity = context.span() == Span::one_node ? Severity::info : Severity::bad;
+}
+
+void rdma_abi(const Context& context, const CatalogRow& row, Findings& found) {
+  on_event(context, row, found);
+  // The job has other NICs.
+  for (Finding& finding : found)
+    if (finding.slug == row.text->slug && context.complete() && context.uses_rdma())
+      finding.severity = Severity::info;
 }
 
 void ofi_missing(const Context& context, const CatalogRow& row, Findings& found) {
@@ -321,7 +331,8 @@ void ofi_missing(const Context& context, const CatalogRow& row, Findings& found)
   const auto& networks = context.networks();
   const bool another_is_used = !networks.empty() && networks.count("Socket") == 0;
   for (Finding& finding : found)
-    if (another_is_used && finding.slug == row.text->slug) finding.severity = Severity::info;
+    if ((another_is_used || context.span() == Span::one_node) && finding.slug == row.text->slug)
+      finding.severity = Severity::info;
 }
 
 void ofi_tcp(const Context& context, const CatalogRow& row, Findings& found) {

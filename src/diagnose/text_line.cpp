@@ -185,45 +185,86 @@ std::optional<std::string_view> after(std::string_view text, std::string_view ma
 
 namespace {
 
-constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+constexpr std::string_view kDigits = "0123456789";
 
 bool is_host_name(std::string_view word) {
-  constexpr std::string_view more = "0123456789-._";
-  return word.find_first_of(kLetters) != std::string_view::npos &&
-         more.substr(10).find(word.front()) == std::string_view::npos &&
-         std::all_of(word.begin(), word.end(), [&](char c) {
-           return kLetters.find(c) != std::string_view::npos || more.find(c) != std::string_view::npos;
-         });
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", more = "-._";
+  for (const char* stream : {"stdout", "stderr", "dmesg", "kernel"})
+    if (word == stream) return false;
+  const auto is_of = [](std::string_view set, char c) { return set.find(c) != std::string_view::npos; };
+  return !word.empty() && !is_of(more, word.front()) &&
+         word.find_first_of(letters) != std::string_view::npos &&
+         std::all_of(word.begin(), word.end(),
+                     [&](char c) { return is_of(letters, c) || is_of(kDigits, c) || is_of(more, c); });
 }
 
-/// Of digits, what parts them, and names of days, months and zones.
-bool is_time_stamp(std::string_view text) {
-  constexpr std::string_view parts = "0123456789:.,+- ", digits = parts.substr(0, 10), marks = ":.";
-  return text.find_first_of(digits) != std::string_view::npos &&
-         text.find_first_of(marks) != std::string_view::npos &&
-         std::count(text.begin(), text.end(), ' ') <= 10 &&
-         std::all_of(text.begin(), text.end(), [&](char c) {
-           return kLetters.find(c) != std::string_view::npos || parts.find(c) != std::string_view::npos;
-         });
+bool is_number(std::string_view text, std::size_t digits) {
+  return text.size() == digits && text.find_first_not_of(kDigits) == std::string_view::npos;
+}
+
+/// "10:00:00", with a fraction or a zone behind it.
+bool is_clock(std::string_view text) {
+  return text.size() >= 8 && is_number(text.substr(0, 2), 2) && text[2] == ':' &&
+         is_number(text.substr(3, 2), 2) && text[5] == ':' && is_number(text.substr(6, 2), 2);
+}
+
+/// "Nov 28 10:00:00" or "2026-11-28T10:00:00.123456+00:00", and nothing else.
+bool is_syslog_time(std::string_view text) {
+  constexpr std::size_t date_digits = 10, month_letters = 3;
+  if (text.size() > date_digits && text[4] == '-' && text[date_digits] == 'T')
+    return text.find(' ') == std::string_view::npos && is_clock(text.substr(date_digits + 1));
+  std::string_view rest = text;
+  const std::string_view month = until(rest, " ");
+  if (month.size() != month_letters) return false;
+  rest = trim(rest.substr(month.size()));
+  const std::string_view day = until(rest, " ");
+  if (!is_number(day, day.size()) || day.empty() || day.size() > 2 || day.size() == rest.size()) return false;
+  rest = trim(rest.substr(day.size()));
+  return is_clock(rest) && rest.find(' ') == std::string_view::npos;
+}
+
+/// "[ 1234.567890] " of dmesg: seconds since the machine started. UCX writes seconds since 1970 there, in ten
+/// digits.
+bool has_uptime(std::string_view text) {
+  if (!take(text, "[")) return false;
+  text = trim(text);
+  constexpr std::size_t most_digits = 8, digits_behind = 6;
+  const std::size_t point = text.find_first_not_of(kDigits);
+  if (point == 0 || point == std::string_view::npos || point > most_digits || text[point] != '.')
+    return false;
+  const std::string_view behind = text.substr(point + 1);
+  return behind.find_first_not_of(kDigits) == digits_behind && behind[digits_behind] == ']';
+}
+
+/// "[Sat Nov 28 10:00:00 2026] " of dmesg -T.
+bool has_date(std::string_view text) {
+  constexpr std::size_t length = 24;
+  return text.size() > length + 1 && text.front() == '[' && text[length + 1] == ']' && text[4] == ' ' &&
+         is_clock(text.substr(12, 8)) && is_number(text.substr(21, 4), 4);
 }
 
 }  // namespace
 
 std::string_view kernel_log_host(std::string_view line) {
-  std::string_view host, stamp;
+  if (line.starts_with('<'))  // syslog's priority
+    line.remove_prefix(std::min(line.size(), line.find('>') + 1));
   if (const std::size_t kernel = line.find(" kernel: "); kernel != std::string_view::npos) {
     const std::string_view before = line.substr(0, kernel);
     const std::size_t blank = before.rfind(' ');
-    if (blank == std::string_view::npos) return {};
-    host = before.substr(blank + 1);
-    stamp = trim(before.substr(0, blank));
-  } else {
-    const std::size_t colon = line.find(": [");
-    if (colon == std::string_view::npos) return {};
-    host = line.substr(0, colon);
-    stamp = trim(until(line.substr(colon + 3), "]"));
+    if (blank == std::string_view::npos || !is_syslog_time(trim(before.substr(0, blank)))) return {};
+    const std::string_view host = before.substr(blank + 1);
+    return is_host_name(host) ? host : std::string_view();
   }
-  return is_host_name(host) && host != "kernel" && is_time_stamp(stamp) ? host : std::string_view();
+  const std::size_t colon = line.find(": [");
+  if (colon == std::string_view::npos) return {};
+  const std::string_view rest = line.substr(colon + 2);
+  return is_host_name(line.substr(0, colon)) && (has_uptime(rest) || has_date(rest)) ? line.substr(0, colon)
+                                                                                     : std::string_view();
+}
+
+bool is_kernel_line(std::string_view line) {
+  return has_uptime(line) || has_date(line) || starts_with(line, "kernel: ") ||
+         !kernel_log_host(line).empty();
 }
 
 }  // namespace fabricheck::diagnose

@@ -35,6 +35,8 @@ NcclLine split_nccl_line(std::string_view line);
 /// The host of a line of a kernel's log: "Nov 28 10:00:00 node7 kernel: …" of syslog and the journal, or
 /// "node7: [ 12.345] …" of dmesg on many nodes by pdsh or clush. Empty where the line tells none.
 std::string_view kernel_log_host(std::string_view line);
+/// Whether it looks like one of a kernel's log, with or without a host.
+bool is_kernel_line(std::string_view line);
 
 inline bool starts_with(std::string_view text, std::string_view front) {
   return text.size() >= front.size() && text.compare(0, front.size(), front) == 0;

@@ -115,22 +115,76 @@ TEST(KernelLogs, OfSeveralHostsInOneFileAreKeptApart) {
   EXPECT_THAT(finding(diagnosis, "link-flap")->meaning, HasSubstr("did not come back"));
 }
 
-TEST(Daemons, OfMpirunThatWereLostNameTheirNode) {
-  const Diagnosis diagnosis = diagnosed(
-      " ORTE has lost communication with a remote daemon.\n\n  HNP daemon   : [[53923,0],0] on node b4109\n"
-      "  Remote daemon: [[53923,0],14] on node b4124\n");
-  ASSERT_NE(finding(diagnosis, "mpi-daemon-lost"), nullptr);
-  EXPECT_EQ(finding(diagnosis, "mpi-daemon-lost")->component.host, "b4124");
-  EXPECT_EQ(finding(diagnosis, "mpi-daemon-lost")->confidence, "likely") << "it may be the network";
+constexpr const char* kJob =
+    "4f1b2c3d4e5f:100:100 [0] NCCL INFO Bootstrap : Using eth0:172.17.0.2<0>\n"
+    "4f1b2c3d4e5f:100:120 [0] NCCL INFO comm 0x7f rank 0 nranks 2 cudaDev 0 busId 1000 - Init COMPLETE\n"
+    "4f1b2c3d4e5f:101:121 [1] NCCL INFO comm 0x7e rank 1 nranks 2 cudaDev 1 busId 2000 - Init COMPLETE\n";
+
+TEST(KernelLogs, OfTheMachineBelowAContainerAreNoSecondNode) {
+  const std::string xid =
+      "Nov 28 10:00:00 gpu-07 kernel: NVRM: Xid (PCI:0000:01:00): 31, pid=4711, name=python\n";
+  EXPECT_THAT(slugs(kJob + xid),
+              testing::AllOf(Not(Contains("wrong-interface")), Not(Contains("net-socket-fallback"))));
 }
 
-TEST(LockedMemory, ThatUcxLacksIsNoEndOfTheJob) {
+TEST(KernelLogs, AreNotWhatLoggersAndStreamsWrite) {
+  for (const char* line :
+       {"ERROR: [2024-05-01 10:00:05,123] [trainer] CUDA error: an illegal memory access",
+        "2026-05-01 10:00:00,123 ERROR failed in flash attention kernel: CUDA error: an illegal "
+        "memory access",
+        "stderr: [ 12.345678] NVRM: Xid (PCI:0000:01:00): 79, pid=1"})
+    for (const Finding& one : diagnosed(std::string(line) + "\n").findings)
+      EXPECT_EQ(one.component.host, "") << line;
+}
+
+TEST(KernelLogs, FaultsThatNoRuleKnowsMakeNothingHealthy) {
+  for (const char* fault :
+       {"Oops: 0000 [#1] PREEMPT SMP", "BUG: kernel NULL pointer dereference, address: 0",
+        "{1}[Hardware Error]: event severity: fatal", "nvme nvme0: controller is down; will reset",
+        "nfs: server 10.0.0.9 not responding, still trying",
+        "python3[77]: segfault at 0 ip 0000 sp 0000 error 4"}) {
+    const Diagnosis diagnosis = diagnosed(kJob + ("[ 1000.100000] " + std::string(fault)) + "\n");
+    EXPECT_FALSE(diagnosis.is_conclusive) << fault;
+  }
+  EXPECT_TRUE(
+      diagnosed(kJob + std::string("[ 1000.100000] snapd[77]: segfault at 0 ip 0000\n")).is_conclusive);
+  EXPECT_TRUE(diagnosed(kJob + std::string("BUG: fix this before the release\n")).is_conclusive);
+}
+
+TEST(HostMemory, IsNotTheInvokersWhereTheVictimIsTold) {
   const Diagnosis diagnosis = diagnosed(
-      "[166:1188443:0] ib_log.c:246  UCX  ERROR mlx5_0: ibv_create_cq() failed: Cannot allocate memory. "
-      "Please set "
-      "max locked memory (ulimit -l) to 'unlimited' (current: 64 kbytes)\n");
-  ASSERT_NE(finding(diagnosis, "memlock"), nullptr);
-  EXPECT_EQ(finding(diagnosis, "memlock")->severity, Severity::bad);
+      "[ 1.000001] python3 invoked oom-killer: gfp_mask=0x1, order=0\n"
+      "[ 1.000002] Out of memory: Killed process 999 (chrome) total-vm:1kB\n");
+  EXPECT_FALSE(diagnosis.has_fault);
+  EXPECT_EQ(finding(diagnosis, "host-out-of-memory")->component.name, "chrome");
+}
+
+TEST(HostMemory, OfAnotherContainerIsARemarkBesideAJobThatRan) {
+  const std::string killed =
+      "[ 1.000002] Memory cgroup out of memory: Killed process 31337 (python3) total-vm:1kB\n";
+  EXPECT_FALSE(diagnosed(kJob + killed).has_fault);
+  const std::string lost =
+      "b1:10:20 [0] misc/socket.cc:49 NCCL WARN socketProgress: Connection closed by remote peer n1<1>\n";
+  EXPECT_TRUE(diagnosed(kJob + killed + lost).has_fault);
+  EXPECT_TRUE(diagnosed(killed).has_fault);
+}
+
+TEST(Names, OfJobsAreWordsAndNoPartsOfThem) {
+  for (const char* name : {"v2ray", "compiz", "perf"})
+    EXPECT_FALSE(diagnosed("[ 1.000002] Out of memory: Killed process 9 (" + std::string(name) + ") total\n")
+                     .has_fault)
+        << name;
+  for (const char* name : {"ray::IDLE", "VLLM::EngineCor", "all_reduce_perf", "mpirun", "pt_main_thread"})
+    EXPECT_TRUE(diagnosed("[ 1.000002] Out of memory: Killed process 9 (" + std::string(name) + ") total\n")
+                    .has_fault)
+        << name;
+}
+
+TEST(Gpus, OfOneHostAreOneWhetherADmesgNamesItOrNot) {
+  const std::string xid = "NVRM: Xid (PCI:0000:86:00): 79, pid=1, GPU has fallen off the bus.\n";
+  const Diagnosis diagnosis = diagnosed("[ 12.345678] " + xid + "Nov 28 10:00:00 gpu-07 kernel: " + xid +
+                                        "Nov 28 10:00:00 gpu-07.cluster.local kernel: " + xid);
+  EXPECT_EQ(diagnosis.findings.size(), 1U);
 }
 
 }  // namespace
