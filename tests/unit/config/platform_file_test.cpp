@@ -239,6 +239,15 @@ std::size_t count_of(const Platform& platform, const Sourced& sourced) {
                                                 [&](const Figure& figure) { return same(figure, sourced); }));
 }
 
+/// Published figures that were looked up after the data base was made, and the platforms they are of.
+const std::vector<std::pair<std::string, Sourced>>& looked_up_later() {
+  static const std::vector<std::pair<std::string, Sourced>> all{
+      {"dgx-h100",
+       {2474.76, "GB/s", "NVIDIA/nccl issue #1264", "https://github.com/NVIDIA/nccl/issues/1264",
+        "2514.71 GB/s"}}};
+  return all;
+}
+
 class PlatformData : public testing::Test {
  protected:
   void SetUp() override {
@@ -299,6 +308,7 @@ TEST_F(PlatformData, NoFigureIsOurOwn) {
       told.push_back(
           {entry["value"].get<double>(), unit, entry.value("source", ""), entry.value("url", ""), ""});
   });
+  for (const auto& [platform, figure] : looked_up_later()) told.push_back(figure);
   for (const Platform& platform : built_in_platforms()) {
     for (const Figure& figure : platform.figures) {
       EXPECT_TRUE(
@@ -324,6 +334,9 @@ TEST_F(PlatformData, KindsAndHeads) {
       const std::string kind = figure.value("kind", "");
       if (!figure.value("suspect", false)) kinds[kind] += static_cast<int>(in_our_words(figure).size());
     });
+    for (const auto& [name, figure] : looked_up_later()) {
+      if (name == platform.name) ++kinds["published-achieved"];
+    }
     const auto ours = [&](const std::string& kind) {
       return static_cast<int>(
           std::count_if(platform.figures.begin(), platform.figures.end(),
