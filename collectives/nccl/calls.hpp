@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "collectives/nccl/since_2_18.hpp"
+
 namespace fabricheck::collectives::nccl {
 
 struct Calls {
@@ -29,8 +31,8 @@ struct Calls {
   decltype(&::ncclRecv) receive{};
   decltype(&::ncclGroupStart) group_start{};
   decltype(&::ncclGroupEnd) group_end{};
-  decltype(&::ncclCommRegister) register_buffer{};      ///< from 2.19 on; else null
-  decltype(&::ncclCommDeregister) deregister_buffer{};  ///< the same
+  CommRegister* register_buffer{};      ///< from 2.19 on; else null
+  CommDeregister* deregister_buffer{};  ///< the same
   /// Has NCCL read NCCL_DEBUG and what belongs to it again; null before 2.27: in 2.24 to 2.26 it closes the
   /// log under other threads (ncclResetDebugInit in debug.cc).
   void (*reset_log)(){};

@@ -267,9 +267,9 @@ ncclDataType_t nccl_type(DataType type) {
     case DataType::float16:
       return ncclFloat16;
     case DataType::float8e4m3:
-      return ncclFloat8e4m3;
+      return float8e4m3;
     case DataType::float8e5m2:
-      return ncclFloat8e5m2;
+      return float8e5m2;
   }
   return ncclFloat32;
 }

@@ -7,8 +7,13 @@
 #include <limits>
 #include <type_traits>
 
+#include "collectives/nccl/since_2_18.hpp"
+
 namespace fabricheck::test {
 namespace {
+
+using collectives::nccl::float8e4m3;
+using collectives::nccl::float8e5m2;
 
 constexpr std::size_t kRingChunkElements = 1024;
 
@@ -120,11 +125,11 @@ void reduce_as(const std::vector<const std::byte*>& inputs, std::byte* output, s
 }  // namespace
 
 std::size_t element_bytes(ncclDataType_t type) {
-  switch (type) {
+  switch (static_cast<int>(type)) {  // older headers do not list all of them
     case ncclInt8:
     case ncclUint8:
-    case ncclFloat8e4m3:
-    case ncclFloat8e5m2:
+    case float8e4m3:
+    case float8e5m2:
       return 1;
     case ncclFloat16:
     case ncclBfloat16:
@@ -144,7 +149,7 @@ std::size_t element_bytes(ncclDataType_t type) {
 
 void reduce(const std::vector<const std::byte*>& inputs, std::byte* output, std::size_t first,
             std::size_t count, ncclDataType_t type, ncclRedOp_t op) {
-  switch (type) {
+  switch (static_cast<int>(type)) {  // older headers do not list all of them
     case ncclInt8:
       return reduce_as<std::int8_t>(inputs, output, first, count, op);
     case ncclUint8:
@@ -165,9 +170,9 @@ void reduce(const std::vector<const std::byte*>& inputs, std::byte* output, std:
       return reduce_as<float>(inputs, output, first, count, op);
     case ncclFloat64:
       return reduce_as<double>(inputs, output, first, count, op);
-    case ncclFloat8e4m3:
+    case float8e4m3:
       return reduce_as<E4m3>(inputs, output, first, count, op);
-    case ncclFloat8e5m2:
+    case float8e5m2:
       return reduce_as<E5m2>(inputs, output, first, count, op);
     default:
       return;

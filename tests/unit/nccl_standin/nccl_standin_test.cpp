@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "collectives/nccl/since_2_18.hpp"
 #include "support/cuda/host_stream.hpp"
 
 namespace fabricheck::test {
@@ -94,8 +95,8 @@ std::vector<Type> types() {
           {ncclBfloat16, {0, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0, 0x4100}, 2},
           {ncclFloat32, float_bits<float, std::uint32_t>(), 4},
           {ncclFloat64, float_bits<double, std::uint64_t>(), 8},
-          {ncclFloat8e4m3, {0, 0x38, 0x40, 0x44, 0x48, 0x4a, 0x4c, 0x4e, 0x50}, 1},
-          {ncclFloat8e5m2, {0, 0x3c, 0x40, 0x42, 0x44, 0x45, 0x46, 0x47, 0x48}, 1}};
+          {collectives::nccl::float8e4m3, {0, 0x38, 0x40, 0x44, 0x48, 0x4a, 0x4c, 0x4e, 0x50}, 1},
+          {collectives::nccl::float8e5m2, {0, 0x3c, 0x40, 0x42, 0x44, 0x45, 0x46, 0x47, 0x48}, 1}};
 }
 
 std::vector<std::byte> filled(const Type& type, std::size_t count, int value) {
@@ -284,7 +285,9 @@ TEST(StandinNccl, ASlowRankReplaysAGraphSlowly) {
     self.stream.captured.at(0)(self.stream);
     EXPECT_EQ(self.stream.time_us, 20);
     void* handle{};
-    EXPECT_EQ(NCCL(ncclCommRegister)(self.comm, data.data(), 32, &handle), ncclInvalidUsage);
+    const auto enroll =
+        reinterpret_cast<collectives::nccl::CommRegister*>(dlsym(library(), "ncclCommRegister"));
+    EXPECT_EQ(enroll(self.comm, data.data(), 32, &handle), ncclInvalidUsage);
   });
 }
 
