@@ -142,7 +142,7 @@ void look_at_devices(const LookOptions& options, const NodeConfig& config, node:
   // `patience`.
   constexpr milliseconds kForKilling{750};
   probe.nvml_deadline = std::max(options.patience / 2, options.patience - kForKilling);
-  probe.nvml_silence = probe.nvml_deadline;
+  probe.nvml_start = probe.nvml_silence = probe.nvml_deadline;
   facts.nvml_deadline_s = std::chrono::duration<double>(probe.nvml_deadline).count();
   take_stuck_nvml(options, isolation, facts);
   if (options.skip_gpus || !facts.nvml_stuck.empty()) probe.nvml_library.clear();

@@ -40,6 +40,7 @@
 #include "report/progress.hpp"
 #include "report/report.hpp"
 #include "topology/judge/judge.hpp"
+#include "topology/probe/probe.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -47,7 +48,10 @@ namespace {
 using control::AgreedError;
 using control::together;
 
-constexpr double init_deadline_s = 120.0;
+/// The others wait in MPI_Init for those who ask NVML before it: what NVML may take, and a minute.
+double init_deadline_s() {
+  return std::chrono::duration<double>(topology::ProbeOptions{}.nvml_deadline).count() + 60.0;
+}
 constexpr double finish_deadline_s = 30.0;
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
 
@@ -87,7 +91,7 @@ class Job {
     }
     std::unique_ptr<control::MpiSession> session;
     {
-      const control::DeadlineGuard guard("MPI_Init", init_deadline_s);
+      const control::DeadlineGuard guard("MPI_Init", init_deadline_s());
       session = std::make_unique<control::MpiSession>(argc, argv);
     }
     session_ = session.get();

@@ -59,22 +59,28 @@ constexpr std::chrono::milliseconds kReapTime{500};
 }
 
 /// Reads until the answer is complete, the child closes the pipe, or the deadline, or nothing comes for so
-/// long; false at these.
-bool read_until(const Deadline& deadline, std::chrono::milliseconds silence, int descriptor,
-                const std::function<bool(std::string_view)>& take) {
+/// long. Not in time, and the limit of silence, at these.
+void read_until(const Deadline& deadline, const std::function<std::chrono::milliseconds()>& silence,
+                int descriptor, const std::function<bool(std::string_view)>& take, ChildEnd& end) {
   std::array<char, 16384> buffer{};
-  Deadline next(silence);
+  auto limit = silence ? silence() : deadline.left();
+  Deadline next(limit);
   for (;;) {
     const auto left = std::min(deadline.left(), next.left()).count();
-    if (left == 0) return false;
+    if (left == 0) {
+      end.in_time = false;
+      if (!deadline.over()) end.silence = limit;
+      return;
+    }
     pollfd wait{descriptor, POLLIN, 0};
     const int ready = ::poll(&wait, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
     if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
     const ssize_t got = ready < 0 ? -1 : ::read(descriptor, buffer.data(), buffer.size());
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got <= 0) return true;
-    next = Deadline(silence);
-    if (!take({buffer.data(), static_cast<std::size_t>(got)})) return true;
+    if (got <= 0) return;
+    if (!take({buffer.data(), static_cast<std::size_t>(got)})) return;
+    limit = silence ? silence() : deadline.left();
+    next = Deadline(limit);
   }
 }
 
@@ -122,7 +128,7 @@ bool is_running(const ProcessId& process) { return start_of(process.pid) == proc
 ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::milliseconds deadline,
                       const std::function<bool(std::string_view)>& take,
                       const std::function<void(const ProcessId&)>& started,
-                      std::optional<std::chrono::milliseconds> silence) {
+                      const std::function<std::chrono::milliseconds()>& silence) {
   ChildEnd end;
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -142,8 +148,7 @@ ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::millise
   }
   if (started)
     if (const auto start = start_of(child_id)) started({child_id, *start});
-  end.in_time = read_until(until, silence.value_or(deadline), ends[0], take);
-  end.was_silent = !end.in_time && !until.over();
+  read_until(until, silence, ends[0], take, end);
   ::close(ends[0]);
   if (end.in_time) end.status = reap(child_id);
   if (!end.status) {

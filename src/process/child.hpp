@@ -23,8 +23,8 @@ struct ProcessId {
 bool is_running(const ProcessId& process);
 
 struct ChildEnd {
-  bool in_time{true};         ///< false: the deadline came first and the child was killed
-  bool was_silent{};          ///< not in time, and it was the limit of `silence`
+  bool in_time{true};  ///< false: the deadline came first and the child was killed
+  std::optional<std::chrono::milliseconds> silence;  ///< not in time, and this limit of silence came first
   std::optional<int> status;  ///< of waitpid; none when it did not end, or somebody else took it
   /// The child, where it outlived SIGKILL: it sits in the kernel (state D), and is nobody's to wait for.
   std::optional<ProcessId> left_behind;
@@ -32,13 +32,14 @@ struct ChildEnd {
 };
 
 /// Runs `work` with the writing end of a pipe in a child and gives what it writes to `take`, until `take`
-/// returns false (all is there), the child ends, nothing comes for `silence`, or the deadline. Never waits
-/// much longer than that, also for a child that cannot be killed. The child has no other descriptor of this
-/// process, and leaves no core file. `started` is told of the child before it is waited for.
+/// returns false (all is there), the child ends, nothing comes for `silence`, which is asked again after each
+/// piece, or the deadline. Never waits much longer than that, also for a child that cannot be killed. The
+/// child has no other descriptor of this process, and leaves no core file. `started` is told of the child
+/// before it is waited for.
 ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::milliseconds deadline,
                       const std::function<bool(std::string_view)>& take,
                       const std::function<void(const ProcessId&)>& started = {},
-                      std::optional<std::chrono::milliseconds> silence = {});
+                      const std::function<std::chrono::milliseconds()>& silence = {});
 
 /// What a child says: all of `text`, or as much of it as somebody reads.
 void write_all(int descriptor, std::string_view text);

@@ -34,7 +34,8 @@ struct Machine {
 Host asked(const std::string& fixture) {
   ::setenv("FABRICHECK_STANDIN_NVML", (std::string(FABRICHECK_FIXTURES_DIR) + "/nvml/" + fixture).c_str(), 1);
   topology::NvmlAnswer answer = topology::ask_nvml(
-      STANDIN_NVML, {std::chrono::seconds(30), std::chrono::seconds(30)}, topology::NvmlDetail::brief);
+      STANDIN_NVML, {std::chrono::seconds(30), std::chrono::seconds(30), std::chrono::seconds(30)},
+      topology::NvmlDetail::brief);
   Host host;
   host.name = "node1";
   host.environment.hypervisor = "none";

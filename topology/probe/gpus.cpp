@@ -172,7 +172,7 @@ void add_gpus(const ProbeOptions& options, const std::vector<PciDevice>& pci, Ho
   } else {
     const Deadline deadline(options.nvml_deadline);
     NvmlAnswer answer =
-        ask_nvml(options.nvml_library, {options.nvml_deadline, options.nvml_silence},
+        ask_nvml(options.nvml_library, {options.nvml_deadline, options.nvml_start, options.nvml_silence},
                  options.brief ? NvmlDetail::brief : NvmlDetail::full, [&](const process::ProcessId& child) {
                    if (options.asking) options.asking(child.pid, child.start_ticks);
                  });

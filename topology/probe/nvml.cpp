@@ -19,15 +19,14 @@ NvmlAnswer ask_nvml(const std::string& library, const NvmlPatience& patience, Nv
         reader.take(bytes);
         return !reader.complete();
       },
-      started, patience.silence);
+      started, [&] { return reader.has_started() ? patience.silence : patience.start; });
   if (!end.failure.empty()) {
     NvmlAnswer answer;
     answer.reason = end.failure;
     return answer;
   }
   if (!end.in_time) {
-    const double seconds =
-        std::chrono::duration<double>(end.was_silent ? patience.silence : patience.deadline).count();
+    const double seconds = std::chrono::duration<double>(end.silence.value_or(patience.deadline)).count();
     NvmlAnswer answer =
         std::move(reader).finish(Outcome::hung, fmt::format("NVML did not return within {:g} s", seconds));
     answer.left_behind = end.left_behind;

@@ -40,7 +40,8 @@ bool nvml_library_exists(const std::string& library);
 
 struct NvmlPatience {
   std::chrono::milliseconds deadline;  ///< for all
-  std::chrono::milliseconds silence;   ///< for one call
+  std::chrono::milliseconds start;     ///< for one call, until NVML has started and a GPU is done
+  std::chrono::milliseconds silence;   ///< for one call after that
 };
 
 /// Opens the library in a forked child, asks it, and comes back at the deadline whatever happens.

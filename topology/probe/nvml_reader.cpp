@@ -163,6 +163,12 @@ void NvmlReader::take(std::string_view bytes) {
   if (pending_.size() > kLongestLine) pending_.resize(kLongestLine);
 }
 
+bool NvmlReader::has_started() const {
+  // A GPU that is hidden from this process tells nothing: its handle is refused before it is started.
+  return std::any_of(gpus_.begin(), gpus_.end(),
+                     [](const auto& one) { return one.second.done && one.second.gpu.status != "hidden"; });
+}
+
 std::string NvmlReader::position() const { return call_ + for_gpu(call_gpu_); }
 
 void NvmlReader::record(std::string_view line) {

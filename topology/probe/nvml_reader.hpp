@@ -21,6 +21,9 @@ class NvmlReader {
   /// Whether NVML is through, well or not.
   bool complete() const { return complete_; }
 
+  /// Whether a GPU is done: NVML has started.
+  bool has_started() const;
+
   /// The answer. Where the records broke off it has `outcome`, and GPUs that were not finished do not answer,
   /// `why` and the last call being their problem.
   NvmlAnswer finish(NvmlAnswer::Outcome outcome, const std::string& why) &&;

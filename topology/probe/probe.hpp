@@ -17,10 +17,11 @@ struct ProbeOptions {
   std::string host_name;     ///< empty: gethostname(), or the name that a recorded machine holds
   /// What dlopen is asked for; empty: do not ask. A recorded machine is asked only with an absolute path.
   std::string nvml_library{"libnvidia-ml.so.1"};
-  std::chrono::milliseconds nvml_deadline{60'000};  ///< after it NVML counts as not answering
-  /// And after this for one call of it. Without the persistence daemon each GPU takes 1 to 3 s to start
-  /// (NVIDIA Driver Persistence, "Background"), so that eight good ones may take half a minute.
-  std::chrono::milliseconds nvml_silence{10'000};
+  std::chrono::milliseconds nvml_deadline{120'000};  ///< after it NVML counts as not answering
+  /// And after this for one call of it, until a GPU is done. Without the persistence daemon each GPU takes
+  /// 1 to 3 s to start (NVIDIA Driver Persistence, "Background"), and one call may start all eight.
+  std::chrono::milliseconds nvml_start{45'000};
+  std::chrono::milliseconds nvml_silence{10'000};  ///< for one call after that
   /// Ask NVML only whether each GPU works and is whole: for those who have no time.
   bool brief{};
   /// Called with the name of each RDMA device before it is read, and with none after the last: a dead one may

@@ -76,13 +76,32 @@ TEST(Child, OneThatKeepsTalkingIsWaitedForAndASilentOneIsNot) {
           write_all(descriptor, "x");
         }
       },
-      kLong, listen, {}, 1500ms);
+      kLong, listen, {}, [] { return 1500ms; });
   EXPECT_TRUE(slow.in_time) << "two seconds in all, a tenth at a time";
   EXPECT_EQ(heard, 20);
-  const ChildEnd silent = run_in_child([](int) { ::usleep(20'000'000); }, kLong, listen, {}, 200ms);
+  const ChildEnd silent =
+      run_in_child([](int) { ::usleep(20'000'000); }, kLong, listen, {}, [] { return 200ms; });
   EXPECT_FALSE(silent.in_time);
-  EXPECT_TRUE(silent.was_silent);
-  EXPECT_FALSE(run_in_child([](int) { ::usleep(20'000'000); }, 200ms, listen).was_silent);
+  EXPECT_EQ(silent.silence, 200ms);
+  EXPECT_FALSE(run_in_child([](int) { ::usleep(20'000'000); }, 200ms, listen).silence);
+}
+
+TEST(Child, TheLimitOfSilenceMayChangeWithWhatItSaid) {
+  int heard = 0;
+  const auto listen = [&](std::string_view bytes) {
+    heard += static_cast<int>(bytes.size());
+    return true;
+  };
+  const ChildEnd end = run_in_child(
+      [](int descriptor) {
+        ::usleep(600'000);
+        write_all(descriptor, "x");
+        ::usleep(20'000'000);
+      },
+      kLong, listen, {}, [&] { return heard == 0 ? std::chrono::milliseconds(kLong) : 200ms; });
+  EXPECT_EQ(heard, 1) << "the first limit is the longer one";
+  EXPECT_FALSE(end.in_time);
+  EXPECT_EQ(end.silence, 200ms);
 }
 
 TEST(Child, AProcessIsToldFromALaterOneOfItsNumber) {

@@ -1,4 +1,5 @@
 // The machines of tests/fixtures/nvml, asked through the stand-in as the real library is.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -233,6 +234,38 @@ TEST_F(NvmlMachines, HangKeepsTheGpusBeforeIt) {
   EXPECT_EQ(host.gpus[3].vbios, "96.00.A5.00.01");
   EXPECT_THAT(host.gpus[6].problem, AllOf(HasSubstr("not reached"), HasSubstr("GPU 3")));
   EXPECT_EQ(host.gpus[6].pci_address, "0000:ba:00.0");
+}
+
+TEST_F(NvmlMachines, AHangAfterTheFirstGpuIsFoundByTheShorterLimit) {
+  baseboard();
+  replay("hangs.json");
+  options_.nvml_start = 30s;
+  options_.nvml_silence = 1500ms;
+  const Host host = probe();
+  EXPECT_THAT(host.gpus.at(0).nvlinks, SizeIs(18));
+  EXPECT_EQ(host.gpus.at(3).problem, "NVML did not return within 1.5 s (nvmlDeviceGetTemperature)");
+}
+
+TEST_F(NvmlMachines, UntilThenTheLongerOneHoldsForWhateverHangs) {
+  baseboard();
+  options_.nvml_start = 1500ms;
+  options_.nvml_silence = 100ms;
+  for (const char* const call :
+       {R"({"call": "nvmlInit_v2"})", R"({"call": "nvmlDeviceGetName", "gpu": 0})"}) {
+    replay_text(fmt::format(R"({{"base": "h100x8.json", "hang": {}}})", call));
+    EXPECT_THAT(probe().unknown, ElementsAre(HasSubstr("NVML did not return within 1.5 s"))) << call;
+  }
+}
+
+TEST_F(NvmlMachines, AHiddenGpuDoesNotEndTheLongerOne) {
+  baseboard();
+  options_.nvml_start = 1500ms;
+  options_.nvml_silence = 100ms;
+  replay_text(R"({"base": "h100x8.json", "count": 2,
+                  "overrides": {"0": {"returns": {"nvmlDeviceGetHandleByIndex_v2": 4}}},
+                  "hang": {"call": "nvmlDeviceGetName", "gpu": 1}})");
+  const Host host = probe();
+  EXPECT_EQ(host.gpus.at(1).problem, "NVML did not return within 1.5 s (nvmlDeviceGetName)");
 }
 
 TEST_F(NvmlMachines, GpusThatAnsweredBeforeTheHangAreSeenWithoutPci) {
