@@ -48,10 +48,16 @@ namespace {
 using control::AgreedError;
 using control::together;
 
-/// The others wait in MPI_Init for those who ask NVML before it: what NVML may take, and a minute.
-double init_deadline_s() {
-  return std::chrono::duration<double>(topology::ProbeOptions{}.nvml_deadline).count() + 60.0;
+/// Without the persistence daemon CUDA starts all GPUs of a node, and each rank waits for all of them.
+constexpr double start_s = 120.0;
+
+/// What NVML may take, and a moment.
+double nvml_limit_s() {
+  return std::chrono::duration<double>(topology::ProbeOptions{}.nvml_deadline).count() + 10.0;
 }
+
+/// The others wait in MPI_Init for those who ask NVML before it.
+double init_deadline_s() { return nvml_limit_s() + 60.0; }
 constexpr double finish_deadline_s = 30.0;
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
 
@@ -216,11 +222,23 @@ class Job {
     return std::nullopt;
   }
 
+  /// Where the launcher did not say which rank speaks for its host, NVML is asked after MPI has started.
+  std::optional<AgreedError> probe_late() {
+    const bool is_late = places_.leader && !probed_;
+    std::vector<double> late{is_late ? 1.0 : 0.0};
+    world_->allreduce(late, ReduceOp::max);
+    if (late[0] == 0.0) return std::nullopt;
+    const control::Patience patience(watchdog_.get(), nvml_limit_s());
+    return together(*world_, session_->host(), [&] {
+      if (is_late) probed_ = probe_this_host({});
+    });
+  }
+
   std::optional<AgreedError> discover() {
+    if (const auto failed = probe_late()) return failed;
     PackedHost mine;
     if (auto failed = together(*world_, session_->host(), [&] {
           if (!places_.leader) return;
-          if (!probed_) probed_ = probe_this_host({});
           probed_->name = session_->host();
           mine = pack_host(*probed_);
         }))
@@ -251,6 +269,8 @@ class Job {
         }))
       return failed;
     tell_platform();
+    // Its end is a vote of all ranks, so that rank 0 waits for the last.
+    const control::Patience patience(needs_gpus(options_) ? watchdog_.get() : nullptr, start_s);
     return open_devices(*world_, session_->host(), probed_, options_, hooks_, places_, devices_);
   }
 

@@ -109,6 +109,11 @@ class Watchdog::Thread {
     for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
   }
 
+  void be_patient(double seconds) {
+    if (seconds == 0.0) patience_end_ = now();
+    patience_s_ = seconds;
+  }
+
   void goodbye() {
     leaving_ = true;
     wake();
@@ -322,9 +327,10 @@ class Watchdog::Thread {
     world.hosts = options_.hosts;
     world.signal_name = signal_name_;
     if (signal_at_) world.signal_s = seconds_since(*signal_at_);
-    world.still_s = seconds_since(moved_);
+    // In this order: the end of patience is told before its limit goes.
+    world.deadline_s = deadline_s();
+    world.still_s = still_s();
     world.silence_limit_s = options_.silence_s;
-    world.deadline_s = options_.deadline_s;
     world.ranks.resize(peers_.size());
     for (std::size_t rank = 1; rank < peers_.size(); ++rank) {
       const Peer& peer = peers_[rank];
@@ -418,10 +424,13 @@ class Watchdog::Thread {
   void watch_own_deadline() {
     if (options_.rank == 0 || to_root_ || ending_ || root_gone_) return;
     const bool resting = progress_.idle;
-    if (!resting && seconds_since(moved_) > options_.deadline_s + extra_silence_s)
-      last_words("nothing has moved here for " + std::to_string(static_cast<int>(seconds_since(moved_))) +
-                 " s");
+    const double limit_s = deadline_s() + extra_silence_s, still = still_s();
+    if (!resting && still > limit_s)
+      last_words("nothing has moved here for " + std::to_string(static_cast<int>(still)) + " s");
   }
+
+  double deadline_s() const { return std::max(options_.deadline_s, patience_s_.load()); }
+  double still_s() const { return seconds_since(std::max(moved_, patience_end_.load())); }
 
   WatchdogOptions options_;
   Progress& progress_;
@@ -439,6 +448,8 @@ class Watchdog::Thread {
   std::string own_failure_;
   std::uint64_t own_phase_{}, own_step_{};
   std::atomic<bool> stopping_{false}, leaving_{false};
+  std::atomic<double> patience_s_{};
+  std::atomic<Instant> patience_end_{Instant{}};
   std::thread thread_;
 };
 
@@ -459,6 +470,14 @@ void Watchdog::fail(const std::string& text) {
   thread_->fail(text);
   std::abort();  // not reached: fail() of the thread waits for ever
 }
+void Watchdog::be_patient(double seconds) { thread_->be_patient(seconds); }
 void Watchdog::goodbye() { thread_->goodbye(); }
+
+Patience::Patience(Watchdog* watchdog, double seconds) : watchdog_(watchdog) {
+  if (watchdog_) watchdog_->be_patient(seconds);
+}
+Patience::~Patience() {
+  if (watchdog_) watchdog_->be_patient(0.0);
+}
 
 }  // namespace fabricheck::control

@@ -51,12 +51,28 @@ class Watchdog {
 
   /// Tells rank 0 that this rank cannot go on, and waits for the end of the process. Never returns.
   [[noreturn]] void fail(const std::string& text);
+  /// Nothing need move for so long, where the deadline is shorter; 0: the deadline holds again, and time
+  /// counts from now. See Patience.
+  void be_patient(double seconds);
   /// Before MPI_Finalize: from here on a closed connection is no loss.
   void goodbye();
 
  private:
   class Thread;
   std::unique_ptr<Thread> thread_;
+};
+
+/// A phase in which nothing may move for longer than the deadline, as where a driver starts. Every rank has
+/// one at the same place, and rank 0 leaves its own only when all are through.
+class Patience {
+ public:
+  Patience(Watchdog* watchdog, double seconds);  ///< nullptr: nobody watches
+  ~Patience();
+  Patience(const Patience&) = delete;
+  Patience& operator=(const Patience&) = delete;
+
+ private:
+  Watchdog* watchdog_;
 };
 
 }  // namespace fabricheck::control

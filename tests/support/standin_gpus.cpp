@@ -1,7 +1,9 @@
 #include "support/standin_gpus.hpp"
 
+#include <chrono>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "support/cuda/host_device.hpp"
@@ -30,9 +32,11 @@ std::unique_ptr<cuda::Runtime> standin_runtime(const std::string& words) {
       if (key == "host_GBps") gpu.host_GBps = value;
       if (key == "memory_MiB") gpu.facts.memory_bytes = static_cast<std::uint64_t>(value) << 20;
     }
+    // As where CUDA starts the driver.
+    if (key == "start_s") std::this_thread::sleep_for(std::chrono::duration<double>(value));
     if (key == "stuck_at") faults->stuck_at = static_cast<std::uint64_t>(value);
     const bool known = key == "hbm_GBps" || key == "peer_GBps" || key == "host_GBps" || key == "memory_MiB" ||
-                       key == "stuck_at";
+                       key == "stuck_at" || key == "start_s";
     if (!known) throw std::invalid_argument("unknown word '" + word + "' of the stand-in's GPUs");
   }
   return make_host_runtime(std::move(gpus), std::move(faults));

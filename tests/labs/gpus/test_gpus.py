@@ -220,6 +220,17 @@ def sharing_is_never_judged(lab: Lab) -> None:
     expect(status == 3 and "several ranks share a GPU" in said, "it says why", said)
 
 
+def gpus_that_start_slowly(lab: Lab) -> None:
+    """Longer than the deadline, in which nothing moves; what hangs after it is found in the usual time."""
+    copy = ["--only", "gpu.hbm.copy", "--sizes", "1MiB", "--budget", "2s", "--deadline", "2s", "--silence", "60s"]
+    status, said, result = lab.run(*copy, ranks=2, gpus=2, model="memory_MiB=64 start_s=5")
+    expect(status == 3 and len([one for one in checks(result, "gpu.hbm.copy") if one.get("value")]) == 2, "both are measured", said)
+    fault = "late rank=1 check=gpu.hbm.copy iteration=0 seconds=60"
+    status, said, result = lab.run(*copy, ranks=2, gpus=2, model="memory_MiB=64 start_s=5", FABRICHECK_FAULT=fault)
+    expect(status == 4, "the job is ended", said)
+    expect(result["duration_s"] < 40, "and not after the time that a start may take", said)
+
+
 def measured_gpus(result: dict[str, Any]) -> set[int]:
     return {check["parameters"]["gpu"] for check in checks(result, "gpu.hbm.copy") if check.get("value")}
 
@@ -282,7 +293,7 @@ SCENARIOS: list[Callable[[Lab], None]] = [nccl_in_one_process, nccl_told_by_its_
                                           a_run_that_is_ended_keeps_nccls_log, one_process_ends_with_a_result,
                                           no_communicator_is_tried_twice,
                                           one_rank_over_sockets_is_named, wrong_bit_is_a_fail, nvlink_fell_back,
-                                          a_slow_gpu_does_not_meet_its_target, sharing_is_never_judged,
+                                          a_slow_gpu_does_not_meet_its_target, gpus_that_start_slowly, sharing_is_never_judged,
                                           each_rank_drives_what_it_was_given, a_lost_gpu_stops_no_other,
                                           nothing_asked_for_is_forgotten, without_a_gpu, wrong_library]
 

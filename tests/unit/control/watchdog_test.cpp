@@ -165,6 +165,56 @@ TEST(Watchdog, WhenAllAreEquallyFarNobodyIsAccused) {
   EXPECT_TRUE(root.incident->culprits.empty());
 }
 
+TEST(Watchdog, NothingNeedMoveWhilePatienceIsAskedForAndThenItMust) {
+  Root root(2, 60.0, 0.6);
+  RawRank one(root.contact, 1);
+  root.progress.enter_phase();
+  const auto beat_for = [&](std::chrono::milliseconds time) {
+    for (auto until = std::chrono::steady_clock::now() + time; std::chrono::steady_clock::now() < until;) {
+      one.send(MessageKind::heartbeat, 1, 100);
+      if (root.wait_for_end(0s)) return;
+      std::this_thread::sleep_for(50ms);
+    }
+  };
+  {
+    const Patience patience(root.watchdog.get(), 60.0);
+    beat_for(1500ms);
+    EXPECT_FALSE(root.ended) << "twice the deadline, and a phase in which that may be";
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  beat_for(5s);
+  ASSERT_TRUE(root.ended) << "the deadline holds again";
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, 500ms) << "and counts from the end of the phase";
+  EXPECT_EQ(root.incident->kind, IncidentKind::stuck);
+}
+
+TEST(Watchdog, PatienceShorterThanTheDeadlineChangesNothing) {
+  Root root(2, 60.0, 1.5);
+  RawRank one(root.contact, 1);
+  const Patience patience(root.watchdog.get(), 0.1);
+  EXPECT_FALSE(root.wait_for_end(1s));
+  EXPECT_TRUE(root.wait_for_end(5s));
+}
+
+TEST(Watchdog, ARankThatRank0DoesNotHearIsPatientToo) {
+  WatchdogOptions options;
+  options.rank = 1;
+  options.size = 2;
+  options.deadline_s = 0.1;
+  std::atomic<bool> ended{};
+  options.end_process = [&](int) { ended = true; };
+  Progress progress;
+  Watchdog alone(std::move(options), progress);
+  const Patience patience(&alone, 60.0);
+  std::string reason;
+  EXPECT_FALSE(alone.start("no contact", reason));
+  std::this_thread::sleep_for(3s);  // the deadline and what is added so that rank 0 speaks first
+  EXPECT_FALSE(ended);
+  alone.be_patient(0.0);
+  for (int i = 0; i < 100 && !ended; ++i) std::this_thread::sleep_for(50ms);
+  EXPECT_TRUE(ended);
+}
+
 TEST(Watchdog, CarriesARanksOwnWords) {
   Root root(2);
   RawRank one(root.contact, 1);
