@@ -87,7 +87,31 @@ std::vector<Finding> hung_checks(std::span<const CheckRecord> checks) {
   return findings;
 }
 
+/// NCCL's names are "NVLS" and "NVLS_TREE"; of kernels for symmetric memory, LDMC and STMC are multicast.
+bool ran_without_nvls(const CheckRecord& check) {
+  const std::string algorithms = path_text(check, "nccl_algorithms");
+  if (algorithms.empty()) return path_text(check, "nccl_nvls") == "no";
+  return algorithms.find("NVLS") == std::string::npos && algorithms.find("MC") == std::string::npos;
+}
+
 }  // namespace
+
+std::vector<CheckRecord> failed_without_nvls(std::span<const CheckRecord> checks, const Platform& platform) {
+  std::vector<CheckRecord> failed;
+  for (const CheckRecord& check : checks) {
+    const auto tells_of_nvls = [&](const Figure& figure) {
+      return figure.key == check.id && figure.conditions.contains("nvls");
+    };
+    const bool depends = check.verdict == Verdict::fail && ran_without_nvls(check) &&
+                         std::any_of(platform.figures.begin(), platform.figures.end(), tells_of_nvls);
+    if (!depends) continue;
+    failed.push_back(check);
+    failed.back().reason += fmt::format(
+        "{}it ran without NVLS (NVLink SHARP), with which it is faster on a {}: NCCL_DEBUG=INFO says why not",
+        check.reason.empty() ? "" : "; ", platform.name);
+  }
+  return failed;
+}
 
 std::vector<Finding> nccl_findings(std::span<const CheckRecord> checks) {
   std::vector<Finding> findings;

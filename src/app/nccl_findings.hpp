@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/finding.hpp"
+#include "core/platform.hpp"
 #include "core/run_record.hpp"
 
 namespace fabricheck::app {
@@ -14,5 +15,9 @@ namespace fabricheck::app {
 /// accuses none where there is no majority. "nccl-hung": checks that ended at their deadline, of each rank
 /// that one of them accuses.
 std::vector<Finding> nccl_findings(std::span<const CheckRecord> checks);
+
+/// FAILs of collectives that are faster by NVLS on GPUs of this platform and ran without it, as their path
+/// tells: with a reason that says so.
+std::vector<CheckRecord> failed_without_nvls(std::span<const CheckRecord> checks, const Platform& platform);
 
 }  // namespace fabricheck::app

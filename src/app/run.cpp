@@ -29,6 +29,7 @@
 #include "app/world_check.hpp"
 #include "app/wrong_results.hpp"
 #include "collectives/mpi/catalog.hpp"
+#include "collectives/nccl/nvls.hpp"
 #include "config/platform_file.hpp"
 #include "control/agreement.hpp"
 #include "control/deadline_guard.hpp"
@@ -281,8 +282,8 @@ class Job {
       const topology::PlatformOfGpus found =
           topology::platform_of_gpus(places_.topology, config::built_in_platforms(),
                                      options_.topology.platform == "auto" ? "" : options_.topology.platform);
-      // A launcher need not hand this variable to all hosts, and all ranks must plan alike.
-      told = environment("NCCL_NVLS_ENABLE").value_or("1") != "0" ? "y" : "n";
+      // A launcher need not hand these variables to all hosts, and all ranks must plan alike.
+      told = collectives::nccl::may_use_nvls(environment) ? "y" : "n";
       if (found.platform) told += (found.whole ? "+" : "-") + found.platform->name;
     }
     told = broadcast_string(*world_, told, 0);
@@ -416,7 +417,7 @@ class Job {
     if (rank_ != 0) return exit_status::passed;
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
-    if (!devices_.gpus.empty()) add_gpu_results(*log_, places_.topology, platform_);
+    if (!devices_.gpus.empty()) add_gpu_results(*log_, places_.topology, platform_, may_use_nvls_);
     for (const Fit& one : alpha_beta_fits(log_->checks())) log_->add(one);
     for (const Matrix& one : pair_matrices(log_->checks())) log_->add(one);
     log_->set_remaining({});

@@ -67,7 +67,7 @@ std::vector<Target> all_targets(const std::string& text, const RunOptions& optio
   return targets;
 }
 
-void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platform* platform) {
+void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platform* platform, bool nvls) {
   const JudgedPairs judged = judge_gpu_pairs(log.checks(), topology, platform);
   for (const CheckRecord& one : judged.checks) log.add(one);
   for (const Finding& one : judged.findings) log.add(one);
@@ -77,6 +77,8 @@ void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platfor
   for (const CheckRecord& one : node::gpu::judged_by_digests(log.checks(), of_gpus)) log.add(one);
   for (const Finding& one : power_limit_findings(log.checks(), topology)) log.add(one);
   for (const Finding& one : nccl_findings(log.checks())) log.add(one);
+  if (platform && nvls)
+    for (const CheckRecord& one : failed_without_nvls(log.checks(), *platform)) log.add(one);
   const std::vector<CheckRecord> rails = compare_rails(log.checks());
   for (const CheckRecord& one : rails) log.add(one);
   for (const Finding& one : rail_findings(rails)) log.add(one);

@@ -29,8 +29,8 @@ std::string targets_text(const RunOptions& options);
 std::vector<Target> all_targets(const std::string& text, const RunOptions& options);
 
 /// Puts into the log what the finished checks of GPUs say together: pairs that fell back, odd GPUs, ranks
-/// of NCCL that differ, rails that interfere, matrices.
-void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platform* platform);
+/// of NCCL that differ, rails that interfere, matrices. `nvls`: NCCL was allowed to use it.
+void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platform* platform, bool nvls);
 
 /// What takes long is told beforehand, and is an estimate.
 void note_estimates(RunLog& log, const plan::TestPlan& plan, const ClusterTopology& topology);

@@ -16,6 +16,7 @@
 #include "app/build_identity.hpp"
 #include "app/catalogue.hpp"
 #include "app/compare.hpp"
+#include "app/environment_variable.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/gpu_world.hpp"
 #include "app/probe_host.hpp"
@@ -25,6 +26,7 @@
 #include "app/utc_now.hpp"
 #include "app/wrong_results.hpp"
 #include "collectives/nccl/catalog.hpp"
+#include "collectives/nccl/nvls.hpp"
 #include "config/platform_file.hpp"
 #include "control/local_watch.hpp"
 #include "control/watchdog.hpp"
@@ -175,10 +177,8 @@ class SingleProcess {
   }
 
   std::vector<NotTested> plan(plan::Request& request) {
-    const char* nvls = std::getenv("NCCL_NVLS_ENABLE");
     auto left_out =
-        plan_gpus(gpus_, topology_, platform_, whole_, nvls == nullptr || std::string_view(nvls) != "0",
-                  rows_of(seats_.front()), request);
+        plan_gpus(gpus_, topology_, platform_, whole_, may_use_nvls_, rows_of(seats_.front()), request);
     if (request.platform_target) use_pair_targets(gpu_pair_targets(gpus_, topology_, platform_), request);
     left_out.push_back({"mpi", "--single-process measures GPUs alone: no MPI, no verbs, no network"});
     return left_out;
@@ -253,7 +253,7 @@ class SingleProcess {
   }
 
   int finish() {
-    add_gpu_results(*log_, topology_, platform_);
+    add_gpu_results(*log_, topology_, platform_, may_use_nvls_);
     log_->set_remaining({});
     const auto record = log_->finish(log_patience);
     if (!record)
@@ -279,6 +279,7 @@ class SingleProcess {
   std::vector<RankGpu> gpus_;
   const Platform* platform_{};
   bool whole_{};
+  bool may_use_nvls_{collectives::nccl::may_use_nvls(environment)};
   std::vector<Target> targets_;
   std::unique_ptr<RunLog> log_;
   std::atomic<bool> is_log_open_{};

@@ -12,6 +12,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 CheckRecord check_with(const std::string& id, const std::map<std::string, Parameter>& path) {
   CheckRecord check;
@@ -19,6 +20,45 @@ CheckRecord check_with(const std::string& id, const std::map<std::string, Parame
   check.scope = "all ranks";
   check.path = path;
   return check;
+}
+
+CheckRecord failed_allreduce(const std::map<std::string, Parameter>& path) {
+  CheckRecord check = check_with("nccl.allreduce.busbw", path);
+  check.verdict = Verdict::fail;
+  check.reason = "too slow";
+  return check;
+}
+
+Platform board() {
+  Platform platform;
+  platform.name = "board";
+  platform.figures = {
+      {"nccl.allreduce.busbw", 370, "GB/s", "published", "a page", "", {{"nvls", "off"}}},
+      {"nccl.alltoall.busbw", 370, "GB/s", "published", "a page", "", {}},
+  };
+  return platform;
+}
+
+TEST(WithoutNvls, AFailSaysThatItRanWithoutIt) {
+  using Path = std::map<std::string, Parameter>;
+  const std::string no = "no", yes = "yes", ring = "RING", nvls = "NVLS, RING",
+                    multicast = "AllReduce_AGxLLMC_R";
+  for (const Path& path : {Path{{"nccl_nvls", no}}, Path{{"nccl_nvls", yes}, {"nccl_algorithms", ring}}}) {
+    const auto failed = failed_without_nvls(std::vector{failed_allreduce(path)}, board());
+    ASSERT_THAT(failed, SizeIs(1));
+    EXPECT_THAT(failed[0].reason, StartsWith("too slow; it ran without NVLS"));
+  }
+  for (const Path& path :
+       {Path{}, Path{{"nccl_nvls", yes}}, Path{{"nccl_nvls", no}, {"nccl_algorithms", nvls}},
+        Path{{"nccl_algorithms", multicast}}})
+    EXPECT_THAT(failed_without_nvls(std::vector{failed_allreduce(path)}, board()), IsEmpty());
+}
+
+TEST(WithoutNvls, WhatPassedOrNeverUsesItSaysNothing) {
+  CheckRecord passed = failed_allreduce({{"nccl_nvls", std::string("no")}}), other = passed;
+  passed.verdict = Verdict::pass;
+  other.id = "nccl.alltoall.busbw";
+  EXPECT_THAT(failed_without_nvls(std::vector{passed, other}, board()), IsEmpty());
 }
 
 const std::string network = "network: IB on 30 ranks, Socket on rank 3 (n2)";
