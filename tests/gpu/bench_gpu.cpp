@@ -14,7 +14,7 @@ void hbm(Bench& bench) {
   const auto ours = row(rows, "gpu.hbm.copy").make_timed(bench.request(bytes));
   const Bare bare(bytes);
   bench.ratio(
-      "hbm copy against cudaMemcpy on the device", 0.98, 10.0, [&] { return bench.ours_us(*ours); },
+      "hbm copy against cudaMemcpy on the device", Limits{0.98, 10.0}, [&] { return bench.ours_us(*ours); },
       [&] {
         return bench.bare_us(bare.stream, [&] {
           must(cudaMemcpyAsync(bare.to, bare.from, bytes, cudaMemcpyDeviceToDevice, bare.stream));
@@ -45,7 +45,7 @@ void gemm(Bench& bench) {
   cublasSetStream(blas, stream);
   const float one = 1.0F, zero = 0.0F;
   bench.ratio(
-      "bf16 gemm 8192 against cublasGemmEx", 0.98, 10.0, [&] { return bench.ours_us(*ours); },
+      "bf16 gemm 8192 against cublasGemmEx", Limits{0.98, 10.0}, [&] { return bench.ours_us(*ours); },
       [&] {
         return bench.bare_us(stream, [&] {
           if (cublasGemmEx(blas, CUBLAS_OP_T, CUBLAS_OP_N, n, n, n, &one, a, CUDA_R_16BF, n, b, CUDA_R_16BF,

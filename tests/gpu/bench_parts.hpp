@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -31,22 +32,31 @@ inline double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// Microseconds of one call of `work`, by events around `iterations` of them.
-inline double bare_us(cudaStream_t stream, const std::function<void()>& work) {
-  cudaEvent_t begin{}, end{};
-  must(cudaEventCreate(&begin));
-  must(cudaEventCreate(&end));
+/// Microseconds of each of `iterations` calls of `work`, by events between them, after one that is not timed.
+inline std::vector<double> bare_us(cudaStream_t stream, const std::function<void()>& work) {
+  std::vector<cudaEvent_t> events(iterations + 1);
+  for (cudaEvent_t& event : events) must(cudaEventCreate(&event));
   work();
-  must(cudaEventRecord(begin, stream));
-  for (std::size_t i = 0; i < iterations; ++i) work();
-  must(cudaEventRecord(end, stream));
-  must(cudaEventSynchronize(end));
-  float ms = 0.0F;
-  must(cudaEventElapsedTime(&ms, begin, end));
-  must(cudaEventDestroy(begin));
-  must(cudaEventDestroy(end));
-  return 1000.0 * static_cast<double>(ms) / static_cast<double>(iterations);
+  must(cudaEventRecord(events.front(), stream));
+  for (std::size_t i = 1; i <= iterations; ++i) {
+    work();
+    must(cudaEventRecord(events[i], stream));
+  }
+  must(cudaEventSynchronize(events.back()));
+  std::vector<double> times_us(iterations);
+  for (std::size_t i = 0; i < iterations; ++i) {
+    float ms = 0.0F;
+    must(cudaEventElapsedTime(&ms, events[i], events[i + 1]));
+    times_us[i] = 1000.0 * static_cast<double>(ms);
+  }
+  for (cudaEvent_t& event : events) must(cudaEventDestroy(event));
+  return times_us;
 }
+
+/// What a ratio must be.
+struct Limits {
+  double least, most;
+};
 
 /// Two buffers and a stream by CUDA alone.
 struct Bare {
@@ -100,16 +110,16 @@ class Bench {
     return median(times);
   }
 
-  /// The slowest rank's.
+  /// The same of a bare loop.
   double bare_us(cudaStream_t stream, const std::function<void()>& work) const {
     world_.barrier();
-    std::vector<double> time{bench::bare_us(stream, work)};
-    world_.allreduce(time, ReduceOp::max);
-    return time[0];
+    std::vector<double> times = bench::bare_us(stream, work);
+    world_.allreduce(times, ReduceOp::max);
+    return median(times);
   }
 
-  /// In turns: how many times as fast ours is.
-  void ratio(const char* name, double least, double most, const std::function<double()>& ours,
+  /// In turns: how many times as fast ours is. Without limits it is only told.
+  void ratio(const char* name, const std::optional<Limits>& limits, const std::function<double()>& ours,
              const std::function<double()>& bare) {
     std::vector<double> ratios;
     for (int i = 0; i < turns; ++i) {
@@ -117,10 +127,14 @@ class Bench {
       ratios.push_back(i % 2 == 0 ? second / first : first / second);
     }
     std::sort(ratios.begin(), ratios.end());
-    const bool met = median(ratios) >= least && median(ratios) <= most;
-    missed_ = missed_ || !met;
-    say(fmt::format("ratio {} {:.3f} [{:.3f}, {:.3f}] of {} turns, must be {} to {}{}", name, median(ratios),
-                    ratios[1], ratios[turns - 2], turns, least, most, met ? "" : ": MISSED"));
+    std::string verdict;
+    if (limits) {
+      const bool met = median(ratios) >= limits->least && median(ratios) <= limits->most;
+      missed_ = missed_ || !met;
+      verdict = fmt::format(", must be {} to {}{}", limits->least, limits->most, met ? "" : ": MISSED");
+    }
+    say(fmt::format("ratio {} {:.3f} [{:.3f}, {:.3f}] of {} turns{}", name, median(ratios), ratios[1],
+                    ratios[turns - 2], turns, verdict));
   }
 
   /// Percent of the time of a check that making inputs and comparing results take, as rank 0 sees it.
