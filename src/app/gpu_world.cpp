@@ -97,7 +97,7 @@ std::uint64_t limit_of(cuda::Device& device, const GpuOptions& options, int rank
 BusyGpus busy_gpus(const std::string& sysroot, const std::set<std::int64_t>& own) {
   BusyGpus busy;
   for (const auto& [address, user] : node::gpu_users(sysroot, own))
-    busy[address] = fmt::format("is used by {} (process {})", user.command, user.pid);
+    busy[address] = fmt::format("is open in {} (process {})", user.command, user.pid);
   return busy;
 }
 

@@ -20,10 +20,11 @@
 
 namespace fabricheck::app {
 
-/// Of a GPU by its PCI address, why it has to be left alone: "is used by python3 (process 12)".
+/// Of a GPU by its PCI address, why it has to be left alone: "is open in python3 (process 12)".
 using BusyGpus = std::map<std::string, std::string>;
 
-/// Who uses the GPUs of this host, but for the processes `own`; asked before this job opens any.
+/// Who has the GPUs of this host open (CUDA opens all that a process sees), but for the processes `own`;
+/// asked before this job opens any.
 BusyGpus busy_gpus(const std::string& sysroot, const std::set<std::int64_t>& own = {});
 /// On one line, and back.
 std::string busy_to_text(const BusyGpus& busy);

@@ -96,7 +96,7 @@ std::string why_not(const NodeRow& row, const std::optional<Host>& host, const s
   const std::string_view device = is_gpu ? "/dev/nvidia" : "/dev/infiniband";
   for (const DeviceUser& user : users)
     if (std::string_view(user.device).starts_with(device))
-      return fmt::format("{} is used by {} (process {}): it is left alone", user.device, user.command,
+      return fmt::format("{} is open in {} (process {}): it is left alone", user.device, user.command,
                          user.pid);
   if (is_gpu)
     for (const Gpu& gpu : host->gpus)

@@ -337,7 +337,7 @@ def node_loopback(test: Scenario) -> None:
     test.guests.must("for try in $(seq 40); do ls -l /proc/[0-9]*/fd | grep -q uverbs && exit; sleep 0.25; done; exit 1", 1, 20)
     left = [one for one in looked()["not_tested"] if one["id"] == "node.verbs_loopback"]
     user.signal(9)
-    expect(left and "is used by ib_write_lat" in left[0]["reason"], f"the NIC of another was used: {left}")
+    expect(left and "is open in ib_write_lat" in left[0]["reason"], f"the NIC of another was used: {left}")
 
 
 SCENARIOS: dict[str, Callable[[Scenario], None]] = {

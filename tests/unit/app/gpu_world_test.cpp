@@ -6,6 +6,7 @@
 #include "app/gpu_options.hpp"
 #include "app/probe_host.hpp"
 #include "support/cuda/host_device.hpp"
+#include "unit/topology/probe/sys_tree.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -65,10 +66,10 @@ TEST(GpuChoice, ARankWithoutAGpuSaysSoUnlessTheyShare) {
 
 TEST(GpuChoice, LeavesAloneWhatOthersUse) {
   const Host host = host_with(2);
-  const BusyGpus busy{{"0000:11:00.0", "is used by python3 (process 12)"}};
+  const BusyGpus busy{{"0000:11:00.0", "is open in python3 (process 12)"}};
   EXPECT_EQ(choose_gpu(host, devices_of(host), 0, 2, false, busy).ordinal, 0);
   EXPECT_EQ(choose_gpu(host, devices_of(host), 1, 2, false, busy).unavailable,
-            "GPU 1 (0000:11:00.0) of node7 is used by python3 (process 12): it is left alone");
+            "GPU 1 (0000:11:00.0) of node7 is open in python3 (process 12): it is left alone");
 }
 
 TEST(GpuChoice, LeavesAloneMigAndExclusiveMode) {
@@ -175,8 +176,17 @@ TEST(DrivenGpus, AreThoseOfTheVariableAndAllWhereTheyAreTooFew) {
   EXPECT_THAT(driven_gpus(host, 4, {}), ElementsAre(0, 1, 3));
 }
 
+TEST(BusyGpus, AreOpenInAProcessWhetherOrNotItUsesThem) {
+  const topology::SysTree tree;
+  tree.file("proc/12/comm", "python3\n");
+  tree.link("proc/12/fd/5", "/dev/nvidia3");
+  tree.link("proc/12/fd/7", "/dev/nvidia-uvm");
+  tree.file("proc/driver/nvidia/gpus/0000:5d:00.0/information", "Device Minor: \t 3\n");
+  EXPECT_EQ(busy_gpus(tree.root()), (BusyGpus{{"0000:5d:00.0", "is open in python3 (process 12)"}}));
+}
+
 TEST(BusyGpusText, ComesBack) {
-  const BusyGpus busy{{"0000:11:00.0", "is used by a b (process 1)"}, {"0000:12:00.0", "is used by c"}};
+  const BusyGpus busy{{"0000:11:00.0", "is open in a b (process 1)"}, {"0000:12:00.0", "is open in c"}};
   EXPECT_EQ(busy_from_text(busy_to_text(busy)), busy);
   EXPECT_TRUE(busy_from_text(busy_to_text({})).empty());
 }
