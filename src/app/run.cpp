@@ -236,7 +236,7 @@ class Job {
   }
 
   std::optional<AgreedError> discover() {
-    if (const auto failed = probe_late()) return failed;
+    if (auto failed = probe_late()) return failed;
     PackedHost mine;
     if (auto failed = together(*world_, session_->host(), [&] {
           if (!places_.leader) return;
