@@ -213,7 +213,8 @@ ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
     if (words.size() > most)
       throw UsageError(fmt::format("{}: unexpected argument {}", name, quoted(words[most])));
     if (!is_help) return VersionRequest{};
-    return HelpRequest{words.empty() ? program_help() : command_help(command_of(words.front()))};
+    const bool is_about_all = words.empty() || words.front() == "help";
+    return HelpRequest{is_about_all ? program_help() : command_help(command_of(words.front()))};
   }
   const CommandRow& command = command_of(name);
   if (name == "run") return parse_run(command, words, known_check_ids);

@@ -105,7 +105,7 @@ void refuse_torn_elements(const RunOptions& run, const Words& known) {
                                      format_bytes(bytes), type_name(type), type_bytes(type)));
 }
 
-/// The values that a list names, each once, in the order given.
+/// The values that a list names, in the order given.
 template <typename Value, std::size_t count>
 std::vector<Value> names_of(const ParsedWords& parsed, const std::string& name,
                             const std::array<Value, count>& all, std::string_view (*name_of)(Value)) {
@@ -119,7 +119,9 @@ std::vector<Value> names_of(const ParsedWords& parsed, const std::string& name,
       for (const Value one : all) known.emplace_back(name_of(one));
       throw UsageError(fmt::format("--{}: unknown {}{}", name, quoted(word), suggestion(word, known)));
     }
-    if (std::find(values.begin(), values.end(), *found) == values.end()) values.push_back(*found);
+    if (std::find(values.begin(), values.end(), *found) != values.end())
+      throw UsageError(fmt::format("--{}: {} is named twice in {}", name, word, quoted(*text)));
+    values.push_back(*found);
   }
   return values;
 }

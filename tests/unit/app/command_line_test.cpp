@@ -33,7 +33,7 @@ TEST(CommandLine, Commands) {
 }
 
 TEST(CommandLine, Help) {
-  for (const Words& words : {Words{"help"}, Words{"--help"}, Words{"-h"}}) {
+  for (const Words& words : {Words{"help"}, Words{"--help"}, Words{"-h"}, Words{"help", "help"}}) {
     const std::string text = parsed_as<HelpRequest>(words).text;
     EXPECT_THAT(text, HasSubstr("launch"));
     EXPECT_THAT(text, HasSubstr("4  a rank hung or was lost"));
@@ -274,13 +274,16 @@ TEST(OtherCommands, List) {
 
 TEST(CommandLine, VariantsOfCollectives) {
   EXPECT_TRUE(run({}).types.empty());
-  EXPECT_EQ(run({"--types", "int64,float32,int64"}).types, (std::vector{DataType::int64, DataType::float32}));
+  EXPECT_EQ(run({"--types", "int64,float32"}).types, (std::vector{DataType::int64, DataType::float32}));
   EXPECT_EQ(run({"--reductions=prod"}).reductions, std::vector{Reduction::prod});
   EXPECT_EQ(run({"--in-place", "both"}).in_place, InPlace::both);
   EXPECT_EQ(run({"--verify-repeat", "1000"}).verify_repeat, 1000u);
   const auto refusal = [](const Words& words) { return run_error(words, {"mpi.allreduce.latency"}); };
   EXPECT_THAT(refusal({"--types", "flaot32"}), HasSubstr("did you mean 'float32'?"));
   EXPECT_THAT(refusal({"--types", ""}), HasSubstr("--types"));
+  EXPECT_EQ(refusal({"--types", "int64,float32,int64"}),
+            "--types: int64 is named twice in 'int64,float32,int64'");
+  EXPECT_THAT(refusal({"--reductions", "sum,sum"}), HasSubstr("sum is named twice"));
   EXPECT_THAT(refusal({"--reductions", "som"}), HasSubstr("did you mean 'sum'?"));
   EXPECT_THAT(refusal({"--in-place", "yes"}), HasSubstr("--in-place"));
   EXPECT_THAT(refusal({"--verify-repeat", "0"}), HasSubstr("--verify-repeat"));
