@@ -185,7 +185,7 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
   const std::string value = judgement.value ? format_number(*judgement.value) : "?";
   const std::string late_words = fmt::format(
       "in {:.0f} % of the samples a rank was not running at the common start, which makes latency "
-      "look worse than it is: give every rank a core of its own",
+      "look worse than it is: give every rank a core of its own, as in: mpirun --bind-to core fabricheck run",
       100.0 * late_share);
   if (late && (judgement.verdict == Verdict::fail || points)) {
     judgement.verdict = Verdict::inconclusive;

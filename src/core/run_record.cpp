@@ -127,9 +127,13 @@ void conclude(RunRecord& record) {
   } else {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
+    const auto lone =
+        std::find_if(record.not_tested.begin(), record.not_tested.end(),
+                     [&](const NotTested& one) { return one.id == "mpi" && record.world.ranks == 1; });
     record.verdict_reason = count(Verdict::unchecked) > 0
                                 ? "nothing that was measured has a target, so nothing was judged"
-                                : "nothing was measured, so nothing was judged";
+                            : lone != record.not_tested.end() ? "nothing was measured: " + lone->reason
+                                                              : "nothing was measured, so nothing was judged";
   }
 }
 

@@ -77,6 +77,7 @@ TEST(Judge, LateStartsForbidAnAccusationButNotAPass) {
   SampleSet slow = samples_around(9.0);
   slow.late_starts = slow.values_us.size() / 5;
   EXPECT_EQ(judge(slow, &target, {}).verdict, Verdict::inconclusive);
+  EXPECT_THAT(judge(slow, &target, {}).reason, HasSubstr("mpirun --bind-to core fabricheck run"));
   SampleSet fast = samples_around(2.0);
   fast.late_starts = fast.values_us.size() / 5;
   EXPECT_EQ(judge(fast, &target, {}).verdict, Verdict::pass);

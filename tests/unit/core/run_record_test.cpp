@@ -35,6 +35,16 @@ TEST(Conclude, NothingMeasuredIsNeverZero) {
   EXPECT_EQ(status_of(with({})), 3);
   EXPECT_EQ(status_of(with({Verdict::unchecked, Verdict::skipped})), 3);
 }
+TEST(Conclude, OfOneRankAloneTheHeadlineSaysWhyNothingWasMeasured) {
+  RunRecord record = with({Verdict::skipped});
+  record.world.ranks = 1;
+  record.not_tested.push_back({"mpi", "start at least two"});
+  conclude(record);
+  EXPECT_EQ(record.verdict_reason, "nothing was measured: start at least two");
+  record.world.ranks = 2;
+  conclude(record);
+  EXPECT_EQ(record.verdict_reason, "nothing was measured, so nothing was judged");
+}
 TEST(Conclude, OneMissedTargetIsOne) {
   EXPECT_EQ(status_of(with({Verdict::pass, Verdict::fail, Verdict::error})), 1);
 }
