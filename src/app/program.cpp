@@ -37,6 +37,7 @@
 #include "config/platform_file.hpp"
 #include "config/targets_file.hpp"
 #include "core/error.hpp"
+#include "core/remark.hpp"
 #include "core/units.hpp"
 #include "report/journal.hpp"
 #include "report/report.hpp"
@@ -148,9 +149,8 @@ int show_topology(const TopologyOptions& options) {
     const Host good = topology::whole_host(cluster, 0);
     report::write_file(options.expectation_file,
                        config::format_expectation(topology::expectation_from(good), "host " + good.name));
-    fmt::print(stderr,
-               "fabricheck: what {} has is written to {} as what each host should have; look it over\n",
-               good.name, options.expectation_file);
+    remark(stderr, "fabricheck: what {} has is written to {} as what each host should have; look it over\n",
+           good.name, options.expectation_file);
     if (options.save_file.empty() && !options.judges) return exit_status::passed;
   }
   if (!options.judges) {
@@ -215,14 +215,16 @@ LaunchContext launch_context() {
   return context;
 }
 
+/// A reader that is gone, as mpirun is when it ends a job, must not cost the result.
+void ignore_lost_readers() { std::signal(SIGPIPE, SIG_IGN); }
+
 int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks& hooks) {
   std::vector<std::string> command(argv, argv + argc);
   const LauncherFacts launcher = launcher_facts(environment);
   if (options.single_process && !launcher.name.empty())
     throw UsageError(fmt::format("--single-process drives all GPUs by itself: start it by hand, not by {}",
                                  launcher.name));
-  // A reader that is gone, as mpirun is when it ends a job, must not cost the result.
-  if (options.single_process || !launcher.name.empty()) std::signal(SIGPIPE, SIG_IGN);
+  ignore_lost_readers();
   if (options.single_process) return run_single_process(options, command, hooks);
   if (!launcher.name.empty()) return run(options, command, argc, argv, hooks);
   LaunchOptions by_hand;
@@ -255,7 +257,10 @@ int dispatch(int argc, char** argv, const Hooks& hooks) {
   }
   if (const auto* options = std::get_if<RunOptions>(&parsed))
     return run_or_launch(*options, argc, argv, hooks);
-  if (const auto* options = std::get_if<LaunchOptions>(&parsed)) return launch(*options, launch_context());
+  if (const auto* options = std::get_if<LaunchOptions>(&parsed)) {
+    if (!options->dry_run) ignore_lost_readers();
+    return launch(*options, launch_context());
+  }
   if (const auto* options = std::get_if<ListOptions>(&parsed)) return list(*options);
   if (const auto* options = std::get_if<TopologyOptions>(&parsed)) return show_topology(*options);
   if (const auto* options = std::get_if<NodeOptions>(&parsed)) return check_node(*options, argv);
@@ -271,10 +276,10 @@ int program(int argc, char** argv, const Hooks& hooks) {
   try {
     return dispatch(argc, argv, hooks);
   } catch (const UsageError& error) {
-    fmt::print(stderr, "fabricheck: {}\n", error.what());
+    remark(stderr, "fabricheck: {}\n", error.what());
     return exit_status::usage;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "fabricheck: {}\n", error.what());
+    remark(stderr, "fabricheck: {}\n", error.what());
     return exit_status::broken;
   }
 }

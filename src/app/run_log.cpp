@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "core/error.hpp"
+#include "core/remark.hpp"
 #include "report/report.hpp"
 
 namespace fabricheck::app {
@@ -26,7 +27,7 @@ bool RunLog::guarded_write(Write&& write) {
     if (write_failed_) return false;
     write_failed_ = true;
     write_problem_ = error.what();
-    fmt::print(stderr, "fabricheck: {}{}\n", write_problem_, finished_ ? "" : "; measuring goes on");
+    remark(stderr, "fabricheck: {}{}\n", write_problem_, finished_ ? "" : "; measuring goes on");
     Finding finding;
     finding.slug = "result-not-written";
     finding.severity = Severity::bad;

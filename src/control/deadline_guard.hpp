@@ -9,7 +9,8 @@
 namespace fabricheck::control {
 
 /// While it lives the process has `seconds` to go on; then it says which call did not return, and where, and
-/// ends with `status` (4 unless a verdict was already written).
+/// ends with `status` (4 unless a verdict was already written). Where no thread can be had there is no
+/// deadline.
 class DeadlineGuard {
  public:
   DeadlineGuard(std::string what, double seconds, int status = 4);

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "core/remark.hpp"
 #include "core/units.hpp"
 #include "report/cells.hpp"
 #include "report/text.hpp"
@@ -26,9 +27,10 @@ std::string whole_seconds(std::chrono::nanoseconds duration) {
   return seconds < std::chrono::minutes(1) ? fmt::format("{} s", seconds.count()) : format_duration(seconds);
 }
 
-void rewrite(std::FILE* out, const std::string& line) {
-  fmt::print(out, "{}{}", clear_line, shorten(line, terminal_width(out)));
-  std::fflush(out);
+/// Whether it could be written.
+bool rewrite(std::FILE* out, const std::string& line) {
+  const bool was_taken = remark(out, "{}{}", clear_line, shorten(line, terminal_width(out)));
+  return std::fflush(out) == 0 && was_taken;
 }
 
 }  // namespace
@@ -40,7 +42,7 @@ void ProgressPrinter::start(int number, int total, const std::string& what,
   if (mode_ != Mode::terminal) return;
   // To whole seconds: more would only flicker.
   const std::string left_words = left ? ", " + whole_seconds(*left) + " left" : "";
-  rewrite(out_, fmt::format("[{}/{}{}] {}", number, total, left_words, sanitise(what)));
+  if (!rewrite(out_, fmt::format("[{}/{}{}] {}", number, total, left_words, sanitise(what)))) give_up();
 }
 
 void ProgressPrinter::finish(const CheckRecord& check) {
@@ -55,12 +57,17 @@ void ProgressPrinter::finish(const CheckRecord& check) {
   }
   if (mode_ == Mode::terminal) {
     open_ = line;
-    rewrite(out_, line);
+    if (!rewrite(out_, line)) give_up();
   } else {
     open_.clear();
-    fmt::print(out_, "{}\n", line);
-    std::fflush(out_);
+    const bool was_taken = remark(out_, "{}\n", line);
+    if (std::fflush(out_) != 0 || !was_taken) give_up();
   }
+}
+
+void ProgressPrinter::give_up() {
+  mode_ = Mode::off;
+  open_.clear();
 }
 
 void ProgressPrinter::close() {

@@ -1,4 +1,5 @@
-// The progress line: one line rewritten on a terminal, plain lines in a log.
+// The progress line: one line rewritten on a terminal, plain lines in a log. Where nobody takes it any more
+// it is given up, and nothing is said.
 #pragma once
 
 #include <chrono>
@@ -24,6 +25,8 @@ class ProgressPrinter {
   void close();
 
  private:
+  void give_up();
+
   Mode mode_;
   std::FILE* out_;
   std::string open_;

@@ -52,6 +52,22 @@ TEST(Progress, PlainPrintsOneLinePerFinishedCheck) {
             "[4/12] MPI bcast latency: SKIPPED: built without MPI\n");
 }
 
+TEST(Progress, WhereNobodyTakesItItIsGivenUp) {
+  for (const auto mode : {ProgressPrinter::Mode::plain, ProgressPrinter::Mode::terminal}) {
+    std::FILE* full = std::fopen("/dev/full", "w");
+    ASSERT_NE(full, nullptr);
+    ProgressPrinter printer(mode, full);
+    printer.start(1, 2, "MPI barrier latency");
+    EXPECT_NO_THROW(printer.finish(latency_check("barrier", Verdict::pass, 3.21)));
+    std::clearerr(full);
+    printer.start(2, 2, "MPI bcast latency");
+    printer.finish(latency_check("bcast", Verdict::pass, 3.21));
+    printer.close();
+    EXPECT_EQ(std::ferror(full), 0) << "nothing more was tried";
+    std::fclose(full);
+  }
+}
+
 TEST(Progress, ATerminalIsToldHowLongItStillTakes) {
   Capture terminal, log;
   ProgressPrinter on_terminal(ProgressPrinter::Mode::terminal, terminal.file());

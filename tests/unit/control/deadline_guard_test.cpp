@@ -1,0 +1,34 @@
+#include "control/deadline_guard.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace fabricheck::control {
+namespace {
+
+[[noreturn]] void wait_for_ever() {
+  const DeadlineGuard guard("a call", 0.05, 3);
+  for (;;) ::pause();
+}
+
+[[noreturn]] void guard_without_room_for_a_thread() {
+  const rlimit none{1, 1};
+  ::setrlimit(RLIMIT_AS, &none);  // the stack of a thread is a mapping
+  { const DeadlineGuard guard("a call", 30.0, 3); }
+  ::_exit(0);
+}
+
+TEST(DeadlineGuardDeathTest, EndsWhatDoesNotReturn) {
+  EXPECT_EXIT(wait_for_ever(), testing::ExitedWithCode(3), "a call did not return within");
+}
+
+TEST(DeadlineGuardDeathTest, WithoutAThreadWhatIsGuardedGoesOn) {
+#ifdef FABRICHECK_ADDRESS_SANITIZER
+  GTEST_SKIP() << "its own memory would be limited";
+#endif
+  EXPECT_EXIT(guard_without_room_for_a_thread(), testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace fabricheck::control
