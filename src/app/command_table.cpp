@@ -108,7 +108,9 @@ constexpr std::array<OptionRow, 5> launch_options{{
      Names::file},
     {"ranks-per-node", 0, "N", "ranks on each host that names no number itself, 1 to 1024", false},
     {"timeout", 0, "DURATION",
-     "end the whole job after so long, 1s to 7 days (default: 3 x the budget + 5 min)", false},
+     "end the whole job after so long, 1s to 7 days (default: 3 x the budget + --burn + 5 min; none with "
+     "--verify-repeat)",
+     false},
     {"dry-run", 0, "", "show the mpirun command and why, and start nothing", false},
 }};
 

@@ -35,6 +35,10 @@ void require_host_name(std::string_view name, const std::string& where) {
   if (name.front() == '[') {
     refuse("is an IPv6 address or a range; Open MPI's host lists take neither, give each host by its name");
   }
+  if (name.find('[') != std::string_view::npos) {
+    refuse(
+        "holds a range; write the hosts out (node1,node2,...), or give a file with one a line by --hostfile");
+  }
   if (!std::all_of(name.begin(), name.end(), is_name_character)) {
     refuse("holds a character other than letters, digits, '.', '_' and '-'");
   }

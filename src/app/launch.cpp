@@ -1,7 +1,9 @@
 #include "app/launch.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <ifaddrs.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -17,6 +19,7 @@
 #include <climits>
 #include <cstring>
 #include <ostream>
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <vector>
@@ -135,7 +138,14 @@ class ErrorStream {
   explicit ErrorStream(std::ostream& out) : out_(out) {
     if (::pipe2(ends_.data(), O_CLOEXEC) != 0)
       throw Error(fmt::format("cannot start mpirun: {}", std::strerror(errno)));
-    thread_ = std::thread([this] { pass_on(); });
+    try {
+      thread_ = std::thread([this] { pass_on(); });
+    } catch (const std::system_error& error) {
+      for (const int end : ends_) ::close(end);
+      throw Error(
+          fmt::format("cannot start mpirun: {}; allow more memory and processes (ulimit -v, ulimit -u)",
+                      error.code().message()));
+    }
   }
   /// Ends with the stream; what mpirun left running and still holds it is waited for only briefly.
   ~ErrorStream() {
@@ -244,10 +254,11 @@ class Child {
 
 /// Waits for the end, passing the first signal on; after the deadline or a signal it gives `grace`, then
 /// kills.
-JobEnding wait_for(const Child& child, const BlockedSignals& signals, std::chrono::seconds timeout,
-                   std::chrono::milliseconds grace) {
+JobEnding wait_for(const Child& child, const BlockedSignals& signals,
+                   std::optional<std::chrono::seconds> timeout, std::chrono::milliseconds grace) {
   JobEnding ending;
-  const Clock::time_point deadline = Clock::now() + timeout + own_timeout_margin;
+  const Clock::time_point deadline =
+      timeout ? Clock::now() + *timeout + own_timeout_margin : Clock::time_point::max();
   std::optional<Clock::time_point> kill_at;
   for (;;) {
     if (const std::optional<int> status = child.ended()) {
@@ -270,6 +281,21 @@ JobEnding wait_for(const Child& child, const BlockedSignals& signals, std::chron
     }
     if (kill_at && now >= *kill_at) child.kill_group();
   }
+}
+
+std::vector<std::string> own_addresses() {
+  std::vector<std::string> addresses;
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0) return addresses;
+  for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
+    std::array<char, INET_ADDRSTRLEN> text{};
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
+    const auto* address = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
+    if (::inet_ntop(AF_INET, &address->sin_addr, text.data(), text.size()) != nullptr)
+      addresses.emplace_back(text.data());
+  }
+  ::freeifaddrs(all);
+  return addresses;
 }
 
 void say(const LaunchContext& context, const std::string& sentence) {
@@ -299,6 +325,7 @@ LaunchFacts local_facts(int gpus) {
   std::array<char, HOST_NAME_MAX + 1> name{};
   if (::gethostname(name.data(), name.size() - 1) == 0) facts.host_name = name.data();
   if (facts.host_name.empty()) facts.host_name = "localhost";
+  facts.addresses = own_addresses();
   std::array<char, PATH_MAX + 1> program{};
   if (::readlink("/proc/self/exe", program.data(), program.size() - 1) < 0) {
     throw Error(fmt::format("cannot find this program's own file: {}", std::strerror(errno)));
@@ -343,6 +370,12 @@ int launch(const LaunchOptions& options, const LaunchContext& context) {
   ending.result_is_here = plan.first_host_is_here;
   if (watch.result_changed() && context.recorded_exit_status) {
     ending.recorded = context.recorded_exit_status(options.run.out_directory);
+  }
+  if (ending.wrote_result && !watch.result_changed()) {
+    say(context,
+        fmt::format("the run ended without a result; what was measured is in its journal: fabricheck "
+                    "report {}/journal.jsonl",
+                    options.run.out_directory));
   }
   const JobOutcome outcome = job_outcome(ending);
   if (!outcome.sentence.empty()) say(context, outcome.sentence);

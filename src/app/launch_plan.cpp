@@ -63,7 +63,8 @@ std::string short_name(const std::string& name) {
 
 bool is_here(const std::string& host, const LaunchFacts& facts) {
   return lowered(host) == "localhost" || host == "127.0.0.1" ||
-         short_name(host) == short_name(facts.host_name);
+         short_name(host) == short_name(facts.host_name) ||
+         std::find(facts.addresses.begin(), facts.addresses.end(), host) != facts.addresses.end();
 }
 
 std::string join(const std::vector<std::string>& words, std::size_t most) {
@@ -110,8 +111,8 @@ class Planner {
     plan_.hosts = given_hosts(options_, facts_);
     allocation_ = allocation_of(environment_);
     choose_hosts();
+    put_this_machine_first();
     choose_ranks();
-    plan_.first_host_is_here = is_here(plan_.hosts.front().name, facts_);
     if (!plan_.first_host_is_here) {
       say("rank 0 runs on {}: results are written there, and {} has to exist on every host",
           plan_.hosts.front().name, facts_.program);
@@ -180,6 +181,17 @@ class Planner {
     });
   }
 
+  /// As mpirun does with the host it runs on, whatever the order it is given: rank 0 is there.
+  void put_this_machine_first() {
+    const auto here = std::find_if(plan_.hosts.begin(), plan_.hosts.end(),
+                                   [&](const LaunchHost& host) { return is_here(host.name, facts_); });
+    plan_.first_host_is_here = here != plan_.hosts.end();
+    if (plan_.first_host_is_here) std::rotate(plan_.hosts.begin(), here, here + 1);
+  }
+
+  /// The only host is this machine.
+  bool is_alone() const { return plan_.hosts.size() == 1 && plan_.first_host_is_here; }
+
   void choose_ranks() {
     const bool all_given = std::all_of(plan_.hosts.begin(), plan_.hosts.end(),
                                        [](const LaunchHost& host) { return host.ranks > 0; });
@@ -200,9 +212,9 @@ class Planner {
   }
 
   int default_ranks() {
-    const bool is_alone = plan_.hosts.size() == 1 && is_here(plan_.hosts.front().name, facts_);
     if (options_.ranks_per_node) {
-      say("{} ranks on each host: --ranks-per-node", *options_.ranks_per_node);
+      say("{}{}: --ranks-per-node", count_of_ranks(*options_.ranks_per_node),
+          is_alone() ? "" : " on each host");
       return *options_.ranks_per_node;
     }
     const std::string slurm_gpus = text_of(environment_, "SLURM_GPUS_ON_NODE");
@@ -215,12 +227,12 @@ class Planner {
     if (const int gpus = shown.value_or(facts_.gpus); gpus > 0) {
       say("{}: one per GPU {}{}", count_of_ranks(gpus),
           shown ? "that CUDA_VISIBLE_DEVICES leaves" : "of this machine",
-          is_alone ? "" : "; the other hosts are assumed to have as many, else give --ranks-per-node");
+          is_alone() ? "" : "; the other hosts are assumed to have as many, else give --ranks-per-node");
       return std::min(gpus, most_ranks_per_node);
     }
-    say("{} ranks{} in host memory: {}{}", ranks_without_gpu, is_alone ? "" : " on each host",
+    say("{} ranks{} in host memory: {}{}", ranks_without_gpu, is_alone() ? "" : " on each host",
         facts_.gpus > 0 ? "CUDA_VISIBLE_DEVICES leaves no GPU" : "there is no GPU on this machine",
-        is_alone ? "" : "; where the others have some, give --ranks-per-node");
+        is_alone() ? "" : "; where the others have some, give --ranks-per-node");
     return ranks_without_gpu;
   }
 
@@ -231,9 +243,13 @@ class Planner {
   void set_timeout() {
     using std::chrono::ceil;
     using std::chrono::seconds;
-    plan_.timeout = options_.timeout.count() > 0
-                        ? ceil<seconds>(options_.timeout)
-                        : ceil<seconds>(options_.run.budget * 3) + std::chrono::minutes(5);
+    if (options_.timeout.count() > 0) {
+      plan_.timeout = ceil<seconds>(options_.timeout);
+    } else if (options_.run.verify_repeat == 0) {
+      // How long a hunt for corruption takes is known to nobody; the ranks' own deadlines hold there, too.
+      plan_.timeout =
+          ceil<seconds>(options_.run.budget * 3 + options_.run.gpu.burn) + std::chrono::minutes(5);
+    }
   }
 
   void write_command() {
@@ -251,10 +267,10 @@ class Planner {
     }
     add({"--bind-to", "none"});
     add_oversubscription(is_local);
-    // Without keepalive a link that goes down is noticed by nobody until the timeout.
-    add({"--mca", "oob_tcp_keepalive_time", "2", "--mca", "oob_tcp_keepalive_intvl", "1", "--mca",
-         "oob_tcp_keepalive_probes", "3"});
-    add({"--timeout", std::to_string(plan_.timeout.count())});
+    // Without keepalive mpirun does not notice a link that goes down until the timeout.
+    const std::vector<std::string> keepalive = keepalive_words(options_.run.silence);
+    plan_.argv.insert(plan_.argv.end(), keepalive.begin(), keepalive.end());
+    if (plan_.timeout) add({"--timeout", std::to_string(plan_.timeout->count())});
     if (facts_.is_root) add({"--allow-run-as-root"});
     add({facts_.program});
     plan_.argv.insert(plan_.argv.end(), options_.run_arguments.begin(), options_.run_arguments.end());
@@ -283,9 +299,10 @@ class Planner {
         std::max_element(plan_.hosts.begin(), plan_.hosts.end(), [](const auto& a, const auto& b) {
           return a.ranks < b.ranks;
         })->ranks;
-    if (most > facts_.cpus) {
-      say("{} ranks share {} CPUs: they yield while they wait, and latencies are not those of the network",
-          most, facts_.cpus);
+    // What other hosts have is not known here; ranks that share cores there say so in the result.
+    if (is_alone() && most > facts_.cpus) {
+      say("{} share {}: they yield while they wait, and latencies are not those of the network",
+          count_of_ranks(most), facts_.cpus == 1 ? "1 CPU" : fmt::format("{} CPUs", facts_.cpus));
       add({"--mca", "mpi_yield_when_idle", "1"});
     } else if (slots_are_foreign && text_of(environment_, "OMPI_MCA_mpi_yield_when_idle").empty()) {
       // Open MPI would yield as soon as there are more ranks than slots, which costs latency.
@@ -329,6 +346,18 @@ std::string shell_command(const std::vector<std::string>& argv) {
   return command;
 }
 
+std::vector<std::string> keepalive_words(std::chrono::nanoseconds silence) {
+  using std::chrono::seconds;
+  // The ranks' watchdog is to name the silent host before mpirun ends the job because of it. A link may die
+  // right before a probe, so that the probes alone have to take longer than it does.
+  constexpr int probes = 4;
+  const auto least = std::chrono::ceil<seconds>(silence) + seconds(2);
+  const auto between = (least.count() + probes - 1) / probes;
+  return {"--mca", "oob_tcp_keepalive_time",   "2",
+          "--mca", "oob_tcp_keepalive_intvl",  std::to_string(between),
+          "--mca", "oob_tcp_keepalive_probes", std::to_string(probes)};
+}
+
 LaunchPlan plan_launch(const LaunchOptions& options, const Environment& environment,
                        const LaunchFacts& facts) {
   return Planner(options, environment, facts).plan();
@@ -349,12 +378,22 @@ JobOutcome job_outcome(const JobEnding& ending) {
     // A finished result says more than "interrupted", but success has to be mpirun's word too.
     const int status = ending.recorded.value_or(broken);
     const bool contradicts = status == passed && (ending.killed || ending.code != passed);
-    return {contradicts ? broken : status, "the run was interrupted; what was measured until then is kept"};
+    const bool nothing_yet = !ending.wrote_result && ending.result_is_here;
+    return {contradicts ? broken : status,
+            nothing_yet ? "the run was interrupted before anything was measured"
+                        : "the run was interrupted; what was measured until then is kept"};
   }
   if (ending.wrote_result) {
+    // 1 is mpirun's own failure, too, as where nobody reads what it writes.
+    if (!ending.killed && ending.code == target_missed && ending.recorded &&
+        *ending.recorded != target_missed)
+      return {*ending.recorded == passed ? broken : *ending.recorded,
+              "mpirun itself failed after the result was written"};
     if (is_designed) return {ending.code, ""};
     if (ending.killed) return {rank_lost, "mpirun was killed while the job ran"};
-    return {rank_lost, fmt::format("a rank was lost: mpirun ended with {}", ending.code)};
+    const bool lost_host = ending.code == daemon_lost || ending.code == host_lost;
+    return {rank_lost, fmt::format("a rank was lost: mpirun ended with {}{}", ending.code,
+                                   lost_host ? ", for it has lost a host; its message above names it" : "")};
   }
   if (ending.killed) return {broken, "mpirun was killed before the job had begun to write"};
   if (is_designed) {

@@ -18,21 +18,22 @@ using Environment = std::map<std::string, std::string>;
 /// What `launch` knows about the machine that it runs on.
 struct LaunchFacts {
   int gpus{};
-  int cpus{1};            ///< that this process may use
-  std::string host_name;  ///< as gethostname says
-  std::string program;    ///< path of this program
+  int cpus{1};                         ///< that this process may use
+  std::string host_name;               ///< as gethostname says
+  std::vector<std::string> addresses;  ///< this machine's, as in "10.0.0.7"
+  std::string program;                 ///< path of this program
   bool is_root{};
   bool stdout_is_terminal{};
   std::string hostfile_text;  ///< what LaunchOptions::hostfile holds; read by the caller
 };
 
 struct LaunchPlan {
-  std::vector<std::string> argv;         ///< mpirun and its arguments
-  Environment environment;               ///< to be added to the child's
-  std::vector<LaunchHost> hosts;         ///< in rank order; rank 0 is on the first
-  std::vector<std::string> explanation;  ///< sentences that say why it is launched so
-  bool first_host_is_here{};             ///< rank 0, which writes the result, runs on this machine
-  std::chrono::seconds timeout{};        ///< after which mpirun ends the job
+  std::vector<std::string> argv;                ///< mpirun and its arguments
+  Environment environment;                      ///< to be added to the child's
+  std::vector<LaunchHost> hosts;                ///< in rank order; rank 0 is on the first
+  std::vector<std::string> explanation;         ///< sentences that say why it is launched so
+  bool first_host_is_here{};                    ///< rank 0, which writes the result, runs on this machine
+  std::optional<std::chrono::seconds> timeout;  ///< after which mpirun ends the job
 };
 
 /// Ranks on each host: what the host list says, then --ranks-per-node, then Slurm's GPUs, then this machine's
@@ -40,6 +41,10 @@ struct LaunchPlan {
 /// are given, a host is outside of the Slurm allocation, or launch was itself started as a rank of a job.
 LaunchPlan plan_launch(const LaunchOptions& options, const Environment& environment,
                        const LaunchFacts& facts);
+
+/// mpirun's options with which it notices a dead link by itself, clearly later than the ranks' watchdog,
+/// which calls a rank hung after `silence`.
+std::vector<std::string> keepalive_words(std::chrono::nanoseconds silence);
 
 /// One line that a shell takes back as exactly these words.
 std::string shell_command(const std::vector<std::string>& argv);

@@ -40,6 +40,7 @@ LaunchOptions options_for(const Words& hosts = {}) {
   options.hosts = hosts;
   options.run_arguments = {"run", "--out", "my results"};
   options.run.budget = std::chrono::seconds(8);
+  options.run.silence = std::chrono::seconds(5);
   return options;
 }
 
@@ -70,7 +71,7 @@ TEST(LaunchPlan, ThisMachineAlone) {
   EXPECT_EQ(command(plan),
             "mpirun -np 2 --bind-to none --oversubscribe --mca mpi_yield_when_idle 0 --mca "
             "oob_tcp_keepalive_time 2 "
-            "--mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3 --timeout 324 /opt/fabricheck "
+            "--mca oob_tcp_keepalive_intvl 2 --mca oob_tcp_keepalive_probes 4 --timeout 324 /opt/fabricheck "
             "run --out "
             "'my results' --bind-numa");
   EXPECT_THAT(plan.argv, Not(Contains("--host"))) << "ssh is not needed for this machine";
@@ -123,6 +124,25 @@ TEST(LaunchPlan, RankZeroElsewhere) {
   EXPECT_TRUE(plan_launch(options_for({"localhost"}), {}, facts_of_login_node()).first_host_is_here);
 }
 
+TEST(LaunchPlan, RankZeroIsOnThisMachineWhereverTheListHasIt) {
+  LaunchFacts facts = facts_of_gpu_node();
+  facts.addresses = {"127.0.0.1", "10.0.0.7"};
+  const LaunchPlan plan = plan_launch(options_for({"node3", "node2", "node1:4"}), {}, facts);
+  EXPECT_THAT(plan.hosts,
+              ElementsAre(LaunchHost{"node1", 4}, LaunchHost{"node3", 8}, LaunchHost{"node2", 8}));
+  EXPECT_TRUE(plan.first_host_is_here);
+  EXPECT_THAT(plan.explanation, Not(Contains(HasSubstr("rank 0"))));
+  EXPECT_EQ(plan_launch(options_for({"node2", "10.0.0.7"}), {}, facts).hosts.front().name, "10.0.0.7");
+  EXPECT_TRUE(plan_launch(options_for(), {{"SLURM_JOB_NODELIST", "node[0-1]"}}, facts).first_host_is_here);
+}
+
+TEST(LaunchPlan, MpirunNoticesADeadLinkAfterTheWatchdog) {
+  LaunchOptions options = options_for({"node1", "node2"});
+  options.run.silence = std::chrono::milliseconds(20'500);
+  EXPECT_THAT(command(plan_launch(options, {}, facts_of_login_node())),
+              HasSubstr("--mca oob_tcp_keepalive_intvl 6 --mca oob_tcp_keepalive_probes 4 "));
+}
+
 TEST(LaunchPlan, RankCountsInTheirOrder) {
   LaunchOptions options = options_for({"node1:2", "node2:2"});
   options.ranks_per_node = 4;
@@ -151,7 +171,21 @@ TEST(LaunchPlan, MoreRanksThanCpus) {
   facts.cpus = 1;
   const LaunchPlan plan = plan_launch(options_for(), {}, facts);
   EXPECT_THAT(command(plan), HasSubstr("--oversubscribe --mca mpi_yield_when_idle 1"));
-  EXPECT_THAT(plan.explanation, Contains(HasSubstr("2 ranks share 1 CPUs")));
+  EXPECT_THAT(plan.explanation, Contains(HasSubstr("2 ranks share 1 CPU: ")));
+  EXPECT_THAT(command(plan_launch(options_for({"localhost"}), {}, facts)),
+              HasSubstr("--mca mpi_yield_when_idle 1"));
+}
+
+TEST(LaunchPlan, TheCpusOfThisMachineTellNothingOfOthers) {
+  LaunchFacts facts = facts_of_gpu_node();
+  facts.cpus = 2;
+  for (const Words& hosts : {Words{"node1", "node2"}, Words{"node2"}}) {
+    const LaunchPlan plan = plan_launch(options_for(hosts), {}, facts);
+    EXPECT_THAT(plan.explanation, Not(Contains(HasSubstr("CPU"))));
+    EXPECT_THAT(plan.argv, Not(Contains("mpi_yield_when_idle")));
+  }
+  EXPECT_THAT(command(plan_launch(options_for(), allocation, facts)),
+              HasSubstr("--mca mpi_yield_when_idle 0"));
 }
 
 TEST(LaunchPlan, AYieldSetByTheUserIsKept) {
@@ -180,6 +214,28 @@ TEST(LaunchPlan, TimeoutFromOptionOrBudget) {
   const LaunchPlan plan = plan_launch(options, {}, facts_of_login_node());
   EXPECT_EQ(plan.timeout, std::chrono::seconds(2));
   EXPECT_THAT(command(plan), HasSubstr("--timeout 2 "));
+}
+
+TEST(LaunchPlan, WhatTakesLongerThanTheBudgetIsNotCutShort) {
+  LaunchOptions options = options_for();
+  options.run.gpu.burn = std::chrono::hours(10);
+  EXPECT_EQ(plan_launch(options, {}, facts_of_login_node()).timeout, std::chrono::seconds(36'324));
+  options.run.verify_repeat = 1'000'000'000;
+  const LaunchPlan hunt = plan_launch(options, {}, facts_of_login_node());
+  EXPECT_FALSE(hunt.timeout);
+  EXPECT_THAT(hunt.argv, Not(Contains("--timeout")));
+  options.timeout = std::chrono::hours(1);
+  EXPECT_THAT(command(plan_launch(options, {}, facts_of_login_node())), HasSubstr("--timeout 3600 "));
+}
+
+TEST(LaunchPlan, OneRankIsOne) {
+  LaunchOptions options = options_for({"a", "b"});
+  options.ranks_per_node = 1;
+  EXPECT_THAT(plan_launch(options, {}, facts_of_login_node()).explanation,
+              Contains("1 rank on each host: --ranks-per-node"));
+  options.hosts.clear();
+  EXPECT_THAT(plan_launch(options, {}, facts_of_login_node()).explanation,
+              Contains("1 rank: --ranks-per-node"));
 }
 
 TEST(LaunchPlan, BindNumaIsNotGivenTwice) {
@@ -235,6 +291,8 @@ TEST(LaunchPlan, HostNames) {
     EXPECT_THAT(host_error(bad), HasSubstr("holds a character other than")) << bad;
   }
   EXPECT_THAT(host_error("[fe80::1]:4"), HasSubstr("IPv6"));
+  for (const char* range : {"node[1-4]", "node[1", "n[1-2]x[3-4]:8"})
+    EXPECT_THAT(host_error(range), AllOf(HasSubstr("node1,node2,..."), HasSubstr("--hostfile"))) << range;
   EXPECT_EQ(host_error(std::string(253, 'a')), "no error");
   EXPECT_THAT(host_error(std::string(254, 'a')), HasSubstr("longer than 253 characters"));
   EXPECT_THAT(host_error("a:0"), HasSubstr("the rank count of host 'a' is '0'"));
@@ -341,6 +399,18 @@ TEST(JobOutcomeOf, MpirunsOwnFailureIsNoMissedTarget) {
   EXPECT_EQ(job_outcome(ended(132, false)).exit_status, 3) << "a program that cannot be executed";
 }
 
+TEST(JobOutcomeOf, MpirunsOwnFailureAfterTheResultIsNoMissedTarget) {
+  JobEnding ending = ended(1, true);
+  ending.recorded = 1;
+  EXPECT_EQ(job_outcome(ending).exit_status, 1);
+  EXPECT_EQ(job_outcome(ending).sentence, "");
+  ending.recorded = 3;
+  EXPECT_EQ(job_outcome(ending).exit_status, 3);
+  ending.recorded = 0;
+  EXPECT_EQ(job_outcome(ending).exit_status, 3) << "success has to be mpirun's word, too";
+  EXPECT_THAT(job_outcome(ending).sentence, HasSubstr("after the result was written"));
+}
+
 TEST(JobOutcomeOf, AResultElsewhereCannotBeMissed) {
   for (const int code : {0, 1}) {
     JobEnding ending = ended(code, false);
@@ -354,7 +424,8 @@ TEST(JobOutcomeOf, LostRanks) {
     EXPECT_EQ(job_outcome(ended(code, true)).exit_status, 4) << code;
   for (const int code : {137, 139, 205, 213, 110})
     EXPECT_EQ(job_outcome(ended(code, false)).exit_status, 4) << code;
-  EXPECT_THAT(job_outcome(ended(205, true)).sentence, HasSubstr("205"));
+  EXPECT_THAT(job_outcome(ended(205, true)).sentence, HasSubstr("205, for it has lost a host"));
+  EXPECT_THAT(job_outcome(ended(137, true)).sentence, testing::EndsWith("137"));
   JobEnding killed = ended(0, true);
   killed.killed = true;
   EXPECT_EQ(job_outcome(killed).exit_status, 4);
@@ -376,6 +447,15 @@ TEST(JobOutcomeOf, Interrupted) {
   ending.code = 0;
   EXPECT_EQ(job_outcome(ending).exit_status, 0);
   EXPECT_THAT(job_outcome(ending).sentence, HasSubstr("interrupted"));
+}
+
+TEST(JobOutcomeOf, InterruptedBeforeThereWasAResultKeepsNothing) {
+  JobEnding ending = ended(1, false);
+  ending.interrupted = true;
+  EXPECT_THAT(job_outcome(ending).sentence, HasSubstr("before anything was measured"));
+  ending.result_is_here = false;
+  EXPECT_THAT(job_outcome(ending).sentence, HasSubstr("is kept"))
+      << "where rank 0 ran, for all that is known";
 }
 
 }  // namespace

@@ -73,6 +73,19 @@ TEST_F(Launch, AJournalIsASignOfLifeToo) {
   EXPECT_EQ(launch_it(), 1);
 }
 
+TEST_F(Launch, TheJournalIsNamedWhereItIsAllThatIsLeft) {
+  mpirun_is("echo x > $OUT/journal.jsonl; exit 137");
+  EXPECT_EQ(launch_it(), 4);
+  EXPECT_THAT(err_.str(), HasSubstr("fabricheck report " + options_.run.out_directory + "/journal.jsonl"));
+}
+
+TEST_F(Launch, AHuntForCorruptionHasNoEnd) {
+  options_.run.verify_repeat = 1000;
+  mpirun_is("printf '%s\\n' \"$@\" > $OUT/../words; " + std::string(writes_result));
+  EXPECT_EQ(launch_it(), 0);
+  EXPECT_THAT(text_of("words"), testing::Not(HasSubstr("--timeout")));
+}
+
 TEST_F(Launch, AnOldResultIsNone) {
   std::ofstream(options_.run.out_directory + "/result.json") << "{}";
   mpirun_is("exit 1");
@@ -158,7 +171,7 @@ TEST_F(Launch, AnOldResultBesideANewJournalIsNotRead) {
   bool was_read = false;
   context_.recorded_exit_status = [&](const std::string&) {
     was_read = true;
-    return 0;
+    return 1;
   };
   mpirun_is("echo x > $OUT/journal.jsonl; exit 1");
   EXPECT_EQ(launch_it(), 1);
@@ -217,6 +230,7 @@ TEST(LocalFacts, KnowsThisMachine) {
   EXPECT_EQ(facts.gpus, 3);
   EXPECT_GE(facts.cpus, 1);
   EXPECT_FALSE(facts.host_name.empty());
+  EXPECT_THAT(facts.addresses, testing::Contains("127.0.0.1"));
   EXPECT_TRUE(std::filesystem::exists(facts.program));
   EXPECT_EQ(facts.is_root, ::geteuid() == 0);
 }
