@@ -1,7 +1,12 @@
 #include "app/incident.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <charconv>
+
+#include "app/launch_plan.hpp"
 #include "core/progress.hpp"
 #include "core/units.hpp"
 
@@ -29,6 +34,26 @@ std::string place_words(const std::optional<CheckRecord>& current, std::uint64_t
   return step == 0 ? "in " + check : fmt::format("in iteration {} of {}", iteration_of_step(step), check);
 }
 
+/// Where one rank was. `current` is the check of rank 0, which is in `phase`.
+std::string place_words(const std::optional<CheckRecord>& current, const RankPosition& one,
+                        std::uint64_t phase) {
+  if (!current || one.phase == phase) return place_words(current, one.step);
+  return fmt::format("{} {}", one.phase < phase ? "before it had come to" : "after it had left",
+                     check_words(*current));
+}
+
+/// "SIGTERM", and what else it may mean.
+std::string signal_words(const std::string& name, const IncidentFacts& facts) {
+  if (name != "SIGTERM" || facts.launcher != "mpirun") return name;
+  return name + " (mpirun sends it for Ctrl-C, too, and when it has lost a host)";
+}
+
+/// "of rank 2 on node3 nothing was heard for 3.1 s"
+std::string silence_words(const Incident& incident) {
+  return fmt::format("of {} nothing was heard for {:.1f} s", ranks_words(incident),
+                     incident.culprits.front().silent_s);
+}
+
 }  // namespace
 
 std::string check_words(const CheckRecord& check) {
@@ -44,14 +69,20 @@ std::string check_words(const CheckRecord& check) {
   return words;
 }
 
-Finding incident_finding(const Incident& incident, const std::optional<CheckRecord>& current) {
+Finding incident_finding(const Incident& incident, const std::optional<CheckRecord>& current,
+                         const IncidentFacts& facts) {
   Finding finding;
   finding.severity = Severity::fatal;
   finding.confidence = "certain";
   if (current) finding.explains = {current->id};
   const RankPosition* first = incident.culprits.empty() ? nullptr : &incident.culprits.front();
-  // Where the culprit was, not where rank 0 waits for it; a rank that stopped is known by its last heartbeat.
-  const std::string place = place_words(current, first ? first->step : incident.step);
+  // Where the culprit was, not where rank 0 waits for it. One that is gone was last heard a heartbeat before:
+  // what it was in by then may be over, and rank 0's place tells more.
+  const bool is_heard =
+      first != nullptr && (incident.kind == IncidentKind::stuck || first->phase == incident.phase);
+  const std::string place = is_heard && incident.kind != IncidentKind::interrupted
+                                ? place_words(current, *first, incident.phase)
+                                : place_words(current, incident.step);
   const std::string who = ranks_words(incident);
   if (first) {
     const bool host = incident.whole_host && incident.kind == IncidentKind::silent;
@@ -61,10 +92,9 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
     finding.component = {"cluster", "all ranks", ""};
   }
   for (const RankPosition& one : incident.culprits)
-    finding.evidence.push_back(
-        {"", 0,
-         fmt::format("rank {} on {}: phase {}, iteration {}, last heard {:.1f} s ago", one.rank, one.host,
-                     one.phase, iteration_of_step(one.step), one.silent_s)});
+    finding.evidence.push_back({"", 0,
+                                fmt::format("rank {} on {}: last heard {:.1f} s ago, {}", one.rank, one.host,
+                                            one.silent_s, place_words(current, one, incident.phase))});
   const std::string host_name = first ? first->host : "the host";
   switch (incident.kind) {
     case IncidentKind::lost:
@@ -116,11 +146,56 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
     case IncidentKind::interrupted:
       finding.slug = "interrupted";
       finding.severity = Severity::info;
-      finding.meaning = fmt::format("the run was ended by {} {}", incident.text, place);
+      finding.meaning = fmt::format("the run was ended by {} {}", signal_words(incident.text, facts), place);
+      if (facts.verified > 0)
+        finding.meaning += fmt::format(
+            "; {} iteration{} of its --verify-repeat had been compared until then, and all were right",
+            facts.verified, facts.verified == 1 ? "" : "s");
       finding.advice = "What was measured before is in this result; start again for the rest.";
+      if (!first) break;
+      finding.meaning += fmt::format("; {}, which is the likely reason", silence_words(incident));
+      finding.confidence = "likely";
+      finding.advice =
+          fmt::format("See whether {} answers; what was measured before is in this result.", host_name);
+      finding.confirm =
+          fmt::format("ping -c 3 {0}; ssh {0} ps -o pid,stat,wchan:30,cmd -C fabricheck", host_name);
       break;
   }
   return finding;
+}
+
+std::chrono::seconds launcher_notices_in(const EnvironmentLookup& environment,
+                                         std::chrono::nanoseconds silence) {
+  using std::chrono::seconds;
+  constexpr seconds margin{2}, most{30};
+  if (launcher_facts(environment).name != "mpirun") return seconds(0);
+  const auto number = [&](const char* name, int otherwise) {
+    const std::string text = environment(fmt::format("OMPI_MCA_oob_tcp_keepalive_{}", name)).value_or("");
+    int value = otherwise;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return std::clamp(value, 0, 1000);
+  };
+  const int idle = number("time", 0);
+  if (idle == 0) return seconds(0);
+  const seconds after_death(idle + number("intvl", 20) * number("probes", 9));  // Open MPI 4.1's own
+  const seconds left = std::max(after_death - std::chrono::floor<seconds>(silence), seconds(0)) + margin;
+  return left > most ? seconds(0) : left;
+}
+
+bool is_dead_link(const Incident& incident, const std::string& own_host) {
+  if (incident.kind != IncidentKind::silent && incident.kind != IncidentKind::interrupted) return false;
+  return std::any_of(incident.culprits.begin(), incident.culprits.end(),
+                     [&](const RankPosition& one) { return one.host != own_host; });
+}
+
+std::string launcher_words(const Incident& incident, const IncidentFacts& facts,
+                           const std::string& own_host) {
+  if (facts.launcher != "mpirun" || facts.notices_in.count() > 0 || !is_dead_link(incident, own_host))
+    return "";
+  return fmt::format(
+      "The result is whole, but mpirun may wait for {} for long: end it by hand, or start with 'fabricheck "
+      "launch' or 'mpirun {}', with which it ends by itself",
+      incident.culprits.front().host, fmt::join(keepalive_words(facts.silence), " "));
 }
 
 CheckRecord cut_short(CheckRecord current, const Incident& incident, const Finding& finding) {

@@ -1,6 +1,10 @@
 #include "app/run.hpp"
 
+#include <signal.h>
 #include <unistd.h>
+
+#include <chrono>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -37,6 +41,7 @@
 #include "control/mpi_session.hpp"
 #include "control/watchdog.hpp"
 #include "core/error.hpp"
+#include "core/remark.hpp"
 #include "core/sampler.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
@@ -66,6 +71,11 @@ std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
+}
+
+std::string no_thread(const std::system_error& error) {
+  return fmt::format("cannot start a thread: {}; allow more memory and processes (ulimit -v, ulimit -u)",
+                     error.code().message());
 }
 
 /// Open MPI gives every rank a terminal of its own, whatever the output goes to; `launch` tells what it
@@ -112,7 +122,7 @@ class Job {
       const std::string text = fmt::format("rank {} on {}: {}", rank_, session_->host(), error.what());
       if (watchdog_ && world_->size() > 1)
         watchdog_->fail(dynamic_cast<const OutOfStep*>(&error) ? error.what() : text);
-      fmt::print(stderr, "fabricheck: {}\n", text);
+      remark(stderr, "fabricheck: {}\n", text);
       put_log_away(exit_status::broken);
       ::_exit(exit_status::broken);
     }
@@ -133,7 +143,7 @@ class Job {
 
  private:
   int refuse(const std::string& why, int status) {
-    if (rank_ == 0) fmt::print(stderr, "fabricheck: {}\n", why);
+    if (rank_ == 0) remark(stderr, "fabricheck: {}\n", why);
     return status;
   }
   int refuse(const AgreedError& error) {
@@ -195,7 +205,11 @@ class Job {
         put_log_away(status);
         return status;
       };
-      local_watch_ = std::make_unique<control::LocalWatch>(std::move(watch));
+      try {
+        local_watch_ = std::make_unique<control::LocalWatch>(std::move(watch));
+      } catch (const std::system_error& error) {
+        throw Error(no_thread(error));
+      }
       return std::nullopt;
     }
     control::WatchdogOptions watch;
@@ -205,6 +219,14 @@ class Job {
     watch.silence_s = std::chrono::duration<double>(options_.silence).count();
     watch.deadline_s = std::chrono::duration<double>(options_.deadline).count();
     watch.put_away = put_log_away;
+    watch.end_process = [this](int status) {
+      // The watchdog's last words speak of the journal of a rank 0 that is gone.
+      if (rank_ != 0 && status == exit_status::rank_lost)
+        remark(stderr, "fabricheck: rank {}: the journal is {}/journal.jsonl on {}, where rank 0 ran\n",
+               rank_, options_.out_directory, places_.rank_hosts.front());
+      if (rank_ != 0 || ends_by_dead_link_) wait_for_launcher();
+      ::_exit(status);
+    };
     watch.on_incident = [this](const control::Incident& incident) { return on_incident(incident); };
     watchdog_ = std::make_unique<control::Watchdog>(std::move(watch), progress_);
     std::string contact;
@@ -214,7 +236,15 @@ class Job {
       return failed;
     contact = broadcast_string(*world_, contact, 0);
     std::string reason;
-    const bool reached = watchdog_->start(contact, reason);
+    bool reached = false;
+    if (auto failed = together(*world_, session_->host(), [&] {
+          try {
+            reached = watchdog_->start(contact, reason);
+          } catch (const std::system_error& error) {
+            throw Error(no_thread(error));
+          }
+        }))
+      return failed;
     // Not fatal: a firewall between compute nodes leaves each rank its own deadline. But it is said.
     const std::string problem =
         reached ? "" : fmt::format("rank {} on {}: {}", rank_, session_->host(), reason);
@@ -431,22 +461,46 @@ class Job {
   int print_report(const RunRecord& record, double log_patience_s) {
     report::ConsoleStyle style;
     style.colour = on_terminal(launcher_, STDOUT_FILENO) && !environment("NO_COLOR");
-    fmt::print("{}", report::console(record, style));
-    if (baseline_) fmt::print("\n{}", baseline_->text(record, style));
+    remark(stdout, "{}", report::console(record, style));
+    if (baseline_) remark(stdout, "\n{}", baseline_->text(record, style));
     std::fflush(stdout);
     if (const auto kept = put_nccl_log_away(options_.out_directory, record.exit_status, log_patience_s))
       log_->add_written("nccl.log", *kept);
-    fmt::print("\n{}\n", log_->written_words());
+    remark(stdout, "\n{}\n", log_->written_words());
     return status_of_screen(record.exit_status);
   }
 
   /// Before an early end with `status` that leaves no result; on the watchdog's thread, too.
   static void put_log_away(int status) { put_nccl_log_away("", status, early_log_patience_s); }
 
+  /// Until mpirun, which may notice a dead link by itself, ends this rank. On the watchdog's thread.
+  void wait_for_launcher() const {
+    const timespec patience{launcher_notices_in(environment, options_.silence).count(), 0};
+    if (patience.tv_sec == 0) return;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    ::sigtimedwait(&signals, nullptr, &patience);
+  }
+
   /// On the watchdog's thread of rank 0.
   int on_incident(const control::Incident& incident) {
-    const EarlyEnd end = end_early(incident, log_.get(), options_.out_directory);
-    return end.record ? print_report(*end.record, early_log_patience_s) : end.status;
+    IncidentFacts facts;
+    facts.launcher = launcher_.name;
+    facts.verified = options_.verify_repeat > 0 ? progress_.verified.load() : 0;
+    facts.notices_in = launcher_notices_in(environment, options_.silence);
+    ends_by_dead_link_ =
+        incident.kind == control::IncidentKind::silent && is_dead_link(incident, session_->host());
+    facts.silence = options_.silence;
+    const EarlyEnd end = end_early(incident, facts, log_.get(), options_.out_directory);
+    if (!end.record) return end.status;
+    const int status = print_report(*end.record, early_log_patience_s);
+    if (const std::string words = launcher_words(incident, facts, session_->host()); !words.empty()) {
+      remark(stdout, "{}\n", words);
+      std::fflush(stdout);
+    }
+    return status;
   }
 
   const RunOptions& options_;
@@ -473,6 +527,7 @@ class Job {
   RankDevices devices_;
   const Platform* platform_{};  ///< of the GPUs, where all are of one
   bool whole_platform_{}, may_use_nvls_{};
+  bool ends_by_dead_link_{};  ///< set and read by the watchdog's thread
   std::vector<NotTested> not_paired_;
   std::optional<Baseline> baseline_;  ///< rank 0 only
   std::unique_ptr<RunLog> log_;

@@ -20,6 +20,7 @@
 #include "config/targets_file.hpp"
 #include "control/deadline_guard.hpp"
 #include "core/error.hpp"
+#include "core/remark.hpp"
 #include "core/units.hpp"
 #include "fabric/nvlink/pair_matrices.hpp"
 #include "node/gpu/findings.hpp"
@@ -163,27 +164,29 @@ void note_failed_gpus(RunLog& log, const std::vector<RankGpu>& gpus, const Clust
 
 int status_of_screen(int status) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
-  fmt::print(stderr, "fabricheck: standard output cannot be written; the report is in the output folder\n");
+  remark(stderr, "fabricheck: standard output cannot be written; the report is in the output folder\n");
   return status == exit_status::passed ? exit_status::broken : status;
 }
 
-EarlyEnd end_early(const control::Incident& incident, RunLog* log, const std::string& out_directory) {
+EarlyEnd end_early(const control::Incident& incident, const IncidentFacts& facts, RunLog* log,
+                   const std::string& out_directory) {
   EarlyEnd end;
   if (!log) {
-    fmt::print(stderr, "fabricheck: {}\n", incident_finding(incident, std::nullopt).meaning);
+    remark(stderr, "fabricheck: {}; nothing was measured yet\n",
+           incident_finding(incident, std::nullopt, facts).meaning);
     end.status =
         incident.kind == control::IncidentKind::interrupted ? exit_status::broken : exit_status::rank_lost;
     return end;
   }
   const std::optional<CheckRecord> current = log->current();
-  const Finding finding = incident_finding(incident, current);
+  const Finding finding = incident_finding(incident, current, facts);
   log->add(finding);
   if (current) log->add(cut_short(*current, incident, finding));
   end.record = log->finish(log_patience);
-  fmt::print(stderr, "\nfabricheck: {}\n", finding.meaning);
+  remark(stderr, "\nfabricheck: {}\n", finding.meaning);
   if (!end.record)
-    fmt::print(stderr, "fabricheck: the result cannot be written: the disk of {} does not answer\n",
-               out_directory);
+    remark(stderr, "fabricheck: the result cannot be written: the disk of {} does not answer\n",
+           out_directory);
   end.status = end.record ? end.record->exit_status : exit_status::rank_lost;
   return end;
 }
@@ -199,7 +202,7 @@ void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::n
   if (!runs) return;
   if (!capture.why_not.empty()) log.add(NotTested{"nccl.as_it_ran", capture.why_not});
   if (!capture.set_aside.empty())
-    fmt::print(
+    remark(
         stderr,
         "fabricheck: {} is set aside while measuring, since lines in every call take time; what NCCL says on "
         "rank 0 will be in nccl.log beside the result\n",

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/gpu_world.hpp"
+#include "app/incident.hpp"
 #include "app/options.hpp"
 #include "app/run_log.hpp"
 #include "collectives/nccl/settings.hpp"
@@ -63,7 +64,8 @@ struct EarlyEnd {
   int status{};
 };
 /// Says on standard error what happened. `log` may be nullptr.
-EarlyEnd end_early(const control::Incident& incident, RunLog* log, const std::string& out_directory);
+EarlyEnd end_early(const control::Incident& incident, const IncidentFacts& facts, RunLog* log,
+                   const std::string& out_directory);
 
 /// Kept in a folder, or "". A disk that does not answer within `patience_s` ends the process with `status`.
 std::optional<bool> put_nccl_log_away(const std::string& keep_in, int status, double patience_s);

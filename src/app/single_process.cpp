@@ -32,6 +32,7 @@
 #include "control/watchdog.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "core/remark.hpp"
 #include "core/thread_communicator.hpp"
 #include "report/report.hpp"
 #include "topology/judge/judge.hpp"
@@ -114,7 +115,7 @@ class SingleProcess {
 
   /// On the watch's thread; the process ends with the status.
   int on_incident(const control::Incident& incident) {
-    const EarlyEnd end = end_early(incident, is_log_open_ ? log_.get() : nullptr, options_.out_directory);
+    const EarlyEnd end = end_early(incident, {}, is_log_open_ ? log_.get() : nullptr, options_.out_directory);
     if (end.record) return print_report(*end.record, early_log_patience_s);
     put_nccl_log_away("", end.status, early_log_patience_s);
     return end.status;
@@ -238,17 +239,18 @@ class SingleProcess {
     failure_.emplace();
     failure_->kind = control::IncidentKind::failed;
     failure_->culprits = {{rank, host_.name, progress.phase.load(), progress.step.load(), 0.0}};
+    failure_->phase = seats_.front().progress->phase.load();
     failure_->text = words;
   }
 
   int print_report(const RunRecord& record, double log_patience_s) {
     report::ConsoleStyle style;
     style.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
-    fmt::print("{}", report::console(record, style));
+    remark(stdout, "{}", report::console(record, style));
     std::fflush(stdout);
     if (const auto kept = put_nccl_log_away(options_.out_directory, record.exit_status, log_patience_s))
       log_->add_written("nccl.log", *kept);
-    fmt::print("\n{}\n", log_->written_words());
+    remark(stdout, "\n{}\n", log_->written_words());
     return status_of_screen(record.exit_status);
   }
 
@@ -299,7 +301,7 @@ int run_single_process(const RunOptions& options, const std::vector<std::string>
     collectives::nccl::put_log_away("");
     if (!collectives::nccl::is_call_under_way()) throw;
     // The end of the process would pull NCCL away under that call.
-    fmt::print(stderr, "fabricheck: {}\n", error.what());
+    remark(stderr, "fabricheck: {}\n", error.what());
     std::fflush(nullptr);
     ::_exit(exit_status::broken);
   }

@@ -14,6 +14,8 @@ constexpr double same_death_s = 0.02;
 constexpr double signal_slack_s = 0.05;
 /// Those silent for nearly as long as the first fell silent with it, a heartbeat earlier or later.
 constexpr double same_silence = 0.8;
+/// Several heartbeats: who was not heard for so long when a signal came is likely why it was sent.
+constexpr double suspicious_silence_s = 2.0;
 
 class Finder {
  public:
@@ -74,9 +76,11 @@ class Finder {
   bool interrupted() {
     if (!world_.signal_s) return false;
     if (*world_.signal_s < grace_s) return hold_back();
-    incident_.kind = IncidentKind::interrupted;
     incident_.text = world_.signal_name;
-    return true;
+    return accuse(IncidentKind::interrupted, [&](const RankState& one) {
+      return one.connected && !one.left && !one.lost_s &&
+             one.silent_s - *world_.signal_s > suspicious_silence_s;
+    });
   }
 
   bool silent() {

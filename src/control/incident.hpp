@@ -27,8 +27,9 @@ enum class IncidentKind {
 
 struct Incident {
   IncidentKind kind{};
-  std::vector<RankPosition>
-      culprits;           ///< empty for interrupted, and for stuck when all are at the same place
+  /// Empty for stuck when all are at the same place; for interrupted those that were not heard any more when
+  /// the signal came.
+  std::vector<RankPosition> culprits;
   std::uint64_t phase{};  ///< rank 0's own place
   std::uint64_t step{};
   std::string text;   ///< the exception's words, or the signal's name

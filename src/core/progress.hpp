@@ -12,10 +12,13 @@ struct Progress {
   /// rank that does not come out of an iteration is behind those that did.
   std::atomic<std::uint64_t> step{0};
   std::atomic<bool> idle{false};  ///< this rank only waits for the others
+  /// Of the phase's hunt for corruption: iterations that were compared and right, on every rank.
+  std::atomic<std::uint64_t> verified{0};
 
   void enter_phase() {
     step.store(0, std::memory_order_relaxed);
     idle.store(false, std::memory_order_relaxed);
+    verified.store(0, std::memory_order_relaxed);
     phase.fetch_add(1, std::memory_order_release);
   }
   void enter_iteration(std::uint64_t iteration) { step.store(2 * iteration + 1, std::memory_order_relaxed); }

@@ -376,7 +376,9 @@ class Run {
       }
       if (root_) result_.samples.verified += n;
       left -= n;
-      if (!vote(left > 0)) break;
+      const bool goes_on = vote(left > 0);
+      if (!failed()) world_.progress->verified.fetch_add(n, std::memory_order_relaxed);
+      if (!goes_on) break;
     }
   }
 

@@ -190,7 +190,9 @@ class Run {
       const std::uint64_t compared = operation_.verifies_each() ? count : 1;
       left -= std::min<std::uint64_t>(left, compared);
       if (root_) result_.samples.verified += compared;
-      if (!vote(left > 0)) break;
+      const bool goes_on = vote(left > 0);
+      if (!failed()) world_.progress->verified.fetch_add(compared, std::memory_order_relaxed);
+      if (!goes_on) break;
     }
   }
 

@@ -252,8 +252,8 @@ class Lab:
             "btl": "self,vader,tcp",
             "mpi_yield_when_idle": "1",
             "oob_tcp_keepalive_time": "2",
-            "oob_tcp_keepalive_intvl": "1",
-            "oob_tcp_keepalive_probes": "3",
+            "oob_tcp_keepalive_intvl": "2",
+            "oob_tcp_keepalive_probes": "4",
         }
         for key, value in parameters.items():
             command += ["--mca", key, value]

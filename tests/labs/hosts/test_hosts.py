@@ -16,6 +16,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -395,6 +396,76 @@ def one_name_twice(test: Scenario) -> None:
     expect("two machines call themselves node1" in done.out, f"the reason is not named:\n{done.out}")
 
 
+def start_by_launch(test: Scenario, hosts: str, *arguments: str) -> Run:
+    """fabricheck launch on node1, which reaches the others as the lab's own mpirun does."""
+    out = test.lab.folder / "out1"
+    network = f"{test.lab.NETWORK}.0/24"
+    environment = {
+        "OMPI_MCA_plm_rsh_agent": str(test.lab.agent),
+        "OMPI_MCA_oob_tcp_if_include": network,
+        "OMPI_MCA_btl_tcp_if_include": network,
+        "OMPI_MCA_pml": "ob1",
+        "OMPI_MCA_btl": "self,vader,tcp",
+        "OMPI_MCA_mpi_yield_when_idle": "1",
+    }
+    command = [test.programs.fabricheck, "launch", "--hosts", hosts, "--ranks-per-node", "1", "--", "run"]
+    command += ["--out", str(out), "--budget", "3s", "--progress", "off", *arguments]
+    return Run(test.programs.fabricheck, out, test.lab.start(test.host(1), command, environment), 30.0)
+
+
+def launch_link_down(test: Scenario) -> None:
+    """The watchdog names the host before mpirun ends the job, and mpirun does come back."""
+    run = start_by_launch(test, "node1,node2,node3")
+    run.wait_for_checks()
+    test.lab.pull_cable(test.host(3))
+    done = run.wait()
+    result = test.judge_left(run)
+    saw(f"{done.seconds:.1f} s, status {done.status}; {summary(result)}; {result.get('verdict_reason')}")
+    told = finding(result, "rank-hung")
+    saw(f"evidence: {told['evidence'][0]['text']}")
+    expect("node3" in told["meaning"], f"the finding is: {told['meaning']}")
+    expect("phase" not in told["evidence"][0]["text"], "the evidence has a number of the program's own")
+    expect(result["exit_status"] == 4 and done.status == 4, f"status {done.status}, result says {result['exit_status']}")
+
+
+def plain_link_down(test: Scenario) -> None:
+    """A mpirun that notices no dead link may wait for hours: the last line says so."""
+    out = test.lab.folder / "out1"
+    command = test.lab.mpirun_command(
+        [test.programs.fabricheck, "run", "--out", str(out), "--budget", "3s", "--progress", "off"], timeout_s=60
+    )
+    at = command.index("oob_tcp_keepalive_time") - 1
+    job = test.lab.start(test.host(1), command[:at] + command[at + 9 :])
+    run = Run(test.programs.fabricheck, out, job, 30.0)
+    run.wait_for_checks()
+    test.lab.pull_cable(test.host(2))
+    while not (out / "result.json").exists():
+        expect(job.running() and time.monotonic() - job.began < run.limit_s, f"no result is written:\n{run.tail()}")
+        time.sleep(0.05)
+    hint = "--mca oob_tcp_keepalive_time"
+    while hint not in job.text() and time.monotonic() - job.began < run.limit_s:
+        time.sleep(0.05)
+    said = [line for line in job.text().splitlines() if hint in line]
+    expect(len(said) == 1, f"what to do with mpirun is said {len(said)} times:\n{run.tail()}")
+    saw(said[0])
+    result = test.judge_left(run)
+    expect("node2" in finding(result, "rank-hung")["meaning"], f"the reason is: {result['verdict_reason']}")
+
+
+def launch_rank_zero(test: Scenario) -> None:
+    """mpirun puts rank 0 on the host it runs on, wherever the list has it."""
+    done = start_by_launch(test, "node2,node1", "--only", "mpi.barrier.latency").wait()
+    expect("rank 0 runs on" not in done.out, f"rank 0 is said to run elsewhere:\n{done.out}")
+    result = json.loads((test.lab.folder / "out1/result.json").read_text(encoding="utf-8"))
+    hosts = result["world"]["hosts"]
+    saw(f"node2,node1 from node1: {hosts}")
+    expect(hosts == ["node1", "node2"], f"the hosts in rank order are {hosts}")
+    done = test.by_hand([
+        test.programs.fabricheck, "launch", "--hosts", "node2,node1", "--dry-run", "--", "run"
+    ])
+    expect("--host node1:2,node2:2 " in done.out, f"the command is:\n{done.out}")
+
+
 def launch_dry_run(test: Scenario) -> None:
     done = test.by_hand([test.programs.fabricheck, "launch", "--hosts", "node1,node2", "--dry-run", "--", "run"])
     saw(f"status {done.status}: {last_line(done)}")
@@ -560,6 +631,9 @@ SCENARIOS: dict[str, tuple[int, Callable[[Scenario], None]]] = {  # name -> (hos
     "launch_two_builds": (2, launch_two_builds),
     "one_name_twice": (2, one_name_twice),
     "launch_dry_run": (2, launch_dry_run),
+    "launch_rank_zero": (2, launch_rank_zero),
+    "launch_link_down": (3, launch_link_down),
+    "plain_link_down": (2, plain_link_down),
 }
 
 

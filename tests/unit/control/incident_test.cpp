@@ -50,6 +50,28 @@ TEST(FindIncident, ADeathAfterASignalIsTheSignalsDoing) {
   EXPECT_EQ(incident->text, "SIGTERM");
 }
 
+TEST(FindIncident, WhoWasNotHeardWhenASignalCameIsNamedBesideIt) {
+  WorldState world = healthy(6);
+  world.signal_s = 0.5;
+  world.signal_name = "SIGTERM";
+  world.ranks[2].silent_s = 3.0;
+  world.ranks[3].silent_s = 2.8;
+  world.ranks[4].silent_s = 2.4;  // not long before the signal
+  world.ranks[5].silent_s = 9.0;
+  world.ranks[5].left = true;
+  const auto incident = find_incident(world);
+  ASSERT_TRUE(incident);
+  EXPECT_EQ(incident->kind, IncidentKind::interrupted);
+  EXPECT_EQ(culprits(*incident), (std::vector<int>{2, 3}));
+  EXPECT_TRUE(incident->whole_host);
+}
+
+TEST(FindIncident, ASignalAloneAccusesNobody) {
+  WorldState world = healthy(4);
+  world.signal_s = 0.5;
+  EXPECT_TRUE(find_incident(world)->culprits.empty());
+}
+
 TEST(FindIncident, NewsAreHeldBackForAMomentSinceTheirCauseMayFollow) {
   WorldState world = healthy(4);
   world.signal_s = 0.01;

@@ -143,6 +143,11 @@ TEST(Sampler, HuntsForRareCorruptionBesideTheMeasurement) {
   const auto result = run_sampler(operation, plan, alone.world(), until(200));
   ASSERT_TRUE(result.mismatch);
   EXPECT_THAT(*result.mismatch, HasSubstr("iteration 9000"));
+  const std::uint64_t right = alone.progress.verified.load();
+  EXPECT_GT(right, 0u) << "what was right before is known to the watchdog";
+  EXPECT_LT(right, 9000u);
+  alone.progress.enter_phase();
+  EXPECT_EQ(alone.progress.verified.load(), 0u);
 }
 
 TEST(Sampler, ARepeatGoesOnWithOtherInputs) {
