@@ -1,6 +1,7 @@
 // What a line says beside the phrase that was found in it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,13 @@ struct LineDetail {
 
 /// `end`: the position behind the phrase.
 LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t end);
+
+/// The same, of what a kernel's log tells; nothing: the phrase's detail is of another kind.
+std::optional<LineDetail> kernel_line_detail(const Phrase& phrase, std::string_view line, std::size_t end);
+
+/// Whether the words between `before` and `rest` stand in code that looks for them, in a question, beside a
+/// count of none.
+bool is_spoken_of(std::string_view before, std::string_view rest);
 
 /// The GIDs of a connection, where the line names them.
 struct GidPair {

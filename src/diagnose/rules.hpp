@@ -41,11 +41,7 @@ void work_request(const Context&, const CatalogRow&, Findings&);
 void memlock(const Context&, const CatalogRow&, Findings&);
 void mr_registration(const Context&, const CatalogRow&, Findings&);
 void wrong_interface(const Context&, const CatalogRow&, Findings&);
-void net_plugin(const Context&, const CatalogRow&, Findings&);
-void ofi_call_failed(const Context&, const CatalogRow&, Findings&);
 void rdma_abi(const Context&, const CatalogRow&, Findings&);
-void ofi_missing(const Context&, const CatalogRow&, Findings&);
-void ofi_tcp(const Context&, const CatalogRow&, Findings&);
 void no_libibverbs(const Context&, const CatalogRow&, Findings&);
 void ib_open_failed(const Context&, const CatalogRow&, Findings&);
 void mtu_low(const Context&, const CatalogRow&, Findings&);
@@ -69,6 +65,11 @@ void port_down(const Context&, const CatalogRow&, Findings&);
 void single_nic(const Context&, const CatalogRow&, Findings&);
 void few_channels(const Context&, const CatalogRow&, Findings&);
 void remote_peer_lost(const Context&, const CatalogRow&, Findings&);
+// Plugins for the network.
+void net_plugin(const Context&, const CatalogRow&, Findings&);
+void ofi_call_failed(const Context&, const CatalogRow&, Findings&);
+void ofi_missing(const Context&, const CatalogRow&, Findings&);
+void ofi_tcp(const Context&, const CatalogRow&, Findings&);
 // Collectives that did not end.
 void collective_mismatch(const Context&, const CatalogRow&, Findings&);
 void collective_not_called(const Context&, const CatalogRow&, Findings&);

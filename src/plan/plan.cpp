@@ -371,7 +371,7 @@ class Planner {
 
   /// Whether a file asks for something of just so many ranks on a node.
   bool is_told(const PlannedCheck& check, int ranks_per_node) const {
-    const Target* told = find_target(request_.targets, check.row->id, check.bytes, ranks_per_node);
+    const Target* told = find(check, ranks_per_node);
     return told != nullptr && told->ranks_per_node && told->origin != "built in";
   }
 
