@@ -109,6 +109,13 @@ inline constexpr FaultText preempted{"preempted",
                                      "Slurm ended the job to make room for another one",
                                      "nothing to mend: requeue it (--requeue) and go on from a checkpoint",
                                      "sacct -j JOB --format=State,End"};
+inline constexpr FaultText job_cancelled{
+    "job-cancelled",
+    Severity::info,
+    "cluster",
+    "somebody, or Slurm, ended the job; whether it hung or failed before does not stand here",
+    "ask who ended it and why; look when it last made progress",
+    "sacct -j JOB --format=State,End,Elapsed; scontrol show job JOB"};
 inline constexpr FaultText container_failed{
     "container-not-started",
     Severity::fatal,

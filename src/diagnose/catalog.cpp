@@ -164,6 +164,7 @@ const std::vector<CatalogRow>& rows() {
       row(job_recovered, rules::job_recovered),
       row(time_limit, on_event, E::time_limit),
       row(preempted, on_event, E::preempted),
+      row(job_cancelled, rules::job_cancelled, E::cancelled),
       row(no_nvswitch, on_event, E::no_nvswitch),
       row(env_unknown, rules::env_unknown),
       row(env_deprecated, rules::env_deprecated),

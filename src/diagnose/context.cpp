@@ -26,7 +26,7 @@ Context::Context(const Observations& seen) : seen_(seen) {
   told_hosts_ = hosts_;
   for (const EventGroup& group : seen.events)
     for (const int host : group.hosts)
-      if (host != 0) told_hosts_.insert(seen.names.text(host));
+      if (host != 0 && !is_own(host)) told_hosts_.insert(seen.names.text(host));
   for (const BenchmarkRun& run : seen.benchmarks) {
     ranks_ = std::max(ranks_, run.ranks);
     nodes_ = std::max(nodes_, static_cast<int>(run.gpus_of_host.size()));
@@ -176,12 +176,37 @@ void Context::add_evidence(Finding& finding, const EventGroup& group) const {
   for (const Quote& quote : group.quotes) finding.evidence.push_back(evidence(quote));
 }
 
-std::string Context::hosts_of(const EventGroup& group) const {
-  std::vector<std::string> names;
-  for (const int host : group.hosts)
-    if (host != 0) names.push_back(seen_.names.text(host));
-  const bool may_be_more = group.hosts.size() >= EventGroup::kMostHosts;
-  return names.empty() ? "" : topology::fold_names(std::move(names)) + (may_be_more ? " and others" : "");
+std::string Context::hosts_of(const EventGroup& group) const { return hosts_of(std::vector{&group}); }
+
+std::string Context::hosts_of(const std::vector<const EventGroup*>& groups) const {
+  std::map<std::string, std::string> names;  // by the name up to the first dot
+  bool may_be_more = false;
+  for (const EventGroup* group : groups) {
+    may_be_more = may_be_more || group->hosts.size() >= EventGroup::kMostHosts;
+    for (const int host : group->hosts)
+      if (host != 0) names.emplace(until(seen_.names.text(host), "."), seen_.names.text(host));
+  }
+  std::vector<std::string> all;
+  for (const auto& [key, name] : names) all.push_back(name);
+  return all.empty() ? "" : topology::fold_names(std::move(all)) + (may_be_more ? " and others" : "");
+}
+
+bool Context::is_own(int host) const {
+  return std::any_of(hosts_.begin(), hosts_.end(), [&](const std::string& own) {
+    return until(own, ".") == until(seen_.names.text(host), ".");
+  });
+}
+
+bool Context::is_elsewhere(const EventGroup& group) const {
+  if (nodes_ <= 0 || hosts_.size() != static_cast<std::size_t>(nodes_) || group.hosts.empty()) return false;
+  return std::all_of(group.hosts.begin(), group.hosts.end(), [&](int host) {
+    return host != 0 && seen_.kernel_hosts.count(host) != 0 && !is_own(host);
+  });
+}
+
+bool Context::names_own_hosts() const {
+  return std::any_of(seen_.kernel_hosts.begin(), seen_.kernel_hosts.end(),
+                     [&](int host) { return is_own(host); });
 }
 
 }  // namespace fabricheck::diagnose

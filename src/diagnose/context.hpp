@@ -64,7 +64,14 @@ class Context {
   /// NCCL warned of something that has no row, or the job may have ended by a failure that has none.
   bool has_unexplained() const { return seen_.has(Event::unknown_warning) || seen_.has(Event::job_cut); }
   /// The same, or it was cut off: that all is well cannot be said.
-  bool has_open_end() const { return has_unexplained() || seen_.has(Event::time_limit); }
+  bool has_open_end() const {
+    return has_unexplained() || seen_.has(Event::time_limit) || was_cancelled() || seen_.recovered_by_word;
+  }
+  /// For a reason that no line tells.
+  bool was_cancelled() const {
+    return seen_.has(Event::cancelled) && !seen_.has(Event::preempted) && !seen_.has(Event::time_limit) &&
+           !seen_.has(Event::node_failed);
+  }
   std::uint64_t nccl_lines() const { return nccl_lines_; }
 
   /// The value of a variable that NCCL or a command showed; nullptr where none did.
@@ -77,8 +84,15 @@ class Context {
   void add_evidence(Finding& finding, const EventGroup& group) const;
   /// Hosts of the group as a name for a component: "h1", "h1 and 3 more".
   std::string hosts_of(const EventGroup& group) const;
+  std::string hosts_of(const std::vector<const EventGroup*>& groups) const;
+  /// Whether only a kernel's log tells of it, and of hosts that are none of the job's, all of which are
+  /// known.
+  bool is_elsewhere(const EventGroup& group) const;
+  /// Whether kernel logs and NCCL call hosts by the same names: containers have names of their own.
+  bool names_own_hosts() const;
 
  private:
+  bool is_own(int host) const;
   void take_rank(const RankFacts& rank);
   void take_comm(const CommFacts& comm);
   void find_span();

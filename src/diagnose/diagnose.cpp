@@ -7,6 +7,7 @@
 
 #include "core/units.hpp"
 #include "diagnose/catalog.hpp"
+#include "diagnose/rules.hpp"
 #include "diagnose/summary.hpp"
 
 namespace fabricheck::diagnose {
@@ -24,7 +25,8 @@ int cause_of(const std::vector<Ranked>& all, std::size_t one) {
   for (const FaultText* cause : row.causes) {
     if (cause == nullptr) break;
     for (std::size_t i = 0; i < all.size(); ++i)
-      if (i != one && all[i].finding.slug == cause->slug) return static_cast<int>(i);
+      if (i != one && all[i].finding.slug == cause->slug && !is_elsewhere(all[i].finding))
+        return static_cast<int>(i);
   }
   return -1;
 }
@@ -44,7 +46,9 @@ int worst_root(const std::vector<Ranked>& all) {
   int worst = -1;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Finding& finding = all[i].finding;
-    if (all[i].cause >= 0 || catalog()[all[i].row].follows_anything || !can_stop_a_job(finding)) continue;
+    if (all[i].cause >= 0 || catalog()[all[i].row].follows_anything || !can_stop_a_job(finding) ||
+        is_elsewhere(finding))
+      continue;
     if (worst < 0 || finding.severity > all[static_cast<std::size_t>(worst)].finding.severity)
       worst = static_cast<int>(i);
   }
@@ -96,6 +100,9 @@ std::vector<Finding> in_order(std::vector<Ranked> all) {
     if (root_of(all, i) == static_cast<int>(i)) roots.push_back(i);
   std::stable_sort(roots.begin(), roots.end(), [&](std::size_t a, std::size_t b) {
     const Severity worst_a = worst[static_cast<int>(a)], worst_b = worst[static_cast<int>(b)];
+    const bool is_apart_a = is_elsewhere(all[a].finding), is_apart_b = is_elsewhere(all[b].finding);
+    const bool is_remark = worst_a == Severity::info || worst_b == Severity::info;
+    if (!is_remark && is_apart_a != is_apart_b) return is_apart_b;
     if (worst_a != worst_b) return worst_a > worst_b;
     // That all is well stands before remarks; it is not said where one of them speaks against it.
     const auto is_healthy = [&](std::size_t one) { return all[one].finding.slug.rfind("healthy", 0) == 0; };
@@ -166,6 +173,18 @@ CheckRecord measured_check(const MeasuredSpeed& speed, const Evidence& evidence)
   return check;
 }
 
+/// What a daemon or a tool says of the driver cannot be of the GPUs on which NCCL has started.
+void soften_where_it_started(const Context& context, Finding& finding) {
+  if (!context.complete() || context.seen().has(Event::cuda_failure) || finding.severity == Severity::info)
+    return;
+  const bool is_daemons = (finding.slug == "fabric-manager-down" && says(finding, "nv-fabricmanager")) ||
+                          (finding.slug == "gpu-driver-down" && says(finding, "couldn't communicate"));
+  if (!is_daemons) return;
+  finding.severity = Severity::info;
+  finding.confidence = "possible";
+  finding.meaning += "; NCCL has started in this log, so it is of another time or another host";
+}
+
 }  // namespace
 
 Diagnosis diagnose(const Observations& seen) {
@@ -176,7 +195,10 @@ Diagnosis diagnose(const Observations& seen) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::size_t before = found.size();
     rows[i].rule(context, rows[i], found);
-    for (std::size_t k = before; k < found.size(); ++k) all.push_back({found[k], i, -1});
+    for (std::size_t k = before; k < found.size(); ++k) {
+      soften_where_it_started(context, found[k]);
+      all.push_back({found[k], i, -1});
+    }
   }
   Diagnosis diagnosis;
   diagnosis.findings = in_order(std::move(all));

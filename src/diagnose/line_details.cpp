@@ -163,7 +163,7 @@ bool is_no_failure(std::string_view line) {
        {"CANCELLED AT", "couldn't chdir", "Plugin file not found", "Force Terminated", "TIOCGWINSZ",
         "pseudo-terminal", "unable to add task", "Exceeded step memory limit at some point", "[WARN]",
         "Exited with exit code", "Requested nodes are busy", "creation temporarily disabled",
-        "creation still disabled"})
+        "CUDA_ERROR_NOT_SUPPORTED", "creation still disabled"})
     if (contains(line, words)) return true;
   return false;
 }
@@ -220,10 +220,12 @@ GidPair gids_of(std::string_view line) {
 
 bool is_spoken_of(std::string_view before, std::string_view rest) {
   const bool is_quoted = before.ends_with('"') || before.ends_with('\'') || before.ends_with('`');
-  return (is_quoted && !contains(before, "rror")) || contains(before, "if ") || contains(before, "grep") ||
-         contains(before, "?") || starts_with(rest, "?") || contains(before, " no ") ||
-         starts_with(before, "no ") || contains(before, "#") || contains(rest, "attempting to recover") ||
-         contains(rest, "retry");
+  const bool is_comment = starts_with(trim(before), "# ") || trim(before) == "#";
+  const bool is_asked = contains(before, "?") || starts_with(rest, "?");
+  const bool is_error = contains(before, "rror");
+  return ((is_quoted || is_asked) && !is_error) || contains(before, "if ") || contains(before, "grep") ||
+         contains(before, " no ") || starts_with(before, "no ") || is_comment ||
+         contains(rest, "attempting to recover") || contains(rest, "retry");
 }
 
 int errno_of(std::string_view text) {

@@ -88,18 +88,49 @@ void set_recovered_apart(Observations& seen) {
       if (kind == one) return true;
     return false;
   };
-  std::map<int, std::uint64_t> went_on;  // last line by file
+  const auto is_end_of_a_process = [](Event kind) {
+    for (const Event one : {Event::job_failed, Event::crashed, Event::killed, Event::node_failed,
+                            Event::program_fault, Event::gpu_hardware, Event::host_memory, Event::shm_failed})
+      if (kind == one) return true;
+    return false;
+  };
+  std::map<int, std::uint64_t> went_on, finished, restarted;  // last line by file
+  const auto take_last = [](std::map<int, std::uint64_t>& lines, const EventGroup& group) {
+    std::uint64_t& line = lines[group.last_file];
+    line = std::max(line, group.last_line);
+  };
   for (const EventGroup* group : seen.of(Event::job_went_on)) {
-    std::uint64_t& line = went_on[group->last_file];
-    line = std::max(line, group->last_line);
+    take_last(went_on, *group);
+    if (group->code == kStartedAgain) take_last(restarted, *group);
+    if (group->code == 0) take_last(finished, *group);
   }
   if (went_on.empty()) return;
+  const auto is_later = [](const std::map<int, std::uint64_t>& lines, const EventGroup& group) {
+    const auto known = lines.find(group.last_file);
+    return known != lines.end() && group.last_line < known->second;
+  };
+  for (const EventGroup* group : seen.of(Event::job_went_on))
+    if (group->code == kMayGoOn && is_later(finished, *group)) take_last(restarted, *group);
+  const auto has_new_start = [&](const EventGroup& group) {
+    return is_later(restarted, group) || is_later(seen.last_start, group);
+  };
+  // An end that nothing was started after: the script went on, and not the job.
+  const auto has_ended = [&](int file) {
+    return std::any_of(seen.events.begin(), seen.events.end(), [&](const EventGroup& group) {
+      return is_end_of_a_process(group.kind) && group.code != kMayGoOn && group.last_file == file &&
+             !has_new_start(group);
+    });
+  };
   const auto recovered = [&](const EventGroup& group) {
-    const auto known = went_on.find(group.last_file);
-    return is_of_an_end(group.kind) && known != went_on.end() && group.last_line < known->second;
+    return is_of_an_end(group.kind) && is_later(went_on, group) &&
+           (has_new_start(group) || !has_ended(group.last_file));
   };
   for (const EventGroup& group : seen.events)
-    if (recovered(group)) seen.recovered.push_back(group);
+    if (recovered(group)) {
+      seen.recovered.push_back(group);
+      seen.recovered_by_word =
+          seen.recovered_by_word || (group.kind != Event::job_cut && !has_new_start(group));
+    }
   std::erase_if(seen.events, recovered);
 }
 
@@ -211,6 +242,8 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
   }
   ++into_.files[static_cast<std::size_t>(file_)].nccl_lines;
   RankFacts& rank = rank_of(parts);
+  if (contains(parts.message, "Init COMPLETE") || contains(parts.message, "Init START"))
+    into_.last_start[file_] = number;
   if (parts.level == Level::info) {
     if (read_facts(parts.message, rank, line, into_)) return;
     add_stack(parts, line, rank.host);
@@ -253,7 +286,7 @@ void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
     else if (phrase.detail == Detail::version)
       add_version(line.text.substr(end), parts, line);
     else
-      add_phrase(phrase, end, line, parts, rank ? rank->host : host_of_kernel(line));
+      add_phrase(phrase, end, line, parts, rank);
   });
   if (!is_known) events_.add(Event::unknown_warning, 0, until(parts.source, ":"), rank->host, true, line);
 }
@@ -280,13 +313,17 @@ Event end_by_signal(int signal) {
 }  // namespace
 
 void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts,
-                           int host) {
+                           const RankFacts* rank) {
   if (phrase.is_common && !is_the_jobs(phrase, parts, line.text)) return;
   const LineDetail detail = line_detail(phrase, line.text, end);
   if (detail.is_other) return;
   if (parts.level == Level::none &&
       is_quoted(line.text.substr(0, end - phrase.text.size()), line.text.substr(end)))
     return;
+  // Other programs' errors, which NCCL tells of in its own way.
+  if (phrase.event == Event::job_cut && parts.level != Level::none) return;
+  const int host = rank ? rank->host : host_of_kernel(line);
+  if (rank == nullptr && host != 0) into_.kernel_hosts.insert(host);
   // What a paste tells without NCCL's front was worth pasting.
   const bool as_warning = parts.level != Level::info;
   Event kind = phrase.event;

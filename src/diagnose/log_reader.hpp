@@ -76,7 +76,8 @@ class LogReader {
   RankFacts& rank_of(const NcclLine& line);
   std::size_t place_of(const NcclLine& line);
   void scan(const Line& line, const NcclLine& parts, RankFacts* rank);
-  void add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts, int host);
+  void add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts,
+                  const RankFacts* rank);
   void add_variable(std::size_t end, const Line& line, const NcclLine& parts, RankFacts* rank);
   void add_version(std::string_view text, const NcclLine& parts, const Line& line);
   void add_stack(const NcclLine& parts, const Line& line, int host);

@@ -165,11 +165,14 @@ enum class Event : std::uint8_t {
   node_failed,      ///< Slurm lost the node
   time_limit,       ///< Slurm ended the job at its time limit
   job_cut,          ///< it may have ended by a failure: a traceback, another program's error
-  job_went_on,      ///< it was started again, or came to its end
+  job_went_on,      ///< code kStartedAgain, kMayGoOn, or 0: it came to its end
   shut_down,        ///< the machine was
   unknown_warning,  ///< NCCL warned in words that no phrase has; detail: source file
   count_            ///< how many kinds there are
 };
+
+/// Codes of what a job goes on after, or may: of another job's requeue, of Ray's worker that is replaced.
+inline constexpr int kStartedAgain = 1, kMayGoOn = 2;
 
 /// The code of a line that tells who met the lack of memory, and not who was killed.
 inline constexpr int kOomInvoker = 1;
@@ -312,9 +315,13 @@ struct Observations {
   std::vector<InputFile> files;
   std::vector<RankFacts> ranks;
   std::uint64_t ranks_left_out{};
+  std::set<int> kernel_hosts;  ///< ids of those that a kernel's log with a finding names
+  /// By file, where NCCL last began or completed a communicator.
+  std::map<int, std::uint64_t> last_start;
   std::vector<EventGroup> events;
   std::vector<EventGroup> recovered;  ///< ends of the job that it went on after; see set_recovered_apart()
-  std::uint64_t events_seen{};        ///< of all groups, also where they were known before
+  bool recovered_by_word{};     ///< of some only a line tells that it "finished", which scripts print anyway
+  std::uint64_t events_seen{};  ///< of all groups, also where they were known before
   std::map<std::string, std::vector<VariableUse>> variables;
   std::map<std::string, Quote> fact_quotes;  ///< a line for each kind of fact: "network", "hcas", …
   std::vector<BenchmarkRun> benchmarks;
@@ -337,7 +344,8 @@ struct Observations {
 };
 
 /// Moves ends of a job, and errors that end one, to `recovered` where a later line of the same file says that
-/// the job was started again or finished.
+/// the job was started again, or that it finished after NCCL had started anew. Scripts say "finished"
+/// whatever came of it: without a new start that clears only what is not known to be a failure.
 void set_recovered_apart(Observations& seen);
 
 }  // namespace fabricheck::diagnose

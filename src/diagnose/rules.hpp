@@ -5,6 +5,10 @@
 
 namespace fabricheck::diagnose {
 
+/// Stands in the meaning of what is of a host that is none of the job's.
+inline constexpr const char* kElsewhere = "; this host is none of those that NCCL's lines name";
+bool is_elsewhere(const Finding& finding);
+
 /// Adds a finding with the row's words and returns it.
 Finding& add(Findings& found, const CatalogRow& row, const char* confidence = "certain");
 const Finding* find(const Findings& found, const FaultText& text);
@@ -107,6 +111,7 @@ void mpi_daemon_lost(const Context&, const CatalogRow&, Findings&);
 void shm_too_small(const Context&, const CatalogRow&, Findings&);
 void crashed(const Context&, const CatalogRow&, Findings&);
 void job_failed(const Context&, const CatalogRow&, Findings&);
+void job_cancelled(const Context&, const CatalogRow&, Findings&);
 void process_killed(const Context&, const CatalogRow&, Findings&);
 // Speed.
 void fabric_side(const Context&, const CatalogRow&, Findings&);

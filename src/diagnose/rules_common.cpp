@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "diagnose/rules.hpp"
 #include "diagnose/text_line.hpp"
@@ -11,16 +12,23 @@ constexpr std::size_t kMostEvidence = 6;
 
 void on_group(const Context& context, const CatalogRow& row, Findings& found, bool only_warnings,
               const char* confidence) {
-  Finding* finding = nullptr;
+  std::vector<const EventGroup*> groups;
   for (const EventGroup* group : context.seen().of(row.event)) {
     if (row.code != 0 && group->code != row.code) continue;
     if (only_warnings && !group->as_warning) continue;
-    if (finding == nullptr) finding = &add(found, row, confidence);
-    cite(context, *finding, *group);
+    groups.push_back(group);
   }
+  if (groups.empty()) return;
+  std::stable_partition(groups.begin(), groups.end(),
+                        [&](const EventGroup* group) { return !context.is_elsewhere(*group); });
+  Finding& finding = add(found, row, confidence);
+  for (const EventGroup* group : groups) cite(context, finding, *group);
+  finding.component.host = context.hosts_of(groups);
 }
 
 }  // namespace
+
+bool is_elsewhere(const Finding& finding) { return contains(finding.meaning, kElsewhere); }
 
 Finding& add(Findings& found, const CatalogRow& row, const char* confidence) {
   found.push_back(finding_of(*row.text, confidence));
@@ -34,6 +42,11 @@ const Finding* find(const Findings& found, const FaultText& text) {
 }
 
 void cite(const Context& context, Finding& finding, const EventGroup& group) {
+  if (finding.evidence.empty() && context.is_elsewhere(group)) {
+    finding.confidence = "possible";
+    finding.meaning += kElsewhere;
+    if (context.names_own_hosts()) finding.severity = Severity::info;
+  }
   for (const Quote& quote : group.quotes)
     if (finding.evidence.size() < kMostEvidence) finding.evidence.push_back(context.evidence(quote));
   Component& component = finding.component;
@@ -52,11 +65,16 @@ void cite(const Context& context, Finding& finding, const Quote* quote) {
 bool was_ended_before(const Context& context, const EventGroup& group) {
   if (group.quotes.empty()) return false;
   const Quote& first = group.quotes.front();
+  const auto& starts = context.seen().last_start;
+  const auto start = starts.find(first.file);
   for (const Event kind : {Event::cancelled, Event::preempted, Event::time_limit})
-    for (const EventGroup* end : context.seen().of(kind))
-      if (!end->quotes.empty() && end->quotes.front().file == first.file &&
-          end->quotes.front().line < first.line)
-        return true;
+    for (const EventGroup* end : context.seen().of(kind)) {
+      if (end->quotes.empty() || end->quotes.front().file != first.file) continue;
+      const std::uint64_t line = end->quotes.front().line;
+      // What ended before the last start was another attempt, or another job.
+      const bool is_earlier = start != starts.end() && line < start->second && start->second < first.line;
+      if (line < first.line && !is_earlier) return true;
+    }
   return false;
 }
 

@@ -123,6 +123,10 @@ void job_failed(const Context& context, const CatalogRow& row, Findings& found) 
   }
 }
 
+void job_cancelled(const Context& context, const CatalogRow& row, Findings& found) {
+  if (context.was_cancelled()) on_event(context, row, found);
+}
+
 /// Slurm and people kill whoever does not end in time when a job is ended on purpose, and a launcher who is
 /// left when another process has failed.
 void process_killed(const Context& context, const CatalogRow& row, Findings& found) {

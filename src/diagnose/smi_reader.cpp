@@ -25,6 +25,7 @@ class SmiQuery final : public ToolReader {
       section_.clear();
       return true;
     }
+    if (starts_with(text, "Operational Info")) gpu_.clear();  // mlxlink's values look alike
     if (gpu_.empty()) return false;
     const std::size_t colon = text.find(" : ");
     if (colon == std::string_view::npos) {

@@ -73,5 +73,77 @@ TEST(Words, InQuotesAreOfDocumentationOrCode) {
     EXPECT_FALSE(diagnosed(std::string(line) + "\n").has_fault) << line;
 }
 
+constexpr const char* kStart =
+    "gpu-07:100:120 [0] NCCL INFO comm 0x7f rank 0 nranks 1 cudaDev 0 busId 1000 - Init COMPLETE\n";
+constexpr const char* kPreempted =
+    "slurmstepd: error: *** JOB 991 ON gpu-07 CANCELLED AT 2026-01-01T00:00:00 DUE TO PREEMPTION ***\n";
+constexpr const char* kExit = "srun: error: gpu-07: task 3: Exited with exit code 1\n";
+
+TEST(JobEnds, AScriptThatSaysFinishedWhateverCameOfItClearsNothing) {
+  const std::string fault = "RuntimeError: CUDA error: an illegal memory access was encountered\n";
+  EXPECT_TRUE(diagnosed(kStart + fault + "Training completed.\n").has_fault);
+  EXPECT_TRUE(diagnosed(kStart + std::string(kExit) + "Training finished or stopped!\n").has_fault);
+  EXPECT_FALSE(diagnosed(fault + kStart + "Training completed.\n").has_fault) << "NCCL has started anew";
+  const Diagnosis out_of_memory = diagnosed(
+      kStart + std::string("CUDA out of memory. Tried to allocate 2 GiB\n") + "Training completed.\n");
+  EXPECT_FALSE(out_of_memory.has_fault) << "programs skip a batch for it";
+  EXPECT_FALSE(out_of_memory.is_conclusive);
+}
+
+TEST(JobEnds, AnEarlierEndIsNotThatOfTheNextAttempt) {
+  EXPECT_TRUE(diagnosed(kPreempted + std::string(kStart) + kExit).has_fault);
+  EXPECT_FALSE(diagnosed(kStart + std::string(kPreempted) + kExit).has_fault);
+}
+
+TEST(JobEnds, OfAJobThatSomebodyEndedAreOpen) {
+  const Diagnosis diagnosis = diagnosed(
+      kStart +
+      std::string("slurmstepd: error: *** STEP 5.0 ON gpu-07 CANCELLED AT 2026-01-01T00:00:00 ***\n"));
+  EXPECT_FALSE(diagnosis.has_fault);
+  EXPECT_FALSE(diagnosis.is_conclusive) << "people end jobs that hang";
+}
+
+TEST(JobEnds, InTheWordsOfOtherProgramsMakeNothingHealthy) {
+  for (const char* line :
+       {"[2024-03-20] [ERROR] [launch.py:434:sigkill_handler] ['python'] exits with return code = 1",
+        "mpirun detected that one or more processes exited with non-zero status, thus causing",
+        "RuntimeError: CUDA "
+        "error: CUDA-capable device(s) is/are busy or unavailable",
+        "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED",
+        "=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES", "    Reason:       OOMKilled",
+        "##[error]Process completed with exit code 137.",
+        "[1667117403.755480] [n1:1:0] ucc.c:1 UCC  ERROR no CL",
+        "[rank1]: OSError: [Errno 116] Stale file handle",
+        "train.sh: line 22: 1234 Bus error               (core dumped)",
+        "Horovod has been shut down. This was caused by an exception", "iteration 5 | lm loss: nan |"})
+    EXPECT_FALSE(diagnosed(kStart + std::string(line) + "\n").is_conclusive) << line;
+  EXPECT_TRUE(diagnosed(kStart + std::string("iteration 5 | lm loss: 1.9 |\n")).is_conclusive);
+}
+
+TEST(Words, BehindANumberSignOrAQuestionCount) {
+  for (const char* line : {"##[error]RuntimeError: CUDA error: an illegal memory access was encountered",
+                           "[epoch #3] RuntimeError: CUDA error: an illegal memory access was encountered"})
+    EXPECT_TRUE(diagnosed(std::string(line) + "\n").has_fault) << line;
+  EXPECT_FALSE(diagnosed("# CUDA error: an illegal memory access\n").has_fault) << "a comment";
+}
+
+TEST(OtherHosts, AreNotTheCauseOfWhatHappenedToTheJob) {
+  const std::string job =
+      "gpu-07:100:120 [0] NCCL INFO comm 0x7f rank 0 nranks 2 nNodes 2 localRanks 1 localRank 0\n"
+      "gpu-08:100:120 [0] NCCL INFO comm 0x7f rank 1 nranks 2 nNodes 2 localRanks 1 localRank 0\n"
+      "gpu-07:100:130 [0] net_ib.cc:1007 NCCL WARN NET/IB : Got completion from peer 10.1.2.8<4> "
+      "with error 12, opcode 0, len 0\n";
+  const std::string fault =
+      " kernel: mlx5_core 0000:18:00.0: device's health compromised - reached miss count\n";
+  const Diagnosis elsewhere = diagnosed(job + "Nov 28 10:00:00 login01" + fault);
+  EXPECT_EQ(elsewhere.findings.front().slug, "ib-retry-exceeded");
+  EXPECT_EQ(finding(elsewhere, "ib-device-fatal")->confidence, "possible");
+  EXPECT_THAT(finding(elsewhere, "ib-device-fatal")->meaning,
+              HasSubstr("none of those that NCCL's lines name"));
+  const Diagnosis own = diagnosed(job + "Nov 28 10:00:00 gpu-08.cluster.local" + fault);
+  EXPECT_EQ(own.findings.front().slug, "ib-device-fatal");
+  EXPECT_EQ(own.findings.front().component.host, "gpu-08.cluster.local");
+}
+
 }  // namespace
 }  // namespace fabricheck::diagnose

@@ -278,6 +278,8 @@ constexpr SyntheticLog kLogs[] = {
      "workers are out of shared memory.\n"},
     {"preempted", "Slurm",
      "slurmstepd: error: *** JOB 37 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO PREEMPTION ***\n"},
+    {"job-cancelled", "Slurm",
+     "slurmstepd: error: *** STEP 5.0 ON n1 CANCELLED AT 2026-01-01T00:00:00 ***\n"},
     {"container-not-started", "pyxis",
      "slurmstepd: error: pyxis: container start failed with error code: 1\n"},
     {"container-not-started", "the container toolkit",
