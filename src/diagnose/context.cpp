@@ -187,6 +187,7 @@ std::string Context::hosts_of(const std::vector<const EventGroup*>& groups) cons
       if (host != 0) names.emplace(until(seen_.names.text(host), "."), seen_.names.text(host));
   }
   std::vector<std::string> all;
+  all.reserve(names.size());
   for (const auto& [key, name] : names) all.push_back(name);
   return all.empty() ? "" : topology::fold_names(std::move(all)) + (may_be_more ? " and others" : "");
 }
