@@ -170,8 +170,7 @@ bool is_no_failure(std::string_view line) {
 
 /// "Fatal Python error: Aborted". A thread that holds a stream while Python ends is no crash.
 LineDetail python_detail(std::string_view before, std::string_view rest) {
-  constexpr int aborted = 6;
-  return {starts_with(rest, "Aborted") ? aborted : 0,
+  return {starts_with(rest, "Aborted") ? kAborted : 0,
           {},
           contains(rest, "interpreter shutdown") || is_spoken_of(before, rest)};
 }

@@ -54,6 +54,13 @@ bool is_the_jobs(const Phrase& phrase, const NcclLine& parts, std::string_view t
   return is_about_nccl(parts, text) || (is_limit && contains(text, "Error") && !contains(text, "retry"));
 }
 
+/// Whether a process crashed, was killed from outside, or ended by another signal.
+Event end_by_signal(int signal) {
+  for (const int own : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL})
+    if (signal == own) return Event::crashed;
+  return signal == SIGKILL ? Event::killed : Event::job_failed;
+}
+
 }  // namespace
 
 int Names::id(std::string_view name) {
@@ -300,17 +307,6 @@ int LogReader::host_of_kernel(const Line& line) {
 void LogReader::add_version(std::string_view text, const NcclLine& parts, const Line& line) {
   if (parts.level == Level::none) read_version(text, rank_of(parts), line, into_);
 }
-
-namespace {
-
-/// Whether a process crashed, was killed from outside, or ended by another signal.
-Event end_by_signal(int signal) {
-  for (const int own : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL})
-    if (signal == own) return Event::crashed;
-  return signal == SIGKILL ? Event::killed : Event::job_failed;
-}
-
-}  // namespace
 
 void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts,
                            const RankFacts* rank) {

@@ -160,7 +160,7 @@ enum class Event : std::uint8_t {
   driver_mismatch,  ///< kernel module and libraries of the driver are of two versions
   program_fault,    ///< the program did on the GPU what it must not
   driver_down,      ///< the driver does not run, or did not start a GPU
-  crashed,          ///< a process of the job ended by a signal of its own; code: 6 where it aborted
+  crashed,          ///< a process of the job ended by a signal of its own; code: kAborted
   job_failed,       ///< a process of the job ended by a failure; code: of its end
   node_failed,      ///< Slurm lost the node
   time_limit,       ///< Slurm ended the job at its time limit
@@ -173,6 +173,9 @@ enum class Event : std::uint8_t {
 
 /// Codes of what a job goes on after, or may: of another job's requeue, of Ray's worker that is replaced.
 inline constexpr int kStartedAgain = 1, kMayGoOn = 2;
+
+/// The code of a process that gave itself up (SIGABRT), as where a library of it found an error.
+inline constexpr int kAborted = 6;
 
 /// The code of a line that tells who met the lack of memory, and not who was killed.
 inline constexpr int kOomInvoker = 1;

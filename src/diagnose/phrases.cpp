@@ -6,9 +6,6 @@ namespace {
 using E = Event;
 using D = Detail;
 
-/// Of a process that gave itself up, as where a library of it found an error.
-constexpr int kAborted = 6;
-
 constexpr Phrase common(std::string_view text, Event event, Detail detail = Detail::none) {
   return {text, event, detail, 0, true};
 }

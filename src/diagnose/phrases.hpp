@@ -40,7 +40,7 @@ enum class Detail : std::uint8_t {
   worker_count,     ///< only where more came than there are to be: "8, worker_count=16"
   last_word,        ///< of a path at the end of the line
   on_node,          ///< "[[53923,0],14] on node b4124"
-  python_fatal,     ///< not where Python is only ending; 6 where it aborted
+  python_fatal,     ///< not where Python is only ending; kAborted where it did
   kernel_fault,     ///< only in a kernel's log, and of processes of jobs
   foreign_error,    ///< not where somebody ended the job
   slurm,            ///< only where Slurm says it

@@ -19,10 +19,11 @@ void on_group(const Context& context, const CatalogRow& row, Findings& found, bo
     groups.push_back(group);
   }
   if (groups.empty()) return;
-  std::stable_partition(groups.begin(), groups.end(),
-                        [&](const EventGroup* group) { return !context.is_elsewhere(*group); });
+  const auto others = std::stable_partition(
+      groups.begin(), groups.end(), [&](const EventGroup* group) { return !context.is_elsewhere(*group); });
   Finding& finding = add(found, row, confidence);
   for (const EventGroup* group : groups) cite(context, finding, *group);
+  if (others != groups.begin()) groups.erase(others, groups.end());  // the job's own hosts are named
   finding.component.host = context.hosts_of(groups);
 }
 

@@ -11,8 +11,7 @@
 namespace fabricheck::diagnose::rules {
 namespace {
 
-/// The name begins with it, or has it behind a character that parts names: "ray::IDLE", "mpirun",
-/// "all_reduce_perf".
+/// The name begins with it, or has it behind a character that parts names: "ray::IDLE", "mpirun".
 bool has_word(std::string_view name, std::string_view word) {
   for (std::size_t at = name.find(word); at != std::string_view::npos; at = name.find(word, at + 1))
     if (at == 0 || std::isalnum(static_cast<unsigned char>(name[at - 1])) == 0) return true;
@@ -99,7 +98,6 @@ void mpi_daemon_lost(const Context& context, const CatalogRow& row, Findings& fo
 
 /// A process that aborts does so for an error that stands elsewhere: a time-out of NCCL's, a failed call.
 void crashed(const Context& context, const CatalogRow& row, Findings& found) {
-  constexpr int aborted = 6;
   const Observations& seen = context.seen();
   const bool is_explained = seen.has(Event::collective_timeout) || seen.has(Event::invalid_usage) ||
                             seen.has(Event::error_stack) ||
@@ -107,7 +105,7 @@ void crashed(const Context& context, const CatalogRow& row, Findings& found) {
                                         [](const Finding& one) { return one.severity == Severity::fatal; });
   Finding* finding = nullptr;
   for (const EventGroup* group : seen.of(row.event)) {
-    if (group->code == aborted && is_explained) continue;
+    if (group->code == kAborted && is_explained) continue;
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
   }

@@ -140,6 +140,11 @@ TEST(OtherHosts, AreNotTheCauseOfWhatHappenedToTheJob) {
   EXPECT_EQ(finding(elsewhere, "ib-device-fatal")->confidence, "possible");
   EXPECT_THAT(finding(elsewhere, "ib-device-fatal")->meaning,
               HasSubstr("none of those that NCCL's lines name"));
+  const std::string panic = " kernel: Kernel panic - not syncing: Fatal exception\n";
+  const Diagnosis both =
+      diagnosed(job + "Nov 28 10:00:00 login01" + panic + "Nov 28 10:00:00 gpu-08" + panic +
+                "Nov 28 10:00:01 login02 kernel: Kernel panic - not syncing: hung_task\n");
+  EXPECT_EQ(finding(both, "kernel-panic")->component.host.find("login02"), std::string::npos);
   const Diagnosis own = diagnosed(job + "Nov 28 10:00:00 gpu-08.cluster.local" + fault);
   EXPECT_EQ(own.findings.front().slug, "ib-device-fatal");
   EXPECT_EQ(own.findings.front().component.host, "gpu-08.cluster.local");
