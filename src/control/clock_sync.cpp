@@ -141,13 +141,11 @@ CommonClock HierarchicalClock::synchronise() {
         const CommonClock first = now;
         clock_.sleep_ns(rate_baseline_ns);
         now = tree_round();
-        last_ = first;
+        rate_base_ = first;
       }
       if (leaders_->rank() > 0) {
-        const double local_span = static_cast<double>(now.reference_ns - last_.reference_ns);
-        const double common_span = now.offset_ns - last_.offset_ns;
-        const double rate = common_span / local_span - 1.0;
-        const double rate_error = 1000.0 * (now.error_us + last_.error_us) / local_span;
+        const double local_span = static_cast<double>(now.reference_ns - rate_base_.reference_ns);
+        const double rate_error = 1000.0 * (now.error_us + rate_base_.error_us) / local_span;
         if (known_) {
           const double predicted = last_.to_common_ns(now.reference_ns);
           now.error_us += std::abs(predicted - now.offset_ns) / 1000.0;
@@ -155,7 +153,12 @@ CommonClock HierarchicalClock::synchronise() {
           // Over the quarter second until the next synchronisation; afterwards the drift itself is seen.
           now.error_us += rate_error * 25e3;
         }
-        now.skew = rate;
+        // A short check's next synchronisation follows at once: divided by so little time, the error of the
+        // two relations would be most of the rate, so the known one stays.
+        if (!known_ || local_span >= static_cast<double>(rate_baseline_ns)) {
+          now.skew = (now.offset_ns - rate_base_.offset_ns) / local_span - 1.0;
+          rate_base_ = now;
+        }
       }
       known_ = true;
     }

@@ -25,8 +25,9 @@ std::string clock_identity(const std::string& host);
 /// half the fastest round trip: the assumption is that the fastest exchanges are that symmetric, which
 /// switched fabrics with equal end hosts meet; the hard bound would be the whole half round trip. Errors add
 /// up along the tree. The rate difference comes from two series at least 20 ms apart, then from one
-/// synchronisation to the next; how far the old relation had drifted from the new measurement is added to the
-/// error (tree after Hunold and Carpen-Amarie, "Hierarchical Clock Synchronization in MPI", CLUSTER 2018).
+/// synchronisation to the next that is at least that much later; how far the old relation had drifted from
+/// the new measurement is added to the error (tree after Hunold and Carpen-Amarie, "Hierarchical Clock
+/// Synchronization in MPI", CLUSTER 2018).
 class HierarchicalClock final : public ClockSynchroniser {
  public:
   /// Collective over `group`, which must outlive this.
@@ -53,6 +54,7 @@ class HierarchicalClock final : public ClockSynchroniser {
   std::int64_t reference_ns_{};
   bool known_{};
   CommonClock last_;
+  CommonClock rate_base_;  ///< since when the rate is measured next
   std::int64_t last_at_ns_{};
 };
 

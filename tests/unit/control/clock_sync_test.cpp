@@ -17,21 +17,23 @@ struct Seen {
   CommonClock common;
   std::shared_ptr<test::SkewedClock> clock;
   int clocks{};
+  std::vector<CommonClock> rounds;
 };
 
-/// Each rank has a clock of its own, seconds apart and with its own rate; `per_host` ranks share one.
-std::vector<Seen> synchronise(int ranks, int per_host, int rounds) {
+/// Each rank has a clock of its own, seconds apart and with its own rate (`apart` between two neighbours);
+/// `per_host` ranks share one.
+std::vector<Seen> synchronise(int ranks, int per_host, int rounds, double apart = 40e-6) {
   std::vector<std::shared_ptr<test::SkewedClock>> clocks;
   for (int host = 0; host < (ranks + per_host - 1) / per_host; ++host)
-    clocks.push_back(std::make_shared<test::SkewedClock>(host * 5'000'000'000LL, (host % 3 - 1) * 40e-6));
+    clocks.push_back(std::make_shared<test::SkewedClock>(host * 5'000'000'000LL, (host % 3 - 1) * apart));
   std::vector<Seen> seen(static_cast<std::size_t>(ranks));
   run_ranks(ranks, [&](Communicator& world) {
     const int host = world.rank() / per_host;
     const auto clock = clocks[static_cast<std::size_t>(host)];
     HierarchicalClock hierarchical(world, *clock, "host" + std::to_string(host));
-    CommonClock common;
-    for (int round = 0; round < rounds; ++round) common = hierarchical.synchronise();
-    seen[static_cast<std::size_t>(world.rank())] = {common, clock, hierarchical.clocks()};
+    std::vector<CommonClock> all;
+    for (int round = 0; round < rounds; ++round) all.push_back(hierarchical.synchronise());
+    seen[static_cast<std::size_t>(world.rank())] = {all.back(), clock, hierarchical.clocks(), all};
   });
   return seen;
 }
@@ -53,10 +55,22 @@ TEST(ClockSync, HostsSecondsApartAgree) {
 }
 
 TEST(ClockSync, RatesAreFollowed) {
-  const auto seen = synchronise(2, 1, 2);
-  // 40e-6 apart: uncorrected, 100 s later they would be 4,000 us apart. What is left is the rate's own error.
-  EXPECT_LT(std::abs(seen[1].common.skew), 0.05);
-  EXPECT_NE(seen[1].common.skew, 0.0);
+  // The common clock is host 0's, which runs at 0.8 of host 1's: 4 ms in the 20 ms that the rate is taken
+  // over, of which threads on a busy machine may get a quarter wrong.
+  const auto seen = synchronise(2, 1, 2, 0.2);
+  EXPECT_EQ(seen[0].common.skew, 0.0);
+  EXPECT_NEAR(seen[1].common.skew, -0.2, 0.05);
+}
+
+TEST(ClockSync, SynchronisationsCloseTogetherKeepTheRate) {
+  const std::vector<CommonClock> rounds = synchronise(2, 1, 10)[1].rounds;
+  CommonClock base = rounds[0];
+  for (const CommonClock& now : rounds) {
+    if (now.reference_ns - base.reference_ns < 20'000'000)
+      EXPECT_EQ(now.skew, base.skew);
+    else
+      base = now;
+  }
 }
 
 TEST(ClockSync, RanksOfOneHostAgreeExactly) {
