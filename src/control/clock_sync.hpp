@@ -55,7 +55,6 @@ class HierarchicalClock final : public ClockSynchroniser {
   bool known_{};
   CommonClock last_;
   CommonClock rate_base_;  ///< since when the rate is measured next
-  std::int64_t last_at_ns_{};
 };
 
 }  // namespace fabricheck::control

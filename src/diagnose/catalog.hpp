@@ -10,7 +10,11 @@
 
 namespace fabricheck::diagnose {
 
-using Findings = std::vector<Finding>;
+/// A finding as the rules make it.
+struct Found : Finding {
+  bool is_elsewhere{};  ///< of a host that is none of the job's: possible, and no cause
+};
+using Findings = std::vector<Found>;
 
 /// Adds what is there of `row`'s kind.
 struct CatalogRow;

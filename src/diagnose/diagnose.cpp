@@ -14,7 +14,7 @@ namespace fabricheck::diagnose {
 namespace {
 
 struct Ranked {
-  Finding finding;
+  Found finding;
   std::size_t row{};
   int cause{-1};  ///< index of the finding that explains this one
 };
@@ -25,7 +25,7 @@ int cause_of(const std::vector<Ranked>& all, std::size_t one) {
   for (const FaultText* cause : row.causes) {
     if (cause == nullptr) break;
     for (std::size_t i = 0; i < all.size(); ++i)
-      if (i != one && all[i].finding.slug == cause->slug && !is_elsewhere(all[i].finding))
+      if (i != one && all[i].finding.slug == cause->slug && !all[i].finding.is_elsewhere)
         return static_cast<int>(i);
   }
   return -1;
@@ -45,9 +45,9 @@ bool can_stop_a_job(const Finding& finding) {
 int worst_root(const std::vector<Ranked>& all) {
   int worst = -1;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const Finding& finding = all[i].finding;
+    const Found& finding = all[i].finding;
     if (all[i].cause >= 0 || catalog()[all[i].row].follows_anything || !can_stop_a_job(finding) ||
-        is_elsewhere(finding))
+        finding.is_elsewhere)
       continue;
     if (worst < 0 || finding.severity > all[static_cast<std::size_t>(worst)].finding.severity)
       worst = static_cast<int>(i);
@@ -100,7 +100,7 @@ std::vector<Finding> in_order(std::vector<Ranked> all) {
     if (root_of(all, i) == static_cast<int>(i)) roots.push_back(i);
   std::stable_sort(roots.begin(), roots.end(), [&](std::size_t a, std::size_t b) {
     const Severity worst_a = worst[static_cast<int>(a)], worst_b = worst[static_cast<int>(b)];
-    const bool is_apart_a = is_elsewhere(all[a].finding), is_apart_b = is_elsewhere(all[b].finding);
+    const bool is_apart_a = all[a].finding.is_elsewhere, is_apart_b = all[b].finding.is_elsewhere;
     const bool is_remark = worst_a == Severity::info || worst_b == Severity::info;
     if (!is_remark && is_apart_a != is_apart_b) return is_apart_b;
     if (worst_a != worst_b) return worst_a > worst_b;
@@ -190,7 +190,7 @@ void soften_where_it_started(const Context& context, Finding& finding) {
 Diagnosis diagnose(const Observations& seen) {
   const Context context(seen);
   std::vector<Ranked> all;
-  std::vector<Finding> found;
+  Findings found;
   const auto rows = catalog();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::size_t before = found.size();

@@ -5,16 +5,12 @@
 
 namespace fabricheck::diagnose {
 
-/// Stands in the meaning of what is of a host that is none of the job's.
-inline constexpr const char* kElsewhere = "; this host is none of those that NCCL's lines name";
-bool is_elsewhere(const Finding& finding);
-
 /// Adds a finding with the row's words and returns it.
-Finding& add(Findings& found, const CatalogRow& row, const char* confidence = "certain");
+Found& add(Findings& found, const CatalogRow& row, const char* confidence = "certain");
 const Finding* find(const Findings& found, const FaultText& text);
 /// Evidence, host and device of a group.
-void cite(const Context& context, Finding& finding, const EventGroup& group);
-void cite(const Context& context, Finding& finding, const Quote* quote);
+void cite(const Context& context, Found& finding, const EventGroup& group);
+void cite(const Context& context, Found& finding, const Quote* quote);
 
 /// Whether all lines that are quoted hold the words.
 bool says(const EventGroup& group, std::string_view words);

@@ -56,13 +56,13 @@ Waits without(const Waits& all, const Waits& some) {
   return rest;
 }
 
-void name_ranks(const Context& context, const std::vector<int>& ranks, Finding& finding) {
+void name_ranks(const Context& context, const std::vector<int>& ranks, Found& finding) {
   finding.component.name = rank_words(ranks);
   finding.component.host = ranks.size() == 1 ? host_of(context, ranks.front()) : std::string();
 }
 
 /// The odd ones first, and one that they are odd against, by the line that tells the operation or the other.
-void cite_stand(const Context& context, const GroupStand& stand, Finding& finding,
+void cite_stand(const Context& context, const GroupStand& stand, Found& finding,
                 Quote CollectiveWait::*line = &CollectiveWait::quote) {
   constexpr std::size_t most_odd = 3;
   for (std::size_t i = 0; i < std::min(most_odd, stand.odd.size()); ++i)
@@ -155,7 +155,7 @@ std::string unheard_words(const GroupStand& stand) {
   return fmt::format("; of {} {} no line is here", stand.unheard.size() == 1 ? "rank" : "ranks", names);
 }
 
-void tell_all_called(const Context& context, const GroupStand& stand, Finding& finding) {
+void tell_all_called(const Context& context, const GroupStand& stand, Found& finding) {
   const CollectiveWait& waits = *stand.waiting.front();
   finding.meaning = fmt::format(
       "{} ({}{}) did not end in time; {} ranks that tell how far they were had called it{}",
@@ -185,7 +185,7 @@ void tell_all_called(const Context& context, const GroupStand& stand, Finding& f
   finding.confirm = "fabricheck run --suite diagnose on the same hosts; dmesg of each";
 }
 
-void tell_unfinished(const Context& context, const GroupStand& stand, Finding& finding) {
+void tell_unfinished(const Context& context, const GroupStand& stand, Found& finding) {
   name_ranks(context, numbers_of(stand.odd), finding);
   finding.confidence = "likely";
   const CollectiveWait& odd = *stand.odd.front();
@@ -205,7 +205,7 @@ void collective_mismatch(const Context& context, const CatalogRow& row, Findings
   const std::vector<GroupStand> stands = stands_of(context);
   const GroupStand* stand = first_of(stands, Stand::mismatch);
   if (stand == nullptr) return;
-  Finding& finding = found.size() > before ? found.back() : add(found, row);
+  Found& finding = found.size() > before ? found.back() : add(found, row);
   finding.meaning = mismatch_words(context, *stand);
   finding.advice =
       "look at what the program of the ranks named calls around that point: a branch that only some ranks "
@@ -219,7 +219,7 @@ void collective_not_called(const Context& context, const CatalogRow& row, Findin
   const std::vector<GroupStand> stands = where_ranks_stood(context.seen());
   const auto& exceptions = context.seen().rank_words.exceptions;
   if (const GroupStand* stand = first_of(stands, Stand::not_called)) {
-    Finding& finding = add(found, row);
+    Found& finding = add(found, row);
     finding.meaning = not_called_words(context, *stand);
     // Where they are as many, either may be at fault.
     if (2 * stand->odd.size() < stand->heard.size()) name_ranks(context, numbers_of(stand->odd), finding);
@@ -235,7 +235,7 @@ void collective_not_called(const Context& context, const CatalogRow& row, Findin
     // Only in one file is it told that it came before.
     const Quote& thrown = exceptions.at(ended.ranks.front()).quote;
     const bool is_one_file = thrown.file == ended.waiting.front()->quote.file;
-    Finding& finding = add(found, row, is_one_file ? "likely" : "possible");
+    Found& finding = add(found, row, is_one_file ? "likely" : "possible");
     finding.meaning =
         fmt::format("{} ended with {}, and {} waited", ranks_words(context, ended.ranks),
                     exception_words(context.seen(), ended.ranks), count_words(context, ended.waiting));
@@ -246,7 +246,7 @@ void collective_not_called(const Context& context, const CatalogRow& row, Findin
     return;
   }
   if (const auto idle = the_one_that_waited_in_none(context.seen(), context.ranks())) {
-    Finding& finding = add(found, row, "possible");
+    Found& finding = add(found, row, "possible");
     finding.meaning =
         fmt::format("{} waited in collectives, and {} alone told of none: the others may wait for it",
                     count_words(context, idle->waiting), ranks_words(context, Waits{idle->idle}));
@@ -262,7 +262,7 @@ void collective_timeout(const Context& context, const CatalogRow& row, Findings&
   on_event(context, row, found);
   if (found.size() == before) return;
   const std::vector<GroupStand> stands = stands_of(context);
-  Finding& finding = found.back();
+  Found& finding = found.back();
   const RankWords& words = context.seen().rank_words;
   if (stands.empty() && context.seen().waits.size() == 1 && words.heard.size() <= 1 && !words.are_left_out) {
     finding.advice = fmt::format(

@@ -21,7 +21,7 @@ void on_group(const Context& context, const CatalogRow& row, Findings& found, bo
   if (groups.empty()) return;
   const auto others = std::stable_partition(
       groups.begin(), groups.end(), [&](const EventGroup* group) { return !context.is_elsewhere(*group); });
-  Finding& finding = add(found, row, confidence);
+  Found& finding = add(found, row, confidence);
   for (const EventGroup* group : groups) cite(context, finding, *group);
   if (others != groups.begin()) groups.erase(others, groups.end());  // the job's own hosts are named
   finding.component.host = context.hosts_of(groups);
@@ -29,10 +29,8 @@ void on_group(const Context& context, const CatalogRow& row, Findings& found, bo
 
 }  // namespace
 
-bool is_elsewhere(const Finding& finding) { return contains(finding.meaning, kElsewhere); }
-
-Finding& add(Findings& found, const CatalogRow& row, const char* confidence) {
-  found.push_back(finding_of(*row.text, confidence));
+Found& add(Findings& found, const CatalogRow& row, const char* confidence) {
+  found.push_back({finding_of(*row.text, confidence)});
   return found.back();
 }
 
@@ -42,10 +40,11 @@ const Finding* find(const Findings& found, const FaultText& text) {
   return one == found.end() ? nullptr : &*one;
 }
 
-void cite(const Context& context, Finding& finding, const EventGroup& group) {
+void cite(const Context& context, Found& finding, const EventGroup& group) {
   if (finding.evidence.empty() && context.is_elsewhere(group)) {
     finding.confidence = "possible";
-    finding.meaning += kElsewhere;
+    finding.meaning += "; this host is none of those that NCCL's lines name";
+    finding.is_elsewhere = true;
     if (context.names_own_hosts()) finding.severity = Severity::info;
   }
   for (const Quote& quote : group.quotes)
@@ -58,7 +57,7 @@ void cite(const Context& context, Finding& finding, const EventGroup& group) {
     component.name = group.detail.substr(0, 40);
 }
 
-void cite(const Context& context, Finding& finding, const Quote* quote) {
+void cite(const Context& context, Found& finding, const Quote* quote) {
   if (quote != nullptr && finding.evidence.size() < kMostEvidence)
     finding.evidence.push_back(context.evidence(*quote));
 }

@@ -15,7 +15,7 @@ namespace fabricheck::diagnose::rules {
 void gdr_disabled(const Context& context, const CatalogRow& row, Findings& found) {
   std::set<std::string> enabled;
   for (const EventGroup* group : context.seen().of(Event::gdr_hca_enabled)) enabled.insert(group->detail);
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   std::string names;
   for (const EventGroup* group : context.seen().of(Event::gdr_hca_disabled)) {
     if (enabled.count(group->detail) != 0) continue;  // by DMA-BUF, or on another node
@@ -34,7 +34,7 @@ void gdr_distance(const Context& context, const CatalogRow& row, Findings& found
   if (context.seen().has(Event::gdr_distance_enabled) || context.paths().gdr() > 0) return;
   const auto far = context.seen().of(Event::gdr_distance_disabled);
   if (far.empty()) return;
-  Finding& finding = add(found, row);
+  Found& finding = add(found, row);
   for (const EventGroup* group : far) cite(context, finding, *group);
   finding.component.name.clear();
 }
@@ -52,7 +52,7 @@ void gdr_missing_on_hosts(const Context& context, const CatalogRow& row, Finding
                               receives.all);
   }
   if (without.empty() || without.size() == context.receives().size()) return;
-  Finding& finding = add(found, row, "certain");
+  Found& finding = add(found, row, "certain");
   finding.severity = Severity::bad;
   finding.component.host = without.front();
   if (without.size() > 1) finding.component.host += fmt::format(" and {} more", without.size() - 1);
@@ -76,7 +76,7 @@ void gdr_not_used(const Context& context, const CatalogRow& row, Findings& found
     return;
   }
   if (receivers ? paths.gdr_receive > 0 : paths.rdma_send == 0 || paths.gdr_send > 0) return;
-  Finding& finding = add(found, row, receivers ? "certain" : "likely");
+  Found& finding = add(found, row, receivers ? "certain" : "likely");
   cite(context, finding, context.quote(receivers ? "receive without GDR" : "send without GDR"));
   for (const EventGroup* group : context.seen().of(Event::gdr_hca_enabled)) {
     cite(context, finding, *group);
@@ -102,7 +102,7 @@ bool is_well(const Context& context, const Findings& found) {
 /// Network chosen, and GPUDirect RDMA on channels between nodes.
 bool saw_network(const Context& context) { return context.uses_rdma(); }
 
-void cite_facts(const Context& context, Finding& finding) {
+void cite_facts(const Context& context, Found& finding) {
   for (const char* fact : {"version", "network", "hcas", "channel GDR", "channel P2P", "dma-buf", "complete"})
     cite(context, finding, context.quote(fact));
   for (const EventGroup* group : context.seen().of(Event::ofi_provider)) cite(context, finding, *group);

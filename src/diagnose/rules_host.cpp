@@ -27,10 +27,10 @@ bool is_of_a_job(const EventGroup& group) {
 }
 
 /// One finding about the processes of jobs, or, without them, a remark about who else it was. Null: nobody.
-Finding* on_processes(const Context& context, const std::vector<const EventGroup*>& groups,
-                      const CatalogRow& row, Findings& found, const char* confidence) {
+Found* on_processes(const Context& context, const std::vector<const EventGroup*>& groups,
+                    const CatalogRow& row, Findings& found, const char* confidence) {
   for (const bool jobs : {true, false}) {
-    Finding* finding = nullptr;
+    Found* finding = nullptr;
     for (const EventGroup* group : groups) {
       if (is_of_a_job(*group) != jobs) continue;
       if (finding == nullptr) finding = &add(found, row, jobs ? confidence : "possible");
@@ -58,7 +58,7 @@ bool has_ends(const Observations& seen) {
 void shm_too_small(const Context& context, const CatalogRow& row, Findings& found) {
   on_warning(context, row, found);
   // PyTorch's data loader says that it is possible.
-  for (Finding& finding : found)
+  for (Found& finding : found)
     if (finding.slug == row.text->slug && says(finding, "orker")) finding.confidence = "likely";
 }
 
@@ -69,7 +69,7 @@ void host_memory(const Context& context, const CatalogRow& row, Findings& found)
                                           [](const EventGroup* group) { return group->code != kOomInvoker; });
   if (is_victim_told)
     std::erase_if(groups, [](const EventGroup* group) { return group->code == kOomInvoker; });
-  Finding* finding = on_processes(context, groups, row, found, "certain");
+  Found* finding = on_processes(context, groups, row, found, "certain");
   if (finding == nullptr) return;
   // The kernel kills whoever it finds, and another container's processes have the same names.
   if (finding->severity != Severity::info && !finding->component.name.empty() && context.nccl_lines() > 0) {
@@ -82,7 +82,7 @@ void host_memory(const Context& context, const CatalogRow& row, Findings& found)
 }
 
 void task_blocked(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = on_processes(context, context.seen().of(row.event), row, found, "likely");
+  Found* finding = on_processes(context, context.seen().of(row.event), row, found, "likely");
   if (finding != nullptr && finding->severity == Severity::info)
     finding->meaning += "; whether the job waited for it does not stand here";
 }
@@ -103,7 +103,7 @@ void crashed(const Context& context, const CatalogRow& row, Findings& found) {
                             seen.has(Event::error_stack) ||
                             std::any_of(found.begin(), found.end(),
                                         [](const Finding& one) { return one.severity == Severity::fatal; });
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : seen.of(row.event)) {
     if (group->code == kAborted && is_explained) continue;
     if (finding == nullptr) finding = &add(found, row);
@@ -113,7 +113,7 @@ void crashed(const Context& context, const CatalogRow& row, Findings& found) {
 
 /// What ends after the job was ended on purpose does so for that.
 void job_failed(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(row.event)) {
     if (was_ended_before(context, *group)) continue;
     if (finding == nullptr) finding = &add(found, row);
@@ -135,7 +135,7 @@ void process_killed(const Context& context, const CatalogRow& row, Findings& fou
                              std::any_of(found.begin(), found.end(),
                                          [](const Finding& one) { return one.severity != Severity::info; });
   if (by_launcher && others_failed) return;
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   bool was_ended = true;
   for (const EventGroup* group : seen.of(row.event)) {
     if (finding == nullptr) finding = &add(found, row);

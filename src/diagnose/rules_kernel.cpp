@@ -187,12 +187,12 @@ struct XidDevice {
   static constexpr int context_switch = 109, graphics_exception = 13, page_fault = 31;
 };
 
-Finding& add_xids(const Context& context, const CatalogRow& row, const XidDevice& device, Findings& found) {
+Found& add_xids(const Context& context, const CatalogRow& row, const XidDevice& device, Findings& found) {
   constexpr int first_of_nvlink = 144, last_of_nvlink = 150;
   const EventGroup& worst = *device.worst;
   const bool is_of_link = worst.code >= first_of_nvlink && worst.code <= last_of_nvlink;
   // A link has two ends.
-  Finding& finding = add(found, row, is_of_link ? "likely" : "certain");
+  Found& finding = add(found, row, is_of_link ? "likely" : "certain");
   finding.severity = device.severity;
   finding.component.name = worst.detail;
   finding.meaning = fmt::format("XID {}: {}", worst.code, xid_words(worst));
@@ -243,7 +243,7 @@ void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
   rest.find_worst();
   const bool is_one = std::all_of(devices.begin(), devices.end(),
                                   [&](const XidDevice& one) { return one.groups == devices.front().groups; });
-  Finding& finding = add_xids(context, row, rest, found);
+  Found& finding = add_xids(context, row, rest, found);
   if (!is_one) finding.component.name = fmt::format("{} and {} more", rest.worst->detail, devices.size() - 1);
 }
 
@@ -254,7 +254,7 @@ void nvswitch_sxid(const Context& context, const CatalogRow& row, Findings& foun
       return one->code == group->code && one->detail == group->detail;
     });
   };
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::sxid)) {
     if (is_minor(group)) continue;
     if (finding == nullptr) finding = &add(found, row);
@@ -275,7 +275,7 @@ void link_flap(const Context& context, const CatalogRow& row, Findings& found) {
   for (const EventGroup* down : context.seen().of(Event::link_down)) {
     const EventGroup* up = partner_of(*down, ups);
     const bool is_back = up != nullptr && is_after(*up, *down);
-    Finding& finding = add(found, row, is_back || up != nullptr ? "certain" : "possible");
+    Found& finding = add(found, row, is_back || up != nullptr ? "certain" : "possible");
     finding.component.name = down->detail;
     const bool at_shutdown = std::any_of(ends.begin(), ends.end(), [&](const EventGroup* end) {
       return end->last_file == down->last_file && end->last_line < down->last_line;
@@ -297,7 +297,7 @@ void iommu_fault(const Context& context, const CatalogRow& row, Findings& found)
   const std::set<std::string> known = known_devices(context);
   for (const EventGroup* group : context.seen().of(Event::iommu_fault)) {
     const bool is_known = group->code == 1 || known.count(group->detail) > 0;
-    Finding& finding = add(found, row, is_known ? "certain" : "possible");
+    Found& finding = add(found, row, is_known ? "certain" : "possible");
     finding.component.name = group->detail;
     cite(context, finding, *group);
     if (is_known) continue;
@@ -318,7 +318,7 @@ void pcie_fatal(const Context& context, const CatalogRow& row, Findings& found) 
     if (group->code == 1 || known.count(short_address) != 0) named.insert(group->detail);
   }
   if (groups.empty()) return;
-  Finding& finding = add(found, row, named.empty() ? "possible" : "certain");
+  Found& finding = add(found, row, named.empty() ? "possible" : "certain");
   if (named.empty()) {
     finding.severity = Severity::info;
     finding.meaning += "; what kind of device it is, is not told here";
@@ -341,7 +341,7 @@ void pcie_acs(const Context& context, const CatalogRow& row, Findings& found) {
                          [&](const EventGroup* end) { return end->code >= first && end->code <= last; }) > 1;
   };
   const auto groups = context.seen().of(Event::acs_redirect);
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : groups) {
     // Where the lines do not say what is behind the bridge, somebody chose them.
     if (!group->detail.empty() && !is_above_several(group->detail)) continue;
@@ -370,7 +370,7 @@ void nvlink_down(const Context& context, const CatalogRow& row, Findings& found)
   const bool is_alone = gpus.size() < 2 && active.empty() && (gpus.empty() || *gpus.begin() == "GPU0");
   const bool is_fault =
       (is_wired && !is_alone) || (context.gpu_name_has({"SXM"}) && differ_from_most(active, gpus.size()));
-  Finding& finding = add(found, row, is_fault ? "certain" : "possible");
+  Found& finding = add(found, row, is_fault ? "certain" : "possible");
   if (!is_fault) {
     finding.severity = Severity::info;
     finding.meaning =
@@ -392,7 +392,7 @@ void nvlink_down(const Context& context, const CatalogRow& row, Findings& found)
 void remap_pending(const Context& context, const CatalogRow& row, Findings& found) {
   on_event(context, row, found);
   // NVIDIA's memory error management: programs go on meanwhile.
-  for (Finding& finding : found)
+  for (Found& finding : found)
     if (finding.slug == row.text->slug) finding.severity = Severity::info;
 }
 

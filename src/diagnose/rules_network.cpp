@@ -16,9 +16,9 @@ bool is_one_of(int code, std::initializer_list<int> codes) {
 }
 
 /// The same finding with all groups of `kind` whose code is one of `codes`; null where there is none.
-Finding* on_codes(const Context& context, const CatalogRow& row, Findings& found, Event kind,
-                  std::initializer_list<int> codes, const char* confidence) {
-  Finding* finding = nullptr;
+Found* on_codes(const Context& context, const CatalogRow& row, Findings& found, Event kind,
+                std::initializer_list<int> codes, const char* confidence) {
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(kind)) {
     if (!is_one_of(group->code, codes)) continue;
     if (finding == nullptr) finding = &add(found, row, confidence);
@@ -102,7 +102,7 @@ void hca_mismatch(const Context& context, const CatalogRow& row, Findings& found
   }
   for (const auto& [comm, by_count] : counts) {
     if (by_count.size() < 2) continue;
-    Finding& finding = add(found, row, "likely");
+    Found& finding = add(found, row, "likely");
     for (const auto& [count, rank] : by_count)
       finding.evidence.push_back(
           {"", 0, context.seen().names.text(rank->host) + ": " + context.seen().names.text(rank->hcas)});
@@ -116,7 +116,7 @@ void async_event(const Context& context, const CatalogRow& row, Findings& found)
     if (row.text == &fault::ib_port_error) return contains(word, "port error");
     return contains(word, "catastrophic error") || contains(word, "DEVICE_FATAL") || contains(word, "fatal");
   };
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::async_event)) {
     if (!is_of_row(group->detail)) continue;
     if (finding == nullptr) finding = &add(found, row);
@@ -143,14 +143,14 @@ void pkey(const Context& context, const CatalogRow& row, Findings& found) {
   for (const EventGroup* group : context.seen().of(Event::limited_pkey)) {
     if (group->code != 0) continue;  // NCCL uses index 0 unless told otherwise
     const bool timed_out = has_completion(context, 12);
-    Finding& finding = add(found, row, timed_out ? "likely" : "possible");
+    Found& finding = add(found, row, timed_out ? "likely" : "possible");
     if (!timed_out) finding.severity = Severity::bad;
     cite(context, finding, *group);
   }
 }
 
 void memlock(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = on_codes(context, row, found, Event::mr_failed, {ENOMEM}, "likely");
+  Found* finding = on_codes(context, row, found, Event::mr_failed, {ENOMEM}, "likely");
   bool is_all_ucx = finding == nullptr;
   for (const EventGroup* group : context.seen().of(Event::verbs_no_memory)) {
     if (finding == nullptr) finding = &add(found, row, "likely");
@@ -164,7 +164,7 @@ void memlock(const Context& context, const CatalogRow& row, Findings& found) {
 }
 
 void mr_registration(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::mr_failed)) {
     if (group->code == ENOMEM || !group->as_warning) continue;
     if (finding == nullptr) finding = &add(found, row);
@@ -184,7 +184,7 @@ void mr_registration(const Context& context, const CatalogRow& row, Findings& fo
 void wrong_gid(const Context& context, const CatalogRow& row, Findings& found) {
   const char* confidence = context.is_infiniband() && !context.is_roce() ? "possible" : "likely";
   // The entry of the table is empty, or of the wrong kind.
-  Finding* finding =
+  Found* finding =
       on_codes(context, row, found, Event::modify_qp_failed, {EINVAL, ENODATA, ENODEV, ENOENT}, confidence);
   if (finding != nullptr || !context.seen().has(Event::gid_link_local)) return;
   if (!has_completion(context, 12) && !context.seen().has(Event::modify_qp_failed)) return;
@@ -206,7 +206,7 @@ void cross_nic(const Context& context, const CatalogRow& row, Findings& found) {
   const bool forced = setting != nullptr && (setting->value == "1" || setting->value == "2") &&
                       context.seen().has(Event::gids_apart);
   if (!forced && !context.seen().has(Event::rails_crossed)) return;
-  Finding& finding = add(found, row, "likely");
+  Found& finding = add(found, row, "likely");
   for (const EventGroup* group : context.seen().of(Event::rails_crossed)) cite(context, finding, *group);
   for (const EventGroup* group : context.seen().of(Event::gids_apart)) cite(context, finding, *group);
   if (forced) cite(context, finding, &setting->quote);
@@ -222,7 +222,7 @@ void mtu_mismatch(const Context& context, const CatalogRow& row, Findings& found
   const auto linked = context.seen().of(Event::link_mtu);
   const bool some_are_small = !small.empty() && context.seen().has(Event::port_active);
   if (linked.size() < 2 && !some_are_small) return;
-  Finding& finding = add(found, row, "likely");
+  Found& finding = add(found, row, "likely");
   for (const EventGroup* group : linked.size() < 2 ? small : linked) cite(context, finding, *group);
 }
 
@@ -232,8 +232,8 @@ void remote_access(const Context& context, const CatalogRow& row, Findings& foun
 
 void work_request(const Context& context, const CatalogRow& row, Findings& found) {
   constexpr int flushed = 5;
-  Finding* finding = on_codes(context, row, found, Event::completion_error,
-                              {1, 2, 6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 22}, "certain");
+  Found* finding = on_codes(context, row, found, Event::completion_error,
+                            {1, 2, 6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 22}, "certain");
   if (finding != nullptr) {
     for (const EventGroup* group : context.seen().of(Event::completion_error))
       if (group->code == flushed) cite(context, *finding, *group);
@@ -251,7 +251,7 @@ void work_request(const Context& context, const CatalogRow& row, Findings& found
 
 void wrong_interface(const Context& context, const CatalogRow& row, Findings& found) {
   for (const EventGroup* group : context.seen().of(Event::no_interface)) {
-    Finding& finding = add(found, row);
+    Found& finding = add(found, row);
     cite(context, finding, *group);
     if (const VariableUse* name = context.variable("NCCL_SOCKET_IFNAME")) {
       finding.meaning += "; NCCL_SOCKET_IFNAME is " + name->value;
@@ -259,7 +259,7 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
     }
     return;
   }
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::connect_failed)) {
     const bool unreachable = is_one_of(group->code, {ETIMEDOUT, ENETUNREACH, EHOSTUNREACH});
     const bool local = starts_with(group->detail, "127.") || starts_with(group->detail, "172.17.") ||
@@ -292,14 +292,14 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
 void rdma_abi(const Context& context, const CatalogRow& row, Findings& found) {
   on_event(context, row, found);
   // The job has other NICs.
-  for (Finding& finding : found)
+  for (Found& finding : found)
     if (finding.slug == row.text->slug && context.complete() && context.uses_rdma())
       finding.severity = Severity::info;
 }
 
 void no_libibverbs(const Context& context, const CatalogRow& row, Findings& found) {
   if (context.uses_rdma()) return;  // another rank, or a plugin, has it
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::no_libibverbs)) {
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
@@ -311,7 +311,7 @@ void no_libibverbs(const Context& context, const CatalogRow& row, Findings& foun
 }
 
 void ib_open_failed(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::device_open_failed)) {
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
@@ -330,7 +330,7 @@ void socket_fallback(const Context& context, const CatalogRow& row, Findings& fo
   const bool early = std::any_of(context.versions().begin(), context.versions().end(), is_early);
   if (!chosen && early) return;
   const bool is_used = context.paths().socket > 0;
-  Finding& finding = add(found, row, is_used ? "certain" : "likely");
+  Found& finding = add(found, row, is_used ? "certain" : "likely");
   for (const char* fact : {"channel Socket", "network Socket"}) cite(context, finding, context.quote(fact));
   for (const Event kind : {Event::no_ib_device, Event::socket_listed})
     for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
@@ -357,7 +357,7 @@ void socket_fallback(const Context& context, const CatalogRow& row, Findings& fo
 void rendezvous(const Context& context, const CatalogRow& row, Findings& found) {
   on_event(context, row, found);
   if (found.empty() || found.back().slug != row.text->slug) return;
-  Finding& finding = found.back();
+  Found& finding = found.back();
   const bool cannot_listen =
       std::any_of(finding.evidence.begin(), finding.evidence.end(),
                   [](const Evidence& one) { return contains(one.text, "failed to listen"); });
@@ -371,7 +371,7 @@ void rendezvous(const Context& context, const CatalogRow& row, Findings& found) 
 void port_errors(const Context& context, const CatalogRow& row, Findings& found) {
   const auto groups = context.seen().of(Event::port_errors);
   if (groups.empty()) return;
-  Finding& finding = add(found, row, "possible");
+  Found& finding = add(found, row, "possible");
   for (const EventGroup* group : groups) cite(context, finding, *group);
   finding.component.name.clear();  // the counter is no device
 }
@@ -389,7 +389,7 @@ void port_down(const Context& context, const CatalogRow& row, Findings& found) {
            });
   };
   for (const bool unused : {false, true}) {
-    Finding* finding = nullptr;
+    Found* finding = nullptr;
     std::string names;
     for (const EventGroup* group : context.seen().of(Event::port_down)) {
       if (may_be_unused(group->detail) != unused) continue;
@@ -408,7 +408,7 @@ void port_down(const Context& context, const CatalogRow& row, Findings& found) {
 
 void mtu_low(const Context& context, const CatalogRow& row, Findings& found) {
   for (const bool beside : {false, true}) {
-    Finding* finding = nullptr;
+    Found* finding = nullptr;
     for (const EventGroup* group : context.seen().of(Event::mtu_small)) {
       if (is_beside_the_fabric(context, group->detail) != beside) continue;
       if (finding == nullptr) finding = &add(found, row);
@@ -425,7 +425,7 @@ void single_nic(const Context& context, const CatalogRow& row, Findings& found) 
   const std::uint64_t used = context.paths().net_devices;
   const bool one_used = used != 0 && (used & (used - 1)) == 0 && context.paths().rdma() >= 2;
   if (!one_used && context.most_hcas() != 1) return;
-  Finding& finding = add(found, row, one_used ? "likely" : "certain");
+  Found& finding = add(found, row, one_used ? "likely" : "certain");
   for (const char* fact : {"channel GDR", "receive without GDR", "send without GDR", "hcas"})
     cite(context, finding, context.quote(fact));
 }
@@ -435,13 +435,13 @@ void few_channels(const Context& context, const CatalogRow& row, Findings& found
   if (channels < 1 || channels > 2 || context.ranks_per_node() < 4 || context.span() != Span::several_nodes)
     return;
   if (context.paths().p2p == 0 || context.paths().rdma() == 0 || context.most_hcas() == 1) return;
-  Finding& finding = add(found, row, "likely");
+  Found& finding = add(found, row, "likely");
   cite(context, finding, context.quote("few channels"));
   cite(context, finding, context.quote("channel GDR"));
 }
 
 void remote_peer_lost(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const Event kind :
        {Event::connection_closed, Event::remote_error, Event::connect_failed, Event::ras_dead})
     for (const EventGroup* group : context.seen().of(kind)) {

@@ -45,7 +45,7 @@ bool has_hopper_or_later(const Context& context) {
 }  // namespace
 
 void fabric_manager(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const Event kind : {Event::fabric_not_ready, Event::cuda_failure})
     for (const EventGroup* group : context.seen().of(kind)) {
       if (kind == Event::cuda_failure && group->code != kCudaSystemNotReady) continue;
@@ -67,7 +67,7 @@ void fabric_manager(const Context& context, const CatalogRow& row, Findings& fou
 }
 
 void mnnvl(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::fabric_handle_failed)) {
     if (!group->as_warning) continue;
     if (finding == nullptr) finding = &add(found, row, context.any_mnnvl() ? "certain" : "likely");
@@ -79,7 +79,7 @@ void mnnvl(const Context& context, const CatalogRow& row, Findings& found) {
 }
 
 void nvls_failed(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::multi_cast_failed)) {
     // Where CUDA itself does not start, its first call there fails, whatever it asks for.
     if (!group->as_warning || says(*group, "initialization error")) continue;
@@ -99,7 +99,7 @@ void nvls_failed(const Context& context, const CatalogRow& row, Findings& found)
 
 void peer_access(const Context& context, const CatalogRow& row, Findings& found) {
   on_warning(context, row, found);
-  for (Finding& finding : found) {
+  for (Found& finding : found) {
     const bool is_frameworks = finding.slug == row.text->slug && says(finding, "custom_all_reduce");
     if (is_frameworks)
       finding.advice =
@@ -110,7 +110,7 @@ void peer_access(const Context& context, const CatalogRow& row, Findings& found)
 }
 
 void p2p_failed(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::ipc_failed)) {
     if (!group->as_warning) continue;
     if (finding == nullptr) finding = &add(found, row, "likely");
@@ -122,7 +122,7 @@ void p2p_failed(const Context& context, const CatalogRow& row, Findings& found) 
 }
 
 void driver_too_old(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const Event kind : {Event::driver_too_old, Event::cuda_failure})
     for (const EventGroup* group : context.seen().of(kind)) {
       const bool by_code = group->code == kCudaDriverTooOld || group->code == kCudaSystemDriverMismatch ||
@@ -143,14 +143,14 @@ void too_old(const Context& context, const CatalogRow& row, Findings& found) {
   };
   const auto& versions = context.versions();
   if (!versions.empty() && std::all_of(versions.begin(), versions.end(), is_new)) return;
-  Finding& finding = add(found, row, "likely");
+  Found& finding = add(found, row, "likely");
   for (const EventGroup* group : context.seen().of(Event::reverse_path_missing))
     cite(context, finding, *group);
   cite(context, finding, context.quote("version"));
 }
 
 void bug_upgrade(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const Event kind : {Event::topology_net_missing, Event::reverse_path_missing})
     for (const EventGroup* group : context.seen().of(kind)) {
       if (kind == Event::reverse_path_missing && find(found, fault::nccl_too_old) != nullptr) continue;
@@ -160,7 +160,7 @@ void bug_upgrade(const Context& context, const CatalogRow& row, Findings& found)
 }
 
 void gpu_memory(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const Event kind : {Event::gpu_memory, Event::cuda_failure})
     for (const EventGroup* group : context.seen().of(kind)) {
       const bool is_memory = group->code == kCudaOutOfMemory || contains(group->detail, "out of memory");
@@ -180,7 +180,7 @@ void gpu_memory(const Context& context, const CatalogRow& row, Findings& found) 
 }
 
 void cuda_error(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::cuda_failure)) {
     const bool has_row = group->code == kCudaOutOfMemory || group->code == kCudaDriverTooOld ||
                          group->code == kCudaSystemNotReady || contains(group->detail, "out of memory") ||
@@ -212,7 +212,7 @@ void vm_topology(const Context& context, const CatalogRow& row, Findings& found)
   const bool flat = std::any_of(unreadable.begin(), unreadable.end(),
                                 [](const EventGroup* group) { return group->code == 0; });
   if (!flat || has_file) return;
-  Finding& finding = add(found, row, "likely");
+  Found& finding = add(found, row, "likely");
   for (const EventGroup* group : unreadable) cite(context, finding, *group);
   finding.component.name.clear();
   // One bridge without a speed is seen on real machines, too.
@@ -227,7 +227,7 @@ void vm_ats_acs(const Context& context, const CatalogRow& row, Findings& found) 
   };
   const bool is_vm = find(found, fault::vm_topology) != nullptr;
   if (!is_vm || !(refused(Event::mr_failed) || context.seen().has(Event::iommu_fault))) return;
-  Finding& finding = add(found, row, "possible");
+  Found& finding = add(found, row, "possible");
   for (const Event kind : {Event::mr_failed, Event::iommu_fault})
     for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
 }
@@ -245,7 +245,7 @@ void p2p_disabled(const Context& context, const CatalogRow& row, Findings& found
 void p2p_not_used(const Context& context, const CatalogRow& row, Findings& found) {
   const PathSums& paths = context.paths();
   if (paths.shm == 0 || paths.p2p > 0) return;
-  Finding& finding = add(found, row, "certain");
+  Found& finding = add(found, row, "certain");
   cite(context, finding, context.quote("channel SHM"));
 }
 
@@ -262,7 +262,7 @@ void nvls_not_used(const Context& context, const CatalogRow& row, Findings& foun
       std::any_of(ranks.begin(), ranks.end(), [](const RankFacts& rank) { return rank.nvls_available; });
   if (!is_asked && !available && !has_hopper_or_later(context)) return;
   if (context.is_one_rank_per_node()) return;
-  Finding& finding = add(found, row, is_asked || available ? "likely" : "possible");
+  Found& finding = add(found, row, is_asked || available ? "likely" : "possible");
   cite(context, finding, context.quote("no nvls channels"));
   if (is_asked && asked != nullptr) cite(context, finding, &asked->quote);
 }
@@ -284,8 +284,8 @@ bool went_on(const Context& context) {
 }
 
 /// With NCCL's own words where it warned in such as have no row.
-Finding& add_call(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding& finding = add(found, row, "certain");
+Found& add_call(const Context& context, const CatalogRow& row, Findings& found) {
+  Found& finding = add(found, row, "certain");
   for (const EventGroup* group : context.seen().of(Event::unknown_warning)) {
     if (finding.evidence.empty() && !group->quotes.empty())
       finding.meaning = "NCCL handed an error up, with a warning that no rule here knows: " +
@@ -301,7 +301,7 @@ void call_failed(const Context& context, const CatalogRow& row, Findings& found)
   const bool is_explained = std::any_of(
       found.begin(), found.end(), [](const Finding& finding) { return finding.severity == Severity::fatal; });
   if (is_explained) return;
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const Event kind : {Event::proxy_error, Event::error_stack, Event::invalid_usage})
     for (const EventGroup* group : context.seen().of(kind)) {
       constexpr int success = 0, in_progress = 7;
@@ -317,14 +317,14 @@ void unexplained(const Context& context, const CatalogRow& row, Findings& found)
   const bool is_explained = std::any_of(
       found.begin(), found.end(), [](const Finding& finding) { return finding.severity != Severity::info; });
   if (is_explained || !context.has_unexplained()) return;
-  Finding& finding = add(found, row, "possible");
+  Found& finding = add(found, row, "possible");
   for (const Event kind : {Event::unknown_warning, Event::job_cut})
     for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
 }
 
 void job_recovered(const Context& context, const CatalogRow& row, Findings& found) {
   if (context.seen().recovered.empty()) return;
-  Finding& finding = add(found, row, "likely");
+  Found& finding = add(found, row, "likely");
   for (const EventGroup& group : context.seen().recovered) cite(context, finding, group);
 }
 

@@ -8,7 +8,7 @@
 namespace fabricheck::diagnose::rules {
 
 void net_plugin(const Context& context, const CatalogRow& row, Findings& found) {
-  Finding* finding = nullptr;
+  Found* finding = nullptr;
   for (const Event kind : {Event::network_not_found, Event::net_init_failed})
     for (const EventGroup* group : context.seen().of(kind)) {
       if (!group->as_warning) continue;
@@ -30,7 +30,7 @@ void ofi_call_failed(const Context& context, const CatalogRow& row, Findings& fo
   if (is_passed_over && !are_sockets) return;
   const auto groups = context.seen().of(Event::ofi_error);
   if (groups.empty()) return;
-  Finding& finding = add(found, row);
+  Found& finding = add(found, row);
   for (const EventGroup* group : groups) cite(context, finding, *group);
   // NCCL went on with TCP.
   if (are_sockets) finding.severity = context.span() == Span::one_node ? Severity::info : Severity::bad;
@@ -40,7 +40,7 @@ void ofi_missing(const Context& context, const CatalogRow& row, Findings& found)
   on_event(context, row, found);
   const auto& networks = context.networks();
   const bool another_is_used = !networks.empty() && networks.count("Socket") == 0;
-  for (Finding& finding : found)
+  for (Found& finding : found)
     if ((another_is_used || context.span() == Span::one_node) && finding.slug == row.text->slug)
       finding.severity = Severity::info;
 }

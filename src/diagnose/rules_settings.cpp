@@ -31,7 +31,7 @@ void add_use(const Context& context, const CatalogRow& row, Findings& found, con
              const VariableUse* use) {
   if (use == nullptr) return;
   const bool is_first = find(found, *row.text) == nullptr;
-  Finding& finding = is_first ? add(found, row) : found.back();
+  Found& finding = is_first ? add(found, row) : found.back();
   finding.component.name += (finding.component.name.empty() ? "" : ", ") + name + "=" + use->value;
   cite(context, finding, &use->quote);
 }
@@ -75,8 +75,7 @@ std::vector<Difference> differences(const Context& context) {
 
 void version_mismatch(const Context& context, const CatalogRow& row, Findings& found) {
   for (const EventGroup* group : context.seen().of(Event::version_mismatch)) {
-    Finding* finding =
-        found.empty() || found.back().slug != row.text->slug ? &add(found, row) : &found.back();
+    Found* finding = found.empty() || found.back().slug != row.text->slug ? &add(found, row) : &found.back();
     cite(context, *finding, *group);
     if (!group->detail.empty()) finding->component.name = group->detail;
   }
@@ -88,7 +87,7 @@ void version_mismatch(const Context& context, const CatalogRow& row, Findings& f
         versions[comm.comm_id].insert(context.seen().names.text(rank.version));
   for (const auto& [comm, known] : versions) {
     if (known.size() < 2) continue;
-    Finding& finding = add(found, row);
+    Found& finding = add(found, row);
     for (const std::string& version : known) finding.evidence.push_back({"", 0, "NCCL version " + version});
     return;
   }
@@ -124,7 +123,7 @@ void gdr_by_env(const Context& context, const CatalogRow& row, Findings& found) 
 void env_mismatch(const Context& context, const CatalogRow& row, Findings& found) {
   for (const Difference& difference : differences(context)) {
     const bool is_first = find(found, *row.text) == nullptr;
-    Finding& finding = is_first ? add(found, row, "likely") : found.back();
+    Found& finding = is_first ? add(found, row, "likely") : found.back();
     finding.component.name += (is_first ? "" : ", ") + difference.name;
     for (const std::string& place : difference.places)
       if (finding.evidence.size() < 6) finding.evidence.push_back({"", 0, place});
@@ -141,7 +140,7 @@ void env_unknown(const Context& context, const CatalogRow& row, Findings& found)
     if (by_command == uses.end() || uses.size() > 1) continue;
     const std::string nearest = nearest_word(name, known);
     if (nearest.empty() || found.size() > 128) continue;
-    Finding& finding = add(found, row, "likely");
+    Found& finding = add(found, row, "likely");
     finding.component.name = name;
     finding.advice = "did you mean " + nearest + "?";
     cite(context, finding, &by_command->quote);
@@ -152,7 +151,7 @@ void env_deprecated(const Context& context, const CatalogRow& row, Findings& fou
   for (const auto& [name, uses] : context.seen().variables) {
     const char* replacement = replacement_of(name);
     if (replacement == nullptr || uses.empty()) continue;
-    Finding& finding = add(found, row);
+    Found& finding = add(found, row);
     finding.component.name = name;
     finding.advice = std::string("set ") + replacement + " instead";
     cite(context, finding, &uses.front().quote);
@@ -164,7 +163,7 @@ void env_harmful(const Context& context, const CatalogRow& row, Findings& found)
     for (const VariableUse& use : uses) {
       const char* harm = harm_of(name, use.value);
       if (harm == nullptr) continue;
-      Finding& finding = add(found, row);
+      Found& finding = add(found, row);
       finding.component.name = name + "=" + use.value;
       finding.meaning = std::string("with this setting ") + harm;
       finding.advice = "unset " + name;

@@ -57,7 +57,7 @@ void fabric_side(const Context& context, const CatalogRow& row, Findings& found)
     };
     // From the peak on all sizes are slow, and at least two of them.
     if (run.rows.end() - peak < 3 || !std::all_of(peak + 1, run.rows.end(), is_low)) continue;
-    Finding& finding = add(found, row, "likely");
+    Found& finding = add(found, row, "likely");
     cite(context, finding, &peak->quote);
     cite(context, finding, &(peak + 1)->quote);
     cite(context, finding, &run.rows.back().quote);
@@ -71,7 +71,7 @@ void slower_than_topology(const Context& context, const CatalogRow& row, Finding
     const auto speed = measured_speed(context.seen(), run);
     if (!speed || !has_measure(*speed)) continue;
     if (speed->busbw_GBps >= poor * speed->bound->ring_GBps) continue;
-    Finding& finding = add(found, row, "likely");
+    Found& finding = add(found, row, "likely");
     cite(context, finding, &speed->quote);
     finding.evidence.push_back(
         {"", 0,
