@@ -1,10 +1,8 @@
 #include "app/run.hpp"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <system_error>
 
 #include <fmt/format.h>
 
@@ -26,6 +24,7 @@
 #include "app/rank_devices.hpp"
 #include "app/run_log.hpp"
 #include "app/run_parts.hpp"
+#include "app/run_watch.hpp"
 #include "app/topology_checks.hpp"
 #include "app/utc_now.hpp"
 #include "app/verbs_findings.hpp"
@@ -37,7 +36,6 @@
 #include "config/platform_file.hpp"
 #include "control/agreement.hpp"
 #include "control/deadline_guard.hpp"
-#include "control/local_watch.hpp"
 #include "control/mpi_session.hpp"
 #include "control/watchdog.hpp"
 #include "core/error.hpp"
@@ -71,11 +69,6 @@ std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
-}
-
-std::string no_thread(const std::system_error& error) {
-  return fmt::format("cannot start a thread: {}; allow more memory and processes (ulimit -v, ulimit -u)",
-                     error.code().message());
 }
 
 /// Open MPI gives every rank a terminal of its own, whatever the output goes to; `launch` tells what it
@@ -120,15 +113,13 @@ class Job {
     } catch (const std::exception& error) {
       // Out of step with the others: only ending the job releases them.
       const std::string text = fmt::format("rank {} on {}: {}", rank_, session_->host(), error.what());
-      if (watchdog_ && world_->size() > 1)
-        watchdog_->fail(dynamic_cast<const OutOfStep*>(&error) ? error.what() : text);
+      if (run_watch_) run_watch_->fail(dynamic_cast<const OutOfStep*>(&error) ? error.what() : text);
       remark(stderr, "fabricheck: {}\n", text);
-      put_log_away(exit_status::broken);
+      put_nccl_log_away("", exit_status::broken, early_log_patience_s);
       ::_exit(exit_status::broken);
     }
     world_->idle_barrier();
-    if (watchdog_) watchdog_->goodbye();
-    if (local_watch_) local_watch_->goodbye();
+    if (run_watch_) run_watch_->goodbye();
     {
       const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
       collectives::nccl::release_communicators(*clock_, nccl_end_ns);
@@ -159,7 +150,11 @@ class Job {
     }
     places_ = find_places(*world_, session_->host());
     if (!places_.wrong.empty()) return refuse(places_.wrong, exit_status::usage);
-    if (const auto failed = start_watchdog()) return refuse(*failed);
+    run_watch_.emplace(options_, launcher_, places_, *session_, progress_,
+                       [this](const control::Incident& incident, const IncidentFacts& facts) {
+                         return on_incident(incident, facts);
+                       });
+    if (const auto failed = run_watch_->start()) return refuse(*failed);
     progress_.enter_phase();
     if (const auto failed = together(*world_, session_->host(), [&] {
           if (wrong_class_) throw UsageError(*wrong_class_);
@@ -190,67 +185,9 @@ class Job {
           if (needs_gpus(options_)) note_failed_gpus(*log_, devices_.gpus, places_.topology);
         }))
       return refuse(*failed);
-    if (local_watch_) local_watch_->begin({&progress_});
+    run_watch_->begin();
     execute(plan);
     return finish();
-  }
-
-  std::optional<AgreedError> start_watchdog() {
-    if (world_->size() == 1) {
-      control::LocalWatchOptions watch;
-      watch.host = session_->host();
-      watch.deadline_s = std::chrono::duration<double>(options_.deadline).count();
-      watch.on_incident = [this](const control::Incident& incident) {
-        const int status = on_incident(incident);
-        put_log_away(status);
-        return status;
-      };
-      try {
-        local_watch_ = std::make_unique<control::LocalWatch>(std::move(watch));
-      } catch (const std::system_error& error) {
-        throw Error(no_thread(error));
-      }
-      return std::nullopt;
-    }
-    control::WatchdogOptions watch;
-    watch.rank = rank_;
-    watch.size = world_->size();
-    watch.hosts = places_.rank_hosts;
-    watch.silence_s = std::chrono::duration<double>(options_.silence).count();
-    watch.deadline_s = std::chrono::duration<double>(options_.deadline).count();
-    watch.put_away = put_log_away;
-    watch.end_process = [this](int status) {
-      // The watchdog's last words speak of the journal of a rank 0 that is gone.
-      if (rank_ != 0 && status == exit_status::rank_lost)
-        remark(stderr, "fabricheck: rank {}: the journal is {}/journal.jsonl on {}, where rank 0 ran\n",
-               rank_, options_.out_directory, places_.rank_hosts.front());
-      if (rank_ != 0 || ends_by_dead_link_) wait_for_launcher();
-      ::_exit(status);
-    };
-    watch.on_incident = [this](const control::Incident& incident) { return on_incident(incident); };
-    watchdog_ = std::make_unique<control::Watchdog>(std::move(watch), progress_);
-    std::string contact;
-    if (auto failed = together(*world_, session_->host(), [&] {
-          if (rank_ == 0) contact = watchdog_->listen();
-        }))
-      return failed;
-    contact = broadcast_string(*world_, contact, 0);
-    std::string reason;
-    bool reached = false;
-    if (auto failed = together(*world_, session_->host(), [&] {
-          try {
-            reached = watchdog_->start(contact, reason);
-          } catch (const std::system_error& error) {
-            throw Error(no_thread(error));
-          }
-        }))
-      return failed;
-    // Not fatal: a firewall between compute nodes leaves each rank its own deadline. But it is said.
-    const std::string problem =
-        reached ? "" : fmt::format("rank {} on {}: {}", rank_, session_->host(), reason);
-    for (const std::string& one : gather_strings(*world_, problem, 0))
-      if (!one.empty()) unwatched_.push_back(one);
-    return std::nullopt;
   }
 
   /// Where the launcher did not say which rank speaks for its host, NVML is asked after MPI has started.
@@ -259,7 +196,7 @@ class Job {
     std::vector<double> late{is_late ? 1.0 : 0.0};
     world_->allreduce(late, ReduceOp::max);
     if (late[0] == 0.0) return std::nullopt;
-    const control::Patience patience(watchdog_.get(), nvml_limit_s());
+    const control::Patience patience(run_watch_->over_all(), nvml_limit_s());
     return together(*world_, session_->host(), [&] {
       if (is_late) probed_ = probe_this_host({});
     });
@@ -301,7 +238,7 @@ class Job {
       return failed;
     tell_platform();
     // Its end is a vote of all ranks, so that rank 0 waits for the last.
-    const control::Patience patience(needs_gpus(options_) ? watchdog_.get() : nullptr, start_s);
+    const control::Patience patience(needs_gpus(options_) ? run_watch_->over_all() : nullptr, start_s);
     return open_devices(*world_, session_->host(), probed_, options_, hooks_, places_, devices_);
   }
 
@@ -386,18 +323,7 @@ class Job {
     for (const NotTested& one : verdicts_.not_tested) log_->add(one);
     note_left_out(*log_, plan, not_paired_);
     note_nccl_log(*log_, plan, devices_.nccl_log);
-    for (const std::string& one : unwatched_) {
-      Finding finding;
-      finding.slug = "rank-not-watched";
-      finding.severity = Severity::info;
-      finding.component = {"cluster", "watchdog", ""};
-      finding.meaning = "The watchdog on rank 0 could not be reached by " + one;
-      finding.advice =
-          "Let the nodes open TCP connections to each other; until then a hang there is found by that rank "
-          "alone.";
-      finding.confidence = "certain";
-      log_->add(finding);
-    }
+    for (const std::string& one : run_watch_->unwatched()) log_->add(not_watched(one));
     printer_ = std::make_unique<report::ProgressPrinter>(
         progress_mode(options_, on_terminal(launcher_, STDERR_FILENO)), stderr);
   }
@@ -470,29 +396,8 @@ class Job {
     return status_of_screen(record.exit_status);
   }
 
-  /// Before an early end with `status` that leaves no result; on the watchdog's thread, too.
-  static void put_log_away(int status) { put_nccl_log_away("", status, early_log_patience_s); }
-
-  /// Until mpirun, which may notice a dead link by itself, ends this rank. On the watchdog's thread.
-  void wait_for_launcher() const {
-    const timespec patience{launcher_notices_in(environment, options_.silence).count(), 0};
-    if (patience.tv_sec == 0) return;
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    ::sigtimedwait(&signals, nullptr, &patience);
-  }
-
   /// On the watchdog's thread of rank 0.
-  int on_incident(const control::Incident& incident) {
-    IncidentFacts facts;
-    facts.launcher = launcher_.name;
-    facts.verified = options_.verify_repeat > 0 ? progress_.verified.load() : 0;
-    facts.notices_in = launcher_notices_in(environment, options_.silence);
-    ends_by_dead_link_ =
-        incident.kind == control::IncidentKind::silent && is_dead_link(incident, session_->host());
-    facts.silence = options_.silence;
+  int on_incident(const control::Incident& incident, const IncidentFacts& facts) {
     const EarlyEnd end = end_early(incident, facts, log_.get(), options_.out_directory);
     if (!end.record) return end.status;
     const int status = print_report(*end.record, early_log_patience_s);
@@ -516,9 +421,7 @@ class Job {
   int rank_{};
   Places places_;
   Progress progress_;
-  std::unique_ptr<control::Watchdog> watchdog_;
-  std::unique_ptr<control::LocalWatch> local_watch_;  ///< in place of the watchdog, of one rank alone
-  std::vector<std::string> unwatched_;
+  std::optional<RunWatch> run_watch_;
   TopologyVerdicts verdicts_;  ///< rank 0 only
   topology::JobNetwork job_;
   std::optional<std::string> wrong_class_;  ///< what is wrong with the traffic class that was told
@@ -527,7 +430,6 @@ class Job {
   RankDevices devices_;
   const Platform* platform_{};  ///< of the GPUs, where all are of one
   bool whole_platform_{}, may_use_nvls_{};
-  bool ends_by_dead_link_{};  ///< set and read by the watchdog's thread
   std::vector<NotTested> not_paired_;
   std::optional<Baseline> baseline_;  ///< rank 0 only
   std::unique_ptr<RunLog> log_;
