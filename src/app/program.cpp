@@ -215,8 +215,12 @@ LaunchContext launch_context() {
   return context;
 }
 
-/// A reader that is gone, as mpirun is when it ends a job, must not cost the result.
-void ignore_lost_readers() { std::signal(SIGPIPE, SIG_IGN); }
+/// A reader that is gone, as mpirun is when it ends a job, must not cost the result; nor must a file that may
+/// not grow (ulimit -f, which Slurm hands on): its error is told as a full disk's is.
+void outlive_lost_output() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+}
 
 int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks& hooks) {
   std::vector<std::string> command(argv, argv + argc);
@@ -224,7 +228,7 @@ int run_or_launch(const RunOptions& options, int argc, char** argv, const Hooks&
   if (options.single_process && !launcher.name.empty())
     throw UsageError(fmt::format("--single-process drives all GPUs by itself: start it by hand, not by {}",
                                  launcher.name));
-  ignore_lost_readers();
+  outlive_lost_output();
   if (options.single_process) return run_single_process(options, command, hooks);
   if (!launcher.name.empty()) return run(options, command, argc, argv, hooks);
   LaunchOptions by_hand;
@@ -258,7 +262,7 @@ int dispatch(int argc, char** argv, const Hooks& hooks) {
   if (const auto* options = std::get_if<RunOptions>(&parsed))
     return run_or_launch(*options, argc, argv, hooks);
   if (const auto* options = std::get_if<LaunchOptions>(&parsed)) {
-    if (!options->dry_run) ignore_lost_readers();
+    if (!options->dry_run) outlive_lost_output();
     return launch(*options, launch_context());
   }
   if (const auto* options = std::get_if<ListOptions>(&parsed)) return list(*options);

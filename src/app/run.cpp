@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 
 #include <fmt/format.h>
@@ -36,6 +38,7 @@
 #include "config/platform_file.hpp"
 #include "control/agreement.hpp"
 #include "control/deadline_guard.hpp"
+#include "control/exit_guard.hpp"
 #include "control/mpi_session.hpp"
 #include "control/watchdog.hpp"
 #include "core/error.hpp"
@@ -60,8 +63,17 @@ double nvml_limit_s() {
   return std::chrono::duration<double>(topology::ProbeOptions{}.nvml_deadline).count() + 10.0;
 }
 
-/// The others wait in MPI_Init for those who ask NVML before it.
-double init_deadline_s() { return nvml_limit_s() + 60.0; }
+/// The others wait in MPI_Init for those who ask NVML before it. Rank 0 speaks first: its end releases them.
+control::GuardedCall start_of_mpi(const LauncherFacts& launcher) {
+  const int rank = launcher.rank.value_or(0);
+  control::GuardedCall call;
+  call.what = "MPI_Init";
+  call.seconds = nvml_limit_s() + 60.0 + (rank == 0 ? 0.0 : 2.0 + 0.1 * std::min(rank, 50));
+  call.why = "another rank has not started or cannot be reached; look on the other hosts";
+  call.remark_after_s = rank == 0 ? 15.0 : 0.0;
+  return call;
+}
+constexpr const char* mpi_cannot_start = "MPI cannot start; why is in its own lines above";
 constexpr double finish_deadline_s = 30.0;
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
 
@@ -101,7 +113,12 @@ class Job {
     }
     std::unique_ptr<control::MpiSession> session;
     {
-      const control::DeadlineGuard guard("MPI_Init", init_deadline_s());
+      const control::DeadlineGuard guard(start_of_mpi(launcher_));
+      const auto no_pmi = without_pmi(launcher_, environment);
+      const control::ExitGuard end(launcher_.rank.value_or(0) != 0 ? ""
+                                   : no_pmi                        ? *no_pmi
+                                                                   : mpi_cannot_start,
+                                   no_pmi ? exit_status::usage : exit_status::broken);
       session = std::make_unique<control::MpiSession>(argc, argv);
     }
     session_ = session.get();
@@ -121,7 +138,8 @@ class Job {
     world_->idle_barrier();
     if (run_watch_) run_watch_->goodbye();
     {
-      const control::DeadlineGuard guard("MPI_Finalize", finish_deadline_s, status);
+      const control::DeadlineGuard guard(
+          {.what = "MPI_Finalize", .seconds = finish_deadline_s, .status = status});
       collectives::nccl::release_communicators(*clock_, nccl_end_ns);
       collectives::nccl::put_log_away("");  // where there was a report, rank 0 has kept its own
       collectives::mpi::release_communicators();
@@ -314,6 +332,7 @@ class Job {
     header.topology = places_.topology;
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
     log_->add_last_findings(wrong_results);
+    is_log_open_ = true;
     log_->set_overhead("sampling_p50_ns", overhead_ns);
     note_estimates(*log_, plan, places_.topology);
     if (baseline_)
@@ -323,7 +342,7 @@ class Job {
     for (const NotTested& one : verdicts_.not_tested) log_->add(one);
     note_left_out(*log_, plan, not_paired_);
     note_nccl_log(*log_, plan, devices_.nccl_log);
-    for (const std::string& one : run_watch_->unwatched()) log_->add(not_watched(one));
+    if (!run_watch_->unwatched().empty()) log_->add(not_watched(run_watch_->unwatched()));
     printer_ = std::make_unique<report::ProgressPrinter>(
         progress_mode(options_, on_terminal(launcher_, STDERR_FILENO)), stderr);
   }
@@ -398,7 +417,8 @@ class Job {
 
   /// On the watchdog's thread of rank 0.
   int on_incident(const control::Incident& incident, const IncidentFacts& facts) {
-    const EarlyEnd end = end_early(incident, facts, log_.get(), options_.out_directory);
+    const EarlyEnd end =
+        end_early(incident, facts, is_log_open_ ? log_.get() : nullptr, options_.out_directory);
     if (!end.record) return end.status;
     const int status = print_report(*end.record, early_log_patience_s);
     if (const std::string words = launcher_words(incident, facts, session_->host()); !words.empty()) {
@@ -433,6 +453,7 @@ class Job {
   std::vector<NotTested> not_paired_;
   std::optional<Baseline> baseline_;  ///< rank 0 only
   std::unique_ptr<RunLog> log_;
+  std::atomic<bool> is_log_open_{};  ///< for the watchdog's thread
   std::unique_ptr<report::ProgressPrinter> printer_;
 };
 

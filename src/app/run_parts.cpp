@@ -192,7 +192,10 @@ EarlyEnd end_early(const control::Incident& incident, const IncidentFacts& facts
 }
 
 std::optional<bool> put_nccl_log_away(const std::string& keep_in, int status, double patience_s) {
-  const control::DeadlineGuard guard("putting NCCL's log away", patience_s, status);
+  const control::DeadlineGuard guard({.what = "putting NCCL's log away",
+                                      .seconds = patience_s,
+                                      .status = status,
+                                      .why = "the disk does not answer"});
   return collectives::nccl::put_log_away(keep_in);
 }
 

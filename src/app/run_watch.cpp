@@ -138,15 +138,17 @@ void RunWatch::wait_for_launcher() const {
   ::sigtimedwait(&signals, nullptr, &patience);
 }
 
-Finding not_watched(const std::string& who_and_why) {
+Finding not_watched(const std::vector<std::string>& unwatched) {
   Finding finding;
   finding.slug = "rank-not-watched";
   finding.severity = Severity::info;
   finding.component = {"cluster", "watchdog", ""};
-  finding.meaning = "The watchdog on rank 0 could not be reached by " + who_and_why;
+  finding.meaning = "The watchdog on rank 0 could not be reached by " + unwatched.front();
+  if (const std::size_t more = unwatched.size() - 1; more > 0)
+    finding.meaning += fmt::format("; nor by {} more rank{}", more, more == 1 ? "" : "s");
   finding.advice =
-      "Let the nodes open TCP connections to each other; until then a hang there is found by that rank "
-      "alone.";
+      "Let the nodes open TCP connections to each other, and rank 0 as many files as there are ranks; until "
+      "then a hang there is found by that rank alone.";
   finding.confidence = "certain";
   return finding;
 }

@@ -60,7 +60,7 @@ class RunWatch {
   bool ends_by_dead_link_{};  ///< set and read by the watchdog's thread
 };
 
-/// The finding of one of RunWatch::unwatched().
-Finding not_watched(const std::string& who_and_why);
+/// The finding of RunWatch::unwatched(), of which there is at least one.
+Finding not_watched(const std::vector<std::string>& unwatched);
 
 }  // namespace fabricheck::app

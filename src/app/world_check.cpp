@@ -15,6 +15,13 @@ std::optional<int> number(const std::optional<std::string>& text) {
   return value;
 }
 
+std::string right_srun(int tasks) {
+  return fmt::format(
+      "start it with `srun --mpi=pmix -n {} fabricheck run`, or `fabricheck launch -- run` inside the "
+      "allocation",
+      tasks);
+}
+
 }  // namespace
 
 std::string slurm_gres(const EnvironmentLookup& environment) {
@@ -54,15 +61,22 @@ LauncherFacts launcher_facts(const EnvironmentLookup& environment) {
   return facts;
 }
 
+std::optional<std::string> without_pmi(const LauncherFacts& launcher, const EnvironmentLookup& environment) {
+  const int n = launcher.world_size.value_or(1);
+  if (launcher.name != "srun" || n <= 1) return std::nullopt;
+  for (const char* name : {"PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_FD"})
+    if (environment(name)) return std::nullopt;
+  return fmt::format("srun started {} tasks without a PMI that MPI can start by; {}", n, right_srun(n));
+}
+
 std::optional<std::string> singletons(const LauncherFacts& launcher, int world_size) {
   if (world_size != 1 || launcher.world_size.value_or(1) <= 1) return std::nullopt;
   const int n = *launcher.world_size;
   if (launcher.name == "srun")
     return fmt::format(
         "srun started {} tasks, but each of them sees a world of its own, because srun and this MPI share no "
-        "PMI; start it with "
-        "`srun --mpi=pmix -n {} fabricheck run`, or `fabricheck launch -- run` inside the allocation",
-        n, n);
+        "PMI; {}",
+        n, right_srun(n));
   return fmt::format(
       "the launcher started {} processes, but each of them sees a world of its own, because it belongs to "
       "another MPI than "

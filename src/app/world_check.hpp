@@ -35,6 +35,8 @@ struct WorldFacts {
 };
 
 /// A sentence with the command that would be right, or nullopt for a launch that can mean what it says.
+/// `without_pmi` is known before MPI starts, but an Open MPI with Slurm's first PMI starts so all the same.
+std::optional<std::string> without_pmi(const LauncherFacts& launcher, const EnvironmentLookup& environment);
 std::optional<std::string> singletons(const LauncherFacts& launcher, int world_size);
 std::optional<std::string> wrong_world(const LauncherFacts& launcher, const WorldFacts& world,
                                        bool allow_subset);

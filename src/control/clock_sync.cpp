@@ -55,7 +55,7 @@ std::string clock_identity(const std::string& host) {
 }
 
 HierarchicalClock::HierarchicalClock(Communicator& group, const Clock& clock, const std::string& identity)
-    : group_(group), clock_(clock) {
+    : clock_(clock) {
   const std::vector<std::string> all = allgather_strings(group, identity);
   std::vector<std::string> distinct;
   for (const std::string& one : all)

@@ -46,7 +46,6 @@ class HierarchicalClock final : public ClockSynchroniser {
   void serve(int child);
   CommonClock tree_round();
 
-  Communicator& group_;
   const Clock& clock_;
   std::unique_ptr<Communicator> leaders_;  ///< nullptr on ranks that lead no clock
   std::unique_ptr<Communicator> peers_;    ///< the ranks on this clock

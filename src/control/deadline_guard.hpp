@@ -6,14 +6,23 @@
 #include <string>
 #include <thread>
 
+#include "core/verdict.hpp"
+
 namespace fabricheck::control {
 
-/// While it lives the process has `seconds` to go on; then it says which call did not return, and where, and
-/// ends with `status` (4 unless a verdict was already written). Where no thread can be had there is no
-/// deadline.
+struct GuardedCall {
+  std::string what;
+  double seconds{};
+  int status{exit_status::rank_lost};  ///< unless a verdict was already written
+  std::string why{"some rank or the link to it is stopped"};
+  double remark_after_s{};  ///< when to say that it still goes on, and why that may be; 0: never
+};
+
+/// While it lives the process has so many seconds to go on; then it says which call did not return, and
+/// where, and ends with the status. Where no thread can be had there is no deadline.
 class DeadlineGuard {
  public:
-  DeadlineGuard(std::string what, double seconds, int status = 4);
+  explicit DeadlineGuard(GuardedCall call);
   ~DeadlineGuard();
   DeadlineGuard(const DeadlineGuard&) = delete;
   DeadlineGuard& operator=(const DeadlineGuard&) = delete;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "control/ending_signals.hpp"
+#include "core/verdict.hpp"
 
 namespace fabricheck::control {
 namespace {
@@ -71,7 +72,7 @@ class LocalWatch::Thread {
         incident = find_incident(look());
       }
       if (!incident) continue;
-      options_.end_process(options_.on_incident ? options_.on_incident(*incident) : lost_status);
+      options_.end_process(options_.on_incident ? options_.on_incident(*incident) : exit_status::rank_lost);
       return;
     }
   }
@@ -104,8 +105,6 @@ class LocalWatch::Thread {
     world.silence_limit_s = world.deadline_s = options_.deadline_s;
     return world;
   }
-
-  static constexpr int lost_status = 4;
 
   LocalWatchOptions options_;
   Socket signals_;

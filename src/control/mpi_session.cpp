@@ -183,13 +183,12 @@ std::map<std::string, std::string> MpiSession::description() const {
 
 void MpiSession::finish() {
   world_.reset();
-  // In the order made, which is the same on every rank of each communicator; the world itself last.
+  // The last made first, an order which is the same on every rank of each communicator; the world itself
+  // last.
   std::vector<MPI_Comm>& all = made();
   for (std::size_t i = all.size(); i-- > 0;) must(MPI_Comm_free(&all[i]), "MPI_Comm_free");
   all.clear();
   must(MPI_Finalize(), "MPI_Finalize");
 }
-
-std::int64_t MpiClock::now_ns() const { return static_cast<std::int64_t>(MPI_Wtime() * 1e9); }
 
 }  // namespace fabricheck::control

@@ -1,12 +1,10 @@
-// MPI's life and the control communicators over it. The only place in control that includes mpi.h is its
-// .cpp.
+// MPI's life and the control communicators over it; mpi.h stays in control's .cpp files.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
 
-#include "core/clock.hpp"
 #include "core/communicator.hpp"
 
 namespace fabricheck::control {
@@ -33,12 +31,6 @@ class MpiSession {
  private:
   std::unique_ptr<Communicator> world_;
   std::string host_;
-};
-
-/// MPI_Wtime, for simulators in which only MPI's time is simulated.
-class MpiClock final : public Clock {
- public:
-  std::int64_t now_ns() const override;
 };
 
 }  // namespace fabricheck::control

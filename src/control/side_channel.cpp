@@ -15,13 +15,21 @@
 #include <cerrno>
 #include <cstring>
 #include <sstream>
+#include <system_error>
+
+#include <fmt/format.h>
 
 #include "core/error.hpp"
 
 namespace fabricheck::control {
 namespace {
 
-std::string reason_of(int error) { return std::strerror(error); }
+/// Of one connection before the others have their turn: whoever floods it must not hold the watchdog.
+constexpr int most_reads = 16;
+/// What MPI, its drivers and the result may have open beside the connections; the half of a small limit.
+constexpr rlim_t other_files = 256;
+
+std::string reason_of(int error) { return std::generic_category().message(error); }
 
 /// The sockets API wants one address type cast to another.
 template <class Address>
@@ -184,27 +192,28 @@ Socket connect_to(const Contact& contact, double seconds_each, std::string& reas
   return {};
 }
 
-bool send_message(int descriptor, const ChannelMessage& message) {
+void send_message(int descriptor, const ChannelMessage& message) {
   const ssize_t sent = ::send(descriptor, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent == static_cast<ssize_t>(sizeof message)) return true;
-  if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-  // Half a message would put the stream out of frame for good; its rest must follow.
+  if (sent < 0 || sent == static_cast<ssize_t>(sizeof message)) return;
+  // Half a message would put the stream out of frame for good: its rest must follow, or nothing any more.
   const char* rest = reinterpret_cast<const char*>(&message) + sent;
   std::size_t left = sizeof message - static_cast<std::size_t>(sent);
   while (left > 0) {
-    if (!wait_writable(descriptor, 1.0)) return false;
-    const ssize_t more = ::send(descriptor, rest, left, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (more <= 0) return false;
+    const ssize_t more =
+        wait_writable(descriptor, 1.0) ? ::send(descriptor, rest, left, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
+    if (more <= 0) {
+      ::shutdown(descriptor, SHUT_RDWR);
+      return;
+    }
     rest += more;
     left -= static_cast<std::size_t>(more);
   }
-  return true;
 }
 
 MessageReader::State MessageReader::read(int descriptor, std::vector<ChannelMessage>& messages) {
   std::array<char, 8 * sizeof(ChannelMessage)> buffer{};
   State state = State::open;
-  for (;;) {
+  for (int turn = 0; turn < most_reads; ++turn) {
     const ssize_t got = ::recv(descriptor, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got > 0) {
       pending_.insert(pending_.end(), buffer.begin(), buffer.begin() + got);
@@ -224,13 +233,22 @@ MessageReader::State MessageReader::read(int descriptor, std::vector<ChannelMess
   return state;
 }
 
-void allow_connections(int connections) {
+int allow_connections(int connections) {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = static_cast<rlim_t>(connections) + 256;
-  if (limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min<rlim_t>(wanted, limit.rlim_max);
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return connections;
+  const rlim_t wanted = static_cast<rlim_t>(connections) + other_files;
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min<rlim_t>(wanted, limit.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  const rlim_t room = limit.rlim_cur - std::min(other_files, limit.rlim_cur / 2);
+  return static_cast<int>(std::min<rlim_t>(room, static_cast<rlim_t>(connections)));
+}
+
+std::string too_few_files(int connections) {
+  return fmt::format(
+      "rank 0 may open too few files to hear more than {} rank{}; allow it more (ulimit -n, LimitNOFILE)",
+      connections, connections == 1 ? "" : "s");
 }
 
 }  // namespace fabricheck::control

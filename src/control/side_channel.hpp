@@ -27,7 +27,7 @@ class Socket {
   int descriptor_{-1};
 };
 
-enum class MessageKind : std::uint32_t { hello = 1, heartbeat, goodbye, failed, terminated, end };
+enum class MessageKind : std::uint32_t { hello = 1, heartbeat, goodbye, failed, terminated, end, refused };
 
 struct ChannelMessage {
   std::uint64_t token{};
@@ -54,23 +54,25 @@ Socket listen_anywhere(int& port);
 std::vector<std::string> interface_addresses();
 /// Tries each address in turn for at most `seconds_each`. An empty Socket with the reason otherwise.
 Socket connect_to(const Contact& contact, double seconds_each, std::string& reason);
-/// Never blocks and never raises SIGPIPE. false: the connection is gone (a full buffer counts as sent: a
-/// heartbeat may be lost).
-bool send_message(int descriptor, const ChannelMessage& message);
+/// Never raises SIGPIPE, and blocks only for the rest of half a message. A connection that is gone, or full,
+/// is the reader's to notice: a heartbeat may be lost.
+void send_message(int descriptor, const ChannelMessage& message);
 
 /// Collects bytes of one connection into messages.
 class MessageReader {
  public:
   enum class State { open, closed };
-  /// Reads what is there without blocking.
+  /// Reads what is there without blocking, as far as a turn of the watchdog goes.
   State read(int descriptor, std::vector<ChannelMessage>& messages);
 
  private:
   std::vector<char> pending_;
 };
 
-/// Raises the soft limit of open files so that rank 0 can hear `connections` ranks; what it can have at most
-/// otherwise.
-void allow_connections(int connections);
+/// Raises the soft limit of open files so that rank 0 can hear `connections` ranks. Returns how many it can
+/// hear: MPI and the result need files, too.
+int allow_connections(int connections);
+/// Why it is no more, and the mend.
+std::string too_few_files(int connections);
 
 }  // namespace fabricheck::control

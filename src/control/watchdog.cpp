@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <cstring>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -20,6 +20,7 @@
 #include "control/ending_signals.hpp"
 #include "control/side_channel.hpp"
 #include "core/error.hpp"
+#include "core/verdict.hpp"
 
 namespace fabricheck::control {
 namespace {
@@ -36,6 +37,10 @@ constexpr double own_pause_s = 1.0;
 /// Beyond rank 0's silence limit, so that rank 0 speaks first when both hear nothing.
 constexpr double extra_silence_s = 2.0;
 constexpr double connect_seconds_each = 3.0;
+constexpr double answer_s = 5.0;
+constexpr auto accept_pause = std::chrono::seconds(1);
+/// Connections at once that have not yet said who they are.
+constexpr std::size_t most_strangers = 64;
 /// How long rank 0 waits for the others to have heard of the end. mpirun kills them within two seconds of it.
 constexpr double farewell_s = 0.5;
 
@@ -56,7 +61,7 @@ class Watchdog::Thread {
   }
 
   std::string listen() {
-    allow_connections(options_.size);
+    room_ = allow_connections(options_.size - 1);
     Contact contact;
     listening_ = listen_anywhere(contact.port);
     contact.addresses = interface_addresses();
@@ -72,8 +77,7 @@ class Watchdog::Thread {
       if (const auto contact = parse_contact(text)) {
         token_ = contact->token;
         to_root_ = connect_to(*contact, connect_seconds_each, reason);
-        reached = static_cast<bool>(to_root_);
-        if (reached) send_message(to_root_.get(), message(MessageKind::hello, ""));
+        reached = to_root_ && is_answered(reason);
       } else {
         reason = "rank 0 gave no address";
       }
@@ -87,19 +91,8 @@ class Watchdog::Thread {
     return reached;
   }
 
-  std::vector<int> missing(double seconds) {
-    std::unique_lock lock(mutex_);
-    const auto all_here = [this] {
-      return std::all_of(peers_.begin() + 1, peers_.end(), [](const Peer& peer) { return peer.connected; });
-    };
-    changed_.wait_for(lock, std::chrono::duration<double>(seconds), all_here);
-    std::vector<int> absent;
-    for (std::size_t rank = 1; rank < peers_.size(); ++rank)
-      if (!peers_[rank].connected) absent.push_back(static_cast<int>(rank));
-    return absent;
-  }
-
   void fail(const std::string& text) {
+    if (!thread_.joinable()) options_.end_process(exit_status::rank_lost);  // nobody would hear of it
     {
       const std::lock_guard lock(mutex_);
       own_failure_ = text;
@@ -138,6 +131,20 @@ class Watchdog::Thread {
   void wake() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+  }
+
+  /// The kernel takes connections for rank 0 that rank 0 may have no room for: only its answer tells.
+  bool is_answered(std::string& reason) {
+    send_message(to_root_.get(), message(MessageKind::hello, ""));
+    reason = "rank 0 took the connection and did not answer";
+    const Instant since = now();
+    while (to_root_ && !root_met_ && seconds_since(since) < answer_s) {
+      pollfd answer{to_root_.get(), POLLIN, 0};
+      ::poll(&answer, 1, 100);
+      read_root();
+    }
+    if (!refusal_.empty()) reason = refusal_;
+    return root_met_;
   }
 
   ChannelMessage message(MessageKind kind, const std::string& text) const {
@@ -189,7 +196,7 @@ class Watchdog::Thread {
 
   void wait_for_something() {
     std::vector<pollfd> set{{wake_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-    if (listening_) set.push_back({listening_.get(), POLLIN, 0});
+    if (listening_ && now() >= accept_again_) set.push_back({listening_.get(), POLLIN, 0});
     if (to_root_) set.push_back({to_root_.get(), POLLIN, 0});
     for (const Stranger& stranger : strangers_) set.push_back({stranger.socket.get(), POLLIN, 0});
     for (const Peer& peer : peers_)
@@ -209,9 +216,13 @@ class Watchdog::Thread {
   }
 
   void accept_strangers() {
-    for (;;) {
+    while (now() >= accept_again_ && strangers_.size() < most_strangers) {
       Socket socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (!socket) break;
+      if (!socket) {
+        // Where the process has no descriptor left, poll would come back at once, again and again.
+        if (errno == EMFILE || errno == ENFILE) accept_again_ = now() + accept_pause;
+        break;
+      }
       strangers_.push_back({std::move(socket), {}, now()});
     }
     for (Stranger& stranger : strangers_) {
@@ -219,15 +230,19 @@ class Watchdog::Thread {
       const auto state = stranger.reader.read(stranger.socket.get(), messages);
       const bool known = !messages.empty() && messages.front().token == token_ && messages.front().rank > 0 &&
                          messages.front().rank < options_.size;
-      if (known) {
+      if (known && connected_ >= room_) {
+        send_message(stranger.socket.get(), message(MessageKind::refused, too_few_files(room_)));
+        stranger.socket = Socket();
+      } else if (known) {
         const std::lock_guard lock(mutex_);
+        ++connected_;
         Peer& peer = peers_[static_cast<std::size_t>(messages.front().rank)];
         peer.socket = std::move(stranger.socket);
         peer.reader = std::move(stranger.reader);
         peer.connected = true;
         peer.heard = now();
         for (const ChannelMessage& one : messages) take(peer, one);
-        changed_.notify_all();
+        send_message(peer.socket.get(), message(MessageKind::heartbeat, ""));
       } else if (state == MessageReader::State::closed || !messages.empty() ||
                  seconds_since(stranger.since) > 5.0) {
         stranger.socket = Socket();  // a port scanner, or a job of another token
@@ -276,11 +291,16 @@ class Watchdog::Thread {
     const auto state = root_reader_.read(to_root_.get(), messages);
     for (const ChannelMessage& one : messages) {
       root_heard_ = now();
+      if (one.kind == MessageKind::refused) {
+        refusal_ = one.text.data();
+        continue;
+      }
+      root_met_ = true;
       if (one.kind == MessageKind::end) ending_ = true;
     }
     if (state == MessageReader::State::closed) {
       to_root_ = Socket();
-      root_gone_ = !leaving_;
+      root_gone_ = root_met_ && !leaving_;
       root_heard_ = now();
     }
   }
@@ -349,7 +369,7 @@ class Watchdog::Thread {
   }
 
   void end_job(const Incident& incident) {
-    int status = 4;
+    int status = exit_status::rank_lost;
     if (options_.on_incident) status = options_.on_incident(incident);
     for (const Peer& peer : peers_)
       if (peer.socket) send_message(peer.socket.get(), message(MessageKind::end, ""));
@@ -396,9 +416,9 @@ class Watchdog::Thread {
       }
       if (seconds_since(*ending_at_) > 3.0) finish_quietly();
     } else if (root_gone_) {
-      put_away(4);  // the launcher may not leave us the time below
+      put_away(exit_status::rank_lost);  // the launcher may not leave us the time below
       if (seconds_since(root_heard_) > 3.0) last_words("rank 0 has died");
-    } else if (to_root_ && seconds_since(root_heard_) > patience) {
+    } else if (to_root_ && root_met_ && seconds_since(root_heard_) > patience) {
       last_words("rank 0 has not been heard for " +
                  std::to_string(static_cast<int>(seconds_since(root_heard_))) +
                  " s: it, its host or the link between is stopped");
@@ -417,12 +437,12 @@ class Watchdog::Thread {
         "fabricheck: rank " + std::to_string(options_.rank) + ": " + what +
         "; what was measured is in the journal, `fabricheck report DIR/journal.jsonl` shows it\n";
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-    end(4);
+    end(exit_status::rank_lost);
   }
 
   /// For a rank that is not heard by rank 0, and for rank 0's own watchdog being the only one left.
   void watch_own_deadline() {
-    if (options_.rank == 0 || to_root_ || ending_ || root_gone_) return;
+    if (options_.rank == 0 || (to_root_ && root_met_) || ending_ || root_gone_) return;
     const bool resting = progress_.idle;
     const double limit_s = deadline_s() + extra_silence_s, still = still_s();
     if (!resting && still > limit_s)
@@ -437,11 +457,14 @@ class Watchdog::Thread {
   Socket wake_, signals_, listening_, to_root_;
   std::uint64_t token_{};
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::vector<Peer> peers_;  ///< by rank; [0] is unused
   std::vector<Stranger> strangers_;
+  int room_{}, connected_{};  ///< of rank 0: ranks that it can hear, and does
+  Instant accept_again_;
   MessageReader root_reader_;
   Instant root_heard_, moved_;
+  std::string refusal_;
+  bool root_met_{};  ///< it has answered
   bool root_gone_{}, ending_{}, said_goodbye_{};
   std::optional<Instant> ending_at_, speak_at_, signal_at_;
   std::string signal_name_;
@@ -465,7 +488,6 @@ std::string Watchdog::listen() { return thread_->listen(); }
 bool Watchdog::start(const std::string& contact, std::string& reason) {
   return thread_->start(contact, reason);
 }
-std::vector<int> Watchdog::missing(double seconds) { return thread_->missing(seconds); }
 void Watchdog::fail(const std::string& text) {
   thread_->fail(text);
   std::abort();  // not reached: fail() of the thread waits for ever

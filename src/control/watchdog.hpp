@@ -29,7 +29,6 @@ struct WatchdogOptions {
   std::function<void(int)> end_process;
 };
 
-/// Where rank 0 listens: "token port address address …"; travels over MPI to the other ranks.
 class Watchdog {
  public:
   /// Call before MPI starts any thread: SIGINT and SIGTERM are then only taken by the watchdog's thread.
@@ -41,13 +40,12 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  /// Rank 0: opens the listening socket and returns its contact text. Throws Error when no socket can be had.
+  /// Rank 0: opens the listening socket and returns where, "token port address address …", for the other
+  /// ranks' start(). Throws Error when no socket can be had.
   std::string listen();
-  /// Starts the thread; other ranks connect to `contact` first. Returns false, with a reason, when rank 0 was
-  /// not reached: then this rank is watched by its own deadline alone.
+  /// Starts the thread; other ranks connect to `contact` first. Returns false, with a reason, when rank 0 did
+  /// not answer: then this rank is watched by its own deadline alone.
   bool start(const std::string& contact, std::string& reason);
-  /// Rank 0: waits until `expected` ranks have connected, at most `seconds`; returns those that have not.
-  std::vector<int> missing(double seconds);
 
   /// Tells rank 0 that this rank cannot go on, and waits for the end of the process. Never returns.
   [[noreturn]] void fail(const std::string& text);

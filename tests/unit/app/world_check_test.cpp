@@ -45,6 +45,20 @@ TEST(Singletons, ManyProcessesInWorldsOfTheirOwnAreRefusedWithTheRightCommand) {
   EXPECT_FALSE(singletons(facts_of({}), 1)) << "one rank alone is what was asked for";
 }
 
+TEST(WithoutPmi, SrunThatOffersNoneIsToldBeforeMpiFails) {
+  const auto told = [](Variables variables) {
+    variables.insert({{"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_TASKS", "4"}});
+    return without_pmi(facts_of(variables), [&](const std::string& name) {
+      const auto found = variables.find(name);
+      return found == variables.end() ? std::nullopt : std::optional<std::string>(found->second);
+    });
+  };
+  EXPECT_THAT(told({}).value_or(""), HasSubstr("srun --mpi=pmix -n 4"));
+  EXPECT_FALSE(told({{"PMIX_RANK", "0"}}));
+  EXPECT_FALSE(told({{"PMI_FD", "3"}}));
+  EXPECT_FALSE(told({{"OMPI_COMM_WORLD_RANK", "0"}})) << "mpirun's own daemons are a step, too";
+}
+
 WorldFacts world_of(std::vector<std::string> hosts) {
   WorldFacts world;
   world.size = static_cast<int>(hosts.size());
