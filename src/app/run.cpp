@@ -38,7 +38,6 @@
 #include "config/platform_file.hpp"
 #include "control/agreement.hpp"
 #include "control/deadline_guard.hpp"
-#include "control/exit_guard.hpp"
 #include "control/mpi_session.hpp"
 #include "control/watchdog.hpp"
 #include "core/error.hpp"
@@ -73,7 +72,6 @@ control::GuardedCall start_of_mpi(const LauncherFacts& launcher) {
   call.remark_after_s = rank == 0 ? 15.0 : 0.0;
   return call;
 }
-constexpr const char* mpi_cannot_start = "MPI cannot start; why is in its own lines above";
 constexpr double finish_deadline_s = 30.0;
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
 
@@ -101,6 +99,10 @@ class Job {
         launcher_(launcher_facts(environment)) {}
 
   int run(int argc, char** argv) {
+    if (const auto wrong = without_pmi(launcher_, environment)) {
+      if (launcher_.rank.value_or(0) == 0) remark(stderr, "fabricheck: {}\n", *wrong);
+      return exit_status::usage;
+    }
     control::Watchdog::block_signals();
     // NVML may hang and is asked in a child; that fork belongs before MPI. Only the rank that will speak for
     // its host asks.
@@ -114,11 +116,6 @@ class Job {
     std::unique_ptr<control::MpiSession> session;
     {
       const control::DeadlineGuard guard(start_of_mpi(launcher_));
-      const auto no_pmi = without_pmi(launcher_, environment);
-      const control::ExitGuard end(launcher_.rank.value_or(0) != 0 ? ""
-                                   : no_pmi                        ? *no_pmi
-                                                                   : mpi_cannot_start,
-                                   no_pmi ? exit_status::usage : exit_status::broken);
       session = std::make_unique<control::MpiSession>(argc, argv);
     }
     session_ = session.get();

@@ -64,7 +64,7 @@ LauncherFacts launcher_facts(const EnvironmentLookup& environment) {
 std::optional<std::string> without_pmi(const LauncherFacts& launcher, const EnvironmentLookup& environment) {
   const int n = launcher.world_size.value_or(1);
   if (launcher.name != "srun" || n <= 1) return std::nullopt;
-  for (const char* name : {"PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_FD"})
+  for (const char* name : {"PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_FD", "OMPI_MCA_pmix"})
     if (environment(name)) return std::nullopt;
   return fmt::format("srun started {} tasks without a PMI that MPI can start by; {}", n, right_srun(n));
 }

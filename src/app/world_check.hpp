@@ -35,7 +35,8 @@ struct WorldFacts {
 };
 
 /// A sentence with the command that would be right, or nullopt for a launch that can mean what it says.
-/// `without_pmi` is known before MPI starts, but an Open MPI with Slurm's first PMI starts so all the same.
+/// `without_pmi` is known before MPI starts, which would end the process by itself, with 1. An Open MPI that
+/// has Slurm's first PMI built in needs no variable: who names it (OMPI_MCA_pmix) is not refused.
 std::optional<std::string> without_pmi(const LauncherFacts& launcher, const EnvironmentLookup& environment);
 std::optional<std::string> singletons(const LauncherFacts& launcher, int world_size);
 std::optional<std::string> wrong_world(const LauncherFacts& launcher, const WorldFacts& world,

@@ -56,6 +56,7 @@ TEST(WithoutPmi, SrunThatOffersNoneIsToldBeforeMpiFails) {
   EXPECT_THAT(told({}).value_or(""), HasSubstr("srun --mpi=pmix -n 4"));
   EXPECT_FALSE(told({{"PMIX_RANK", "0"}}));
   EXPECT_FALSE(told({{"PMI_FD", "3"}}));
+  EXPECT_FALSE(told({{"OMPI_MCA_pmix", "s1"}})) << "which needs no variable";
   EXPECT_FALSE(told({{"OMPI_COMM_WORLD_RANK", "0"}})) << "mpirun's own daemons are a step, too";
 }
 
