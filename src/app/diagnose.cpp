@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -19,6 +18,7 @@
 #include "app/topology_file.hpp"
 #include "app/utc_now.hpp"
 #include "app/whole_file.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/fault_texts.hpp"
 #include "diagnose/log_reader.hpp"
@@ -301,14 +301,15 @@ RunRecord record_of(const diagnose::Diagnosis& diagnosis, const Observations& se
 }
 
 int diagnose_files(const DiagnoseOptions& options, const std::vector<std::string>& command) {
-  const auto began = std::chrono::steady_clock::now();
+  const SteadyClock clock;
+  const std::int64_t begun_ns = clock.now_ns();
   const std::string started = utc_now();
   const Observations seen = read_evidence(options);
   const diagnose::Diagnosis diagnosis = diagnose::diagnose(seen);
   RunRecord record = record_of(diagnosis, seen);
   record.started = started;
   record.command = command;
-  record.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  record.duration_s = static_cast<double>(clock.now_ns() - begun_ns) / 1e9;
   const bool json_on_screen = options.json_file == "-";
   std::FILE* screen = json_on_screen ? stderr : stdout;
   report::ConsoleStyle style;

@@ -327,7 +327,7 @@ class Job {
     for (const char* name : {"OMPI_MCA_pml", "OMPI_MCA_btl", "UCX_TLS", "UCX_NET_DEVICES"})
       if (const auto value = environment(name)) header.world.mpi[name] = *value;
     header.topology = places_.topology;
-    log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
+    log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory, *clock_);
     log_->add_last_findings(wrong_results);
     is_log_open_ = true;
     log_->set_overhead("sampling_p50_ns", overhead_ns);

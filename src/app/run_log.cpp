@@ -12,11 +12,12 @@
 
 namespace fabricheck::app {
 
-RunLog::RunLog(RunRecord header, std::string directory)
+RunLog::RunLog(RunRecord header, std::string directory, const Clock& clock)
     : directory_(std::move(directory)),
       record_(std::move(header)),
       journal_(report::Journal::create(directory_, record_)),
-      begun_(std::chrono::steady_clock::now()) {}
+      clock_(clock),
+      begun_ns_(clock.now_ns()) {}
 
 template <class Write>
 bool RunLog::guarded_write(Write&& write) {
@@ -134,7 +135,7 @@ std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
   for (const auto& find : last_findings_)
     for (const Finding& one : find(record_)) add(one);
   finished_ = true;
-  record_.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
+  record_.duration_s = static_cast<double>(clock_.now_ns() - begun_ns_) / 1e9;
   conclude(record_);
   const auto write = [&](const std::string& name, const auto& text) {
     const bool could = guarded_write([&] { report::write_file(directory_ + "/" + name, text()); });

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/run_record.hpp"
 #include "report/journal.hpp"
 
@@ -19,8 +20,9 @@ namespace fabricheck::app {
 /// once on standard error and becomes a finding, because the measurements that follow are still worth having.
 class RunLog {
  public:
-  /// Creates the journal. Throws UsageError when the folder cannot be written.
-  RunLog(RunRecord header, std::string directory);
+  /// Creates the journal; from here on `clock`, which must outlive this, counts the run's duration. Throws
+  /// UsageError when the folder cannot be written.
+  RunLog(RunRecord header, std::string directory, const Clock& clock);
 
   /// A check may come again, after each of its repeats; the last record counts.
   void add(const CheckRecord& check);
@@ -63,7 +65,8 @@ class RunLog {
   RunRecord record_;
   CheckList check_list_;
   report::Journal journal_;
-  std::chrono::steady_clock::time_point begun_;
+  const Clock& clock_;
+  std::int64_t begun_ns_;
   std::optional<CheckRecord> current_;
   std::vector<std::string> remaining_;
   std::vector<std::function<std::vector<Finding>(const RunRecord&)>> last_findings_;

@@ -196,7 +196,7 @@ class SingleProcess {
     header.world.launcher = "one process";
     header.world.hosts = {host_.name};
     header.topology = topology_;
-    log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory);
+    log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory, *clock_);
     log_->add_last_findings(wrong_results);
     is_log_open_ = true;
     for (const CheckRecord& one : verdicts.checks) log_->add(one);

@@ -123,7 +123,8 @@ TEST_F(Compare, ARunWorseThanItsBaselineSaysSoInItsResult) {
     const CheckRecord check = header.checks.front();
     header.checks.clear();
     const std::string folder = (folder_ / out).string();
-    RunLog log(header, folder);
+    const SteadyClock clock;
+    RunLog log(header, folder, clock);
     log.add_last_findings([&](const RunRecord& record) { return baseline.findings(record); });
     log.add(check);
     const auto record = log.finish(std::chrono::seconds(5));

@@ -81,7 +81,7 @@ class ExecutorTest : public ::testing::Test {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
     folder_ = std::filesystem::temp_directory_path() /
               (std::string("fabricheck-executor-") + info->name() + "-" + std::to_string(::getpid()));
-    log_ = std::make_unique<RunLog>(RunRecord{}, folder_.string());
+    log_ = std::make_unique<RunLog>(RunRecord{}, folder_.string(), clock_);
   }
   ~ExecutorTest() override { std::filesystem::remove_all(folder_); }
 
@@ -133,6 +133,13 @@ TEST_F(ExecutorTest, ATargetOnTheTailIsJudgedByTheTail) {
   plan.checks[0].target = target(spiky.id, "p99", Comparison::at_most, 20.0);
   const CheckRecord missed = run_alone(plan).at(0);
   EXPECT_EQ(missed.verdict, Verdict::fail) << missed.reason;
+}
+
+TEST_F(ExecutorTest, TheRunsDurationIsOfTheClockThatMeasures) {
+  clock_.advance(7'000'000'000);
+  const auto record = log_->finish(std::chrono::seconds(30));
+  ASSERT_TRUE(record);
+  EXPECT_GE(record->duration_s, 7.0);
 }
 
 TEST_F(ExecutorTest, ATailWithinItsTargetPasses) {
