@@ -4,25 +4,18 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "app/environment_variable.hpp"
 #include "app/run_parts.hpp"
-#include "core/error.hpp"
 #include "core/remark.hpp"
 
 namespace fabricheck::app {
 namespace {
 
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
-
-std::string no_thread(const std::system_error& error) {
-  return fmt::format("cannot start a thread: {}; allow more memory and processes (ulimit -v, ulimit -u)",
-                     error.code().message());
-}
 
 void put_log_away(int status) { put_nccl_log_away("", status, early_log_patience_s); }
 
@@ -46,11 +39,7 @@ void RunWatch::start_alone() {
     put_log_away(status);
     return status;
   };
-  try {
-    local_watch_ = std::make_unique<control::LocalWatch>(std::move(watch));
-  } catch (const std::system_error& error) {
-    throw Error(no_thread(error));
-  }
+  local_watch_ = std::make_unique<control::LocalWatch>(std::move(watch));
 }
 
 std::optional<control::AgreedError> RunWatch::start() {
@@ -77,13 +66,8 @@ std::optional<control::AgreedError> RunWatch::start() {
   contact = broadcast_string(world, contact, 0);
   std::string reason;
   bool reached = false;
-  if (auto failed = control::together(world, session_.host(), [&] {
-        try {
-          reached = watchdog_->start(contact, reason);
-        } catch (const std::system_error& error) {
-          throw Error(no_thread(error));
-        }
-      }))
+  if (auto failed =
+          control::together(world, session_.host(), [&] { reached = watchdog_->start(contact, reason); }))
     return failed;
   // Not fatal: a firewall between compute nodes leaves each rank its own deadline. But it is said.
   const std::string problem =

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "control/ending_signals.hpp"
+#include "control/watching_thread.hpp"
 #include "core/verdict.hpp"
 
 namespace fabricheck::control {
@@ -31,7 +32,7 @@ class LocalWatch::Thread {
  public:
   explicit Thread(LocalWatchOptions options) : options_(std::move(options)), signals_(open_ending_signals()) {
     if (!options_.end_process) options_.end_process = [](int status) { ::_exit(status); };
-    thread_ = std::thread([this] { loop(); });
+    thread_ = start_watching([this] { loop(); });
   }
   ~Thread() {
     goodbye();

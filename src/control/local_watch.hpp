@@ -25,6 +25,7 @@ struct LocalWatchOptions {
 /// blocked before there was a second thread, or when none of its ranks moves for so long.
 class LocalWatch {
  public:
+  /// Throws Error where no thread can be had.
   explicit LocalWatch(LocalWatchOptions options);
   /// Stops the thread.
   ~LocalWatch();

@@ -19,6 +19,7 @@
 
 #include "control/ending_signals.hpp"
 #include "control/side_channel.hpp"
+#include "control/watching_thread.hpp"
 #include "core/error.hpp"
 #include "core/verdict.hpp"
 
@@ -87,7 +88,7 @@ class Watchdog::Thread {
       for (Peer& peer : peers_) peer.heard = now();
     }
     moved_ = now();
-    thread_ = std::thread([this] { loop(); });
+    thread_ = start_watching([this] { loop(); });
     return reached;
   }
 

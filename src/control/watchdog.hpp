@@ -44,7 +44,8 @@ class Watchdog {
   /// ranks' start(). Throws Error when no socket can be had.
   std::string listen();
   /// Starts the thread; other ranks connect to `contact` first. Returns false, with a reason, when rank 0 did
-  /// not answer: then this rank is watched by its own deadline alone.
+  /// not answer: then this rank is watched by its own deadline alone. Throws Error where no thread can be
+  /// had.
   bool start(const std::string& contact, std::string& reason);
 
   /// Tells rank 0 that this rank cannot go on, and waits for the end of the process. Never returns.
