@@ -179,7 +179,10 @@ class Run {
       const double verified_share =
           verify_every_ == 0 ? 0.0 : std::min(1.0, 2.0 / static_cast<double>(verify_every_));
       const double fits = std::floor(batch_target_ns / (window_ns_ + verified_share * around_ns_));
-      const std::uint64_t left = plan_.max_samples - result_.samples.values_us.size();
+      // A group that has them all still takes part while another one wants more: one by one.
+      const std::uint64_t taken = result_.samples.values_us.size();
+      const std::uint64_t left =
+          std::max<std::uint64_t>(1, plan_.max_samples - std::min(plan_.max_samples, taken));
       order.iterations =
           std::clamp<std::uint64_t>(static_cast<std::uint64_t>(fits), 1, std::min(batch_limit_, left));
       order.window_ns = window_ns_;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
@@ -236,6 +237,36 @@ TEST(SamplerTogether, NamesTheRankThatEndsLast) {
   for (const auto& [rank, count] : results[0].samples.last_count) all += count;
   EXPECT_EQ(all, results[0].samples.values_us.size());
   EXPECT_GT(results[0].samples.last_count.at(2) * 2, all);
+}
+
+TEST(SamplerTogether, AGroupThatHasAllItsSamplesStaysInStepWithASlowerOne) {
+  std::array<SamplingResult, 2> results;
+  run_ranks(2, [&](Communicator& world) {
+    const auto group = world.split(world.rank(), 0);
+    // Time that each group's operation makes itself: one is full after its first batch, the other takes ten.
+    TickingClock clock;
+    SharedClock shared;
+    Progress progress;
+    SamplingWorld sampling;
+    sampling.group = group.get();
+    sampling.everyone = &world;
+    sampling.clock = &clock;
+    sampling.synchroniser = &shared;
+    sampling.progress = &progress;
+    sampling.world_rank = world.rank();
+    sampling.host = "h";
+    sampling.yield = true;
+    TakesTime operation(clock, world.rank() == 0 ? 1000 : 3'000'000);
+    SamplingPlan plan = plan_of(20);
+    plan.max_samples = 20;
+    results[static_cast<std::size_t>(world.rank())] =
+        run_sampler(operation, plan, sampling, [](const SampleSet&) { return false; });
+  });
+  for (const SamplingResult& result : results) {
+    EXPECT_FALSE(result.error);
+    EXPECT_GE(result.samples.values_us.size(), 20u);
+    EXPECT_LT(result.samples.values_us.size(), 60u) << "one at a time while it waits for the other";
+  }
 }
 
 TEST(SamplerTogether, AThrowInPrepareIsEveryRanksAndNobodyHangs) {
