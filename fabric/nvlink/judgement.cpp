@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/figure_table.hpp"
 #include "core/units.hpp"
 #include "fabric/nvlink/catalog.hpp"
 #include "topology/model/paths.hpp"
@@ -104,15 +105,10 @@ std::optional<double> pcie_payload(const Gpu& from, const Gpu& to) {
   return topology::pcie_payload_share * std::min(*a, *b);
 }
 
-std::string condition(const Figure& figure, const char* name) {
-  const auto found = figure.conditions.find(name);
-  return found == figure.conditions.end() ? std::string() : found->second;
-}
-
 /// GB/s one way of what the figure says; nothing where it does not say which way, or is a placeholder.
 std::optional<double> one_way(const Figure& figure) {
-  const std::string direction = condition(figure, "direction");
-  if (condition(figure, "caveat").find("placeholder") != std::string::npos) return std::nullopt;
+  const std::string direction = condition_of(figure, "direction");
+  if (condition_of(figure, "caveat").find("placeholder") != std::string::npos) return std::nullopt;
   if (direction.find("both ways") == 0) return figure.value / 2.0;
   // A health check's threshold is of nvbandwidth's or CUDA's copies, which are one way.
   if (direction.find("one way") == 0 || (direction.empty() && figure.kind == "threshold"))

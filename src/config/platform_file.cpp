@@ -1,6 +1,7 @@
 #include "config/platform_file.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -9,6 +10,7 @@
 #include "config/built_in_platforms.hpp"
 #include "config/quoted.hpp"
 #include "config/toml_document.hpp"
+#include "core/figure_table.hpp"
 #include "core/suggest.hpp"
 
 namespace fabricheck::config {
@@ -57,7 +59,7 @@ class PlatformReader {
     sources_ = document_.table_at(root, "sources", "[sources]");
     if (sources_ != nullptr) check_sources();
     if (const toml::table* figures = document_.table_at(root, "figures", "[figures]")) {
-      for (const auto& [key, list] : *figures) read_figures(std::string(key.str()), list);
+      for (const auto& [key, list] : *figures) read_figures(key, list);
     }
     return std::move(platform_);
   }
@@ -132,7 +134,18 @@ class PlatformReader {
     }
   }
 
-  void read_figures(const std::string& key, const toml::node& node) {
+  /// A key that nothing is held against would be a target that silently is none.
+  const FigureKey& figure_key_of(const toml::key& key) const {
+    if (const FigureKey* known = figure_key(key.str())) return *known;
+    std::vector<std::string> keys;
+    for (const FigureKey& known : figure_keys()) keys.emplace_back(known.key);
+    std::sort(keys.begin(), keys.end());
+    document_.fail(key.source().begin,
+                   fmt::format("no figure is called {}{}", quoted(key.str()), suggestion(key.str(), keys)));
+  }
+
+  void read_figures(const toml::key& name, const toml::node& node) {
+    const std::string key(name.str());
     const toml::array* list = node.as_array();
     if (list == nullptr) {
       document_.fail(node,
@@ -140,13 +153,14 @@ class PlatformReader {
                                  "key with points in quotes",
                                  quoted(key), type_name(node)));
     }
+    const FigureKey& known = figure_key_of(name);
     for (const toml::node& element : *list) {
       const toml::table* table = element.as_table();
       if (table == nullptr) {
         document_.fail(element, fmt::format("a figure of {} is {}; write {{ value, unit, kind, source }}",
                                             quoted(key), type_name(element)));
       }
-      platform_.figures.push_back(figure_of(key, *table));
+      platform_.figures.push_back(figure_of(known, *table));
     }
   }
 
@@ -156,7 +170,33 @@ class PlatformReader {
     return *node;
   }
 
-  Figure figure_of(const std::string& key, const toml::table& table) const {
+  std::string unit_of(const FigureKey& known, const toml::node& node) const {
+    const std::string unit = document_.text_of(node, "unit");
+    if (std::find(known.units.begin(), known.units.end(), unit) == known.units.end())
+      document_.fail(node, fmt::format("{} is in {}, not in {}", quoted(known.key),
+                                       fmt::join(known.units, " or "), quoted(unit)));
+    return unit;
+  }
+
+  std::string condition_of(const FigureKey& known, const toml::key& name, const toml::node& node) const {
+    const std::vector<std::string> allowed = conditions_of(known);
+    const FigureCondition* condition = figure_condition(name.str());
+    if (condition == nullptr || std::find(allowed.begin(), allowed.end(), name.str()) == allowed.end())
+      document_.fail(name.source().begin,
+                     fmt::format("a figure of {} has no condition {}{}", quoted(known.key),
+                                 quoted(name.str()), suggestion(name.str(), allowed)));
+    const std::string text = document_.text_of(node, name.str());
+    const bool is_number = condition->is_count && text[0] >= '0' && text[0] <= '9';
+    const bool is_any = condition->words.empty() && !condition->is_count;
+    const std::vector<std::string> words(condition->words.begin(), condition->words.end());
+    if (is_any || is_number || std::find(words.begin(), words.end(), text) != words.end()) return text;
+    document_.fail(node, fmt::format("{} of {} is {}{}{}", name.str(), quoted(known.key), quoted(text),
+                                     condition->is_count ? "; it has to begin with a number" : "",
+                                     condition->is_count && words.empty() ? "" : suggestion(text, words)));
+  }
+
+  Figure figure_of(const FigureKey& known, const toml::table& table) const {
+    const std::string key(known.key);
     document_.refuse_unknown_keys(table, {"value", "unit", "kind", "source", "conditions"});
     Figure figure;
     figure.key = key;
@@ -165,7 +205,7 @@ class PlatformReader {
     if (!value.is_number() || !number || !std::isfinite(*number) || *number < 0)
       document_.fail(value, fmt::format("value of {} has to be a number from 0", quoted(key)));
     figure.value = *number;
-    figure.unit = document_.text_of(required(table, key, "unit"), "unit");
+    figure.unit = unit_of(known, required(table, key, "unit"));
     figure.kind = document_.word_of(required(table, key, "kind"), "kind",
                                     {"datasheet", "published", "threshold", "derived"});
     read_source(required(table, key, "source"), figure);
@@ -174,7 +214,7 @@ class PlatformReader {
       if (conditions == nullptr)
         document_.fail(*node, fmt::format("conditions is {}; write {{ nodes = \"2\" }}", type_name(*node)));
       for (const auto& [name, text] : *conditions)
-        figure.conditions.emplace(name.str(), document_.text_of(text, name.str()));
+        figure.conditions.emplace(name.str(), condition_of(known, name, text));
     }
     return figure;
   }

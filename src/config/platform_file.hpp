@@ -13,7 +13,8 @@ namespace fabricheck::config {
 /// nvlink_islands, nvswitches, gpu_pcie_width, gpu_pcie_speed ("32 GT/s") · `[[variant]]` products (of the
 /// name and the aliases), gpus, nics (tables of count, rate, link_layer) · `[sources]` ID = { name, url } ·
 /// `[figures]` "KEY" = list of { value, unit, kind, source (an ID), conditions }. Unknown keys, figures
-/// without unit, kind or source, and unknown kinds throw UsageError "FILE:LINE:COLUMN: …".
+/// without unit, kind or source, unknown kinds, and keys of figures, units and conditions that
+/// core/figure_table.hpp does not have throw UsageError "FILE:LINE:COLUMN: …".
 Platform parse_platform(std::string_view text, const std::string& file);
 
 /// In order of name. They are parsed once, by the first call.

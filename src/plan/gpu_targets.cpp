@@ -1,12 +1,12 @@
 #include "plan/gpu_targets.hpp"
 
 #include <algorithm>
-#include <map>
 #include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "core/figure_table.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::plan {
@@ -33,37 +33,27 @@ constexpr Source sources[] = {
     {"gpu.gemm.fp8", "gpu.gemm.rate", "precision", "fp8"},
 };
 
-/// Of conditions, those that do not change what the figure is of. What somebody said in a discussion is a
-/// round number, and judges nobody.
-constexpr std::string_view remarks[] = {"statistic", "up_to", "test",    "caveat",
-                                        "nccl",      "bytes", "product", "shape"};
-
-std::string of(const Figure& figure, const char* condition) {
-  const auto found = figure.conditions.find(condition);
-  return found == figure.conditions.end() ? "" : found->second;
-}
-
 bool has_only(const Figure& figure, const std::vector<std::string_view>& names) {
   return std::all_of(figure.conditions.begin(), figure.conditions.end(), [&](const auto& one) {
-    const auto is_it = [&](std::string_view name) { return name == one.first; };
-    return std::any_of(names.begin(), names.end(), is_it) ||
-           std::any_of(std::begin(remarks), std::end(remarks), is_it);
+    return is_remark(one.first) || std::find(names.begin(), names.end(), one.first) != names.end();
   });
 }
 
 /// Inside one node, all of its GPUs, NVLS as it is: what is published of other worlds hangs on their network.
 bool is_of_collective(const Figure& figure, const GpuCheck& check) {
-  return check.scope == Scope::inside_node && check.whole && of(figure, "nodes") == "1" &&
-         of(figure, "gpus_per_node") == std::to_string(check.ranks_per_node) &&
-         (of(figure, "nvls") == "off") == !check.nvls && has_only(figure, {"nodes", "gpus_per_node", "nvls"});
+  return check.scope == Scope::inside_node && check.whole && condition_of(figure, "nodes") == "1" &&
+         condition_of(figure, "gpus_per_node") == std::to_string(check.ranks_per_node) &&
+         (condition_of(figure, "nvls") == "off") == !check.nvls &&
+         has_only(figure, {"nodes", "gpus_per_node", "nvls"});
 }
 
 bool is_of(const Figure& figure, const Source& source, const GpuCheck& check) {
   if (figure.key != source.figure || figure.unit != check.unit) return false;
   if (*source.condition == 0) return has_only(figure, {});
   // A kernel's copy and the runtime's are different figures: 1610 and 1371 GB/s on the same A100.
-  return of(figure, source.condition) == source.value && has_only(figure, {source.condition, "sparsity"}) &&
-         (of(figure, "sparsity").empty() || of(figure, "sparsity") == "none");
+  return condition_of(figure, source.condition) == source.value &&
+         has_only(figure, {source.condition, "sparsity"}) &&
+         (condition_of(figure, "sparsity").empty() || condition_of(figure, "sparsity") == "none");
 }
 
 /// The datasheet of the same thing, under whatever conditions it states it: it is shown, not judged by.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/figure_table.hpp"
 #include "core/suggest.hpp"
 #include "topology/judge/faults.hpp"
 #include "topology/judge/gpu_presence.hpp"
@@ -104,9 +105,7 @@ struct GpuCount {
 
 double figure_of(const Platform& platform, const std::string& key, const std::string& direction) {
   for (const Figure& figure : platform.figures) {
-    const auto at = figure.conditions.find("direction");
-    if (figure.key == key && figure.kind == "datasheet" && at != figure.conditions.end() &&
-        at->second == direction)
+    if (figure.key == key && figure.kind == "datasheet" && condition_of(figure, "direction") == direction)
       return figure.value;
   }
   return 0;

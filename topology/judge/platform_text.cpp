@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 
+#include "core/figure_table.hpp"
 #include "topology/judge/faults.hpp"
 #include "topology/judge/judge.hpp"
 #include "topology/model/text.hpp"
@@ -20,20 +20,15 @@ struct Row {
 
 constexpr const char* kAllReduce = "nccl.allreduce.busbw";
 
-std::string condition(const Figure& figure, const char* name) {
-  const auto at = figure.conditions.find(name);
-  return at == figure.conditions.end() ? std::string{} : at->second;
-}
-
 /// Between nodes the NICs decide, and in a node of any number of cards the number.
 void add_allreduce_rows(const Platform& platform, std::vector<Row>& rows) {
   std::map<std::pair<long, std::string>, Row> between;
   std::map<std::string, Row> inside;
   for (const Figure& figure : platform.figures) {
     if (figure.key != kAllReduce) continue;
-    const std::string nodes = condition(figure, "nodes");
-    const std::string nics = condition(figure, "nics");
-    const std::string gpus = condition(figure, "gpus_per_node");
+    const std::string nodes = condition_of(figure, "nodes");
+    const std::string nics = condition_of(figure, "nics");
+    const std::string gpus = condition_of(figure, "gpus_per_node");
     const auto number = parse_number(nodes);
     if (number && *number > 1) {
       between[{*number, nics}] = {
@@ -65,23 +60,13 @@ std::vector<Row> rows_of(const Platform& platform) {
   return rows;
 }
 
-/// Conditions that make a figure one of something else than the machine at its best.
-bool is_special(const Figure& figure) {
-  constexpr std::array<const char*, 6> kSpecial{"caveat", "gpu", "gpu_memory", "pci_id", "path", "nvls"};
-  return std::any_of(kSpecial.begin(), kSpecial.end(), [&](const char* name) {
-    const std::string value = condition(figure, name);
-    return !value.empty() && value != "on";
-  });
-}
-
 bool fits(const Figure& figure, const Row& row, const Platform& platform) {
   if (figure.key != row.key || is_special(figure)) return false;
-  const std::string gpus = condition(figure, "gpus_per_node");
+  const std::string gpus = condition_of(figure, "gpus_per_node");
   if (platform.expected.gpus && !gpus.empty() && gpus != std::to_string(*platform.expected.gpus))
     return false;
-  return std::all_of(row.conditions.begin(), row.conditions.end(), [&](const auto& wanted) {
-    return condition(figure, wanted.first.c_str()) == wanted.second;
-  });
+  return std::all_of(row.conditions.begin(), row.conditions.end(),
+                     [&](const auto& wanted) { return condition_of(figure, wanted.first) == wanted.second; });
 }
 
 /// "2540 to 2970 GB/s": the least comes first, which is what a good machine was seen to reach at least.

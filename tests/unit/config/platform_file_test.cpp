@@ -58,7 +58,7 @@ paper = { name = "A paper", url = "https://example.org" }
 [figures]
 "gpu.hbm.bandwidth" = [
   { value = 3350, unit = "GB/s", kind = "datasheet", source = "paper" },
-  { value = 2.5, unit = "GB/s", kind = "threshold", source = "paper", conditions = { nodes = "2" } },
+  { value = 2.5, unit = "GB/s", kind = "threshold", source = "paper", conditions = { operation = "triad" } },
 ]
 )",
                                            "p.toml");
@@ -79,15 +79,26 @@ paper = { name = "A paper", url = "https://example.org" }
   nics.rate_Gbps = 400;
   nics.link_layer = "InfiniBand";
   expected.variants = {{{"box.8xlarge"}, 4, {nics}}};
-  expected.figures = {
-      {"gpu.hbm.bandwidth", 3350, "GB/s", "datasheet", "A paper", "https://example.org", {}},
-      {"gpu.hbm.bandwidth", 2.5, "GB/s", "threshold", "A paper", "https://example.org", {{"nodes", "2"}}}};
+  expected.figures = {{"gpu.hbm.bandwidth", 3350, "GB/s", "datasheet", "A paper", "https://example.org", {}},
+                      {"gpu.hbm.bandwidth",
+                       2.5,
+                       "GB/s",
+                       "threshold",
+                       "A paper",
+                       "https://example.org",
+                       {{"operation", "triad"}}}};
   EXPECT_EQ(platform, expected);
 }
 
 TEST(PlatformFile, BadFilesAreNamedByLineAndColumn) {
   const std::string with_source = "name = \"box\"\n[sources]\npaper = { name = \"A paper\" }\n[figures]\n";
-  const auto figure = [&](const std::string& body) { return with_source + "\"a.b\" = [" + body + "]\n"; };
+  const auto figure = [&](const std::string& body) {
+    return with_source + "\"gpu.power\" = [" + body + "]\n";
+  };
+  const auto of_allreduce = [&](const std::string& unit, const std::string& conditions) {
+    return with_source + "\"nccl.allreduce.busbw\" = [{ value = 1, unit = \"" + unit +
+           "\", kind = \"derived\", source = \"paper\", conditions = { " + conditions + " } }]\n";
+  };
   struct Bad {
     std::string text;
     const char* where;
@@ -109,26 +120,36 @@ TEST(PlatformFile, BadFilesAreNamedByLineAndColumn) {
       {"name = \"box\"\n[sources]\npaper = { url = \"x\" }\n", "p.toml:3:9: ", "source 'paper' has no name"},
       {"name = \"box\"\n[sources]\npaper = 4\n", "p.toml:3:9: ", "source 'paper' is an integer"},
       {"name = \"box\"\n[figures]\na.b = [{ value = 1 }]\n", "p.toml:3:1: ", "a key with points in quotes"},
-      {figure("4"), "p.toml:5:10: ", "a figure of 'a.b' is an integer"},
-      {figure("{ unit = \"W\", kind = \"datasheet\", source = \"paper\" }"), "p.toml:5:10: ", "has no value"},
-      {figure("{ value = 1, kind = \"datasheet\", source = \"paper\" }"), "p.toml:5:10: ", "has no unit"},
-      {figure("{ value = 1, unit = \"W\", source = \"paper\" }"), "p.toml:5:10: ", "has no kind"},
-      {figure("{ value = 1, unit = \"W\", kind = \"datasheet\" }"), "p.toml:5:10: ", "has no source"},
+      {figure("4"), "p.toml:5:16: ", "a figure of 'gpu.power' is an integer"},
+      {figure("{ unit = \"W\", kind = \"datasheet\", source = \"paper\" }"), "p.toml:5:16: ", "has no value"},
+      {figure("{ value = 1, kind = \"datasheet\", source = \"paper\" }"), "p.toml:5:16: ", "has no unit"},
+      {figure("{ value = 1, unit = \"W\", source = \"paper\" }"), "p.toml:5:16: ", "has no kind"},
+      {figure("{ value = 1, unit = \"W\", kind = \"datasheet\" }"), "p.toml:5:16: ", "has no source"},
       {figure("{ value = 1, unit = \"W\", kind = \"datasheets\", source = \"paper\" }"),
-       "p.toml:5:42: ", "unknown kind 'datasheets'; did you mean 'datasheet'?"},
+       "p.toml:5:48: ", "unknown kind 'datasheets'; did you mean 'datasheet'?"},
       {figure("{ value = 1, unit = \"W\", kind = \"derived\", source = \"papers\" }"),
-       "p.toml:5:62: ", "source 'papers' is not among [sources]; did you mean 'paper'?"},
+       "p.toml:5:68: ", "source 'papers' is not among [sources]; did you mean 'paper'?"},
       {figure("{ value = -1, unit = \"W\", kind = \"derived\", source = \"paper\" }"),
-       "p.toml:5:20: ", "has to be a number from 0"},
+       "p.toml:5:26: ", "has to be a number from 0"},
       {figure("{ value = inf, unit = \"W\", kind = \"derived\", source = \"paper\" }"),
-       "p.toml:5:20: ", "has to be a number from 0"},
+       "p.toml:5:26: ", "has to be a number from 0"},
       {figure("{ value = \"1\", unit = \"W\", kind = \"derived\", source = \"paper\" }"),
-       "p.toml:5:20: ", "has to be a number from 0"},
+       "p.toml:5:26: ", "has to be a number from 0"},
       {figure(
-           "{ value = 1, unit = \"W\", kind = \"derived\", source = \"paper\", conditions = { nodes = 2 } }"),
-       "p.toml:5:", "nodes is an integer"},
+           "{ value = 1, unit = \"W\", kind = \"derived\", source = \"paper\", conditions = { test = 2 } }"),
+       "p.toml:5:", "test is an integer"},
       {figure("{ value = 1, unit = \"W\", kind = \"derived\", source = \"paper\", quote = \"x\" }"),
        "p.toml:5:", "unknown key 'quote'"},
+      {with_source + "\"nccl.alreduce.busbw\" = []\n",
+       "p.toml:5:1: ", "no figure is called 'nccl.alreduce.busbw'; did you mean 'nccl.allreduce.busbw'?"},
+      {of_allreduce("GBps", ""), "p.toml:5:47: ", "'nccl.allreduce.busbw' is in GB/s, not in 'GBps'"},
+      {of_allreduce("GB/s", "node = \"1\""), "p.toml:5:", "has no condition 'node'; did you mean 'nodes'?"},
+      {of_allreduce("GB/s", "sparsity = \"none\""), "p.toml:5:",
+       "a figure of 'nccl.allreduce.busbw' has no condition 'sparsity'; known are nodes, gpus_per_node"},
+      {of_allreduce("GB/s", "nvls = \"auto\""),
+       "p.toml:5:", "nvls of 'nccl.allreduce.busbw' is 'auto'; known are on, off"},
+      {of_allreduce("GB/s", "gpus_per_node = \"eight\""),
+       "p.toml:5:", "gpus_per_node of 'nccl.allreduce.busbw' is 'eight'; it has to begin with a number"},
       {"name = [\n", "p.toml:", "this is not TOML"},
   };
   for (const Bad& bad : files)
