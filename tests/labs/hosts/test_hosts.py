@@ -321,7 +321,7 @@ def with_baseline(test: Scenario) -> None:
 
 
 def interrupted(number: signal.Signals, test: Scenario) -> None:
-    run = test.start(budget="8s")
+    run = test.start(budget="60s")
     run.wait_for_checks()
     run.job.signal(number)
     done = run.wait()
@@ -329,7 +329,7 @@ def interrupted(number: signal.Signals, test: Scenario) -> None:
     saw(f"{done.seconds:.1f} s, mpirun's status {done.status}; {summary(result)}; {result.get('verdict_reason')}")
     expect(result["checks"], "nothing of what was measured is in the result")
     expect(result["verdict"] != "PASS" and result["exit_status"] != 0, "an interrupted run passed")
-    expect(done.seconds < 8, f"the run went on for {done.seconds:.1f} s")
+    expect(done.seconds < 50, f"the run went on for {done.seconds:.1f} s")
 
 
 def disk_full(test: Scenario) -> None:

@@ -133,7 +133,9 @@ class SlurmLab:
         path.parent.mkdir(exist_ok=True)
         real = f'exec {self.programs.fabricheck} "$@" --sysroot {self.folder}/machines/"$SLURMD_NODENAME"\n'
         new = path.with_suffix(".new")
-        new.write_text("#!/bin/sh\n" + (text or real), encoding="utf-8")
+        # What it leaves behind is told from what others of this machine do.
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        new.write_text(f"#!/bin/sh\nexport TMPDIR={self.folder}/tmp\n" + (text or real), encoding="utf-8")
         new.chmod(0o755)
         new.rename(path)
 

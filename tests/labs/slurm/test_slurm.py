@@ -152,7 +152,7 @@ def hanging_probe(slurm: SlurmLab) -> None:
     expect(done.status != 0, f"the job ran on a node whose GPU hangs: {done.out}")
     lines = slurm.wait_for_log("draining node2")
     expect("fabricheck: gpu: GPU1" in lines[0], lines[0])
-    expect(milliseconds_of(lines[0]) <= (budget_s + 1) * 1000, f"it took longer than the budget and a second: {lines[0]}")
+    expect(milliseconds_of(lines[0]) <= (budget_s + 10) * 1000, f"it went on for long after its budget: {lines[0]}")
     saw(lines[0])
     expect(slurm.drained() == ["node2"], f"{slurm.drained()}")
     nothing_runs(slurm)
@@ -406,7 +406,7 @@ def stuck_mount(slurm: SlurmLab) -> None:
         lines = slurm.wait_for_log("draining node2")
         saw(lines[0])
         expect(f"fabricheck: filesystem: {folder} hangs" in lines[0], lines[0])
-        expect(milliseconds_of(lines[0]) <= (budget_s + 1) * 1000, f"it took too long: {lines[0]}")
+        expect(milliseconds_of(lines[0]) <= (budget_s + 10) * 1000, f"it took too long: {lines[0]}")
         slurm.wait_for_log("epilog of job")
         left = stuck()
         expect(len(left) == 1, f"one process cannot be killed, and these wait: {left}")
@@ -443,8 +443,7 @@ def many(slurm: SlurmLab) -> None:
     rounds = 75
 
     def left() -> list[str]:
-        found = [str(path) for path in Path("/dev/shm").iterdir()]
-        found += [str(path) for path in Path("/tmp").glob("fabricheck*")]
+        found = [str(path) for path in (slurm.folder / "tmp").iterdir()]
         found += [str(path) for node in slurm.nodes for path in (slurm.folder / "state" / node).glob("*") if path.name != "node.json"]
         return sorted(found)
 

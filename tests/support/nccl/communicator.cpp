@@ -49,6 +49,8 @@ Faults read_faults(int rank, const std::string& id) {
     if (key == "busbw") faults.busbw_gb_per_s = value;
     if (key == "slow") faults.slow_factor = value;
     if (key == "timeout_s") faults.timeout_s = std::chrono::duration<double>(value);
+    if (key == "short_from") faults.short_from = count;
+    if (key == "short_s") faults.short_s = std::chrono::duration<double>(value);
   }
   if (applies) {
     if (!odd_network.empty()) faults.network = odd_network;
@@ -61,6 +63,8 @@ Faults read_faults(int rank, const std::string& id) {
   none.latency_us = faults.latency_us;
   none.busbw_gb_per_s = faults.busbw_gb_per_s;
   none.timeout_s = faults.timeout_s;
+  none.short_from = faults.short_from;
+  none.short_s = faults.short_s;
   return none;
 }
 
@@ -196,6 +200,10 @@ Mail& ncclComm::mail(int from, int to) const {
   return reinterpret_cast<Mail*>(slot(ranks))[from * ranks + to];
 }
 
+std::chrono::duration<double> ncclComm::timeout() const {
+  return faults.short_from != 0 && operations >= faults.short_from ? faults.short_s : faults.timeout_s;
+}
+
 bool ncclComm::meet() {
   if (shared->broken.load()) {
     return false;
@@ -206,7 +214,7 @@ bool ncclComm::meet() {
     shared->generation.fetch_add(1);
     return true;
   }
-  const auto end = std::chrono::steady_clock::now() + faults.timeout_s;
+  const auto end = std::chrono::steady_clock::now() + timeout();
   for (int polls = 0; shared->generation.load() == before; ++polls) {
     if (shared->broken.load() || std::chrono::steady_clock::now() > end) {
       // The others may all have come, and one of them gone on to abort, since the look at the generation.

@@ -31,6 +31,8 @@ struct Faults {
   double busbw_gb_per_s{400};
   double slow_factor{1};
   std::chrono::duration<double> timeout_s{20};
+  std::uint64_t short_from{};  ///< of operations from this one on short_s is the timeout; 0: of none
+  std::chrono::duration<double> short_s{20};
 };
 
 /// The faults of rank `rank`; of the process, if -1. `id` tells the first communicator from later ones.
@@ -88,6 +90,8 @@ struct ncclComm {
   void log_connections();
   [[nodiscard]] std::byte* slot(int of_rank) const;
   [[nodiscard]] fabricheck::test::Mail& mail(int from, int to) const;
+  /// How long the operation under way waits for others.
+  [[nodiscard]] std::chrono::duration<double> timeout() const;
   /// False: not all ranks came in time.
   bool meet();
 };

@@ -114,7 +114,7 @@ bool advance(const ncclComm& comm, const Transfer& transfer, std::size_t& done) 
 
 bool run_transfers(ncclComm& comm, const std::vector<Transfer>& transfers) {
   std::vector<std::size_t> done(transfers.size());
-  auto end = std::chrono::steady_clock::now() + comm.faults.timeout_s;
+  auto end = std::chrono::steady_clock::now() + comm.timeout();
   for (;;) {
     bool all = true;
     bool moved = false;
@@ -131,7 +131,7 @@ bool run_transfers(ncclComm& comm, const std::vector<Transfer>& transfers) {
       return true;
     }
     if (moved) {
-      end = std::chrono::steady_clock::now() + comm.faults.timeout_s;
+      end = std::chrono::steady_clock::now() + comm.timeout();
     } else if (comm.shared->broken.load() || std::chrono::steady_clock::now() > end) {
       comm.shared->broken.store(true);
       return false;

@@ -300,7 +300,7 @@ TEST(NcclLog, WhatGrowsIsBounded) {
   EXPECT_EQ(read_nccl_log(far).network, std::nullopt);
   const auto begin = std::chrono::steady_clock::now();
   read_nccl_log(std::string(50'000'000, ' '), 1);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
 }
 
 TEST(NcclLog, FactsBecomeParameters) {

@@ -45,11 +45,13 @@ void expect_sound(const Outcome& outcome, std::uint64_t wanted) {
   EXPECT_GT(outcome.results[0].samples.verified, 0u);
 }
 
-/// Three ranks that wait for half a second only.
+constexpr std::int64_t hurried_ns = 2'000'000'000;
+
+/// Three ranks that wait for two seconds only.
 Wish hurried() {
   Wish wish;
   wish.ranks = 3;
-  wish.deadline_ns = 500'000'000;
+  wish.deadline_ns = hurried_ns;
   return wish;
 }
 
@@ -179,11 +181,11 @@ TEST_F(Nccl, AHangEndsAtTheDeadlineAndTheNextCheckGoesOn) {
     const Outcome outcome = measure(wish);
     ASSERT_TRUE(outcome.results[0].error);
     EXPECT_THAT(*outcome.results[0].error,
-                AllOf(HasSubstr("allreduce did not end within 500 ms"), HasSubstr("NCCL was aborted"),
+                AllOf(HasSubstr("allreduce did not end within 2.0 s"), HasSubstr("NCCL was aborted"),
                       HasSubstr("GPU"), HasSubstr("0000:5d:00.0"), HasSubstr("iteration")));
     for (const SamplingResult& result : outcome.results) EXPECT_EQ(result.error, outcome.results[0].error);
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(30));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(60));
   wish.deadline_ns = 10'000'000'000;
   expect_sound(measure(wish), wish.wanted);
 }
@@ -191,12 +193,12 @@ TEST_F(Nccl, AHangEndsAtTheDeadlineAndTheNextCheckGoesOn) {
 TEST_F(Nccl, AFirstCallThatDoesNotComeBackIsLeftBehindAndTheNextCheckGoesOn) {
   Wish wish = hurried();
   {
-    const Faults hang("rank=1,connect_hang,timeout_s=3");
+    const Faults hang("rank=1,connect_hang,timeout_s=6");
     const Outcome outcome = measure(wish);
     ASSERT_TRUE(outcome.results[0].error);
     EXPECT_THAT(*outcome.results[0].error,
                 AnyOf(HasSubstr("ncclAllReduce was not done in time and was left behind"),
-                      HasSubstr("did not end within 500 ms; NCCL was aborted")));
+                      HasSubstr("did not end within 2.0 s; NCCL was aborted")));
     EXPECT_TRUE(is_call_under_way()) << "an abort would free what the call still uses";
   }
   EXPECT_GT(wish.account->allocated_bytes, 0U) << "what the call may still write to is not given back";
@@ -209,18 +211,20 @@ TEST_F(Nccl, AnErrorThatComesByItselfIsToldInNcclsWords) {
   wish.ranks = 2;
   {
     const Faults remote("rank=0,async_error=2");
+    wish.deadline_ns = hurried_ns;
     const Outcome outcome = measure(wish);
     ASSERT_TRUE(outcome.results[0].error);
     EXPECT_THAT(*outcome.results[0].error,
                 AnyOf(HasSubstr("remote process exited"), HasSubstr("did not end within")));
   }
+  wish.deadline_ns = 20'000'000'000;
   expect_sound(measure(wish), wish.wanted);
 }
 
 TEST_F(Nccl, ACommunicatorThatCannotBeMadeStopsAllRanks) {
   Wish wish = hurried();
   {
-    const Faults hang("rank=1,init_hang,timeout_s=2");
+    const Faults hang("rank=1,init_hang,timeout_s=6");
     const Outcome outcome = measure(wish);
     EXPECT_TRUE(is_call_under_way()) << "what does not come back is left behind";
     for (const std::string& words : outcome.thrown)
@@ -261,7 +265,7 @@ TEST_F(Nccl, OnlyFailuresToMakeACommunicatorCountAndOneThatIsMadeForgivesThem) {
   wish.ranks = 2;
   const auto fails_to_make = [&] {
     const Faults error("rank=1,init_error,timeout_s=2");
-    wish.deadline_ns = 500'000'000;
+    wish.deadline_ns = hurried_ns;
     EXPECT_THAT(measure(wish).thrown[1], HasSubstr("ncclCommInitRankConfig failed"));
   };
   const auto breaks = [&] {
@@ -343,10 +347,10 @@ TEST_F(Nccl, HowItChoseIsToldOfTheFirstCallAndOfNoTimedOne) {
   EXPECT_EQ(outcome.path.at("nccl_algorithms"), Parameter(std::string("RING")));
   EXPECT_EQ(outcome.path.at("nccl_protocols"), Parameter(std::string("SIMPLE")));
   EXPECT_STREQ(std::getenv("NCCL_DEBUG_SUBSYS"), "INIT,NET,GRAPH");
-  const std::string kept = ::testing::TempDir();
-  EXPECT_EQ(put_log_away(log.file(), kept), true);
-  EXPECT_EQ(put_log_away(log.file(), kept), std::nullopt) << "there is none any more";
-  std::ifstream whole(kept + "/nccl.log");
+  const OwnFolder kept;
+  EXPECT_EQ(put_log_away(log.file(), kept.path()), true);
+  EXPECT_EQ(put_log_away(log.file(), kept.path()), std::nullopt) << "there is none any more";
+  std::ifstream whole(kept.path() + "/nccl.log");
   const std::string text(std::istreambuf_iterator<char>(whole), {});
   std::size_t told = 0;
   for (std::size_t at = text.find("-> Algo"); at != std::string::npos; at = text.find("-> Algo", at + 1))

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -28,10 +29,28 @@ class Faults {
   Faults& operator=(const Faults&) = delete;
 };
 
+/// A folder of this process alone, gone with this.
+class OwnFolder {
+ public:
+  OwnFolder() : path_(::testing::TempDir() + "/fabricheck-nccl-XXXXXX") {
+    if (::mkdtemp(path_.data()) == nullptr) throw Error("cannot make the folder " + path_);
+  }
+  ~OwnFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  OwnFolder(const OwnFolder&) = delete;
+  OwnFolder& operator=(const OwnFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 /// NCCL's log of this process, captured for as long as this lives.
 class CapturedLog {
  public:
-  CapturedLog() : file_(::testing::TempDir() + "/nccl-captured.log") {
+  CapturedLog() : file_(folder_.path() + "/captured.log") {
     ::setenv("NCCL_DEBUG", "INFO", 1);
     ::setenv("NCCL_DEBUG_SUBSYS", "INIT,NET,GRAPH,TUNING", 1);
     ::setenv("NCCL_DEBUG_FILE", file_.c_str(), 1);
@@ -45,6 +64,7 @@ class CapturedLog {
   const std::string& file() const { return file_; }
 
  private:
+  OwnFolder folder_;
   std::string file_;
 };
 
@@ -59,7 +79,7 @@ struct Wish {
   std::string log_file;
   bool cuda_graph{}, register_buffers{};
   std::uint64_t gpu_memory_bytes{std::uint64_t{64} << 20};
-  std::int64_t deadline_ns{3'000'000'000};
+  std::int64_t deadline_ns{20'000'000'000};
   std::shared_ptr<test::HostAccount> account{std::make_shared<test::HostAccount>()};
 };
 

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <future>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -205,8 +206,9 @@ void all_reduce(Rank& self, Numbers& data) {
 }
 
 TEST(StandinNccl, AHangLeavesEveryStreamStuckUntilTheAbort) {
-  const Told told("rank=1,hang_at=2,timeout_s=0.2");
-  with_ranks(2, [](Rank& self) {
+  const Told told("rank=1,hang_at=2,short_from=2,short_s=0.2");
+  std::promise<void> waited;
+  with_ranks(2, [&](Rank& self) {
     Numbers data(8, 1);
     all_reduce(self, data);
     EXPECT_FALSE(self.stream.stuck);
@@ -215,9 +217,10 @@ TEST(StandinNccl, AHangLeavesEveryStreamStuckUntilTheAbort) {
     EXPECT_TRUE(self.stream.stuck);
     if (self.rank == 0) {
       EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(200));
+      waited.set_value();
     } else {
       // An abort at once would end the other rank's wait before the timeout does.
-      std::this_thread::sleep_for(std::chrono::seconds(1));
+      EXPECT_EQ(waited.get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
     }
     EXPECT_EQ(NCCL(ncclCommAbort)(std::exchange(self.comm, nullptr)), ncclSuccess);
     EXPECT_FALSE(self.stream.stuck);
@@ -239,7 +242,7 @@ TEST(StandinNccl, AnAbortEndsTheWaitsOfTheOthers) {
 }
 
 TEST(StandinNccl, FlipsABitAndReportsAnErrorAsTold) {
-  const Told told("rank=0,flip_at=1,async_error=2,timeout_s=0.2");
+  const Told told("rank=0,flip_at=1,async_error=2,short_from=2,short_s=0.2");
   with_ranks(2, [](Rank& self) {
     Numbers data(8, 1);
     all_reduce(self, data);

@@ -71,14 +71,14 @@ TEST(Child, OneThatKeepsTalkingIsWaitedForAndASilentOneIsNot) {
   };
   const ChildEnd slow = run_in_child(
       [](int descriptor) {
-        for (int i = 0; i < 20; ++i) {
+        for (int i = 0; i < 50; ++i) {
           ::usleep(100'000);
           write_all(descriptor, "x");
         }
       },
-      kLong, listen, {}, [] { return 1500ms; });
-  EXPECT_TRUE(slow.in_time) << "two seconds in all, a tenth at a time";
-  EXPECT_EQ(heard, 20);
+      kLong, listen, {}, [] { return 4s; });
+  EXPECT_TRUE(slow.in_time) << "five seconds in all, a tenth at a time";
+  EXPECT_EQ(heard, 50);
   const ChildEnd silent =
       run_in_child([](int) { ::usleep(20'000'000); }, kLong, listen, {}, [] { return 200ms; });
   EXPECT_FALSE(silent.in_time);

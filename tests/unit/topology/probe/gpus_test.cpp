@@ -114,21 +114,21 @@ TEST_F(Gpus, InitFails) {
 TEST_F(Gpus, HangEndsAtTheDeadline) {
   two_gpus_on_pci();
   behave(R"("hang": {"call": "nvmlInit_v2"})");
-  options_.nvml_deadline = 300ms;
+  options_.nvml_deadline = 3s;
   const auto start = std::chrono::steady_clock::now();
   const Host host = probe();
   const auto took = std::chrono::steady_clock::now() - start;
-  EXPECT_GE(took, 300ms);
-  EXPECT_LT(took, 5s);
+  EXPECT_GE(took, 3s);
+  EXPECT_LT(took, 30s);
   EXPECT_THAT(states(host), ElementsAre("not answering", "not answering"));
   EXPECT_THAT(host.unknown,
-              ElementsAre(AllOf(HasSubstr("did not return within 0.3 s"), HasSubstr("nvmlInit_v2"))));
+              ElementsAre(AllOf(HasSubstr("did not return within 3 s"), HasSubstr("nvmlInit_v2"))));
 }
 
 TEST_F(Gpus, HangAtTheHandleKeepsWhatCameBefore) {
   two_gpus_on_pci();
   behave(R"("hang": {"call": "nvmlDeviceGetHandleByIndex_v2", "gpu": 1})");
-  options_.nvml_deadline = 1500ms;
+  options_.nvml_deadline = 4s;
   const Host host = probe();
   EXPECT_THAT(names(host), ElementsAre(kModel, ""));
   EXPECT_THAT(states(host), ElementsAre("answers", "not answering"));
@@ -140,9 +140,10 @@ TEST_F(Gpus, HangAtTheHandleKeepsWhatCameBefore) {
 TEST_F(Gpus, HangInShutdownLosesNothing) {
   two_gpus_on_pci();
   behave(R"("hang": {"call": "nvmlShutdown"})");
+  options_.nvml_deadline = 60s;
   const auto start = std::chrono::steady_clock::now();
   const Host host = probe();
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 30s);
   EXPECT_THAT(states(host), ElementsAre("answers", "answers"));
   EXPECT_THAT(host.unknown, IsEmpty());
 }
