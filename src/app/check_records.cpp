@@ -220,4 +220,10 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
   return record;
 }
 
+std::string overtime_words(bool ranks_share_cpus) {
+  const std::string words = "; its repeats took longer than the budget gives them, ";
+  if (!ranks_share_cpus) return words + "as where ranks wait for a core";
+  return words + "for there are more ranks than CPUs for them: " + own_core_advice;
+}
+
 }  // namespace fabricheck::app

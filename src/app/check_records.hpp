@@ -50,4 +50,7 @@ bool is_same_place(const CheckRecord& a, const CheckRecord& b);
 Measure measure_of(const CheckRow& row, const plan::PlannedCheck& check, std::uint64_t bytes, int ranks,
                    double compute_us);
 
+/// What is added to the reason of a check that its budget did not decide because its repeats took longer.
+std::string overtime_words(bool ranks_share_cpus);
+
 }  // namespace fabricheck::app

@@ -361,7 +361,7 @@ void Executor::close(std::size_t index, bool is_overtime) {
     if (!world_.log) return;
     const std::vector<CheckRecord> records = unmeasured_records(check);
     world_.log->add(std::span<const CheckRecord>(records));
-    world_.printer->finish(gravest(records));
+    world_.printer->not_measured(gravest(records));
     return;
   }
   std::vector<CheckRecord> records;
@@ -382,8 +382,7 @@ void Executor::tell(std::size_t index, std::vector<CheckRecord> records, bool is
   const bool teaches = (ongoing.finished || ongoing.parked) && !ongoing.learned;
   ongoing.learned = ongoing.learned || teaches;
   for (CheckRecord& record : records) {
-    if (is_overtime && record.verdict == Verdict::inconclusive)
-      record.reason += "; its repeats took longer than the budget gives them, as where ranks wait for a core";
+    if (is_overtime && record.verdict == Verdict::inconclusive) record.reason += overtime_words(world_.yield);
     if (!teaches) continue;
     learn_from(record);
     if (is_computed_for(record.id) && check.variant == Variant{}) measured_.push_back(record);

@@ -176,7 +176,7 @@ void Executor::note_path(Ongoing& ongoing, std::map<std::string, Parameter> path
 std::vector<CheckRecord> Executor::unmeasured_records(const plan::PlannedCheck& check) const {
   const auto words = [](std::int64_t ns) { return format_duration(std::chrono::nanoseconds(ns)); };
   const std::string reason = fmt::format(
-      "not measured: the checks before it took {} where {} were planned for all; give a larger --budget, or "
+      "not measured: the checks before took {} where {} were planned for all; give a larger --budget, or "
       "fewer checks by --only",
       words(world_.clock->now_ns() - begun_ns_), words(budget_ns_));
   std::vector<CheckRecord> records;

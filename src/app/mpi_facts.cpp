@@ -78,10 +78,13 @@ std::string ucx_words(const MpiTransport& transport) {
 
 using RankValues = std::vector<std::string>;
 
-/// Equal values once; else who says what, the most frequent first.
+/// Equal values once; else who says what, the most frequent first. A rank whose value is empty has no say.
 std::string agreed(const RankValues& values, const ClusterTopology& topology) {
   std::vector<std::pair<std::string, std::vector<int>>> groups;
+  std::size_t says = 0;
   for (std::size_t rank = 0; rank < values.size(); ++rank) {
+    if (values[rank].empty()) continue;
+    ++says;
     auto place = std::find_if(groups.begin(), groups.end(),
                               [&](const auto& group) { return group.first == values[rank]; });
     if (place == groups.end()) place = groups.insert(groups.end(), {values[rank], {}});
@@ -92,7 +95,7 @@ std::string agreed(const RankValues& values, const ClusterTopology& topology) {
                    [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
   std::string text;
   for (const auto& group : groups) {
-    const bool rule = text.empty() && (groups.size() == 1 || 2 * group.second.size() > values.size());
+    const bool rule = text.empty() && (groups.size() == 1 || 2 * group.second.size() > says);
     if (!text.empty()) text += "; ";
     text += rule ? group.first : fmt::format("on {}: {}", where(group.second, topology), group.first);
   }
@@ -252,7 +255,15 @@ std::map<std::string, std::string> mpi_words(const std::vector<MpiTransport>& ra
   if (topology.hosts.size() > 1)
     words["transport_between_nodes"] =
         say([](const MpiTransport& rank) { return path_between_nodes(rank).words; });
-  if (topology.ranks.size() > topology.hosts.size()) words["transport_inside_node"] = say(path_inside_node);
+  if (topology.ranks.size() > topology.hosts.size()) {
+    // One rank alone on its host sends nothing inside it.
+    RankValues inside(ranks.size());
+    for (const std::vector<int>& here : ranks_by_host(topology))
+      for (const int rank : here)
+        if (here.size() > 1)
+          inside[static_cast<std::size_t>(rank)] = path_inside_node(ranks[static_cast<std::size_t>(rank)]);
+    words["transport_inside_node"] = agreed(inside, topology);
+  }
   words["rdma_devices"] = agreed(devices_of_hosts(ranks, topology), topology);
   RankValues bound(topology.ranks.size());
   const std::vector<HostBinding> hosts = bindings(topology);

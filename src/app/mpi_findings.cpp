@@ -249,8 +249,10 @@ std::optional<Finding> ranks_share_cores(const ClusterTopology& topology) {
         {"", 0,
          fmt::format("{}: {} ranks may run on the same {} {}", names_of(where_it_is, topology), crowd.first,
                      crowd.second, crowd.second == 1 ? "CPU" : "CPUs")});
-  finding.advice = "Start at most one rank per core, each on its own: mpirun --map-by core --bind-to core";
-  finding.confirm = "mpirun --report-bindings …";
+  finding.advice =
+      "Start at most one rank per core, each on its own: mpirun --map-by core --bind-to core, or srun "
+      "--cpu-bind=cores";
+  finding.confirm = "mpirun --report-bindings …, or srun --cpu-bind=verbose,cores …";
   finding.confidence = "certain";
   return finding;
 }

@@ -87,6 +87,26 @@ Verdict verdict_of(const SampleSet& samples, const std::string& statistic, const
   return verdict == Verdict::pass ? Verdict::fail : Verdict::pass;
 }
 
+/// The statistic of each repeat from the least to the largest, where these differ so much that the interval
+/// between `alpha_lo` and `alpha_hi` says nothing: it ends at zero, or far beyond everything that was seen.
+std::optional<Interval> scattered_repeats(const SampleSet& samples, const std::string& statistic,
+                                          double alpha_lo, double alpha_hi) {
+  constexpr double absurd = 100.0;
+  const auto interval = repeated_interval(samples, statistic, alpha_lo, alpha_hi);
+  const Repeats repeats(samples.values_us, samples.repeat_begins);
+  const auto middle = describe(samples.values_us).median;
+  if (!interval || !middle || (interval->lo > 0.0 && interval->hi <= absurd * *middle)) return std::nullopt;
+  std::vector<double> each;
+  if (statistic == "mean") {
+    for (std::size_t i = 0; i < repeats.size(); ++i)
+      each.push_back(describe(repeats.part(i)).mean.value_or(0.0));
+  } else {
+    each = repeats.quantiles(quantile_named(statistic));
+  }
+  const auto [least, most] = std::minmax_element(each.begin(), each.end());
+  return Interval{*least, *most};
+}
+
 std::optional<std::string> too_few(const SampleSet& samples, const std::string& statistic) {
   const std::uint64_t wanted = statistic == "p99" ? p99_samples : min_gate_samples;
   if (samples.values_us.size() < wanted)
@@ -185,8 +205,8 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
   const std::string value = judgement.value ? format_number(*judgement.value) : "?";
   const std::string late_words = fmt::format(
       "in {:.0f} % of the samples a rank was not running at the common start, which makes latency "
-      "look worse than it is: give every rank a core of its own, as in: mpirun --bind-to core fabricheck run",
-      100.0 * late_share);
+      "look worse than it is: {}",
+      100.0 * late_share, own_core_advice);
   if (late && (judgement.verdict == Verdict::fail || points)) {
     judgement.verdict = Verdict::inconclusive;
     judgement.reason =
@@ -206,8 +226,20 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
   } else if (judgement.verdict == Verdict::fail) {
     judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, value, measure.unit, words);
   } else if (verdict_of(samples, statistic, limit, at, 0.0) != Verdict::inconclusive) {
-    judgement.reason = fmt::format("the ranks' clocks agree only to {} us, too coarse for {}",
-                                   format_number(samples.clock_error_us), words);
+    judgement.reason = fmt::format(
+        "the ranks' clocks agree only to {} us, too coarse for {}: they are compared by messages, which busy "
+        "hosts delay; let nothing else run there, and {}",
+        format_number(samples.clock_error_us), words, own_core_advice);
+  } else if (const auto scattered = scattered_repeats(samples, statistic, alpha_lo, alpha_hi)) {
+    const Interval range = measure.convert(*scattered);
+    judgement.reason = fmt::format(
+        "the {} repeats are too scattered to bound the {} against the target {}, theirs reaching from {} to "
+        "{} "
+        "{}: {}",
+        samples.repeats(), statistic, words, format_number(range.lo), format_number(range.hi), measure.unit,
+        late ? late_words
+             : "see what else these hosts and their network do meanwhile; a longer --budget gives more "
+               "repeats");
   } else {
     const Interval interval = judgement.decision_interval.value_or(Interval{});
     judgement.reason = fmt::format("the interval {} to {} {} is not clear of the target {}: {}",

@@ -76,4 +76,10 @@ Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy
 
 inline constexpr double max_late_share_for_fail = 0.1;
 
+/// What to do where ranks wait for a processor, whichever program launches them.
+inline constexpr const char* own_core_advice =
+    "give every rank a core of its own, as in: mpirun --bind-to core fabricheck run, or srun "
+    "--cpu-bind=cores "
+    "fabricheck run";
+
 }  // namespace fabricheck

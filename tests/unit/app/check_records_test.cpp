@@ -25,6 +25,13 @@ CheckRecord launched(double launch_us, double waited_percent) {
   return check;
 }
 
+TEST(Overtime, ThatRanksShareCpusIsSaidWhereItIsKnown) {
+  EXPECT_THAT(overtime_words(false), HasSubstr("as where ranks wait for a core"));
+  EXPECT_THAT(overtime_words(true),
+              AllOf(HasSubstr("more ranks than CPUs"), HasSubstr("mpirun --bind-to core"),
+                    HasSubstr("srun --cpu-bind=cores"), Not(HasSubstr("as where"))));
+}
+
 TEST(Launches, WhatTheHostLimitsIsNotTheNetworks) {
   CheckRecord check = launched(9.0, 100.0);
   note_launches(check, ten_us());

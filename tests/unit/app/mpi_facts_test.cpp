@@ -114,6 +114,17 @@ TEST(MpiWords, OnlyOfPathsThatThereAre) {
   EXPECT_EQ(mpi_words(everywhere(over_tcp(), spread), spread).count("transport_inside_node"), 0U);
 }
 
+TEST(MpiWords, ARankAloneOnItsHostHasNoPathInside) {
+  ClusterTopology topology = cluster(3, 2);
+  topology.ranks.resize(4);
+  for (int rank = 0; rank < 4; ++rank)
+    topology.ranks[static_cast<std::size_t>(rank)].host = std::min(rank, 2);
+  std::vector<MpiTransport> ranks = everywhere(over_tcp(), topology);
+  // The BTL for shared memory is opened only where there is somebody to share it with.
+  for (const std::size_t rank : {0, 1}) ranks[rank].btls = {{"self", "tcp"}};
+  EXPECT_EQ(mpi_words(ranks, topology)["transport_inside_node"], "vader");
+}
+
 TEST(MpiWords, OfUcx) {
   const ClusterTopology topology = cluster(2, 2);
   auto words = mpi_words(everywhere(ucx({"mlx5_0", "mlx5_1"}), topology), topology);

@@ -10,6 +10,7 @@ namespace fabricheck {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Target below_5us() {
   Target target;
@@ -69,7 +70,28 @@ TEST(Judge, ClockErrorWidensAndIsNamedWhenItDecides) {
   samples.clock_error_us = 4.0;
   const Judgement judgement = judge(samples, &target, {});
   EXPECT_EQ(judgement.verdict, Verdict::inconclusive);
-  EXPECT_THAT(judgement.reason, HasSubstr("clocks"));
+  EXPECT_THAT(judgement.reason, HasSubstr("clocks agree only to 4 us"));
+  EXPECT_THAT(judgement.reason, HasSubstr("let nothing else run there")) << "what to do";
+}
+
+TEST(Judge, RepeatsTooScatteredForAnIntervalAreToldByTheirOwnRange) {
+  Target target = below_5us();
+  GatePolicy four;
+  four.repeats = 4;
+  SampleSet samples;
+  for (const double us : {2.0, 3.0, 40.0, 5300.0}) {
+    samples.repeat_begins.push_back(samples.values_us.size());
+    samples.values_us.insert(samples.values_us.end(), 100, us);
+  }
+  for (const char* statistic : {"median", "mean"}) {
+    target.statistic = statistic;
+    const Judgement judgement = judge(samples, &target, four);
+    EXPECT_EQ(judgement.verdict, Verdict::inconclusive);
+    EXPECT_THAT(judgement.reason, HasSubstr(std::string("the 4 repeats are too scattered to bound the ") +
+                                            statistic + " against the target < 5 us"));
+    EXPECT_THAT(judgement.reason, HasSubstr("from 2 to 5300 us"));
+    EXPECT_THAT(judgement.reason, Not(HasSubstr("interval")));
+  }
 }
 
 TEST(Judge, LateStartsForbidAnAccusationButNotAPass) {
@@ -78,6 +100,7 @@ TEST(Judge, LateStartsForbidAnAccusationButNotAPass) {
   slow.late_starts = slow.values_us.size() / 5;
   EXPECT_EQ(judge(slow, &target, {}).verdict, Verdict::inconclusive);
   EXPECT_THAT(judge(slow, &target, {}).reason, HasSubstr("mpirun --bind-to core fabricheck run"));
+  EXPECT_THAT(judge(slow, &target, {}).reason, HasSubstr("srun --cpu-bind=cores fabricheck run"));
   SampleSet fast = samples_around(2.0);
   fast.late_starts = fast.values_us.size() / 5;
   EXPECT_EQ(judge(fast, &target, {}).verdict, Verdict::pass);
