@@ -4,6 +4,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "core/remark.hpp"
 #include "core/units.hpp"
 #include "report/cells.hpp"
@@ -33,10 +35,19 @@ bool rewrite(std::FILE* out, const std::string& line) {
   return std::fflush(out) == 0 && was_taken;
 }
 
+/// "MPI allreduce latency: PASS 1.23 us"
+std::string outcome(const std::string& what, const CheckRecord& check) {
+  const std::string value = value_text(check);
+  const std::string text = fmt::format("{}: {}", what, verdict_name(check.verdict));
+  if (value != "-") return text + " " + value;
+  return check.reason.empty() ? text : text + ": " + sanitise(check.reason);
+}
+
 }  // namespace
 
 void ProgressPrinter::start(int number, int total, const std::string& what,
                             std::optional<std::chrono::nanoseconds> left) {
+  tell_not_measured();
   if (mode_ == Mode::off) return;
   open_ = fmt::format("[{}/{}] {}", number, total, sanitise(what));
   if (mode_ != Mode::terminal) return;
@@ -46,21 +57,31 @@ void ProgressPrinter::start(int number, int total, const std::string& what,
 }
 
 void ProgressPrinter::finish(const CheckRecord& check) {
-  if (mode_ == Mode::off) return;
   const std::string what = open_.empty() ? sanitise(check.title) : open_;
-  const std::string value = value_text(check);
-  std::string line = fmt::format("{}: {}", what, verdict_name(check.verdict));
-  if (value != "-") {
-    line += " " + value;
-  } else if (!check.reason.empty()) {
-    line += ": " + sanitise(check.reason);
-  }
+  tell_not_measured();
+  if (mode_ != Mode::off) line(outcome(what, check));
+}
+
+void ProgressPrinter::not_measured(const CheckRecord& check) {
+  if (mode_ == Mode::off) return;
+  if (not_measured_++ == 0) first_not_measured_ = check;
+}
+
+void ProgressPrinter::tell_not_measured() {
+  if (not_measured_ == 0 || mode_ == Mode::off) return;
+  const CheckRecord first = *std::exchange(first_not_measured_, std::nullopt);
+  const int count = std::exchange(not_measured_, 0);
+  line(count == 1 ? outcome(sanitise(first.title), first)
+                  : fmt::format("{} checks: {}", count, sanitise(first.reason)));
+}
+
+void ProgressPrinter::line(const std::string& text) {
   if (mode_ == Mode::terminal) {
-    open_ = line;
-    if (!rewrite(out_, line)) give_up();
+    open_ = text;
+    if (!rewrite(out_, text)) give_up();
   } else {
     open_.clear();
-    const bool was_taken = remark(out_, "{}\n", line);
+    const bool was_taken = remark(out_, "{}\n", text);
     if (std::fflush(out_) != 0 || !was_taken) give_up();
   }
 }
@@ -71,6 +92,7 @@ void ProgressPrinter::give_up() {
 }
 
 void ProgressPrinter::close() {
+  tell_not_measured();
   if (mode_ == Mode::terminal && !open_.empty()) {
     std::fputc('\n', out_);
     std::fflush(out_);

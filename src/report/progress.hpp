@@ -21,15 +21,22 @@ class ProgressPrinter {
              std::optional<std::chrono::nanoseconds> left = std::nullopt);
   /// Adds verdict and value to the started line: "PASS 1.23 us".
   void finish(const CheckRecord& check);
+  /// Of checks that were not begun and follow one another one line tells, with the first one's reason: it
+  /// comes when the next line does, or the end.
+  void not_measured(const CheckRecord& check);
   /// Ends an open line on a terminal.
   void close();
 
  private:
+  void line(const std::string& text);
+  void tell_not_measured();
   void give_up();
 
   Mode mode_;
   std::FILE* out_;
   std::string open_;
+  std::optional<CheckRecord> first_not_measured_;
+  int not_measured_{};
 };
 
 }  // namespace fabricheck::report

@@ -141,19 +141,31 @@ std::string tally(const RunRecord& record) {
   return parts.empty() ? "no check ran" : counted(record.checks.size(), "check") + ": " + join(parts, ", ");
 }
 
-/// "ob1 over vader inside nodes, tcp between nodes".
+/// Whether hosts or ranks differ in it: "vader; on n3: tcp".
+bool differs(const std::string& words) {
+  return words.starts_with("on ") || words.find("; on ") != std::string::npos;
+}
+
+/// "ob1 over vader inside nodes, tcp between nodes"; "ob1: inside nodes (on n1: tcp; on n2: vader), tcp
+/// between nodes" where they differ.
 std::string mpi_transport(const std::map<std::string, std::string>& mpi) {
   std::vector<std::string> paths;
+  bool is_mixed = false;
   const auto add = [&](const char* key, const char* place) {
     const auto found = mpi.find(key);
-    if (found != mpi.end() && found->second != "unknown") paths.push_back(found->second + place);
+    if (found == mpi.end() || found->second == "unknown") return;
+    is_mixed = is_mixed || differs(found->second);
+    paths.push_back(differs(found->second) ? fmt::format("{} ({})", place, found->second)
+                                           : fmt::format("{} {}", found->second, place));
   };
-  add("transport_inside_node", " inside nodes");
-  add("transport_between_nodes", " between nodes");
+  add("transport_inside_node", "inside nodes");
+  add("transport_between_nodes", "between nodes");
   const auto pml = mpi.find("pml");
   const bool known = pml != mpi.end() && pml->second != "unknown";
   if (!known) return join(paths, ", ");
-  return pml->second + (paths.empty() ? "" : " over " + join(paths, ", "));
+  if (paths.empty()) return pml->second;
+  const char* between = differs(pml->second) ? "; " : is_mixed ? ": " : " over ";
+  return pml->second + between + join(paths, ", ");
 }
 
 std::vector<std::string> facts_of(const RunRecord& record) {

@@ -63,6 +63,9 @@ TEST(Console, SaysInTheHeadWhatMpiRanOn) {
   mpi["transport_inside_node"] = "vader";
   EXPECT_THAT(flat(report(record)), HasSubstr("; ob1 over vader inside nodes, tcp between nodes started"));
   EXPECT_THAT(markdown(record), HasSubstr("; ob1 over vader inside nodes, tcp between nodes\n"));
+  mpi["transport_inside_node"] = "on n[1-2]: tcp; on n3: vader";
+  EXPECT_THAT(flat(report(record)),
+              HasSubstr("; ob1: inside nodes (on n[1-2]: tcp; on n3: vader), tcp between nodes started"));
   mpi["transport_inside_node"] = "unknown";
   mpi["transport_between_nodes"] = "unknown";
   EXPECT_THAT(flat(report(record)), HasSubstr("; ob1 started"));

@@ -52,6 +52,23 @@ TEST(Progress, PlainPrintsOneLinePerFinishedCheck) {
             "[4/12] MPI bcast latency: SKIPPED: built without MPI\n");
 }
 
+TEST(Progress, ChecksThatWereNotMeasuredAreOneLine) {
+  Capture out;
+  ProgressPrinter printer(ProgressPrinter::Mode::plain, out.file());
+  CheckRecord late = latency_check("bcast", Verdict::skipped, 0);
+  late.reason = "not measured: the checks before took 32 s";
+  for (int i = 0; i < 37; ++i) printer.not_measured(late);
+  printer.start(40, 40, "MPI barrier latency");
+  printer.finish(latency_check("barrier", Verdict::pass, 3.21));
+  printer.not_measured(late);
+  printer.close();
+  printer.close();
+  EXPECT_EQ(out.text(),
+            "37 checks: not measured: the checks before took 32 s\n"
+            "[40/40] MPI barrier latency: PASS 3.21 us\n"
+            "MPI bcast latency: SKIPPED: not measured: the checks before took 32 s\n");
+}
+
 TEST(Progress, WhereNobodyTakesItItIsGivenUp) {
   for (const auto mode : {ProgressPrinter::Mode::plain, ProgressPrinter::Mode::terminal}) {
     std::FILE* full = std::fopen("/dev/full", "w");
