@@ -45,56 +45,84 @@ std::optional<double> high(const std::optional<Interval>& interval) {
   return interval ? std::optional(interval->hi) : std::nullopt;
 }
 
-std::vector<std::string> fields(const CheckRecord& check) {
-  const Statistics& statistics = check.statistics;
-  std::vector<std::string> out{
-      field(check.id),
-      field(check.title),
-      field(check.scope),
-      field(check, "bytes"),
-      field(check, "ranks_per_node"),
-      field(check, "nodes"),
-      field(check, "ranks"),
-      field(check, "group"),
-      field(check.metric),
-      field(check.unit),
-      std::string(verdict_name(check.verdict)),
-      field(check.value),
-      field(low(check.ci95)),
-      field(high(check.ci95)),
-      fmt::format("{}", statistics.samples),
-      fmt::format("{}", statistics.blocks),
-      field(statistics.min),
-      field(statistics.median),
-      field(statistics.mean),
-      field(statistics.p99),
-      field(statistics.p999),
-      field(statistics.max),
-      field(statistics.osu_mean),
-      field(statistics.barrier_median),
-      field(statistics.clock_error),
-      check.last ? fmt::format("{}", check.last->rank) : "",
-      check.last ? field(check.last->host) : "",
-      check.last ? field(std::optional(check.last->share)) : "",
-      check.target ? field(check.target->comparison) : "",
-      check.target ? field(std::optional(check.target->value)) : "",
-      check.target ? field(check.target->statistic) : "",
-      check.target ? field(check.target->source) : "",
-      field(check.reason),
-      field(fmt::format("{}", fmt::join(check.participants, " "))),
-  };
-  return out;
+/// A count that was not taken is empty.
+std::string field(std::optional<std::uint64_t> count) { return count ? fmt::format("{}", *count) : ""; }
+
+struct Column {
+  const char* name;
+  std::string (*of)(const CheckRecord&);
+};
+
+// In this order; new ones come last, for some read columns by their place.
+constexpr Column columns[] = {
+    {"id", [](const CheckRecord& check) { return field(check.id); }},
+    {"title", [](const CheckRecord& check) { return field(check.title); }},
+    {"scope", [](const CheckRecord& check) { return field(check.scope); }},
+    {"bytes", [](const CheckRecord& check) { return field(check, "bytes"); }},
+    {"ranks_per_node", [](const CheckRecord& check) { return field(check, "ranks_per_node"); }},
+    {"nodes", [](const CheckRecord& check) { return field(check, "nodes"); }},
+    {"ranks", [](const CheckRecord& check) { return field(check, "ranks"); }},
+    {"group", [](const CheckRecord& check) { return field(check, "group"); }},
+    {"metric", [](const CheckRecord& check) { return field(check.metric); }},
+    {"unit", [](const CheckRecord& check) { return field(check.unit); }},
+    {"verdict", [](const CheckRecord& check) { return std::string(verdict_name(check.verdict)); }},
+    {"value", [](const CheckRecord& check) { return field(check.value); }},
+    {"ci95_lo", [](const CheckRecord& check) { return field(low(check.ci95)); }},
+    {"ci95_hi", [](const CheckRecord& check) { return field(high(check.ci95)); }},
+    {"samples", [](const CheckRecord& check) { return fmt::format("{}", check.statistics.samples); }},
+    {"blocks", [](const CheckRecord& check) { return fmt::format("{}", check.statistics.blocks); }},
+    {"min", [](const CheckRecord& check) { return field(check.statistics.min); }},
+    {"median", [](const CheckRecord& check) { return field(check.statistics.median); }},
+    {"mean", [](const CheckRecord& check) { return field(check.statistics.mean); }},
+    {"p99", [](const CheckRecord& check) { return field(check.statistics.p99); }},
+    {"p999", [](const CheckRecord& check) { return field(check.statistics.p999); }},
+    {"max", [](const CheckRecord& check) { return field(check.statistics.max); }},
+    {"osu_mean", [](const CheckRecord& check) { return field(check.statistics.osu_mean); }},
+    {"barrier_median", [](const CheckRecord& check) { return field(check.statistics.barrier_median); }},
+    {"clock_error", [](const CheckRecord& check) { return field(check.statistics.clock_error); }},
+    {"last_rank",
+     [](const CheckRecord& check) { return check.last ? fmt::format("{}", check.last->rank) : ""; }},
+    {"last_host", [](const CheckRecord& check) { return check.last ? field(check.last->host) : ""; }},
+    {"last_share",
+     [](const CheckRecord& check) { return check.last ? field(std::optional(check.last->share)) : ""; }},
+    {"target_comparison",
+     [](const CheckRecord& check) { return check.target ? field(check.target->comparison) : ""; }},
+    {"target_value",
+     [](const CheckRecord& check) { return check.target ? field(std::optional(check.target->value)) : ""; }},
+    {"target_statistic",
+     [](const CheckRecord& check) { return check.target ? field(check.target->statistic) : ""; }},
+    {"target_source",
+     [](const CheckRecord& check) { return check.target ? field(check.target->source) : ""; }},
+    {"reason", [](const CheckRecord& check) { return field(check.reason); }},
+    {"participants",
+     [](const CheckRecord& check) { return field(fmt::format("{}", fmt::join(check.participants, " "))); }},
+    {"repeats", [](const CheckRecord& check) { return field(check.statistics.repeats); }},
+    {"decision_lo", [](const CheckRecord& check) { return field(low(check.statistics.decision_interval)); }},
+    {"decision_hi", [](const CheckRecord& check) { return field(high(check.statistics.decision_interval)); }},
+    {"decision_confidence",
+     [](const CheckRecord& check) { return field(check.statistics.decision_confidence); }},
+    {"late_starts", [](const CheckRecord& check) { return fmt::format("{}", check.statistics.late_starts); }},
+    {"overruns", [](const CheckRecord& check) { return fmt::format("{}", check.statistics.overruns); }},
+    {"verified", [](const CheckRecord& check) { return fmt::format("{}", check.statistics.verified); }},
+};
+
+/// What `of` says of each column, as one line.
+template <class Of>
+std::string line(Of of) {
+  std::string text;
+  for (const Column& column : columns) {
+    if (&column != columns) text += ',';
+    text += of(column);
+  }
+  return text + "\r\n";
 }
 
 }  // namespace
 
 std::string csv(const RunRecord& record) {
-  std::string out =
-      "id,title,scope,bytes,ranks_per_node,nodes,ranks,group,metric,unit,verdict,value,ci95_lo,ci95_hi,"
-      "samples,blocks,"
-      "min,median,mean,p99,p999,max,osu_mean,barrier_median,clock_error,last_rank,last_host,last_share,"
-      "target_comparison,target_value,target_statistic,target_source,reason,participants\r\n";
-  for (const CheckRecord& check : record.checks) out += fmt::format("{}\r\n", fmt::join(fields(check), ","));
+  std::string out = line([](const Column& column) { return std::string(column.name); });
+  for (const CheckRecord& check : record.checks)
+    out += line([&](const Column& column) { return column.of(check); });
   return out;
 }
 

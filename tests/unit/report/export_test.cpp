@@ -58,6 +58,13 @@ TEST(Csv, OneLinePerCheckWithAllItsFields) {
   RunRecord record = full_record();
   record.checks[0].reason = "says \"no\", twice";
   record.checks[0].value = 0.1 + 0.2;
+  Statistics& statistics = record.checks[0].statistics;
+  statistics.repeats = 16;
+  statistics.decision_interval = {5.9, 6.5};
+  statistics.decision_confidence = 0.999;
+  statistics.late_starts = 7;
+  statistics.overruns = 8;
+  statistics.verified = 9;
   const auto rows = parse_csv(csv(record));
   ASSERT_EQ(rows.size(), 2u);
   ASSERT_EQ(rows[1].size(), rows[0].size());
@@ -73,6 +80,13 @@ TEST(Csv, OneLinePerCheckWithAllItsFields) {
   EXPECT_EQ(field(rows, 1, "target_value"), "5");
   EXPECT_EQ(field(rows, 1, "reason"), "says \"no\", twice");
   EXPECT_EQ(field(rows, 1, "participants"), "n1 n2");
+  EXPECT_EQ(field(rows, 1, "repeats"), "16");
+  EXPECT_EQ(field(rows, 1, "decision_lo"), "5.9");
+  EXPECT_EQ(field(rows, 1, "decision_hi"), "6.5");
+  EXPECT_EQ(field(rows, 1, "decision_confidence"), "0.999");
+  EXPECT_EQ(field(rows, 1, "late_starts"), "7");
+  EXPECT_EQ(field(rows, 1, "overruns"), "8");
+  EXPECT_EQ(field(rows, 1, "verified"), "9");
 }
 
 TEST(Csv, EveryRowHasEveryColumn) {
