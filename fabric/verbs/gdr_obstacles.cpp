@@ -7,22 +7,17 @@
 #include <fmt/ranges.h>
 
 #include "core/units.hpp"
+#include "topology/model/pci_tree.hpp"
 
 namespace fabricheck::verbs {
 namespace {
 
-const PciNode* node_at(const Host& host, const std::string& address) {
-  const auto found = std::find_if(host.pci.begin(), host.pci.end(),
-                                  [&](const PciNode& node) { return node.address == address; });
-  return found == host.pci.end() ? nullptr : &*found;
-}
-
 /// Bridges with ACS on the way from a device to the root.
 void collect_acs(const Host& host, const std::string& address, std::set<std::string>& bridges) {
-  const PciNode* node = node_at(host, address);
+  const PciNode* node = topology::pci_node(host, address);
   for (std::size_t steps = 0; node && steps < host.pci.size(); ++steps) {
     if (node->acs.value_or(false)) bridges.insert(node->address);
-    node = node->parent.empty() ? nullptr : node_at(host, node->parent);
+    node = node->parent.empty() ? nullptr : topology::pci_node(host, node->parent);
   }
 }
 
@@ -56,7 +51,7 @@ std::vector<std::string> gdr_obstacles(const Host& host) {
   if (host.environment.iommu == "translated")
     found.push_back("the IOMMU translates addresses (boot with iommu=pt)");
   for (const Gpu& gpu : host.gpus) {
-    const PciNode* node = node_at(host, gpu.pci_address);
+    const PciNode* node = topology::pci_node(host, gpu.pci_address);
     if (!node || !node->largest_bar_bytes || !gpu.memory_bytes ||
         *node->largest_bar_bytes >= *gpu.memory_bytes)
       continue;

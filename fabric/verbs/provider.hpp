@@ -97,7 +97,6 @@ struct PortAttributes {
   int active_mtu_bytes{};
   std::uint32_t lid{};
   std::uint64_t max_message_bytes{};
-  int gid_entries{};
   bool global_required{};  ///< the port wants a GRH on all that it sends
 };
 

@@ -37,7 +37,4 @@ std::vector<std::pair<std::string, std::string>> to_hand_on(const TrafficClass& 
                                                             const std::optional<int>& service_level_option,
                                                             const EnvironmentLookup& environment);
 
-/// DSCP of a RoCE v2 traffic class.
-inline int dscp_of(int traffic_class) { return traffic_class >> 2; }
-
 }  // namespace fabricheck::verbs

@@ -195,13 +195,6 @@ const CommandRow& command_of(const std::string& name) {
 
 }  // namespace
 
-const char* suite_name(Suite suite) {
-  for (const auto& known : suite_words) {
-    if (known.second == suite) return known.first;
-  }
-  return "?";
-}
-
 ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
                                  const std::vector<std::string>& known_check_ids) {
   if (arguments.empty()) throw UsageError("no command is given; fabricheck help lists them");

@@ -35,7 +35,7 @@ GpuChoice none(std::string why, int ranks_per_gpu = 1) {
   return choice;
 }
 
-/// Of the lowest architecture that the kernels are built for (cmake/FabricheckBackends.cmake).
+/// Of the lowest architecture that the kernels are built for (scripts/cmake/FabricheckBackends.cmake).
 constexpr int least_major = 8;
 
 /// CUDA_VISIBLE_DEVICES that names none: CUDA ends at the first entry that it does not know.

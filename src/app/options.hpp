@@ -15,7 +15,6 @@
 namespace fabricheck::app {
 
 enum class Suite { quick, acceptance, full, diagnose };
-const char* suite_name(Suite suite);
 
 enum class InPlace { off, on, both };
 

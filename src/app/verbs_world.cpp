@@ -11,6 +11,7 @@
 #include "core/units.hpp"
 #include "fabric/pairs/schedule.hpp"
 #include "topology/model/host_names.hpp"
+#include "topology/model/pci_tree.hpp"
 #include "topology/model/pcie_rate.hpp"
 
 namespace fabricheck::app {
@@ -157,9 +158,8 @@ void tell_rate(const Host& host, const RdmaDevice& device, const RdmaPort& port,
   told.virtual_function = device.virtual_function.value_or(false);
   const RdmaDevice& physical = physical_of(host, device);
   told.card = without_function(physical.pci_address);
-  const auto node = std::find_if(host.pci.begin(), host.pci.end(),
-                                 [&](const PciNode& one) { return one.address == physical.pci_address; });
-  if (!port.rate_Gbps || node == host.pci.end() || !topology::is_at_its_best(node->link)) return;
+  const PciNode* node = topology::pci_node(host, physical.pci_address);
+  if (!port.rate_Gbps || !node || !topology::is_at_its_best(node->link)) return;
   const auto link_GBps = topology::pcie_GBps(node->link);
   if (!link_GBps) return;
   told.link_Gbps = bits_per_byte * topology::pcie_payload_share * *link_GBps;

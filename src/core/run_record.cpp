@@ -29,11 +29,6 @@ std::optional<double> path_number(const CheckRecord& check, const std::string& n
   return number ? std::optional(*number) : std::nullopt;
 }
 
-bool is_same_check(const CheckRecord& a, const CheckRecord& b) {
-  return a.id == b.id && a.scope == b.scope && a.parameters == b.parameters &&
-         a.participants == b.participants;
-}
-
 std::string check_key(const CheckRecord& check) {
   constexpr char separator = '\x1f';
   std::string key = check.id + separator + check.scope;

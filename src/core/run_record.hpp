@@ -157,9 +157,6 @@ struct RunRecord {
   bool operator==(const RunRecord&) const = default;
 };
 
-/// Whether both are records of one check: the same id, scope, parameters and participants.
-bool is_same_check(const CheckRecord& a, const CheckRecord& b);
-
 /// A text that is the same for records of one check alone.
 std::string check_key(const CheckRecord& check);
 

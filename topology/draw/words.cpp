@@ -6,16 +6,10 @@
 
 #include "topology/model/cpu_list.hpp"
 #include "topology/model/host_names.hpp"
+#include "topology/model/pci_tree.hpp"
 
 namespace fabricheck::topology {
 namespace {
-
-const PciNode* pci_node(const Host& host, const std::string& address) {
-  if (address.empty()) return nullptr;
-  const auto found = std::find_if(host.pci.begin(), host.pci.end(),
-                                  [&](const PciNode& node) { return node.address == address; });
-  return found == host.pci.end() ? nullptr : &*found;
-}
 
 /// "NOT ANSWERING: why".
 std::string status_words(const std::string& status, const std::string& problem) {

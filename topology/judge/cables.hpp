@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/topology_record.hpp"
-#include "topology/readers/readers.hpp"
+#include "topology/model/cable.hpp"
 
 namespace fabricheck::topology {
 

@@ -12,6 +12,7 @@
 #include "topology/judge/virtual_machine.hpp"
 #include "topology/model/merge.hpp"
 #include "topology/model/paths.hpp"
+#include "topology/model/pci_tree.hpp"
 #include "topology/model/text.hpp"
 
 namespace fabricheck::topology {
@@ -59,12 +60,6 @@ auto least_of(const std::vector<Gpu>& gpus, With with) -> decltype(with(gpus.fro
   return least;
 }
 
-const PciNode* node_of(const Host& host, const std::string& address) {
-  const auto at = std::find_if(host.pci.begin(), host.pci.end(),
-                               [&](const PciNode& node) { return node.address == address; });
-  return address.empty() || at == host.pci.end() ? nullptr : &*at;
-}
-
 template <class T>
 std::optional<T> positive(const std::optional<T>& value) {
   return value && *value > T{} ? value : std::nullopt;
@@ -91,12 +86,12 @@ void describe_gpus(const Host& host, const PathMatrix& paths, Expectation& expec
     expected.nvlink_islands = static_cast<int>(nvlink_islands(paths).size());
   }
   expected.gpu_pcie_width = least_of(host.gpus, [&](const Gpu& gpu) {
-    const PciNode* const node = node_of(host, gpu.pci_address);
+    const PciNode* const node = pci_node(host, gpu.pci_address);
     return positive(gpu.pcie.width || node == nullptr ? gpu.pcie.width : node->link.width);
   });
   // What they can do: an idle GPU lowers its speed.
   expected.gpu_pcie_speed_GTps = least_of(host.gpus, [&](const Gpu& gpu) {
-    const PciNode* const node = node_of(host, gpu.pci_address);
+    const PciNode* const node = pci_node(host, gpu.pci_address);
     return positive(gpu.pcie.max_speed_GTps || node == nullptr ? gpu.pcie.max_speed_GTps
                                                                : node->link.max_speed_GTps);
   });
@@ -120,7 +115,7 @@ void describe_nics(const Host& host, Expectation& expected) {
     for (const RdmaPort& port : nic.ports)
       if (port.state == "ACTIVE" && (best == nullptr || port.rate_Gbps > best->rate_Gbps)) best = &port;
     if (best == nullptr) continue;
-    const PciNode* const node = node_of(host, nic.pci_address);
+    const PciNode* const node = pci_node(host, nic.pci_address);
     const PcieLink link = node == nullptr ? PcieLink{} : node->link;
     ExpectedNics& group =
         groups[{best->link_layer, best->rate_Gbps, positive(link.width), positive(link.speed_GTps)}];

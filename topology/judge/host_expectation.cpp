@@ -8,6 +8,7 @@
 #include "topology/judge/expectation_kinds.hpp"
 #include "topology/judge/gpu_presence.hpp"
 #include "topology/model/paths.hpp"
+#include "topology/model/pci_tree.hpp"
 #include "topology/model/text.hpp"
 
 namespace fabricheck::topology {
@@ -18,12 +19,6 @@ constexpr double kSame = 0.99;
 std::string gpu_name(const Gpu& gpu) { return fmt::format("GPU{}", gpu.index); }
 
 std::string of(int found, int expected) { return fmt::format("{} of {}", found, expected); }
-
-const PciNode* node_of(const Host& host, const std::string& address) {
-  const auto at = std::find_if(host.pci.begin(), host.pci.end(),
-                               [&](const PciNode& node) { return node.address == address; });
-  return address.empty() || at == host.pci.end() ? nullptr : &*at;
-}
 
 /// As a topology file of a virtual machine, which leaves them out.
 bool tells_no_nvlink(const Host& host) {
@@ -96,7 +91,7 @@ void compare_speed(const std::string& part, const std::optional<double>& speed_G
 
 void compare_gpu_pcie(const Host& host, const Gpu& gpu, const Expectation& expected, Lacks& lacks) {
   PcieLink link = gpu.pcie;
-  if (const PciNode* const node = node_of(host, gpu.pci_address); node != nullptr) {
+  if (const PciNode* const node = pci_node(host, gpu.pci_address); node != nullptr) {
     if (!link.width) link.width = node->link.width;
     if (!link.speed_GTps) link.speed_GTps = node->link.speed_GTps;
     if (!link.max_speed_GTps) link.max_speed_GTps = node->link.max_speed_GTps;

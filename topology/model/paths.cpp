@@ -295,11 +295,6 @@ std::optional<Path> parse_path(std::string_view name) {
   return Path{PathType::nvlink, static_cast<int>(*count)};
 }
 
-bool nearer(Path a, Path b) {
-  if (a.type != b.type) return a.type < b.type;
-  return a.type == PathType::nvlink && a.nvlinks > b.nvlinks;
-}
-
 PathMatrix paths_of(const Host& host) {
   PathMatrix matrix;
   matrix.ends = endpoints(host);

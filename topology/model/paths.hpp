@@ -28,9 +28,6 @@ std::string path_name(Path path);
 /// The inverse of path_name(); nothing for any other text.
 std::optional<Path> parse_path(std::string_view name);
 
-/// a is nearer than b. Unknown is nearer than nothing; NVLink is nearer with more links.
-bool nearer(Path a, Path b);
-
 struct Endpoint {
   enum class Kind { gpu, nic } kind{};
   std::size_t index{};  ///< into Host::gpus or Host::rdma_devices

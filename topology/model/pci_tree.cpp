@@ -35,6 +35,12 @@ std::vector<const PciNode*> switches_once(const std::vector<const PciNode*>& bri
 
 }  // namespace
 
+const PciNode* pci_node(const Host& host, std::string_view address) {
+  const auto found = std::find_if(host.pci.begin(), host.pci.end(),
+                                  [&](const PciNode& node) { return node.address == address; });
+  return address.empty() || found == host.pci.end() ? nullptr : &*found;
+}
+
 PciTree::PciTree(const Host& host) {
   for (const PciNode& node : host.pci) nodes_.emplace(node.address, &node);
   // A pasted matrix may have lost the rows of the other nodes.

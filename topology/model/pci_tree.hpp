@@ -25,6 +25,9 @@ struct PciPlace {
   std::optional<int> numa_node;
 };
 
+/// The node at `address`; null where there is none. PciTree finds many faster.
+const PciNode* pci_node(const Host& host, std::string_view address);
+
 /// Keeps pointers into the host.
 class PciTree {
  public:

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/topology_record.hpp"
+#include "topology/model/cable.hpp"
 
 namespace fabricheck::topology {
 
@@ -35,15 +36,6 @@ enum class TopologyFileKind { nccl_xml, hwloc_xml, smi_matrix, json, unknown };
 
 /// By content, never by the file's name.
 TopologyFileKind topology_file_kind(std::string_view text);
-
-/// Cables by switch: one entry for each known end of a host's port.
-struct Cable {
-  std::string host;    ///< host name, or empty when only the port's identity is told
-  std::string device;  ///< "mlx5_0", a net device's name, a port GUID or a LID ("lid:17")
-  int port{1};
-  Neighbour neighbour;
-  int line{};
-};
 
 /// `ibnetdiscover` output, `lldpctl -f keyvalue` of one or several hosts (lines may begin "HOST: "), or
 /// Slurm's topology.conf (hosts by switch, no ports). UsageError "FILE:LINE: …" as above.

@@ -102,7 +102,6 @@ class OpenDevice final : public Device {
     port.active_mtu_bytes = mtu_bytes(attributes.active_mtu);
     port.lid = attributes.lid;
     port.max_message_bytes = attributes.max_msg_sz;
-    port.gid_entries = attributes.gid_tbl_len;
     port.global_required = (attributes.flags & IBV_QPF_GRH_REQUIRED) != 0;
     return port;
   }

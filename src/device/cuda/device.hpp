@@ -52,7 +52,6 @@ struct DeviceFacts {
   std::uint64_t memory_bytes{};
   std::uint64_t l2_bytes{};
   std::string compute_mode{"default"};  ///< "default", "exclusive", "prohibited"
-  bool gpu_direct_rdma{};               ///< the driver says that a NIC can reach its memory
   bool dmabuf{};                        ///< and that it can be exported as a dmabuf; of an open device
 };
 

@@ -27,7 +27,6 @@ struct HostGpu {
                           .memory_bytes = std::uint64_t{64} << 20,
                           .l2_bytes = std::uint64_t{1} << 20,
                           .compute_mode = "default",
-                          .gpu_direct_rdma = true,
                           .dmabuf = true};
   double hbm_GBps{3000.0};
   double peer_GBps{390.0};   ///< to another GPU by NVLink

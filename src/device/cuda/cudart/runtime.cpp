@@ -68,7 +68,6 @@ DeviceFacts facts_of(int ordinal) {
   facts.multiprocessors = attribute(ordinal, cudaDevAttrMultiProcessorCount);
   facts.l2_bytes = static_cast<std::uint64_t>(attribute(ordinal, cudaDevAttrL2CacheSize));
   facts.compute_mode = compute_mode_name(attribute(ordinal, cudaDevAttrComputeMode));
-  facts.gpu_direct_rdma = attribute(ordinal, cudaDevAttrGPUDirectRDMASupported) != 0;
   return facts;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "topology/model/pci_tree.hpp"
 #include "unit/topology/model/machines.hpp"
 
 namespace fabricheck::topology {
@@ -50,11 +51,13 @@ TEST(PathNames, ThereAndBack) {
     EXPECT_FALSE(parse_path(name)) << name;
 }
 
-TEST(PathNames, InOrderOfDistance) {
-  const std::vector<std::string> order{"X", "NV18", "NV17", "PIX", "PXB", "PHB", "NODE", "SYS", "?"};
-  for (std::size_t a = 0; a < order.size(); ++a)
-    for (std::size_t b = 0; b < order.size(); ++b)
-      EXPECT_EQ(nearer(*parse_path(order[a]), *parse_path(order[b])), a < b) << order[a] << " " << order[b];
+TEST(PciNodeOf, IsFoundByItsAddress) {
+  Host host;
+  host.pci.resize(2);
+  host.pci[1].address = "0000:3a:00.0";
+  EXPECT_EQ(pci_node(host, "0000:3a:00.0"), &host.pci[1]);
+  EXPECT_EQ(pci_node(host, "0000:3b:00.0"), nullptr);
+  EXPECT_EQ(pci_node(host, ""), nullptr) << "no address is nobody's";
 }
 
 TEST(Paths, DgxH100) {
