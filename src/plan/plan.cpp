@@ -486,14 +486,6 @@ class Planner {
 
 }  // namespace
 
-bool is_judged(const PlannedCheck& check) {
-  const auto some = [](const std::vector<std::optional<Target>>& targets) {
-    return std::any_of(targets.begin(), targets.end(),
-                       [](const std::optional<Target>& target) { return target.has_value(); });
-  };
-  return check.target || check.against_model || some(check.group_targets) || some(check.derived_targets);
-}
-
 TestPlan make_plan(const ClusterTopology& topology, std::span<const CheckRow> catalogue,
                    const Request& request) {
   return Planner(topology, catalogue, request).make();

@@ -36,7 +36,7 @@ struct StubFaults {
 struct StubDevice {
   std::string name{"stub0"};
   verbs::DeviceLimits limits{0x15b3, false, 1024, 16384, 1 << 20, 16, true};
-  verbs::PortAttributes port{true, "ACTIVE", true, 4096, 0, std::uint64_t{1} << 30, 4};
+  verbs::PortAttributes port{true, "ACTIVE", true, 4096, 0, std::uint64_t{1} << 30};
   int inline_bytes{220};
   bool relaxed_ordering{true};  ///< it takes it
   bool takes_dmabuf{true};      ///< else memory by its address, too
