@@ -67,6 +67,10 @@ void Context::take_comm(const CommFacts& comm) {
   nodes_ = std::max(nodes_, comm.nodes);
   ranks_per_node_ = std::max(ranks_per_node_, std::max(comm.local_ranks, comm.cuda_device + 1));
   complete_ |= comm.complete;
+  const bool is_between =
+      comm.nodes > 1 || comm.net_send.any() || comm.net_receive.any() || comm.net_socket.any();
+  completed_between_nodes_ |= comm.complete && is_between;
+  has_incomplete_ |= !comm.complete && comm.pointer != 0 && (comm.started || comm.rank >= 0);
   started_ |= comm.started || comm.complete || comm.rank >= 0;
   mnnvl_ |= comm.mnnvl || (comm.p2p_kinds & p2p_mnnvl) != 0;
   nvls_channels_ = std::max(nvls_channels_, comm.nvls_channels);

@@ -57,6 +57,8 @@ class Context {
   const std::set<std::string>& interfaces() const { return interfaces_; }
   const std::set<std::string>& versions() const { return versions_; }
   bool complete() const { return complete_; }
+  /// A communicator of several nodes was completed, and none that was seen was not.
+  bool joined_nodes() const { return completed_between_nodes_ && !has_incomplete_; }
   bool started() const { return started_; }
   int fewest_coll_channels() const { return coll_channels_; }  ///< -1: not known
   int most_nvls_channels() const { return nvls_channels_; }    ///< -1: not known
@@ -110,6 +112,7 @@ class Context {
   int gpus_told_{};  ///< GPUs of a node that NCCL named
   int coll_channels_{-1}, nvls_channels_{-1};
   bool one_node_is_sure_{}, complete_{}, started_{}, mnnvl_{}, uses_rdma_{};
+  bool completed_between_nodes_{}, has_incomplete_{};
   std::uint64_t nccl_lines_{};
 };
 

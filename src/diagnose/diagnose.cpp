@@ -19,13 +19,14 @@ struct Ranked {
   int cause{-1};  ///< index of the finding that explains this one
 };
 
-/// What the rows say is the cause of `one`: the first that was found.
+/// What the rows say is the cause of `one`: the first that was found. A remark causes no fault.
 int cause_of(const std::vector<Ranked>& all, std::size_t one) {
   const CatalogRow& row = catalog()[all[one].row];
   for (const FaultText* cause : row.causes) {
     if (cause == nullptr) break;
     for (std::size_t i = 0; i < all.size(); ++i)
-      if (i != one && all[i].finding.slug == cause->slug && !all[i].finding.is_elsewhere)
+      if (i != one && all[i].finding.slug == cause->slug && !all[i].finding.is_elsewhere &&
+          (all[i].finding.severity != Severity::info || all[one].finding.severity == Severity::info))
         return static_cast<int>(i);
   }
   return -1;

@@ -162,6 +162,10 @@ std::optional<LineDetail> kernel_line_detail(const Phrase& phrase, std::string_v
       const auto name = after(rest, "(");
       return LineDetail{0, name ? std::string(until(*name, ")")) : std::string(), false};
     }
+    case Detail::oom_step: {
+      const bool is_beside = contains(until(rest, " "), ".extern");
+      return LineDetail{0, is_beside ? std::string(kExternStep) : std::string(), false};
+    }
     case Detail::oom_invoker: {
       return LineDetail{kOomInvoker, std::string(before.substr(before.find_last_of(" ]") + 1)), false};
     }

@@ -109,6 +109,8 @@ LineDetail peer_detail(std::string_view line, std::string_view rest) {
   return detail;
 }
 
+}  // namespace
+
 LineDetail cuda_detail(std::string_view rest) {
   LineDetail detail;
   take(rest, "code ");
@@ -116,6 +118,8 @@ LineDetail cuda_detail(std::string_view rest) {
   if (const auto quoted = after(rest, "'")) detail.text = until(*quoted, "'");
   return detail;
 }
+
+namespace {
 
 LineDetail versions_detail(std::string_view rest) {
   std::string first, second;
@@ -163,7 +167,7 @@ bool is_no_failure(std::string_view line) {
        {"CANCELLED AT", "couldn't chdir", "Plugin file not found", "Force Terminated", "TIOCGWINSZ",
         "pseudo-terminal", "unable to add task", "Exceeded step memory limit at some point", "[WARN]",
         "Exited with exit code", "Requested nodes are busy", "creation temporarily disabled",
-        "CUDA_ERROR_NOT_SUPPORTED", "creation still disabled"})
+        "CUDA_ERROR_NOT_SUPPORTED", "creation still disabled", ".extern. Some of the step tasks"})
     if (contains(line, words)) return true;
   return false;
 }
@@ -317,6 +321,7 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
     case Detail::whole:
       return {phrase.code, std::string(phrase.text), false};
     case Detail::killed_process:
+    case Detail::oom_step:
     case Detail::oom_invoker:
     case Detail::kernel_fault:
     case Detail::gsp_gpu:

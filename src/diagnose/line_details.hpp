@@ -21,6 +21,9 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
 /// The same, of what a kernel's log tells; nothing: the phrase's detail is of another kind.
 std::optional<LineDetail> kernel_line_detail(const Phrase& phrase, std::string_view line, std::size_t end);
 
+/// "700 'an illegal memory access …'", behind "failure ": number and text.
+LineDetail cuda_detail(std::string_view rest);
+
 /// Whether the words between `before` and `rest` stand in code that looks for them, in a question, beside a
 /// count of none.
 bool is_spoken_of(std::string_view before, std::string_view rest);

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <functional>
 
+#include "diagnose/cuda_errors.hpp"
 #include "diagnose/line_details.hpp"
 #include "diagnose/variables.hpp"
 
@@ -36,9 +37,9 @@ bool is_about_nccl(const NcclLine& parts, std::string_view text) {
 
 /// Warnings of a default that was taken or a setting that was left aside; NCCL goes on.
 bool is_harmless(std::string_view message) {
-  for (const char* words :
-       {"ignored", "Ignoring", "gnoring", "defaulting to", "falling back to", "Falling back to",
-        "using default", "will be ignored", "is deprecated", "No NUMA node", "Setting affinity"})
+  for (const char* words : {"ignored", "Ignoring", "gnoring", "defaulting to", "falling back to",
+                            "Falling back to", "using default", "will be ignored", "is deprecated",
+                            "No NUMA node", "Setting affinity", "Missing \""})
     if (contains(message, words)) return true;
   return false;
 }
@@ -276,14 +277,22 @@ void LogReader::add_stack(const NcclLine& parts, const Line& line, int host) {
   if (code) events_.add(Event::error_stack, *code, file, host, false, line);
 }
 
+/// What NCCL was about where it warned. CUDA's own errors, as of a kernel that failed before, say what is
+/// wrong wherever they are met.
+void LogReader::add_by_source(const Line& line, const NcclLine& parts, const RankFacts& rank) {
+  if (starts_with(parts.message, "NET/OFI")) events_.add(Event::ofi_error, 0, "", rank.host, true, line);
+  const auto failure = after(parts.message, "uda failure ");
+  const LineDetail error = failure ? cuda_detail(*failure) : LineDetail{};
+  const CudaCause cause = failure ? cuda_cause(error.code, error.text) : CudaCause::other;
+  const bool is_the_calls = cause == CudaCause::the_call || cause == CudaCause::other;
+  if (starts_with(parts.source, "transport/nvls.") && is_the_calls)
+    events_.add(Event::multi_cast_failed, 0, "", rank.host, true, line);
+  if (starts_with(parts.source, "transport/p2p.") && cause == CudaCause::the_call)
+    events_.add(Event::ipc_failed, 0, "", rank.host, true, line);
+}
+
 void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
-  if (parts.level == Level::warning && starts_with(parts.source, "transport/nvls."))
-    events_.add(Event::multi_cast_failed, 0, "", rank->host, true, line);
-  if (parts.level == Level::warning && starts_with(parts.message, "NET/OFI"))
-    events_.add(Event::ofi_error, 0, "", rank->host, true, line);
-  if (parts.level == Level::warning && starts_with(parts.source, "transport/p2p.") &&
-      contains(parts.message, "uda failure"))
-    events_.add(Event::ipc_failed, 0, "", rank->host, true, line);
+  if (parts.level == Level::warning) add_by_source(line, parts, *rank);
   bool is_known = parts.level != Level::warning || starts_with(parts.source, "transport/nvls.") ||
                   starts_with(parts.message, "NET/OFI") || is_harmless(parts.message);
   finder_.find(line.text, [&](const Phrase& phrase, std::size_t end) {

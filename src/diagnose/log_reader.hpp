@@ -75,6 +75,7 @@ class LogReader {
  private:
   RankFacts& rank_of(const NcclLine& line);
   std::size_t place_of(const NcclLine& line);
+  void add_by_source(const Line& line, const NcclLine& parts, const RankFacts& rank);
   void scan(const Line& line, const NcclLine& parts, RankFacts* rank);
   void add_phrase(const Phrase& phrase, std::size_t end, const Line& line, const NcclLine& parts,
                   const RankFacts* rank);

@@ -180,6 +180,9 @@ inline constexpr int kAborted = 6;
 /// The code of a line that tells who met the lack of memory, and not who was killed.
 inline constexpr int kOomInvoker = 1;
 
+/// The detail of a lack of memory in the step of Slurm's that holds logins and daemons beside the job.
+inline constexpr const char* kExternStep = "the extern step";
+
 /// What was seen of one kind with one code and detail.
 struct EventGroup {
   Event kind{};

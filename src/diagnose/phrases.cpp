@@ -142,6 +142,8 @@ constexpr Phrase kPhrases[] = {
     {"peer query failed between dev", E::peer_access_failed},
     {"cudaIpcGetMemHandle failed", E::ipc_failed},
     {"cudaIpcOpenMemHandle failed", E::ipc_failed},
+    {"hipIpcGetMemHandle failed", E::ipc_failed},
+    {"hipIpcOpenMemHandle failed", E::ipc_failed},
     {"UDS: Sending data over socket", E::ipc_failed},
     {"cuMemImportFromShareableHandle", E::fabric_handle_failed},
     {"cuMemExportToShareableHandle", E::fabric_handle_failed},
@@ -206,9 +208,9 @@ constexpr Phrase kPhrases[] = {
     // How jobs end.
     {"Out of memory: Killed process", E::host_memory, D::killed_process},
     {"Memory cgroup out of memory: Killed process", E::host_memory, D::killed_process},
-    {"oom_kill event in StepId", E::host_memory},
-    {"oom-kill event(s) in StepId", E::host_memory},
-    {"oom-kill event in StepId", E::host_memory},
+    {"oom_kill event in StepId", E::host_memory, D::oom_step},
+    {"oom-kill event(s) in StepId", E::host_memory, D::oom_step},
+    {"oom-kill event in StepId", E::host_memory, D::oom_step},
     {": Out Of Memory", E::host_memory, D::slurm},
     {"State: OUT_OF_MEMORY", E::host_memory},
     {"oom-kill event(s) in step", E::host_memory},
@@ -392,9 +394,8 @@ constexpr Phrase kPhrases[] = {
     {"AMD-Vi: Event logged [IO_PAGE_FAULT", E::iommu_fault, D::pci_device},
     {"Missing \"iommu=pt\" from kernel command line", E::iommu_not_passthrough},
     // Other tools.
-    {"operation counts", E::ras_mismatch},
-    {"Communicator ranks have different status", E::ras_mismatch},
-    {"considered dead", E::ras_dead},
+    {"Communicator ranks have different ", E::ras_mismatch},
+    {" considered dead (unreachable via", E::ras_dead},
     {"NCCL version ", E::count_, D::version},
     {"nccl==", E::count_, D::version},
     // Variables, as NCCL says them and as commands set them.

@@ -34,6 +34,7 @@ enum class Detail : std::uint8_t {
   panic,            ///< why the kernel stopped
   stuck_process,    ///< "[python:1234]" behind a lockup, where it stands
   blocked_task,     ///< "task python:1234" before the phrase
+  oom_step,         ///< "=812.extern": of no step of the job's own
   oom_invoker,      ///< who stands before the phrase
   gsp_gpu,          ///< "NVRM: GPU6 " before the phrase
   k8s_xid,          ///< "69 on Device=GPU-…"

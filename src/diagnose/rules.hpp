@@ -12,6 +12,11 @@ const Finding* find(const Findings& found, const FaultText& text);
 void cite(const Context& context, Found& finding, const EventGroup& group);
 void cite(const Context& context, Found& finding, const Quote* quote);
 
+/// Whether anything tells that a process of the job failed.
+bool has_failed(const Context& context);
+/// Whether the driver reported an error that is a GPU's own (XID), and no program's.
+bool has_gpu_fault(const Context& context);
+
 /// Whether all lines that are quoted hold the words.
 bool says(const EventGroup& group, std::string_view words);
 bool says(const Finding& finding, std::string_view words);
@@ -53,6 +58,7 @@ void gpu_xid(const Context&, const CatalogRow&, Findings&);
 void nvswitch_sxid(const Context&, const CatalogRow&, Findings&);
 void link_flap(const Context&, const CatalogRow&, Findings&);
 void iommu_fault(const Context&, const CatalogRow&, Findings&);
+void iommu_not_passthrough(const Context&, const CatalogRow&, Findings&);
 void pcie_fatal(const Context&, const CatalogRow&, Findings&);
 void pcie_acs(const Context&, const CatalogRow&, Findings&);
 void nvlink_down(const Context&, const CatalogRow&, Findings&);
@@ -83,6 +89,8 @@ void p2p_failed(const Context&, const CatalogRow&, Findings&);
 void too_old(const Context&, const CatalogRow&, Findings&);
 void bug_upgrade(const Context&, const CatalogRow&, Findings&);
 void gpu_memory(const Context&, const CatalogRow&, Findings&);
+void program_fault(const Context&, const CatalogRow&, Findings&);
+void gpu_hardware(const Context&, const CatalogRow&, Findings&);
 void cuda_error(const Context&, const CatalogRow&, Findings&);
 void driver_too_old(const Context&, const CatalogRow&, Findings&);
 void vm_topology(const Context&, const CatalogRow&, Findings&);

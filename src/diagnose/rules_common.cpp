@@ -47,8 +47,7 @@ void cite(const Context& context, Found& finding, const EventGroup& group) {
     finding.is_elsewhere = true;
     if (context.names_own_hosts()) finding.severity = Severity::info;
   }
-  for (const Quote& quote : group.quotes)
-    if (finding.evidence.size() < kMostEvidence) finding.evidence.push_back(context.evidence(quote));
+  for (const Quote& quote : group.quotes) cite(context, finding, &quote);
   Component& component = finding.component;
   if (component.host.empty()) component.host = context.hosts_of(group);
   const bool has_name = component.kind == "nic" || component.kind == "gpu" || component.kind == "pcie" ||
@@ -58,8 +57,13 @@ void cite(const Context& context, Found& finding, const EventGroup& group) {
 }
 
 void cite(const Context& context, Found& finding, const Quote* quote) {
-  if (quote != nullptr && finding.evidence.size() < kMostEvidence)
-    finding.evidence.push_back(context.evidence(*quote));
+  if (quote == nullptr || finding.evidence.size() >= kMostEvidence) return;
+  Evidence evidence = context.evidence(*quote);
+  // One line may tell of two kinds.
+  const bool is_there = std::any_of(
+      finding.evidence.begin(), finding.evidence.end(),
+      [&](const Evidence& one) { return one.file == evidence.file && one.line == evidence.line; });
+  if (!is_there) finding.evidence.push_back(std::move(evidence));
 }
 
 bool was_ended_before(const Context& context, const EventGroup& group) {
@@ -75,6 +79,14 @@ bool was_ended_before(const Context& context, const EventGroup& group) {
       const bool is_earlier = start != starts.end() && line < start->second && start->second < first.line;
       if (line < first.line && !is_earlier) return true;
     }
+  return false;
+}
+
+bool has_failed(const Context& context) {
+  for (const Event kind :
+       {Event::job_failed, Event::crashed, Event::killed, Event::remote_error, Event::connection_closed,
+        Event::collective_timeout, Event::job_cut, Event::error_stack})
+    if (context.seen().has(kind)) return true;
   return false;
 }
 

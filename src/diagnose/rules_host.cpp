@@ -21,6 +21,7 @@ bool has_word(std::string_view name, std::string_view word) {
 /// Of a job are Slurm's steps, whose name is not told, and what runs Python, MPI or serving programs.
 bool is_of_a_job(const EventGroup& group) {
   if (group.detail.empty()) return true;
+  if (group.detail == kExternStep) return false;
   for (const char* word : {"python", "torchrun", "pt_", "ray", "mpi", "train", "VLLM", "vllm", "sglang"})
     if (has_word(group.detail, word)) return true;
   return contains(group.detail, "_perf");
@@ -44,15 +45,6 @@ Found* on_processes(const Context& context, const std::vector<const EventGroup*>
   return nullptr;
 }
 
-/// Whether anything tells that a process of the job failed.
-bool has_ends(const Observations& seen) {
-  for (const Event kind :
-       {Event::job_failed, Event::crashed, Event::killed, Event::remote_error, Event::connection_closed,
-        Event::collective_timeout, Event::job_cut, Event::error_stack})
-    if (seen.has(kind)) return true;
-  return false;
-}
-
 }  // namespace
 
 void shm_too_small(const Context& context, const CatalogRow& row, Findings& found) {
@@ -74,11 +66,26 @@ void host_memory(const Context& context, const CatalogRow& row, Findings& found)
   // The kernel kills whoever it finds, and another container's processes have the same names.
   if (finding->severity != Severity::info && !finding->component.name.empty() && context.nccl_lines() > 0) {
     finding->confidence = "likely";
-    if (context.complete() && !has_ends(context.seen())) finding->severity = Severity::info;
+    if (context.complete() && !has_failed(context)) finding->severity = Severity::info;
   }
   if (finding->severity == Severity::info)
     finding->meaning = "the kernel killed a process for want of memory (the lines name " +
                        finding->component.name + "); whether the job needed it does not stand here";
+}
+
+/// RCCL looks at the kernel's command line only; where passthrough is the kernel's default, it warns, too.
+void iommu_not_passthrough(const Context& context, const CatalogRow& row, Findings& found) {
+  on_likely(context, row, found);
+  const auto& runs = context.seen().benchmarks;
+  const bool ran = context.complete() || std::any_of(runs.begin(), runs.end(), [](const BenchmarkRun& run) {
+                     return !run.rows.empty();
+                   });
+  if (!ran || has_failed(context) || found.empty() || found.back().slug != row.text->slug) return;
+  found.back().severity = Severity::info;
+  found.back().confidence = "possible";
+  found.back().meaning =
+      "RCCL did not find iommu=pt on the kernel's command line; where passthrough is the kernel's default, "
+      "nothing is wrong, and here it started all the same";
 }
 
 void task_blocked(const Context& context, const CatalogRow& row, Findings& found) {

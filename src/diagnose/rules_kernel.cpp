@@ -211,9 +211,7 @@ Found& add_xids(const Context& context, const CatalogRow& row, const XidDevice& 
   return finding;
 }
 
-}  // namespace
-
-void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
+std::vector<XidDevice> xid_devices(const Context& context) {
   std::vector<XidDevice> devices;
   for (const EventGroup* group : context.seen().of(Event::xid)) {
     auto device = std::find_if(devices.begin(), devices.end(), [&](const XidDevice& one) {
@@ -224,6 +222,13 @@ void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
     device->groups.push_back(group);
   }
   for (XidDevice& device : devices) device.find_worst();
+  return devices;
+}
+
+}  // namespace
+
+void gpu_xid(const Context& context, const CatalogRow& row, Findings& found) {
+  std::vector<XidDevice> devices = xid_devices(context);
   std::stable_sort(devices.begin(), devices.end(),
                    [](const XidDevice& a, const XidDevice& b) { return a.severity > b.severity; });
   // Each GPU that something is to be done about, and one remark about all others.
@@ -397,3 +402,14 @@ void remap_pending(const Context& context, const CatalogRow& row, Findings& foun
 }
 
 }  // namespace fabricheck::diagnose::rules
+
+namespace fabricheck::diagnose {
+
+bool has_gpu_fault(const Context& context) {
+  const auto devices = rules::xid_devices(context);
+  return std::any_of(devices.begin(), devices.end(), [&](const rules::XidDevice& device) {
+    return device.severity != Severity::info && !context.is_elsewhere(*device.worst);
+  });
+}
+
+}  // namespace fabricheck::diagnose

@@ -103,6 +103,14 @@ void hca_mismatch(const Context& context, const CatalogRow& row, Findings& found
   for (const auto& [comm, by_count] : counts) {
     if (by_count.size() < 2) continue;
     Found& finding = add(found, row, "likely");
+    // NCCL warns of what it cannot do with them.
+    if (context.joined_nodes()) {
+      finding.severity = Severity::info;
+      finding.meaning =
+          "the ranks do not have the same number of network devices; NCCL joined them all the same, and "
+          "those "
+          "with fewer may be slower";
+    }
     for (const auto& [count, rank] : by_count)
       finding.evidence.push_back(
           {"", 0, context.seen().names.text(rank->host) + ": " + context.seen().names.text(rank->hcas)});
@@ -262,8 +270,10 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
   Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::connect_failed)) {
     const bool unreachable = is_one_of(group->code, {ETIMEDOUT, ENETUNREACH, EHOSTUNREACH});
-    const bool local = starts_with(group->detail, "127.") || starts_with(group->detail, "172.17.") ||
-                       starts_with(group->detail, "fe80") || starts_with(group->detail, "169.254.");
+    // Docker's default network may be a cluster's own.
+    const bool local = !context.joined_nodes() &&
+                       (starts_with(group->detail, "127.") || starts_with(group->detail, "172.17.") ||
+                        starts_with(group->detail, "fe80") || starts_with(group->detail, "169.254."));
     if (!group->as_warning || (!unreachable && !local)) continue;
     if (finding == nullptr) finding = &add(found, row, "likely");
     cite(context, *finding, *group);
@@ -272,7 +282,7 @@ void wrong_interface(const Context& context, const CatalogRow& row, Findings& fo
     finding->advice =
         "name the network that joins the nodes to Open MPI: --mca btl_tcp_if_include IFNAME --mca "
         "oob_tcp_if_include IFNAME (or btl_tcp_if_exclude docker0,lo)";
-  if (context.span() == Span::one_node) return;
+  if (context.span() == Span::one_node || context.joined_nodes()) return;
   // Connections to an interface that leads to no other host time out again and again.
   const bool times_out = context.seen().has(Event::connect_retried) && !context.complete();
   for (const std::string& list : context.interfaces()) {

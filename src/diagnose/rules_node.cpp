@@ -3,17 +3,12 @@
 #include <string>
 
 #include "core/fault_texts.hpp"
+#include "diagnose/cuda_errors.hpp"
 #include "diagnose/rules.hpp"
 #include "diagnose/text_line.hpp"
 
 namespace fabricheck::diagnose::rules {
 namespace {
-
-// cudaError_t, driver_types.h.
-constexpr int kCudaOutOfMemory = 2, kCudaDriverTooOld = 35, kCudaSystemNotReady = 802;
-constexpr int kCudaSystemDriverMismatch = 803;
-// The process is ending: cudaErrorCudartUnloading.
-constexpr int kCudaUnloading = 4;
 
 /// Only the code that handed the first CUDA error (ncclResult_t 1) on is known: its file.
 const EventGroup* first_stack(const Context& context, int result) {
@@ -22,13 +17,18 @@ const EventGroup* first_stack(const Context& context, int result) {
   return nullptr;
 }
 
-/// The stack began in this file, and no fault that says more was found.
+/// The stack began in this file, and neither a fault that says more was found, nor which error of CUDA's it
+/// was.
 const EventGroup* stack_from(const Context& context, const Findings& found, std::string_view file,
                              int result) {
   const EventGroup* first = first_stack(context, result);
+  const auto failures = context.seen().of(Event::cuda_failure);
+  const bool is_told = std::any_of(failures.begin(), failures.end(), [](const EventGroup* group) {
+    return group->as_warning && cuda_cause(*group) != CudaCause::the_call;
+  });
   const bool is_explained = std::any_of(
       found.begin(), found.end(), [](const Finding& finding) { return finding.severity == Severity::fatal; });
-  return first != nullptr && !is_explained && starts_with(first->detail, file) ? first : nullptr;
+  return first != nullptr && !is_explained && !is_told && starts_with(first->detail, file) ? first : nullptr;
 }
 
 bool cuda_does_not_start(const Context& context) {
@@ -48,7 +48,7 @@ void fabric_manager(const Context& context, const CatalogRow& row, Findings& fou
   Found* finding = nullptr;
   for (const Event kind : {Event::fabric_not_ready, Event::cuda_failure})
     for (const EventGroup* group : context.seen().of(kind)) {
-      if (kind == Event::cuda_failure && group->code != kCudaSystemNotReady) continue;
+      if (kind == Event::cuda_failure && cuda_cause(*group) != CudaCause::not_ready) continue;
       if (finding == nullptr) finding = &add(found, row);
       cite(context, *finding, *group);
     }
@@ -125,9 +125,7 @@ void driver_too_old(const Context& context, const CatalogRow& row, Findings& fou
   Found* finding = nullptr;
   for (const Event kind : {Event::driver_too_old, Event::cuda_failure})
     for (const EventGroup* group : context.seen().of(kind)) {
-      const bool by_code = group->code == kCudaDriverTooOld || group->code == kCudaSystemDriverMismatch ||
-                           contains(group->detail, "unsupported display driver / cuda driver combination");
-      if (kind == Event::cuda_failure && !by_code) continue;
+      if (kind == Event::cuda_failure && cuda_cause(*group) != CudaCause::driver) continue;
       if (finding == nullptr) finding = &add(found, row);
       cite(context, *finding, *group);
     }
@@ -163,7 +161,7 @@ void gpu_memory(const Context& context, const CatalogRow& row, Findings& found) 
   Found* finding = nullptr;
   for (const Event kind : {Event::gpu_memory, Event::cuda_failure})
     for (const EventGroup* group : context.seen().of(kind)) {
-      const bool is_memory = group->code == kCudaOutOfMemory || contains(group->detail, "out of memory");
+      const bool is_memory = cuda_cause(*group) == CudaCause::memory;
       if (!group->as_warning || (kind == Event::cuda_failure && !is_memory)) continue;
       if (finding == nullptr) finding = &add(found, row);
       cite(context, *finding, *group);
@@ -182,13 +180,10 @@ void gpu_memory(const Context& context, const CatalogRow& row, Findings& found) 
 void cuda_error(const Context& context, const CatalogRow& row, Findings& found) {
   Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(Event::cuda_failure)) {
-    const bool has_row = group->code == kCudaOutOfMemory || group->code == kCudaDriverTooOld ||
-                         group->code == kCudaSystemNotReady || contains(group->detail, "out of memory") ||
-                         contains(group->detail, "driver version is insufficient") ||
-                         contains(group->detail, "system not yet initialized") ||
-                         contains(group->detail, "unsupported display driver / cuda driver combination");
-    const bool is_ending = group->code == kCudaUnloading || contains(group->detail, "driver shutting down");
-    if (!group->as_warning || has_row || is_ending || find(found, fault::nvls_failed) != nullptr) continue;
+    const CudaCause cause = cuda_cause(*group);
+    const bool has_row =
+        cause != CudaCause::the_call && cause != CudaCause::other && cause != CudaCause::peer_mappings;
+    if (!group->as_warning || has_row || find(found, fault::nvls_failed) != nullptr) continue;
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
     if (!group->quotes.empty() && contains(group->quotes.front().text, "Test CUDA failure"))
@@ -198,6 +193,10 @@ void cuda_error(const Context& context, const CatalogRow& row, Findings& found) 
           "fewer ranks or GPUs per rank on this node (-g, --ntasks-per-node), or CUDA_VISIBLE_DEVICES with "
           "all of them: "
           "a GPU was asked for that the process does not see";
+    if (cause == CudaCause::peer_mappings)
+      finding->advice =
+          "a GPU takes peers only up to a limit of its driver's (8 over PCIe): fewer GPUs in one job or "
+          "process on this node, or NCCL_P2P_LEVEL=PIX or NCCL_P2P_DISABLE=1, which are slower";
     if (!group->detail.empty() && !contains(finding->meaning, group->detail))
       finding->meaning += ": " + group->detail;
   }
@@ -283,15 +282,31 @@ bool went_on(const Context& context) {
                       [](const EventGroup* group) { return is_outermost(group->detail); });
 }
 
+/// The last warning before the error is handed up says why; what NCCL warned of when it started does not.
+const Quote* last_warning(const Context& context) {
+  const EventGroup* stack = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::error_stack))
+    if (!group->quotes.empty() && group->code != 0 && stack == nullptr) stack = group;
+  const Quote* last = nullptr;
+  for (const EventGroup* group : context.seen().of(Event::unknown_warning))
+    for (const Quote& quote : group->quotes) {
+      const bool is_behind = stack != nullptr && (quote.file != stack->quotes.front().file ||
+                                                  quote.line > stack->quotes.front().line);
+      if (is_behind && last != nullptr) continue;
+      last = &quote;
+    }
+  return last;
+}
+
 /// With NCCL's own words where it warned in such as have no row.
 Found& add_call(const Context& context, const CatalogRow& row, Findings& found) {
   Found& finding = add(found, row, "certain");
-  for (const EventGroup* group : context.seen().of(Event::unknown_warning)) {
-    if (finding.evidence.empty() && !group->quotes.empty())
-      finding.meaning = "NCCL handed an error up, with a warning that no rule here knows: " +
-                        std::string(after(group->quotes.front().text, "NCCL WARN ").value_or(""));
-    cite(context, finding, *group);
+  if (const Quote* last = last_warning(context)) {
+    finding.meaning = "NCCL handed an error up, with a warning that no rule here knows: " +
+                      std::string(after(last->text, "NCCL WARN ").value_or(""));
+    cite(context, finding, last);
   }
+  for (const EventGroup* group : context.seen().of(Event::unknown_warning)) cite(context, finding, *group);
   return finding;
 }
 

@@ -32,6 +32,16 @@ void ofi_call_failed(const Context& context, const CatalogRow& row, Findings& fo
   if (groups.empty()) return;
   Found& finding = add(found, row);
   for (const EventGroup* group : groups) cite(context, finding, *group);
+  // The plugin warns of what it goes on from, too.
+  const bool is_used = !networks.empty() && !is_passed_over && !are_sockets;
+  if (is_used && context.joined_nodes()) {
+    const bool failed = has_failed(context);
+    finding.confidence = failed ? "likely" : "possible";
+    if (!failed) {
+      finding.severity = Severity::info;
+      finding.meaning = "NCCL's plugin for libfabric warned of something, and the job started over it";
+    }
+  }
   // NCCL went on with TCP.
   if (are_sockets) finding.severity = context.span() == Span::one_node ? Severity::info : Severity::bad;
 }
