@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <csignal>
 #include <functional>
+#include <utility>
 
 #include "diagnose/cuda_errors.hpp"
 #include "diagnose/line_details.hpp"
+#include "diagnose/recovery.hpp"
 #include "diagnose/variables.hpp"
 
 namespace fabricheck::diagnose {
@@ -112,7 +114,6 @@ void set_recovered_apart(Observations& seen) {
     if (group->code == kStartedAgain) take_last(restarted, *group);
     if (group->code == 0) take_last(finished, *group);
   }
-  if (went_on.empty()) return;
   const auto is_later = [](const std::map<int, std::uint64_t>& lines, const EventGroup& group) {
     const auto known = lines.find(group.last_file);
     return known != lines.end() && group.last_line < known->second;
@@ -130,16 +131,21 @@ void set_recovered_apart(Observations& seen) {
     });
   };
   const auto recovered = [&](const EventGroup& group) {
-    return is_of_an_end(group.kind) && is_later(went_on, group) &&
-           (has_new_start(group) || !has_ended(group.last_file));
+    if (!is_of_an_end(group.kind)) return false;
+    if (was_rebuilt_after(seen, group)) return true;
+    if (group.kind == Event::program_memory && progressed_after(seen, group)) return true;
+    return is_later(went_on, group) && (has_new_start(group) || !has_ended(group.last_file));
   };
-  for (const EventGroup& group : seen.events)
-    if (recovered(group)) {
-      seen.recovered.push_back(group);
-      seen.recovered_by_word =
-          seen.recovered_by_word || (group.kind != Event::job_cut && !has_new_start(group));
-    }
-  std::erase_if(seen.events, recovered);
+  // What recovered is asked of all that was seen, and so before any of it is taken out.
+  std::vector<EventGroup> left;
+  for (const EventGroup& group : seen.events) {
+    const bool is_recovered = recovered(group);
+    (is_recovered ? seen.recovered : left).push_back(group);
+    seen.recovered_by_word =
+        seen.recovered_by_word || (is_recovered && group.kind != Event::job_cut && !has_new_start(group) &&
+                                   !progressed_after(seen, group));
+  }
+  seen.events = std::move(left);
 }
 
 void EventBook::add(Event kind, int code, std::string_view detail, int host, bool as_warning,
@@ -244,6 +250,7 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
   if (line.text.empty()) return;
   const NcclLine parts = split_nccl_line(line.text);
   if (parts.level == Level::none) {
+    if (is_progress(line.text)) into_.last_progress[file_] = number;
     scan(line, parts, nullptr);
     read_tools(line);
     return;
@@ -252,6 +259,7 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
   RankFacts& rank = rank_of(parts);
   if (contains(parts.message, "Init COMPLETE") || contains(parts.message, "Init START"))
     into_.last_start[file_] = number;
+  if (contains(parts.message, "Init COMPLETE")) note_completion(parts.message, file_, number, into_);
   if (parts.level == Level::info) {
     if (read_facts(parts.message, rank, line, into_)) return;
     add_stack(parts, line, rank.host);

@@ -324,6 +324,9 @@ struct Observations {
   std::set<int> kernel_hosts;  ///< ids of those that a kernel's log with a finding names
   /// By file, where NCCL last began or completed a communicator.
   std::map<int, std::uint64_t> last_start;
+  /// By file, of each rank (of how many, which): where it first and last completed a communicator.
+  std::map<int, std::map<std::pair<int, int>, std::pair<std::uint64_t, std::uint64_t>>> completions;
+  std::map<int, std::uint64_t> last_progress;  ///< by file, where training last told a step and its loss
   std::vector<EventGroup> events;
   std::vector<EventGroup> recovered;  ///< ends of the job that it went on after; see set_recovered_apart()
   bool recovered_by_word{};     ///< of some only a line tells that it "finished", which scripts print anyway
@@ -351,7 +354,8 @@ struct Observations {
 
 /// Moves ends of a job, and errors that end one, to `recovered` where a later line of the same file says that
 /// the job was started again, or that it finished after NCCL had started anew. Scripts say "finished"
-/// whatever came of it: without a new start that clears only what is not known to be a failure.
+/// whatever came of it: without a new start that clears only what is not known to be a failure. So does
+/// NCCL, without a word, where all ranks complete anew, and training that goes on after a lack of GPU memory.
 void set_recovered_apart(Observations& seen);
 
 }  // namespace fabricheck::diagnose

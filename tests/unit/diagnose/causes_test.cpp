@@ -184,5 +184,32 @@ TEST(Rccl, ItsWarningsAtTheStartAreNoCause) {
   EXPECT_THAT(finding(found, "nccl-call-failed")->evidence.front().text, HasSubstr("The deeper reason"));
 }
 
+constexpr const char* kLost =
+    "ncclRemoteError: A call failed possibly due to a network error or a remote process exiting "
+    "prematurely.\n";
+
+TEST(Recovery, IsSeenWhereAllRanksCompleteAnew) {
+  const std::string again = joined("eth0:10.0.0.1<0>", "[0]mlx5_0:1/IB", "0x78");
+  const Diagnosis found = diagnosed(joined() + kLost + again + "step 2000 loss 1.9\n");
+  EXPECT_FALSE(found.has_fault);
+  EXPECT_NE(finding(found, "job-recovered"), nullptr);
+  EXPECT_TRUE(diagnosed(joined() + kLost + again.substr(0, again.rfind("b1:101"))).has_fault)
+      << "one rank did not come back";
+  EXPECT_TRUE(diagnosed(joined() + kLost + again + kLost).has_fault) << "it was lost again";
+}
+
+TEST(Recovery, FromALackOfGpuMemoryIsSeenByLaterSteps) {
+  for (const char* lack :
+       {"Auto batch size: trying 64 ... CUDA out of memory. Tried to allocate 3.00 GiB. failed\n",
+        "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 3.00 GiB (caught)\n"}) {
+    EXPECT_FALSE(diagnosed(joined() + lack + "step 2000 loss 1.9\n").has_fault) << lack;
+    EXPECT_TRUE(diagnosed(joined() + "step 2000 loss 1.9\n" + lack).has_fault) << lack;
+    EXPECT_TRUE(diagnosed(joined() + lack + "step 2000 loss nan\n").has_fault) << lack;
+    EXPECT_TRUE(diagnosed(joined() + "Traceback (most recent call last):\n" + lack + "step 2000 loss 1.9\n")
+                    .has_fault)
+        << "other ranks may still tell their last step" << lack;
+  }
+}
+
 }  // namespace
 }  // namespace fabricheck::diagnose

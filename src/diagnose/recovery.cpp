@@ -1,0 +1,51 @@
+#include "diagnose/recovery.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "diagnose/text_line.hpp"
+
+namespace fabricheck::diagnose {
+
+bool is_progress(std::string_view line) {
+  const auto loss = after(line, "loss");
+  if (!loss || (!contains(line, "tep") && !contains(line, "ter") && !contains(line, "poch"))) return false;
+  const std::string_view value = loss->substr(std::min(loss->find_first_not_of(" :='\""), loss->size()));
+  return value.size() < loss->size() && !value.empty() &&
+         std::isdigit(static_cast<unsigned char>(value.front())) != 0;
+}
+
+void note_completion(std::string_view message, int file, std::uint64_t line, Observations& into) {
+  const auto rank = number_after<int>(message, " rank "), ranks = number_after<int>(message, " nranks ");
+  if (!rank || !ranks) return;
+  auto& known = into.completions[file];
+  constexpr std::size_t most = 65536;
+  if (known.size() >= most && known.count({*ranks, *rank}) == 0) return;
+  auto& lines = known.try_emplace({*ranks, *rank}, line, line).first->second;
+  lines.second = line;
+}
+
+bool was_rebuilt_after(const Observations& seen, const EventGroup& group) {
+  const auto file = seen.completions.find(group.last_file);
+  if (file == seen.completions.end()) return false;
+  int most = 1;
+  for (const auto& [rank, lines] : file->second)
+    if (lines.first < group.last_line) most = std::max(most, rank.first);
+  return most > 1 && std::all_of(file->second.begin(), file->second.end(), [&](const auto& entry) {
+           const auto& [rank, lines] = entry;
+           return rank.first != most || lines.second > group.last_line;
+         });
+}
+
+bool progressed_after(const Observations& seen, const EventGroup& group) {
+  const auto progress = seen.last_progress.find(group.last_file);
+  if (progress == seen.last_progress.end() || progress->second <= group.last_line) return false;
+  for (const Event kind :
+       {Event::job_failed, Event::crashed, Event::killed, Event::node_failed, Event::job_cut,
+        Event::remote_error, Event::connection_closed, Event::collective_timeout})
+    for (const EventGroup* end : seen.of(kind))
+      if (end->last_file == group.last_file) return false;
+  return true;
+}
+
+}  // namespace fabricheck::diagnose

@@ -1,0 +1,23 @@
+// What tells that a job went on after a failure where no line says so. Private to this folder.
+#pragma once
+
+#include <string_view>
+
+#include "diagnose/observations.hpp"
+
+namespace fabricheck::diagnose {
+
+/// A step of training with its loss: "step 2000 loss 1.9", "iteration 100/ 500 | … | lm loss: 1.2E+00".
+bool is_progress(std::string_view line);
+
+/// Notes "… rank 3 nranks 4 … - Init COMPLETE".
+void note_completion(std::string_view message, int file, std::uint64_t line, Observations& into);
+
+/// Whether all ranks of the largest communicator that were complete before the group's last line were
+/// complete anew after it.
+bool was_rebuilt_after(const Observations& seen, const EventGroup& group);
+
+/// Whether training made progress after the group's last line, and nothing in the file tells of an end.
+bool progressed_after(const Observations& seen, const EventGroup& group);
+
+}  // namespace fabricheck::diagnose
