@@ -42,4 +42,12 @@ inline constexpr FaultText task_blocked{
     "the disk, nvidia the GPU's driver, mlx5 or ib the NIC's",
     "dmesg -T | grep -A30 'blocked for more than'; cat /proc/PID/stack as root, when it hangs again"};
 
+inline constexpr FaultText before_boot{
+    "errors-before-boot",
+    Severity::info,
+    "host",
+    "the kernel log tells of errors of a device before this host was last started, and of none of them since",
+    "look whether they come again; a device that had them in two boots is to be looked at",
+    "journalctl -k --list-boots; dmesg -T | grep -i -e xid -e AER"};
+
 }  // namespace fabricheck::fault

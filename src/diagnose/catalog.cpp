@@ -162,6 +162,7 @@ const std::vector<CatalogRow>& rows() {
       row(healthy_init, rules::healthy_init),
       row(unexplained, rules::unexplained),
       row(job_recovered, rules::job_recovered),
+      row(before_boot, rules::before_boot),
       row(time_limit, on_event, E::time_limit),
       row(preempted, on_event, E::preempted),
       row(job_cancelled, rules::job_cancelled, E::cancelled),

@@ -89,6 +89,7 @@ bool Observations::has(Event kind) const {
 }
 
 void set_recovered_apart(Observations& seen) {
+  set_earlier_boots_apart(seen);
   const auto is_of_an_end = [](Event kind) {
     for (const Event one :
          {Event::job_failed, Event::crashed, Event::node_failed, Event::job_cut, Event::time_limit,
@@ -250,6 +251,7 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
   if (line.text.empty()) return;
   const NcclLine parts = split_nccl_line(line.text);
   if (parts.level == Level::none) {
+    if (is_boot(line.text)) into_.last_boot[{file_, host_of_kernel(line)}] = number;
     if (is_progress(line.text)) into_.last_progress[file_] = number;
     scan(line, parts, nullptr);
     read_tools(line);

@@ -327,6 +327,10 @@ struct Observations {
   /// By file, of each rank (of how many, which): where it first and last completed a communicator.
   std::map<int, std::map<std::pair<int, int>, std::pair<std::uint64_t, std::uint64_t>>> completions;
   std::map<int, std::uint64_t> last_progress;  ///< by file, where training last told a step and its loss
+  /// By file and host (id), where a kernel's log tells that the kernel was started last.
+  std::map<std::pair<int, int>, std::uint64_t> last_boot;
+  std::vector<EventGroup>
+      before_boot;  ///< what a kernel's log told before that; see set_earlier_boots_apart()
   std::vector<EventGroup> events;
   std::vector<EventGroup> recovered;  ///< ends of the job that it went on after; see set_recovered_apart()
   bool recovered_by_word{};     ///< of some only a line tells that it "finished", which scripts print anyway
@@ -351,6 +355,10 @@ struct Observations {
   std::vector<const EventGroup*> of(Event kind) const;
   bool has(Event kind) const;
 };
+
+/// Moves errors of a host's devices to `before_boot` where the host was started again after the last of them,
+/// unless a job is seen to have failed, as one may that ran before.
+void set_earlier_boots_apart(Observations& seen);
 
 /// Moves ends of a job, and errors that end one, to `recovered` where a later line of the same file says that
 /// the job was started again, or that it finished after NCCL had started anew. Scripts say "finished"

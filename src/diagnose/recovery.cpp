@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 
 #include "diagnose/text_line.hpp"
 
@@ -13,6 +14,37 @@ bool is_progress(std::string_view line) {
   const std::string_view value = loss->substr(std::min(loss->find_first_not_of(" :='\""), loss->size()));
   return value.size() < loss->size() && !value.empty() &&
          std::isdigit(static_cast<unsigned char>(value.front())) != 0;
+}
+
+bool is_boot(std::string_view line) {
+  const auto version = after(line, "Linux version ");
+  return version && !version->empty() && std::isdigit(static_cast<unsigned char>(version->front())) != 0 &&
+         is_kernel_line(line);
+}
+
+void set_earlier_boots_apart(Observations& seen) {
+  for (const Event kind :
+       {Event::job_failed, Event::crashed, Event::killed, Event::node_failed, Event::job_cut,
+        Event::remote_error, Event::connection_closed, Event::collective_timeout, Event::completion_error,
+        Event::cuda_failure, Event::program_fault, Event::gpu_hardware, Event::kernel_panic,
+        Event::error_stack, Event::daemon_lost})
+    if (seen.has(kind)) return;
+  const auto is_of_a_device = [](Event kind) {
+    for (const Event one : {Event::xid, Event::sxid, Event::gpu_lost, Event::gsp_timeout, Event::driver_down,
+                            Event::nic_fatal, Event::nic_tx_timeout, Event::pcie_fatal, Event::module_event,
+                            Event::memory_error, Event::cpu_stuck, Event::task_blocked})
+      if (kind == one) return true;
+    return false;
+  };
+  const auto is_before = [&](const EventGroup& group) {
+    return is_of_a_device(group.kind) && !group.hosts.empty() &&
+           std::all_of(group.hosts.begin(), group.hosts.end(), [&](int host) {
+             const auto boot = seen.last_boot.find({group.last_file, host});
+             return boot != seen.last_boot.end() && group.last_line < boot->second;
+           });
+  };
+  std::copy_if(seen.events.begin(), seen.events.end(), std::back_inserter(seen.before_boot), is_before);
+  std::erase_if(seen.events, is_before);
 }
 
 void note_completion(std::string_view message, int file, std::uint64_t line, Observations& into) {

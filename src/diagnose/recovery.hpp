@@ -10,6 +10,9 @@ namespace fabricheck::diagnose {
 /// A step of training with its loss: "step 2000 loss 1.9", "iteration 100/ 500 | … | lm loss: 1.2E+00".
 bool is_progress(std::string_view line);
 
+/// "[    0.000000] Linux version 5.15.0-100-generic (…)", the first line of a kernel.
+bool is_boot(std::string_view line);
+
 /// Notes "… rank 3 nranks 4 … - Init COMPLETE".
 void note_completion(std::string_view message, int file, std::uint64_t line, Observations& into);
 

@@ -88,6 +88,12 @@ void iommu_not_passthrough(const Context& context, const CatalogRow& row, Findin
       "nothing is wrong, and here it started all the same";
 }
 
+void before_boot(const Context& context, const CatalogRow& row, Findings& found) {
+  if (context.seen().before_boot.empty()) return;
+  Found& finding = add(found, row);
+  for (const EventGroup& group : context.seen().before_boot) cite(context, finding, group);
+}
+
 void task_blocked(const Context& context, const CatalogRow& row, Findings& found) {
   Found* finding = on_processes(context, context.seen().of(row.event), row, found, "likely");
   if (finding != nullptr && finding->severity == Severity::info)

@@ -211,5 +211,21 @@ TEST(Recovery, FromALackOfGpuMemoryIsSeenByLaterSteps) {
   }
 }
 
+TEST(Boots, WhatStandsBeforeTheLastOneIsARemark) {
+  const std::string xid =
+      "Oct  1 03:00:00 node1 kernel: NVRM: Xid (PCI:0000:1b:00): 79, pid=1, GPU has fallen\n";
+  const std::string boot = "Oct  1 03:30:00 node1 kernel: Linux version 5.15.0-100-generic (buildd@lcy02)\n";
+  const Diagnosis found = diagnosed(xid + boot);
+  EXPECT_FALSE(found.has_fault);
+  ASSERT_NE(finding(found, "errors-before-boot"), nullptr);
+  EXPECT_EQ(finding(found, "errors-before-boot")->component.host, "node1");
+  EXPECT_TRUE(diagnosed(boot + xid).has_fault);
+  EXPECT_TRUE(diagnosed(xid + boot + xid).has_fault) << "it came again";
+  EXPECT_TRUE(diagnosed(xid + "Oct  1 03:30:00 node2 kernel: Linux version 5.15.0 (buildd)\n").has_fault)
+      << "another host was started";
+  EXPECT_EQ(first(xid + boot + "srun: error: node1: task 3: Exited with exit code 1\n"), "gpu-xid")
+      << "the job may have ended by it";
+}
+
 }  // namespace
 }  // namespace fabricheck::diagnose

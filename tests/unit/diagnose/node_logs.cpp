@@ -299,6 +299,9 @@ constexpr SyntheticLog kLogs[] = {
      "a1:10:20 [0] graph/xml.h:101 NCCL WARN Attribute arch of node cpu not found\n"},
     {"time-limit", "Slurm",
      "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***\n"},
+    {"errors-before-boot", "journal",
+     "Oct  1 03:00:00 n1 kernel: NVRM: Xid (PCI:0000:1b:00): 79, pid=1, GPU has fallen off the bus.\n"
+     "Oct  1 03:30:00 n1 kernel: Linux version 5.15.0-100-generic (buildd@lcy02)\n"},
     {"job-recovered", "torchelastic",
      "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\nINFO: worker group restarted\n"},
     {"node-failed", "Slurm",
