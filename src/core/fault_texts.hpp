@@ -4,5 +4,6 @@
 
 #include "core/fault_texts_host.hpp"
 #include "core/fault_texts_job.hpp"
+#include "core/fault_texts_link.hpp"
 #include "core/fault_texts_network.hpp"
 #include "core/fault_texts_node.hpp"

@@ -116,10 +116,9 @@ enum class Event : std::uint8_t {
   pci_end,    ///< lspci: a GPU or RDMA NIC; code: its bus
   port_down,  ///< detail: device
   port_active,
-  port_disabled,  ///< detail: device; nothing is plugged in, or it is switched off
-  port_layer,     ///< detail: device; code: 1 InfiniBand, 2 Ethernet
-  mtu_small,      ///< detail: device; code: active MTU in bytes
-  gid_v2,         ///< show_gids: a RoCE v2 entry with an IPv4 address; code: index
+  port_layer,  ///< detail: device; code: 1 InfiniBand, 2 Ethernet
+  mtu_small,   ///< detail: device; code: active MTU in bytes
+  gid_v2,      ///< show_gids: a RoCE v2 entry with an IPv4 address; code: index
   ras_mismatch,
   ras_dead,
   link_mtu,         ///< NCCL's word on a connection; code: ibv_mtu
@@ -306,6 +305,21 @@ struct PerftestRun {
   Quote quote;
 };
 
+enum class PortState : std::uint8_t { active, waits, down };  ///< waits: for a subnet manager
+
+/// A port of an RDMA device, as ibstat, ibstatus or ibv_devinfo tells of it.
+struct PortFacts {
+  int host{};                            ///< counts what was given of one host each
+  std::string device, type, image_guid;  ///< "mlx5_0", "MT4129"; ports of a card have one GUID
+  int ports{};                           ///< of the device; 0: not told
+  PortState state{};
+  bool is_disabled{};  ///< switched off, or without an address: nobody may have meant to use it
+  int layer{};         ///< 1 InfiniBand, 2 Ethernet; 0: not told
+  int max_mtu{}, lanes{};
+  double rate_Gbps{};  ///< 0: not told
+  Quote quote, rate_quote, lanes_quote;
+};
+
 struct InputFile {
   std::string name;
   std::uint64_t lines{}, nccl_lines{};
@@ -339,6 +353,7 @@ struct Observations {
   std::map<std::string, Quote> fact_quotes;  ///< a line for each kind of fact: "network", "hcas", …
   std::vector<BenchmarkRun> benchmarks;
   std::vector<PerftestRun> perftests;
+  std::vector<PortFacts> ports;
   std::vector<CollectiveWait> waits;
   RankWords rank_words;
   /// Collectives that timed out in lines without a group, as PyTorch before 2.3 writes them: ranks, within

@@ -32,6 +32,10 @@ void on_warning(const Context& context, const CatalogRow& row, Findings& found);
 void on_likely(const Context& context, const CatalogRow& row, Findings& found);
 
 namespace rules {
+/// Whether the device is of another link layer than most ports that are up: a management or storage network's
+/// beside the fabric.
+bool is_beside_the_fabric(const Context& context, const std::string& device);
+
 // Network.
 void hca_mismatch(const Context&, const CatalogRow&, Findings&);
 void async_event(const Context&, const CatalogRow&, Findings&);
@@ -67,6 +71,9 @@ void socket_fallback(const Context&, const CatalogRow&, Findings&);
 void gdr_disabled(const Context&, const CatalogRow&, Findings&);
 void gdr_distance(const Context&, const CatalogRow&, Findings&);
 void gdr_not_used(const Context&, const CatalogRow&, Findings&);
+void no_subnet_manager(const Context&, const CatalogRow&, Findings&);
+void link_width(const Context&, const CatalogRow&, Findings&);
+void link_rate(const Context&, const CatalogRow&, Findings&);
 void port_down(const Context&, const CatalogRow&, Findings&);
 void single_nic(const Context&, const CatalogRow&, Findings&);
 void few_channels(const Context&, const CatalogRow&, Findings&);

@@ -39,26 +39,6 @@ bool job_has_errors(const Context& context) {
   return context.seen().has(Event::completion_error) || context.seen().has(Event::modify_qp_failed);
 }
 
-/// 1 InfiniBand, 2 Ethernet; 0: not told.
-int layer_of(const Context& context, const std::string& device) {
-  for (const EventGroup* group : context.seen().of(Event::port_layer))
-    if (group->detail == device) return group->code;
-  return 0;
-}
-
-/// Whether the device is of another link layer than most ports that are up: a management or storage network's
-/// beside the fabric.
-bool is_beside_the_fabric(const Context& context, const std::string& device) {
-  const int layer = layer_of(context, device);
-  if (layer == 0) return false;
-  std::map<int, int> up;
-  for (const EventGroup* group : context.seen().of(Event::port_active))
-    ++up[layer_of(context, group->detail)];
-  // Where there are as many of either, InfiniBand is the fabric.
-  constexpr int ethernet = 2;
-  return layer == ethernet ? up[1] > 0 && up[2] <= up[1] : up[1] < up[2];
-}
-
 /// Interfaces that lead to no other host, by name or address.
 bool leads_nowhere(std::string_view interface) {
   std::string_view name = interface;
@@ -384,36 +364,6 @@ void port_errors(const Context& context, const CatalogRow& row, Findings& found)
   Found& finding = add(found, row, "possible");
   for (const EventGroup* group : groups) cite(context, finding, *group);
   finding.component.name.clear();  // the counter is no device
-}
-
-void port_down(const Context& context, const CatalogRow& row, Findings& found) {
-  const auto disabled = context.seen().of(Event::port_disabled),
-             active = context.seen().of(Event::port_active);
-  // A second port without a cable, beside ports of the same kind that are up.
-  const auto may_be_unused = [&](const std::string& device) {
-    if (is_beside_the_fabric(context, device)) return true;
-    const bool is_disabled = std::any_of(disabled.begin(), disabled.end(),
-                                         [&](const EventGroup* group) { return group->detail == device; });
-    return is_disabled && std::any_of(active.begin(), active.end(), [&](const EventGroup* group) {
-             return layer_of(context, group->detail) == layer_of(context, device);
-           });
-  };
-  for (const bool unused : {false, true}) {
-    Found* finding = nullptr;
-    std::string names;
-    for (const EventGroup* group : context.seen().of(Event::port_down)) {
-      if (may_be_unused(group->detail) != unused) continue;
-      if (finding == nullptr) finding = &add(found, row);
-      cite(context, *finding, *group);
-      names += (names.empty() ? "" : ", ") + group->detail;
-    }
-    if (finding == nullptr) continue;
-    finding->component.name = names.substr(0, 120);
-    if (!unused) return;
-    finding->severity = Severity::info;
-    finding->confidence = "possible";
-    finding->meaning += "; others are up, and whether this one should be does not stand here";
-  }
 }
 
 void mtu_low(const Context& context, const CatalogRow& row, Findings& found) {

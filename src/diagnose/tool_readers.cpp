@@ -1,4 +1,4 @@
-// Output of tools that name ports, GIDs, P_Keys and NVLinks.
+// Output of tools that name GIDs, P_Keys and NVLinks.
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -11,73 +11,6 @@ namespace {
 void note(EventBook& events, Event kind, int code, std::string_view detail, const Line& line) {
   events.add(kind, code, detail, 0, true, line);
 }
-
-std::string_view quoted_name(std::string_view text) {
-  const auto begin = after(text, "'");
-  return begin ? until(*begin, "'") : std::string_view();
-}
-
-/// ibstat, ibstatus and ibv_devinfo: a device, then what its ports are.
-class IbPorts final : public ToolReader {
- public:
-  const char* name() const override { return "state of ports"; }
-  void begin_file() override { device_.clear(); }
-
-  bool read(const Line& line, [[maybe_unused]] Observations& into, EventBook& events) override {
-    std::string_view text = trim(line.text);
-    if (text.empty()) return false;
-    if (starts_with(text, "CA '") || starts_with(text, "Infiniband device '"))
-      return begin(quoted_name(text));
-    if (take(text, "hca_id:")) return begin(trim(text));
-    if (device_.empty()) return false;
-    if (take(text, "State:") || take(text, "state:")) return read_state(trim(text), line, events);
-    if (take(text, "Physical state:") || take(text, "phys state:")) {
-      if (contains(text, "Disabled")) note(events, Event::port_disabled, 0, device_, line);
-      return true;
-    }
-    // A virtual function, or an auxiliary card of Socket Direct, that nobody configured.
-    if (starts_with(text, "Base lid:") && contains(text, "65535"))
-      note(events, Event::port_disabled, 0, device_, line);
-    if (take(text, "Link layer:") || take(text, "link_layer:")) return read_layer(trim(text), line, events);
-    if (take(text, "max_mtu:")) {
-      max_mtu_ = take_trimmed(text);
-      return true;
-    }
-    if (take(text, "active_mtu:")) return read_mtu(take_trimmed(text), line, events);
-    return false;
-  }
-
- private:
-  bool begin(std::string_view device) {
-    device_ = device;
-    max_mtu_ = 0;
-    return !device_.empty();
-  }
-  static int take_trimmed(std::string_view text) {
-    text = trim(text);
-    return take_number<int>(text).value_or(0);
-  }
-  bool read_state(std::string_view state, const Line& line, EventBook& events) const {
-    const bool active = contains(state, "Active") || contains(state, "ACTIVE");
-    // Without a subnet manager an InfiniBand port stays at "Initializing".
-    const bool waits = contains(state, "Init") || contains(state, "INIT");
-    note(events, active ? Event::port_active : Event::port_down, waits ? 2 : 0, device_, line);
-    return true;
-  }
-  bool read_layer(std::string_view layer, const Line& line, EventBook& events) const {
-    if (layer == "InfiniBand" || layer == "Ethernet")
-      note(events, Event::port_layer, layer == "InfiniBand" ? 1 : 2, device_, line);
-    return true;
-  }
-  bool read_mtu(int mtu, const Line& line, EventBook& events) const {
-    constexpr int small = 1024;
-    if (mtu > 0 && mtu <= small && mtu < max_mtu_) note(events, Event::mtu_small, mtu, device_, line);
-    return true;
-  }
-
-  std::string device_;
-  int max_mtu_{};
-};
 
 /// show_gids: DEV PORT INDEX GID [IPv4] VER DEV.
 class Gids final : public ToolReader {
@@ -168,7 +101,6 @@ class NvLinks final : public ToolReader {
 
 }  // namespace
 
-std::unique_ptr<ToolReader> make_ib_ports_reader() { return std::make_unique<IbPorts>(); }
 std::unique_ptr<ToolReader> make_gid_reader() { return std::make_unique<Gids>(); }
 std::unique_ptr<ToolReader> make_pkey_reader() { return std::make_unique<Pkeys>(); }
 std::unique_ptr<ToolReader> make_nvlink_reader() { return std::make_unique<NvLinks>(); }

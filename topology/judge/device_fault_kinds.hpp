@@ -56,33 +56,10 @@ inline constexpr FaultKind fabric_manager_down{
     "certain"};
 inline constexpr FaultKind fabric_registration_failed =
     kind_of(fabricheck::fault::fabric_registration_failed, "NVLink fabric registration failed:");
-inline constexpr FaultKind fabric_unhealthy{
-    "fabric-unhealthy",
-    Severity::bad,
-    "gpu",
-    "NVLink fabric health:",
-    "NVML says that this GPU's way through the NVSwitch fabric is impaired",
-    "read the fabric manager's log for the link or switch; reset the GPUs; replace the part that it names",
-    "nvidia-smi -q | grep -A8 Fabric; journalctl -u nvidia-fabricmanager",
-    "certain"};
-inline constexpr FaultKind pcie_width{
-    "pcie-width-reduced",
-    Severity::bad,
-    "link",
-    "PCIe width",
-    "the link was trained with fewer lanes than both its ends have: copies and GPUDirect over it are slower",
-    "power-cycle the host; if it stays, reseat the card or its riser, then replace it",
-    "lspci -vv -s ADDRESS | grep LnkSta; nvidia-smi -q | grep -A12 'PCI$'",
-    "certain"};
-inline constexpr FaultKind pcie_speed{
-    "pcie-speed-reduced",
-    Severity::bad,
-    "link",
-    "PCIe speed",
-    "the link was trained at a lower speed than both its ends can do",
-    "power-cycle the host; if it stays, look for a speed limit in the BIOS, reseat the card or its riser",
-    "lspci -vv -s ADDRESS | grep LnkSta",
-    "certain"};
+inline constexpr FaultKind fabric_unhealthy =
+    kind_of(fabricheck::fault::fabric_unhealthy, "NVLink fabric health:");
+inline constexpr FaultKind pcie_width = kind_of(fabricheck::fault::pcie_width_reduced, "PCIe width");
+inline constexpr FaultKind pcie_speed = kind_of(fabricheck::fault::pcie_speed_reduced, "PCIe speed");
 inline constexpr FaultKind ecc_uncorrected =
     kind_of(fabricheck::fault::ecc_uncorrected, "uncorrected memory errors");
 inline constexpr FaultKind remap_failed =

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "topology/judge/attributes.hpp"
+#include "topology/judge/device_fault_kinds.hpp"
 
 namespace fabricheck::topology::link {
 
@@ -94,23 +95,9 @@ inline constexpr FaultKind ecn_off{
     "switches",
     "grep . /sys/class/net/NETDEV/ecn/roce_*/enable/*",
     "likely"};
-inline constexpr FaultKind rate_reduced{
-    "nic-rate-reduced",
-    Severity::info,
-    "nic",
-    "rate",
-    "the port could do more: the cable, the transceiver or the switch port is slower, as may be meant",
-    "look at the cable, the transceiver and the speed set at the switch port",
-    "ethtool NETDEV; mlxlink -d DEVICE",
-    "certain"};
-inline constexpr FaultKind width_reduced{"ib-width-reduced",
-                                         Severity::bad,
-                                         "link",
-                                         "link width",
-                                         "the link runs on one lane of its cable: at a quarter of its rate",
-                                         "reseat or replace the cable and its transceivers; reset the port",
-                                         "ibstat; iblinkinfo; mlxlink -d DEVICE -m",
-                                         "certain"};
+inline constexpr FaultKind rate_reduced = fault::kind_of(fabricheck::fault::link_rate_reduced, "rate");
+inline constexpr FaultKind width_reduced =
+    fault::kind_of(fabricheck::fault::link_width_reduced, "link width");
 inline constexpr FaultKind mtu_small{
     "rdma-mtu-small",
     Severity::info,
@@ -122,15 +109,8 @@ inline constexpr FaultKind mtu_small{
     "InfiniBand the partition's MTU in the subnet manager",
     "ibv_devinfo | grep mtu; ip link show NETDEV",
     "certain"};
-inline constexpr FaultKind no_subnet_manager{
-    "ib-no-subnet-manager",
-    Severity::bad,
-    "nic",
-    "has no subnet manager:",
-    "the link is up and the port has no address, so nothing can be sent over it",
-    "start a subnet manager in this subnet (opensm, or the one of a managed switch), and look at its log",
-    "ibstat; sminfo; saquery",
-    "certain"};
+inline constexpr FaultKind no_subnet_manager =
+    fault::kind_of(fabricheck::fault::no_subnet_manager, "has no subnet manager:");
 inline constexpr FaultKind partition_limited{
     "ib-pkey",
     Severity::bad,

@@ -215,6 +215,19 @@ constexpr SyntheticLog kLogs[] = {
     {"port-down", "ibstat",
      "CA 'mlx5_1'\n\tPort 1:\n\t\tState: Down\n\t\tPhysical state: Polling\n\t\tRate: 40\n"},
     {"port-down", "ibv_devinfo", "hca_id:\tmlx5_3\n\t\tport:\t1\n\t\t\tstate:\t\t\tPORT_DOWN (1)\n"},
+    {"ib-no-subnet-manager", "ibstat",
+     "CA 'mlx5_1'\n\tPort 1:\n\t\tState: Initializing\n\t\tPhysical state: LinkUp\n\t\tLink layer: "
+     "InfiniBand\n"},
+    {"ib-width-reduced", "ibstatus",
+     "Infiniband device 'mlx5_1' port 1 status:\n\tstate:\t\t 4: ACTIVE\n\trate:\t\t 50 Gb/sec (1X HDR)\n"
+     "\tlink_layer:\t InfiniBand\n"},
+    {"ib-width-reduced", "ibv_devinfo",
+     "hca_id:\tmlx5_0\n\t\tport:\t1\n\t\t\tstate:\t\t\tPORT_ACTIVE (4)\n\t\t\tlink_layer:\t\tInfiniBand\n"
+     "\t\t\tactive_width:\t\t1X (1)\n"},
+    {"nic-rate-reduced", "ibstat",
+     "CA 'mlx5_0'\n\tCA type: MT4129\n\tPort 1:\n\t\tState: Active\n\t\tRate: 400\n"
+     "CA 'mlx5_1'\n\tCA type: MT4129\n\tPort 1:\n\t\tState: Active\n\t\tRate: 100\n"
+     "CA 'mlx5_2'\n\tCA type: MT4129\n\tPort 1:\n\t\tState: Active\n\t\tRate: 400\n"},
     {"mtu-low", "ibv_devinfo",
      "hca_id:\tmlx5_3\n\t\t\tstate:\t\t\tPORT_ACTIVE (4)\n\t\t\tmax_mtu:\t\t4096 "
      "(5)\n\t\t\tactive_mtu:\t\t1024 (3)\n"},
