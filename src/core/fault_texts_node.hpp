@@ -186,6 +186,20 @@ inline constexpr FaultText ecc_uncorrected{
     "risk",
     "drain the host and reset the GPU; if errors come back, run the vendor's field diagnosis and replace it",
     "nvidia-smi -q -d ECC"};
+inline constexpr FaultText gpu_recovery{
+    "gpu-recovery-needed",
+    Severity::bad,
+    "gpu",
+    "the driver says that this GPU has to be recovered before jobs can rely on it",
+    "drain the host and do what stands there: reset the GPU (nvidia-smi -r), drain it first, or reboot",
+    "nvidia-smi -q | grep 'GPU Recovery Action'; dmesg -T | grep -i xid"};
+inline constexpr FaultText sram_errors{
+    "gpu-sram-errors",
+    Severity::bad,
+    "gpu",
+    "the SRAM of this GPU met more uncorrectable errors than its maker allows",
+    "replace the GPU",
+    "nvidia-smi -q -d ECC"};
 inline constexpr FaultText remap_failed{"gpu-remap-failed",
                                         Severity::fatal,
                                         "gpu",

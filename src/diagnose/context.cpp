@@ -202,6 +202,11 @@ bool Context::is_own(int host) const {
   });
 }
 
+bool Context::is_of_own_host(const EventGroup& group) const {
+  return std::any_of(group.hosts.begin(), group.hosts.end(),
+                     [&](int host) { return host != 0 && is_own(host); });
+}
+
 bool Context::is_elsewhere(const EventGroup& group) const {
   if (nodes_ <= 0 || hosts_.size() != static_cast<std::size_t>(nodes_) || group.hosts.empty()) return false;
   return std::all_of(group.hosts.begin(), group.hosts.end(), [&](int host) {

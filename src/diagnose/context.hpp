@@ -87,6 +87,8 @@ class Context {
   /// Hosts of the group as a name for a component: "h1", "h1 and 3 more".
   std::string hosts_of(const EventGroup& group) const;
   std::string hosts_of(const std::vector<const EventGroup*>& groups) const;
+  /// Whether a host of NCCL's lines is among those of the group.
+  bool is_of_own_host(const EventGroup& group) const;
   /// Whether only a kernel's log tells of it, and of hosts that are none of the job's, all of which are
   /// known.
   bool is_elsewhere(const EventGroup& group) const;

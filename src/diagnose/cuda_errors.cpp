@@ -9,7 +9,7 @@ namespace fabricheck::diagnose {
 namespace {
 
 // cudaGetErrorString, which older versions of NCCL print without the number.
-constexpr std::array<std::pair<std::string_view, CudaCause>, 20> kTexts{{
+constexpr std::array<std::pair<std::string_view, CudaCause>, 22> kTexts{{
     {"illegal memory access", CudaCause::program},
     {"unspecified launch failure", CudaCause::program},
     {"device-side assert", CudaCause::program},
@@ -25,6 +25,8 @@ constexpr std::array<std::pair<std::string_view, CudaCause>, 20> kTexts{{
     {"peer mapping resources exhausted", CudaCause::peer_mappings},
     {"driver shutting down", CudaCause::ending},
     {"initialization error", CudaCause::other},
+    {"busy or unavailable", CudaCause::other},
+    {"is/are busy", CudaCause::other},
     {"invalid argument", CudaCause::the_call},
     {"invalid device ordinal", CudaCause::the_call},
     {"peer access is not supported", CudaCause::the_call},

@@ -299,6 +299,22 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
       return peer_detail(line, rest);
     case Detail::cuda:
       return cuda_detail(rest);
+    case Detail::cuda_words:
+      return {0, std::string(phrase.text.substr(phrase.text.find(": ") + 2)),
+              is_spoken_of(line.substr(0, end - phrase.text.size()), rest)};
+    case Detail::whole_line:
+      return {phrase.code, {}, !trim(rest).empty() || trim(line).size() != phrase.text.size()};
+    case Detail::switch_error: {
+      std::string_view number = rest;
+      const auto code = take_number<int>(number);
+      const auto address = after(rest, "pci bus id ");
+      return {code.value_or(0), address ? std::string(until(*address, " ")) : std::string(), !code};
+    }
+    case Detail::gpu_verdict: {
+      std::string_view gpu = trim(line.substr(0, end - phrase.text.size()));
+      const bool is_gpu = take(gpu, "GPU ") && take_number<int>(gpu) && gpu.empty();
+      return {0, {}, !is_gpu || !trim(rest).empty()};
+    }
     case Detail::versions:
       return versions_detail(rest);
     case Detail::distance:

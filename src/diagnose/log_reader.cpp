@@ -186,6 +186,7 @@ LogReader::LogReader(Observations& into, const PhraseFinder& finder)
   tools_.push_back(make_gid_reader());
   tools_.push_back(make_pkey_reader());
   tools_.push_back(make_nvlink_reader());
+  tools_.push_back(make_topology_matrix_reader());
   tools_.push_back(make_lspci_reader());
   tools_.push_back(make_smi_query_reader());
   tools_.push_back(make_port_counter_reader());

@@ -1,4 +1,4 @@
-// lspci -vvv: which bridges redirect by ACS, and what is behind them.
+// lspci -vvv: which bridges redirect by ACS, what is behind them, and the links of GPUs and NICs.
 #include <fmt/format.h>
 
 #include "diagnose/log_reader.hpp"
@@ -19,16 +19,22 @@ std::optional<int> bus_of(std::string_view line) {
 class Lspci final : public ToolReader {
  public:
   const char* name() const override { return "lspci"; }
-  void begin_file() override { behind_.clear(); }
+  void begin_file() override {
+    behind_.clear();
+    kind_ = 0;
+  }
 
   bool read(const Line& line, [[maybe_unused]] Observations& into, EventBook& events) override {
     if (const auto bus = bus_of(line.text)) {
       behind_.clear();
+      speed_GTps_ = lanes_ = 0;
+      device_ = until(line.text, " ");
       const bool is_gpu = contains(line.text, "NVIDIA") &&
                           (contains(line.text, "3D controller") || contains(line.text, "VGA compatible"));
       const bool is_nic = contains(line.text, "Infiniband controller") || contains(line.text, "Mellanox") ||
                           contains(line.text, "Elastic Fabric Adapter");
-      if (is_gpu || is_nic) events.add(Event::pci_end, *bus, "", 0, true, line);
+      kind_ = is_gpu ? kGpu : is_nic ? kNic : 0;
+      if (kind_ != 0) events.add(Event::pci_end, *bus, "", 0, true, line);
       return true;
     }
     const std::string_view text = trim(line.text);
@@ -37,6 +43,10 @@ class Lspci final : public ToolReader {
                  last = number_after<int>(text, "subordinate=", 16);
       if (first && last) behind_ = fmt::format("{} {}", *first, *last);
       return first && last;
+    }
+    if (starts_with(text, "LnkCap:") || starts_with(text, "LnkSta:")) {
+      if (kind_ != 0) read_link(text, line, events);
+      return true;
     }
     if (!starts_with(text, "ACSCtl:")) return false;
     const bool redirects =
@@ -47,7 +57,26 @@ class Lspci final : public ToolReader {
   }
 
  private:
-  std::string behind_;  ///< first and last bus behind this bridge; empty: not told
+  /// "LnkCap: Port #0, Speed 32GT/s, Width x16, …" is what the device can do, "LnkSta: …" what it does.
+  void read_link(std::string_view text, const Line& line, EventBook& events) {
+    const int speed_GTps = number_after<int>(text, "Speed ").value_or(0);
+    const int lanes = number_after<int>(text, "Width x").value_or(0);
+    if (starts_with(text, "LnkCap:")) {
+      speed_GTps_ = speed_GTps;
+      lanes_ = lanes;
+      return;
+    }
+    const auto note = [&](Event event, int code) { events.add(event, code, device_, 0, true, line); };
+    if (lanes > 0 && lanes_ > 0) note(lanes < lanes_ ? Event::pcie_narrow : Event::pcie_full, kind_);
+    constexpr int two_generations = 4;
+    if (speed_GTps > 0 && speed_GTps < speed_GTps_)
+      note(Event::pcie_slow, kind_ + (two_generations * speed_GTps <= speed_GTps_ ? kFarBelow : 0));
+  }
+
+  std::string device_;          ///< "1b:00.0"
+  int kind_{};                  ///< kGpu, kNic; 0: another device
+  int speed_GTps_{}, lanes_{};  ///< what it can do; 0: not told
+  std::string behind_;          ///< first and last bus behind this bridge; empty: not told
 };
 
 }  // namespace

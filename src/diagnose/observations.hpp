@@ -113,8 +113,11 @@ enum class Event : std::uint8_t {
   iommu_fault,   ///< detail: "18:00.0" of the device whose access was refused
   acs_redirect,  ///< detail: first and last bus behind the bridge; empty: not told
   acs_clean,
-  pci_end,    ///< lspci: a GPU or RDMA NIC; code: its bus
-  port_down,  ///< detail: device
+  pcie_narrow,  ///< detail: device; fewer lanes than it has; code: kGpu or kNic
+  pcie_slow,    ///< lower speed than it has; code: kGpu or kNic, + kFarBelow
+  pcie_full,    ///< all its lanes; code: kGpu or kNic
+  pci_end,      ///< lspci: a GPU or RDMA NIC; code: its bus
+  port_down,    ///< detail: device
   port_active,
   port_layer,  ///< detail: device; code: 1 InfiniBand, 2 Ethernet
   mtu_small,   ///< detail: device; code: active MTU in bytes
@@ -127,10 +130,14 @@ enum class Event : std::uint8_t {
   gids_apart,       ///< the two GIDs of a failing connection are of different /24 networks
   nvlink_inactive,  ///< detail: GPU
   nvlink_active,
-  nvlink_errors,   ///< detail: GPU
-  fabric_waiting,  ///< nvidia-smi -q: not registered yet; detail: PCI address
-  fabric_refused,  ///< the fabric came up and did not take this GPU; detail: its PCI address
-  remap_pending,   ///< detail: as above
+  nvlink_missing,    ///< nvidia-smi topo -m: NVLink joins all GPUs but this one
+  nvlink_errors,     ///< detail: GPU
+  fabric_waiting,    ///< nvidia-smi -q: not registered yet; detail: PCI address
+  fabric_refused,    ///< the fabric came up and did not take this GPU; detail: its PCI address
+  fabric_unhealthy,  ///< its way through the NVSwitch fabric is impaired; detail: as above
+  recovery_needed,   ///< nvidia-smi -q names an action; detail: as above
+  sram_errors,       ///< its SRAM met more errors than its maker allows; detail: as above
+  remap_pending,     ///< detail: as above
   remap_failed,
   retirement_pending,
   ecc_uncorrected,
@@ -178,6 +185,9 @@ inline constexpr int kAborted = 6;
 
 /// The code of a line that tells who met the lack of memory, and not who was killed.
 inline constexpr int kOomInvoker = 1;
+
+/// Codes of a device's PCIe link: what it is, and whether it is two generations or more below what it can do.
+inline constexpr int kGpu = 1, kNic = 2, kFarBelow = 4;
 
 /// The detail of a lack of memory in the step of Slurm's that holds logins and daemons beside the job.
 inline constexpr const char* kExternStep = "the extern step";

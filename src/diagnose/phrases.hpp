@@ -24,6 +24,10 @@ enum class Detail : std::uint8_t {
   quoted,           ///< what stands in quotes
   peer,             ///< a socket address, and an error text
   cuda,             ///< "failure 802 'system not yet initialized'"
+  cuda_words,       ///< of another program: what stands behind "CUDA error: "
+  whole_line,       ///< nothing else stands in the line
+  switch_error,     ///< "20034 on fid 0 on NVSwitch pci bus id 00000000:86:00.0 …"
+  gpu_verdict,      ///< "GPU 1: FAULTY", of gpu-burn
   versions,         ///< "rank 1 version 22705 rank 0 version 22703"
   distance,         ///< "(distance 7 > 4)"
   provider,         ///< "Selected Provider is efa (found 4 nics)"

@@ -47,6 +47,8 @@ void gpu_hardware(const Context& context, const CatalogRow& row, Findings& found
   Found& finding = add(found, row);
   for (const auto& groups : {told, met})
     for (const EventGroup* group : groups) cite(context, finding, *group);
+  // "Invalid access of peer GPU memory over nvlink or a hardware error".
+  if (says(finding, "CONTAINED") || says(finding, "or a hardware error")) finding.confidence = "likely";
 }
 
 }  // namespace fabricheck::diagnose::rules

@@ -68,6 +68,9 @@ void gdr_missing_on_hosts(const Context& context, const CatalogRow& row, Finding
 }  // namespace
 
 void gdr_not_used(const Context& context, const CatalogRow& row, Findings& found) {
+  // Google's networks put data into GPU memory by themselves.
+  for (const std::string& network : context.networks())
+    if (contains(network, "TCPX") || contains(network, "FasTrak")) return;
   const PathSums& paths = context.paths();
   // Up to Volta GPUs only receive by GPUDirect RDMA, so senders count only where no receiver is seen.
   const bool receivers = paths.rdma_receive > 0;

@@ -361,6 +361,11 @@ void pcie_acs(const Context& context, const CatalogRow& row, Findings& found) {
 }
 
 void nvlink_down(const Context& context, const CatalogRow& row, Findings& found) {
+  for (const EventGroup* group : context.seen().of(Event::nvlink_missing)) {
+    Found& finding = add(found, row, "likely");
+    cite(context, finding, *group);
+    finding.meaning = "NVLink joins all GPUs of this host but one: its links are not active";
+  }
   const auto inactive = context.seen().of(Event::nvlink_inactive),
              active = context.seen().of(Event::nvlink_active);
   if (inactive.empty()) return;

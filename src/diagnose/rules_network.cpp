@@ -64,6 +64,14 @@ std::string first_nowhere(std::string_view list) {
 }
 bool has_one_nowhere(std::string_view list) { return !first_nowhere(list).empty(); }
 
+/// No later line says that the link came back.
+bool stays_down(const Context& context, const EventGroup& down) {
+  const auto ups = context.seen().of(Event::link_up);
+  return std::none_of(ups.begin(), ups.end(), [&](const EventGroup* up) {
+    return up->detail == down.detail && up->code == down.code && up->last_line > down.last_line;
+  });
+}
+
 }  // namespace
 
 void hca_mismatch(const Context& context, const CatalogRow& row, Findings& found) {
@@ -118,10 +126,14 @@ void async_event(const Context& context, const CatalogRow& row, Findings& found)
                        : row.text == &fault::ib_port_error ? Event::link_down
                                                            : Event::count_;
   if (kernel == Event::count_) return;
-  // A link that is lost while no job complains may be any NIC's.
+  // A link that is lost while no job complains may be any NIC's; where all ranks wait, one of their hosts' is
+  // likely the path that is gone.
   const bool job_saw_it = finding != nullptr || job_has_errors(context);
-  if (kernel == Event::link_down && !job_saw_it) return;
+  const bool job_waits = context.seen().has(Event::collective_timeout);
   for (const EventGroup* group : context.seen().of(kernel)) {
+    if (kernel == Event::link_down && !job_saw_it &&
+        !(job_waits && context.is_of_own_host(*group) && stays_down(context, *group)))
+      continue;
     if (finding == nullptr) finding = &add(found, row, "likely");
     cite(context, *finding, *group);
   }

@@ -188,6 +188,13 @@ void cuda_error(const Context& context, const CatalogRow& row, Findings& found) 
     cite(context, *finding, *group);
     if (!group->quotes.empty() && contains(group->quotes.front().text, "Test CUDA failure"))
       finding->meaning = "a CUDA call of nccl-tests failed";
+    if (!group->quotes.empty() && contains(group->quotes.front().text, "CUDA error: "))
+      finding->meaning = "a CUDA call of the program failed";
+    if (contains(group->detail, "is/are busy") || contains(group->detail, "busy or unavailable"))
+      finding->advice =
+          "end the process that has the GPU (nvidia-smi), or give each rank one of its own; where its "
+          "compute "
+          "mode is exclusive, nvidia-smi -c 0";
     if (contains(group->detail, "invalid device ordinal"))
       finding->advice =
           "fewer ranks or GPUs per rank on this node (-g, --ntasks-per-node), or CUDA_VISIBLE_DEVICES with "

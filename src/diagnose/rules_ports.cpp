@@ -164,6 +164,17 @@ void no_subnet_manager(const Context& context, const CatalogRow& row, Findings& 
   }
 }
 
+void cable_fault(const Context& context, const CatalogRow& row, Findings& found) {
+  on_event(context, row, found);
+  if (found.empty() || found.back().slug != row.text->slug || !says(found.back(), "Effective Physical BER"))
+    return;
+  found.back().confidence = "likely";
+  found.back().meaning =
+      "after error correction bits of this link are still wrong, so packets are lost: the cable, a "
+      "transceiver "
+      "or the peer's port";
+}
+
 void link_width(const Context& context, const CatalogRow& row, Findings& found) {
   Found* finding = nullptr;
   for (const PortFacts& port : context.seen().ports) {

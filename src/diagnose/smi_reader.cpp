@@ -20,9 +20,10 @@ class SmiQuery final : public ToolReader {
 
   bool read(const Line& line, [[maybe_unused]] Observations& into, EventBook& events) override {
     std::string_view text = trim(line.text);
-    if (take(text, "GPU ") && is_pci_address(text)) {
-      gpu_ = text;
+    if (std::string_view address = text; take(address, "GPU ") && is_pci_address(address)) {
+      gpu_ = address;
       section_.clear();
+      lanes_ = 0;
       return true;
     }
     if (starts_with(text, "Operational Info")) gpu_.clear();  // mlxlink's values look alike
@@ -43,7 +44,20 @@ class SmiQuery final : public ToolReader {
  private:
   void read_value(std::string_view key, std::string_view value, const Line& line, EventBook& events) {
     const auto note = [&](Event kind) { events.add(kind, 0, gpu_, 0, true, line); };
-    if (section_ == "Fabric") {
+    if (key == "GPU Recovery Action") {
+      if (value != "None" && value != "N/A") note(Event::recovery_needed);
+    } else if (key == "SRAM Threshold Exceeded") {
+      if (value == "Yes") note(Event::sram_errors);
+    } else if (section_ == "Link Width") {
+      const int lanes = take_number<int>(value).value_or(0);
+      if (key == "Max") lanes_ = lanes;
+      if (key == "Current" && lanes > 0 && lanes_ > 0)
+        events.add(lanes < lanes_ ? Event::pcie_narrow : Event::pcie_full, kGpu, gpu_, 0, true, line);
+    } else if (section_ == "Health") {
+      if ((key == "Bandwidth" && value == "Degraded") || (key == "Route Unhealthy" && value == "True") ||
+          (key == "Access Timeout Recovery" && value == "True"))
+        note(Event::fabric_unhealthy);
+    } else if (section_ == "Fabric") {
       if (key == "State") {
         is_complete_ = value == "Completed";
         if (value == "In Progress" || value == "Not Started") note(Event::fabric_waiting);
@@ -67,6 +81,7 @@ class SmiQuery final : public ToolReader {
 
   std::string gpu_, section_;
   bool is_complete_{};
+  int lanes_{};  ///< of its PCIe link, at most; 0: not told
 };
 
 }  // namespace

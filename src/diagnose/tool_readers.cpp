@@ -89,6 +89,11 @@ class NvLinks final : public ToolReader {
     auto count = number_after<long>(text, "Recovery Errors:");
     if (!count) count = number_after<long>(text, "Link recovery failed events:");
     if (count && *count > 0) note(events, Event::nvlink_errors, 0, gpu_, line);
+    // What was sent again did no harm; a link in health counts next to nothing.
+    constexpr long most_in_health = 1000;
+    for (const char* key : {"Replay Errors:", "CRC Errors:"})
+      if (number_after<long>(text, key).value_or(0) > most_in_health)
+        note(events, Event::nvlink_errors, 0, gpu_, line);
     // Of "-s" only; what "-e" and "-c" say of a link is no state.
     if (is_inactive || contains(text, "GB/s"))
       note(events, is_inactive ? Event::nvlink_inactive : Event::nvlink_active, 0, gpu_, line);

@@ -108,7 +108,7 @@ TEST(JobEnds, InTheWordsOfOtherProgramsMakeNothingHealthy) {
        {"[2024-03-20] [ERROR] [launch.py:434:sigkill_handler] ['python'] exits with return code = 1",
         "mpirun detected that one or more processes exited with non-zero status, thus causing",
         "RuntimeError: CUDA "
-        "error: CUDA-capable device(s) is/are busy or unavailable",
+        "error: operation not permitted when stream is capturing",
         "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED",
         "=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES", "    Reason:       OOMKilled",
         "##[error]Process completed with exit code 137.",

@@ -302,6 +302,24 @@ constexpr SyntheticLog kLogs[] = {
     {"errors-before-boot", "journal",
      "Oct  1 03:00:00 n1 kernel: NVRM: Xid (PCI:0000:1b:00): 79, pid=1, GPU has fallen off the bus.\n"
      "Oct  1 03:30:00 n1 kernel: Linux version 5.15.0-100-generic (buildd@lcy02)\n"},
+    {"pcie-width-reduced", "lspci",
+     "1b:00.0 3D controller: NVIDIA Corporation GH100 [H100 SXM5 80GB] (rev a1)\n"
+     "\t\tLnkCap:\tPort #0, Speed 32GT/s, Width x16, ASPM L1\n\t\tLnkSta:\tSpeed 32GT/s, Width x8 "
+     "(downgraded)\n"},
+    {"pcie-width-reduced", "nvidia-smi -q",
+     "GPU 00000000:1B:00.0\n        GPU Link Info\n            Link Width\n                Max      : 16x\n"
+     "                Current  : 8x\n"},
+    {"pcie-speed-reduced", "lspci",
+     "18:00.0 Infiniband controller: Mellanox Technologies MT2910 Family [ConnectX-7]\n"
+     "\t\tLnkCap:\tPort #0, Speed 32GT/s, Width x16\n\t\tLnkSta:\tSpeed 8GT/s (downgraded), Width x16\n"},
+    {"gpu-recovery-needed", "nvidia-smi -q",
+     "GPU 00000000:1B:00.0\n    GPU Recovery Action                   : Reset\n"},
+    {"gpu-sram-errors", "nvidia-smi -q",
+     "GPU 00000000:1B:00.0\n    ECC Errors\n        Aggregate\n            SRAM Threshold Exceeded       : "
+     "Yes\n"},
+    {"fabric-unhealthy", "nvidia-smi -q",
+     "GPU 00000000:1B:00.0\n    Fabric\n        State : Completed\n        Health\n            Bandwidth : "
+     "Degraded\n"},
     {"job-recovered", "torchelastic",
      "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\nINFO: worker group restarted\n"},
     {"node-failed", "Slurm",
