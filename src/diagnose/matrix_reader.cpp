@@ -1,5 +1,5 @@
 // nvidia-smi topo -m: a GPU that NVLink does not reach although it joins all others. How GPUs and NICs are
-// placed is the topology's, which has a reader of its own.
+// placed is the topology's, whose own reader says that the file has one: this one takes no line.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -24,7 +24,7 @@ class TopologyMatrix final : public ToolReader {
         next_word(text);
         ++gpus_;
       }
-      return true;
+      return false;
     }
     std::string_view number = front;
     if (gpus_ < fewest || gpus_ > most || !take(number, "GPU") || !take_number<int>(number) ||
@@ -34,7 +34,7 @@ class TopologyMatrix final : public ToolReader {
     for (int i = 0; i < gpus_ && !text.empty(); ++i) row.cells.push_back(starts_with(next_word(text), "NV"));
     rows_.push_back(std::move(row));
     if (static_cast<int>(rows_.size()) == gpus_) finish(line, events);
-    return true;
+    return false;
   }
 
  private:
