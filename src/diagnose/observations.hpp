@@ -132,6 +132,8 @@ enum class Event : std::uint8_t {
   nvlink_active,
   nvlink_missing,    ///< nvidia-smi topo -m: NVLink joins all GPUs but this one
   nvlink_errors,     ///< detail: GPU
+  manager_failed,    ///< systemd could not start Fabric Manager
+  manager_started,   ///< it did
   fabric_waiting,    ///< nvidia-smi -q: not registered yet; detail: PCI address
   fabric_refused,    ///< the fabric came up and did not take this GPU; detail: its PCI address
   fabric_unhealthy,  ///< its way through the NVSwitch fabric is impaired; detail: as above

@@ -53,6 +53,26 @@ void fabric_manager(const Context& context, const CatalogRow& row, Findings& fou
       cite(context, *finding, *group);
     }
   if (finding != nullptr) return;
+  for (const EventGroup* group : context.seen().of(Event::manager_failed)) {
+    const auto starts = context.seen().of(Event::manager_started);
+    const bool came_up = std::any_of(starts.begin(), starts.end(), [&](const EventGroup* start) {
+      return start->last_file == group->last_file && start->last_line > group->last_line;
+    });
+    // Where no NVSwitch is, it has nothing to do; where NCCL has started, it runs by now.
+    if (came_up || context.complete() || context.seen().has(Event::no_nvswitch)) continue;
+    if (finding == nullptr) {
+      finding = &add(found, row, "likely");
+      finding->severity = Severity::bad;
+      finding->meaning =
+          "Fabric Manager did not start: CUDA does not start on GPUs that NVSwitches join without it";
+      finding->advice =
+          "read why it ended (journalctl -u nvidia-fabricmanager; /var/log/fabricmanager.log); its version "
+          "has to "
+          "be the driver's";
+    }
+    cite(context, *finding, *group);
+  }
+  if (finding != nullptr) return;
   for (const EventGroup* group : context.seen().of(Event::fabric_waiting)) {
     if (finding == nullptr) {
       finding = &add(found, row, "likely");

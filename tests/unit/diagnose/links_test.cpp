@@ -159,5 +159,16 @@ TEST(OtherTools, TheirWordsOfGpusAndSwitchesCount) {
   EXPECT_EQ(finding(found, "nvswitch-sxid")->component.name, "00000000:86:00.0");
 }
 
+TEST(FabricManager, ThatDidNotStartIsLikelyAFault) {
+  const std::string failed =
+      "Feb 18 10:20:13 h7 systemd[1]: nvidia-fabricmanager.service: Failed with result 'timeout'.\n"
+      "Feb 18 10:20:13 h7 systemd[1]: Failed to start NVIDIA fabric manager service.\n";
+  ASSERT_EQ(first(failed), "fabric-manager-down");
+  EXPECT_EQ(finding(diagnosed(failed), "fabric-manager-down")->confidence, "likely");
+  EXPECT_FALSE(diagnosed(failed + "Feb 18 10:21:13 h7 systemd[1]: Started NVIDIA fabric manager service.\n")
+                   .has_fault);
+  EXPECT_FALSE(diagnosed(failed + "nv-fabricmanager: [NV_WARN_NOTHING_TO_DO]\n").has_fault) << "no NVSwitch";
+}
+
 }  // namespace
 }  // namespace fabricheck::diagnose
