@@ -175,7 +175,9 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
                  ? fmt::format("{} of {} is not among the {} that CUDA shows this process; look at "
                                "CUDA_VISIBLE_DEVICES and the kernel log",
                                words_of(gpu), host.name, devices.size())
-                 : fmt::format("{} of {} does not answer{}", words_of(gpu), host.name,
+                 : fmt::format("{} of {} {}{}", words_of(gpu), host.name,
+                               gpu.status == "state not known" ? "cannot be used, and its state is not known"
+                                                               : "does not answer",
                                gpu.problem.empty() ? "" : fmt::format(" ({})", gpu.problem)));
     missing.is_missing = true;
     return missing;

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <map>
 
+#include "topology/model/host_names.hpp"
 #include "topology/model/text.hpp"
 
 namespace fabricheck::node {
@@ -27,6 +29,8 @@ bool is_one_of(const std::string& word, const Slugs& words) {
 }
 
 bool answers(const Gpu& gpu) { return gpu.status == "answers"; }
+/// NVML failed in a way that says nothing of the GPU.
+bool is_not_known(const Gpu& gpu) { return gpu.status == "state not known"; }
 
 Outcome skipped(std::string reason) { return {Verdict::skipped, std::move(reason), {}, {}, {}}; }
 Outcome unclear(std::string reason) { return {Verdict::inconclusive, std::move(reason), {}, {}, {}}; }
@@ -95,13 +99,28 @@ Outcome by_findings(const NodeFacts& facts, const Slugs& slugs, bool (*is_known)
   std::vector<std::string> open;
   bool any = false;
   for (const Gpu& gpu : facts.host->gpus) {
-    if (!answers(gpu)) continue;
-    any = true;
-    if (!is_known(gpu)) open.push_back(fmt::format("GPU{}", gpu.index));
+    any = any || answers(gpu);
+    if (is_not_known(gpu) || (answers(gpu) && !is_known(gpu)))
+      open.push_back(fmt::format("GPU{}", gpu.index));
   }
   if (!any) return unclear("no GPU answers");
   if (!open.empty()) return unclear(fmt::format("{} of {} not known", what, fmt::join(open, ", ")));
   return {};
+}
+
+/// "GPU[0-7]: libnvidia-ml.so.1 is not on this host" of those of which NVML's failure tells nothing; empty:
+/// there is none.
+std::string not_known_words(const Host& host) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const Gpu& gpu : host.gpus)
+    if (is_not_known(gpu))
+      by_reason[gpu.problem.empty() ? "state not known" : topology::printable(gpu.problem)].push_back(
+          fmt::format("GPU{}", gpu.index));
+  std::vector<std::string> sentences;
+  sentences.reserve(by_reason.size());
+  for (const auto& [reason, names] : by_reason)
+    sentences.push_back(fmt::format("{}: {}", topology::fold_names(names), reason));
+  return fmt::format("{}", fmt::join(sentences, "; "));
 }
 
 bool nvml_was_never_reached(const Host& host) {
@@ -168,8 +187,10 @@ Outcome judge_gpus(const NodeFacts& facts, const NodeConfig&) {
     any_starting = true;
     fault.deterministic = false;
   }
-  if (faults.empty()) return {};
+  const std::string not_known = not_known_words(*facts.host);
+  if (faults.empty()) return not_known.empty() ? Outcome{} : unclear(not_known);
   Outcome outcome = failed(std::move(faults));
+  if (!not_known.empty()) outcome.reason += "; not judged: " + not_known;
   if (any_starting && outcome.verdict == Verdict::inconclusive) outcome.reason += kSlowToStart;
   return outcome;
 }

@@ -36,6 +36,9 @@ void judge_presence(const Host& host, DeviceFaults& result) {
       result.gaps.push_back({gpu_name(gpu), "NVML did not get as far", true});
     } else if (gpu.status == "not asked") {
       result.gaps.push_back({gpu_name(gpu), "NVML was not asked", true});
+    } else if (is_not_known(gpu)) {
+      result.gaps.push_back(
+          {gpu_name(gpu), gpu.problem.empty() ? "its state is not known" : printable(gpu.problem), true});
     } else {
       ++result.judged;
       result.faults.push_back(

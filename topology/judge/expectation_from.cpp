@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "core/error.hpp"
+#include "topology/judge/gpu_presence.hpp"
 #include "topology/judge/judge.hpp"
 #include "topology/judge/virtual_machine.hpp"
 #include "topology/model/merge.hpp"
@@ -21,11 +22,11 @@ namespace {
 void require_good(const Host& host) {
   const std::string name = in_quotes(host.name);
   for (const Gpu& gpu : host.gpus)
-    if (gpu.status == "hidden" || gpu.status == "not asked")
+    if (gpu.status == "hidden" || gpu.status == "not asked" || is_not_known(gpu))
       throw Error(fmt::format(
           "GPU{} of {} is {}: an expectation is written where all GPUs can be seen, outside of jobs "
           "and containers that hide some",
-          gpu.index, name, gpu.status));
+          gpu.index, name, is_not_known(gpu) ? "not judged: " + printable(gpu.problem) : gpu.status));
   const Judged devices = judge_devices(merge_hosts({host}));
   if (devices.check.verdict == Verdict::fail)
     throw Error(

@@ -9,6 +9,9 @@ namespace fabricheck::topology {
 
 inline bool answers(const Gpu& gpu) { return gpu.status == "answers"; }
 
+/// NVML failed in a way that says nothing of the GPU: it is neither well nor broken.
+inline bool is_not_known(const Gpu& gpu) { return gpu.status == "state not known"; }
+
 inline bool was_not_reached(const Gpu& gpu) { return gpu.problem.starts_with("not reached"); }
 
 /// NVML was stopped at another GPU of the host, so that nobody asked this one. Where it cannot be told at

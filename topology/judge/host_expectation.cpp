@@ -32,7 +32,8 @@ void compare_gpu_count(const Host& host, int expected, Lacks& lacks) {
   for (const Gpu& gpu : host.gpus) {
     if (answers(gpu)) {
       ++there;
-    } else if (gpu.status == "hidden" || gpu.status == "not asked" || is_behind_another(host, gpu)) {
+    } else if (gpu.status == "hidden" || gpu.status == "not asked" || is_not_known(gpu) ||
+               is_behind_another(host, gpu)) {
       ++not_judged;
     } else {
       silent.push_back(gpu_name(gpu));
@@ -40,8 +41,8 @@ void compare_gpu_count(const Host& host, int expected, Lacks& lacks) {
   }
   if (there >= expected) return;
   if (there + not_judged >= expected) {
-    lacks.unknown.push_back(fmt::format("{} of {} GPUs are hidden from this process or NVML was not asked",
-                                        not_judged, expected));
+    lacks.unknown.push_back(fmt::format(
+        "{} of {} GPUs are hidden from this process or their state is not known", not_judged, expected));
     return;
   }
   constexpr std::size_t kMostListed = 8;

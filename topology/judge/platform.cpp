@@ -99,7 +99,7 @@ struct Comparison {
 struct GpuCount {
   int answering{};
   int dead{};
-  int unseen{};  ///< hidden, or NVML was not asked
+  int unseen{};  ///< hidden, or their state is not known
   int present() const { return answering + dead + unseen; }
 };
 
@@ -167,8 +167,8 @@ class HostComparison {
                 "{} of {} GPUs of {}{}", count_.answering + count_.unseen, wanted, platform_.name,
                 count_.dead > 0 ? fmt::format("; {} more on the PCI bus, not answering", count_.dead) : ""));
     } else if (count_.answering < wanted) {
-      result_.doubts.push_back(
-          fmt::format("{} of {} GPUs are hidden from this process or were not asked", count_.unseen, wanted));
+      result_.doubts.push_back(fmt::format(
+          "{} of {} GPUs are hidden from this process or their state is not known", count_.unseen, wanted));
     }
   }
 

@@ -18,6 +18,7 @@ constexpr const char* kAnswers = "answers";
 constexpr const char* kNotAnswering = "not answering";
 constexpr const char* kHidden = "hidden";
 constexpr const char* kNotAsked = "not asked";
+constexpr const char* kNotKnown = "state not known";
 
 std::string gpus_on_pci(std::size_t count) {
   return count == 1 ? std::string("the GPU that PCI shows")
@@ -27,10 +28,14 @@ std::string gpus_on_pci(std::size_t count) {
 /// What it means for the GPUs on PCI that NVML did not answer.
 std::string consequence(std::size_t on_pci, const Host& host) {
   if (on_pci == 0) return "so GPUs are not seen";
-  const auto is_hidden = [](const Gpu& gpu) { return gpu.status == kHidden; };
-  const bool all_hidden = std::all_of(host.gpus.begin(), host.gpus.end(), is_hidden);
+  const auto any = [&](const char* status) {
+    return std::any_of(host.gpus.begin(), host.gpus.end(),
+                       [&](const Gpu& gpu) { return gpu.status == status; });
+  };
   return fmt::format("so {} {} {}", gpus_on_pci(on_pci), on_pci == 1 ? "is" : "are",
-                     all_hidden ? "hidden from this process" : kNotAnswering);
+                     any(kNotAnswering) ? kNotAnswering
+                     : any(kNotKnown)   ? "not judged"
+                                        : "hidden from this process");
 }
 
 /// One sentence on NVML as a whole; none where there is nothing to miss.
@@ -122,8 +127,14 @@ std::vector<Unlisted> judge(const ProbeOptions& options, const std::vector<std::
   std::vector<Unlisted> unlisted;
   for (const UnlistedGpu& gpu : look_at_unlisted(options.sysroot, addresses, deadline)) {
     Unlisted found{gpu.address, judge_unlisted(gpu, view, answered)};
-    if (!answered && found.standing.status == kNotAnswering && gpu.driver == "nvidia") {
-      found.standing.problem = answer.reason;
+    if (!answered && found.standing.status == kNotAnswering) {
+      const bool driven = gpu.driver == "nvidia";
+      // Without a driver for it a GPU is lost to jobs, whatever becomes of NVML; where the library itself
+      // lacks or fails, nothing was asked that could tell.
+      const bool by_pci =
+          !driven && answer.outcome != Outcome::no_library && answer.outcome != Outcome::failed;
+      if (!by_pci) found.standing.problem = answer.reason;
+      if (!by_pci && answer.outcome != Outcome::hung) found.standing.status = kNotKnown;
     }
     unlisted.push_back(std::move(found));
   }

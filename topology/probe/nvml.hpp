@@ -26,7 +26,8 @@ struct NvmlAnswer {
   std::string driver;        ///< driver version
   std::string cuda_version;  ///< "12.4"
   /// In order of index, without numa_node; pci_address in the form of sysfs, empty when not known. All that
-  /// NVML counts: those that have no handle, or at which NVML stopped, have status and problem.
+  /// NVML counts: those that have no handle, or at which NVML stopped, have status and problem. "not
+  /// answering" are those at which it hung or that it says to be lost, "state not known" all others of these.
   std::vector<Gpu> gpus;
   std::vector<std::string> unknown;               ///< sentences on single values
   std::optional<process::ProcessId> left_behind;  ///< the child, where it could not be killed

@@ -12,6 +12,7 @@ constexpr Status kInvalidArgument = 2;
 constexpr Status kNotSupported = 3;
 constexpr Status kNoPermission = 4;
 constexpr Status kNotFound = 6;
+constexpr Status kInsufficientPower = 8;
 constexpr Status kDriverNotLoaded = 9;
 constexpr Status kLibraryNotFound = 12;
 constexpr Status kFunctionNotFound = 13;
@@ -20,6 +21,13 @@ constexpr Status kResetRequired = 16;
 constexpr Status kOperatingSystem = 17;  // a control group keeps this process from the device
 constexpr Status kVersionMismatch = 25;
 constexpr Status kDeprecated = 26;
+
+/// What NVML says only of a GPU that cannot be used as it is: it is lost, waits for a reset, or lacks its
+/// power cable. All else (no memory, in use, unknown error, …) may be the moment's, the library's or this
+/// process's.
+constexpr bool means_no_use(Status status) {
+  return status == kGpuIsLost || status == kResetRequired || status == kInsufficientPower;
+}
 
 struct DeviceTag;
 using Device = DeviceTag*;

@@ -56,8 +56,8 @@ void Calls::note(const char* name, const char* what, Status status) {
     return;
   }
   const std::string text = error_text(status);
-  if (gpu_ && (status == kGpuIsLost || status == kResetRequired)) {
-    throw GpuStopped{fmt::format("{}: {} ({})", name, text, status)};
+  if (gpu_ && means_no_use(status)) {
+    throw GpuStopped{fmt::format("{}: {} ({})", name, text, status), true};
   }
   records_.add({"error", name, std::to_string(status), text, gpu_ ? std::to_string(*gpu_) : "-"});
 }

@@ -27,9 +27,10 @@ class Records {
   std::string text_;
 };
 
-/// A GPU that is there and does not work: the rest of its calls is left out.
+/// A GPU that is there and does not work, or of which that is not known: the rest of its calls is left out.
 struct GpuStopped {
   std::string problem;  ///< "nvmlDeviceGetName: GPU is lost (15)"
+  bool is_lost{};       ///< NVML's answer means that it cannot be used
 };
 
 class Calls {

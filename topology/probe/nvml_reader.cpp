@@ -164,9 +164,12 @@ void NvmlReader::take(std::string_view bytes) {
 }
 
 bool NvmlReader::has_started() const {
-  // A GPU that is hidden from this process tells nothing: its handle is refused before it is started.
-  return std::any_of(gpus_.begin(), gpus_.end(),
-                     [](const auto& one) { return one.second.done && one.second.gpu.status != "hidden"; });
+  // A GPU that is hidden from this process tells nothing: its handle is refused before it is started. Nor
+  // does one whose handle was not to be had for another reason.
+  return std::any_of(gpus_.begin(), gpus_.end(), [](const auto& one) {
+    const std::string& status = one.second.gpu.status;
+    return one.second.done && status != "hidden" && status != "state not known";
+  });
 }
 
 std::string NvmlReader::position() const { return call_ + for_gpu(call_gpu_); }
@@ -216,7 +219,8 @@ void NvmlReader::gpu_record(const Fields& fields) {
     entry.gpu.index = *index;
     if (kind == "gpu") return;
     entry.done = true;
-    entry.gpu.status = fields[2] == "hidden" ? "hidden" : "not answering";
+    const bool is_judged = fields[2] == "hidden" || fields[2] == "not answering";
+    entry.gpu.status = is_judged ? fields[2] : "state not known";
     entry.gpu.problem = clean(fields[3]);
     return;
   }
@@ -285,7 +289,8 @@ NvmlAnswer NvmlReader::finish(NvmlAnswer::Outcome outcome, const std::string& wh
   for (auto& item : gpus_) {
     Gpu& gpu = item.second.gpu;
     if (!item.second.done) {
-      gpu.status = "not answering";
+      // Silence is a GPU's; where the library crashed nothing is known of any.
+      gpu.status = answer_.outcome == NvmlAnswer::Outcome::hung ? "not answering" : "state not known";
       gpu.problem = complete_                ? "its record broke off"
                     : call_gpu_ == gpu.index ? fmt::format("{} ({})", why, call_)
                                              : fmt::format("not reached: {} ({})", why, position());

@@ -117,7 +117,7 @@ class GpuWriter {
     return true;
   }
 
-  /// A GPU that has a handle and no name has fallen off the bus since the driver was loaded.
+  /// What gives no name has fallen off the bus since the driver was loaded, or is not known to be well.
   void name() {
     constexpr const char* kCall = "nvmlDeviceGetName";
     const auto function = calls_.symbol<GetText>(kCall);
@@ -131,7 +131,8 @@ class GpuWriter {
     if (status == kSuccess) {
       set("name", buffer.data());
     } else if (status != kNotSupported) {
-      throw GpuStopped{fmt::format("{}: {} ({})", kCall, calls_.error_text(status), status)};
+      throw GpuStopped{fmt::format("{}: {} ({})", kCall, calls_.error_text(status), status),
+                       means_no_use(status)};
     }
   }
 
@@ -282,6 +283,8 @@ class GpuWriter {
   std::string number_;
 };
 
+const char* standing(bool is_lost) { return is_lost ? "not answering" : "state not known"; }
+
 void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned index, NvmlDetail detail) {
   constexpr const char* kCall = "nvmlDeviceGetHandleByIndex_v2";
   const std::string number = std::to_string(index);
@@ -290,7 +293,7 @@ void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned i
   calls.announce(kCall);
   if (const Status status = get_handle(index, &device); status != kSuccess) {
     const bool hidden = status == kNoPermission || status == kOperatingSystem;
-    records.add({"failed", number, hidden ? "hidden" : "not answering",
+    records.add({"failed", number, hidden ? "hidden" : standing(means_no_use(status)),
                  fmt::format("{}: {} ({})", kCall, calls.error_text(status), status)});
     return;
   }
@@ -300,7 +303,7 @@ void write_gpu(Calls& calls, Records& records, GetHandle* get_handle, unsigned i
     detail == NvmlDetail::brief ? writer.write_briefly() : writer.write();
     records.add({"done", number});
   } catch (const GpuStopped& stopped) {
-    records.add({"failed", number, "not answering", stopped.problem});
+    records.add({"failed", number, standing(stopped.is_lost), stopped.problem});
   }
 }
 

@@ -43,9 +43,10 @@ Host probe_host(const ProbeOptions& options);
 std::vector<RdmaDevice> probe_rdma(const std::string& sysroot, std::vector<std::string>& unknown,
                                    const std::function<void(const std::string&)>& at = {});
 
-/// GPUs by NVML opened at run time; a GPU that PCI shows and NVML does not answer for is listed with name
-/// "not answering", or "not asked" where the options say that NVML is not to be asked. NVML runs in a forked
-/// child, so call this before MPI_Init and before memory is registered with a NIC.
+/// GPUs by NVML opened at run time; a GPU that PCI shows and NVML does not answer for is listed with status
+/// "not answering", "state not known" where that says nothing of the GPU (the library lacks, or fails in
+/// another way than by a lost GPU), or "not asked" where the options say that NVML is not to be asked. NVML
+/// runs in a forked child, so call this before MPI_Init and before memory is registered with a NIC.
 void probe_gpus(const ProbeOptions& options, Host& host);
 
 /// The CPUs this process may run on, Linux list form ("0-3,8").

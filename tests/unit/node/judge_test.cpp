@@ -168,11 +168,46 @@ TEST(NodeJudge, AGpuThatIsSlowToStartIsNoEvidence) {
   // An answer is an answer, however soon it comes.
   host.gpus[2].problem = "nvmlDeviceGetHandleByIndex_v2: GPU is lost (15)";
   EXPECT_EQ(verdict(facts_of(host), "node.gpus"), Verdict::fail);
+}
+
+TEST(NodeJudge, WhatNvmlDoesNotTellIsNeitherWellNorBroken) {
+  Host host = h100();
+  host.gpus[3].status = "state not known";
+  host.gpus[3].problem = "nvmlDeviceGetHandleByIndex_v2: Insufficient Memory (20)";
+  const Judgement one = judged(facts_of(host));
+  EXPECT_THAT(one.faults, IsEmpty());
+  EXPECT_EQ(check(one, "node.gpus").verdict, Verdict::inconclusive);
+  EXPECT_EQ(check(one, "node.gpus").reason, "GPU3: nvmlDeviceGetHandleByIndex_v2: Insufficient Memory (20)");
+  for (const char* const id : {"node.gpu_memory", "node.throttle", "node.nvlink", "node.fabric_manager"})
+    EXPECT_EQ(check(one, id).verdict, Verdict::inconclusive) << id;
+
+  host.gpus[5].status = "not answering";
+  host.gpus[5].problem = "nvmlDeviceGetHandleByIndex_v2: GPU is lost (15)";
+  const Judgement both = judged(facts_of(host));
+  ASSERT_THAT(both.faults, SizeIs(1));
+  EXPECT_EQ(both.faults[0].part, "GPU5");
+  EXPECT_THAT(check(both, "node.gpus").reason, HasSubstr("not judged: GPU3: nvmlDevice"));
+
+  host = h100();
+  host.gpu_driver.clear();
   for (Gpu& gpu : host.gpus) {
-    gpu.status = "not answering";
-    gpu.problem = "nvmlInit_v2: Unknown Error (999)";
+    Gpu bare;
+    bare.index = gpu.index;
+    bare.pci_address = gpu.pci_address;
+    bare.status = "state not known";
+    bare.problem = "x.so is not on this host";
+    gpu = bare;
   }
-  EXPECT_THAT(check(judged(facts_of(host)), "node.gpus").reason, Not(HasSubstr("nvidia-persistenced")));
+  NodeFacts facts = facts_of(host);
+  Expectation expected;
+  expected.gpus = 8;
+  const topology::Judged held = topology::judge_expectation(topology::merge_hosts({host}), expected);
+  facts.topology_checks.push_back(held.check);
+  for (const Finding& finding : held.findings) facts.topology_findings.push_back(finding);
+  const Judgement none = judged(facts);
+  EXPECT_THAT(none.faults, IsEmpty());
+  EXPECT_EQ(check(none, "node.gpus").reason, "GPU[0-7]: x.so is not on this host");
+  EXPECT_EQ(check(none, "topology.expectation").verdict, Verdict::inconclusive);
 }
 
 TEST(NodeJudge, WhatIsExpectedOfGpusThatAreSlowToStartIsNoEvidence) {

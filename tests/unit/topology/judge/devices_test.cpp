@@ -221,6 +221,7 @@ TEST(Devices, WhatIsNotKnownIsNoPass) {
   };
   EXPECT_EQ(verdict_with([](Host& host) { host.gpus[3].health.reset(); }), Verdict::inconclusive);
   EXPECT_EQ(verdict_with([](Host& host) { host.gpus[3].status = "not asked"; }), Verdict::inconclusive);
+  EXPECT_EQ(verdict_with([](Host& host) { host.gpus[3].status = "state not known"; }), Verdict::inconclusive);
   EXPECT_EQ(verdict_with([](Host& host) { host.gpus[3].nvlinks[2].active.reset(); }), Verdict::inconclusive);
   EXPECT_EQ(verdict_with([](Host& host) { host.rdma_devices[3].ports[0].state.clear(); }),
             Verdict::inconclusive);

@@ -78,6 +78,7 @@ TEST(ExpectationFrom, ABrokenHostIsNoMeasure) {
   EXPECT_THAT(refusal([](Host& host) { host.gpus[4].status = "hidden"; }),
               HasSubstr("GPU4 of 'node0' is hidden"));
   EXPECT_THAT(refusal([](Host& host) { host.gpus[4].status = "not asked"; }), HasSubstr("not asked"));
+  EXPECT_THAT(refusal([](Host& host) { host.gpus[4].status = "state not known"; }), HasSubstr("not judged"));
   EXPECT_THAT(refusal([](Host& host) {
                 host.gpus.clear();
                 host.rdma_devices.clear();
@@ -170,6 +171,7 @@ TEST(Expectation, WhatIsAskedForAndNotKnownIsInconclusive) {
     EXPECT_THAT(check.reason, HasSubstr(words));
   };
   expect_open([](Host& host) { host.gpus[1].status = "hidden"; }, "hidden from this process");
+  expect_open([](Host& host) { host.gpus[1].status = "state not known"; }, "their state is not known");
   expect_open([](Host& host) { host.gpus[1].name.clear(); }, "the model of GPU1");
   expect_open([](Host& host) { host.gpus[1].nvlinks[0].active.reset(); }, "the NVLinks of GPU1");
   expect_open([](Host& host) { host.gpu_driver.clear(); }, "the GPU driver's version");

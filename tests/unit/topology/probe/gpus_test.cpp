@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -75,18 +76,18 @@ TEST_F(Gpus, LoginNodeWithTheLibraryHasNothingToMiss) {
   }
 }
 
-TEST_F(Gpus, WithoutTheLibraryPciGpusDoNotAnswer) {
+TEST_F(Gpus, WithoutTheLibraryNothingIsKnownOfPciGpus) {
   two_gpus_on_pci();
   options_.nvml_library = tree_.at("libnvidia-ml.so.1").string();
   const Host host = probe();
   EXPECT_THAT(names(host), ElementsAre("", ""));
-  EXPECT_THAT(states(host), ElementsAre("not answering", "not answering"));
+  EXPECT_THAT(states(host), ElementsAre("state not known", "state not known"));
   EXPECT_THAT(host.gpus[0].problem, HasSubstr("libnvidia-ml.so.1 is not on this host"));
   EXPECT_EQ(host.gpus[1].pci_address, "0000:3b:00.0");
   EXPECT_EQ(host.gpus[1].numa_node, 1);
   EXPECT_EQ(host.gpus[1].index, 1);
   EXPECT_THAT(host.unknown, ElementsAre(AllOf(HasSubstr("libnvidia-ml.so.1 is not on this host"),
-                                              HasSubstr("the 2 GPUs that PCI shows are not answering"))));
+                                              HasSubstr("the 2 GPUs that PCI shows are not judged"))));
 }
 
 TEST_F(Gpus, AFileThatIsNoLibraryIsNotAnAbsentOne) {
@@ -101,13 +102,13 @@ TEST_F(Gpus, InitFails) {
   two_gpus_on_pci();
   behave(R"("returns": {"nvmlInit_v2": 18})");
   Host host = probe();
-  EXPECT_THAT(states(host), ElementsAre("not answering", "not answering"));
+  EXPECT_THAT(states(host), ElementsAre("state not known", "state not known"));
   EXPECT_THAT(host.gpus[0].problem, HasSubstr("Driver/library version mismatch (18)"));
   EXPECT_EQ(host.gpu_driver, "");
   EXPECT_THAT(host.unknown, ElementsAre(HasSubstr("Driver/library version mismatch (18)")));
   behave(R"("returns": {"nvmlInit_v2": 9})");
   host = probe();
-  EXPECT_THAT(states(host), ElementsAre("not answering", "not answering"));
+  EXPECT_THAT(states(host), ElementsAre("state not known", "state not known"));
   EXPECT_THAT(host.unknown, ElementsAre(HasSubstr("modprobe nvidia")));
 }
 
@@ -152,7 +153,7 @@ TEST_F(Gpus, CrashIsSaid) {
   two_gpus_on_pci();
   behave(R"("crash": {"call": "nvmlInit_v2"})");
   const Host host = probe();
-  EXPECT_THAT(states(host), ElementsAre("not answering", "not answering"));
+  EXPECT_THAT(states(host), ElementsAre("state not known", "state not known"));
   // A sanitizer's handler makes an exit status of the signal.
   EXPECT_THAT(host.unknown, ElementsAre(AllOf(HasSubstr("NVML ended with"), HasSubstr("nvmlInit_v2"))));
 }
@@ -196,15 +197,47 @@ TEST_F(Gpus, GpuThatThisProcessMayNotUseIsHidden) {
   }
 }
 
-TEST_F(Gpus, HandleWithoutNameIsNotAnswering) {
+TEST_F(Gpus, HandleWithoutNameIsNotKnownToBeWell) {
   two_gpus_on_pci();
   behave(R"("overrides": {"1": {"returns": {"nvmlDeviceGetName": 999}}})");
   const Host host = probe();
   EXPECT_THAT(names(host), ElementsAre(kModel, ""));
-  EXPECT_THAT(states(host), ElementsAre("answers", "not answering"));
+  EXPECT_THAT(states(host), ElementsAre("answers", "state not known"));
   EXPECT_EQ(host.gpus[1].problem, "nvmlDeviceGetName: Unknown Error (999)");
   EXPECT_EQ(host.gpus[1].pci_address, "0000:3b:00.0");
   EXPECT_THAT(host.unknown, IsEmpty());
+}
+
+TEST_F(Gpus, OnlyWhatMeansALostGpuIsNotAnswering) {
+  two_gpus_on_pci();
+  for (const int status : {1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 18, 19, 20, 23, 27, 28, 999}) {
+    for (const char* const call : {"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetName"}) {
+      if (status == 3 && call == std::string("nvmlDeviceGetName")) continue;  // it has none
+      behave(fmt::format(R"("overrides": {{"1": {{"returns": {{"{}": {}}}}}}})", call, status));
+      const Host host = probe();
+      const bool lost = status == 8 || status == 15 || status == 16;
+      EXPECT_THAT(states(host), ElementsAre("answers", lost ? "not answering" : "state not known"))
+          << call << status;
+      EXPECT_THAT(host.gpus[1].problem, AllOf(HasSubstr(call), HasSubstr(fmt::format("({})", status))));
+    }
+  }
+}
+
+TEST_F(Gpus, ACountThatFailsTellsNothingOfTheGpus) {
+  two_gpus_on_pci();
+  for (const int status : {4, 9, 18, 999}) {
+    behave(fmt::format(R"("returns": {{"nvmlDeviceGetCount_v2": {}}})", status));
+    const Host host = probe();
+    EXPECT_THAT(states(host), ElementsAre("state not known", "state not known")) << status;
+    EXPECT_THAT(host.gpus[0].problem, HasSubstr(fmt::format("({})", status)));
+    EXPECT_THAT(host.unknown, ElementsAre(HasSubstr("the 2 GPUs that PCI shows are not judged")));
+  }
+}
+
+TEST_F(Gpus, ACrashAtAGpuTellsNothingOfIt) {
+  two_gpus_on_pci();
+  behave(R"("crash": {"call": "nvmlDeviceGetHandleByIndex_v2", "gpu": 1})");
+  EXPECT_THAT(states(probe()), ElementsAre("answers", "state not known"));
 }
 
 TEST_F(Gpus, GpuThatIsLostWhileItIsAskedIsNotAnswering) {
@@ -268,7 +301,7 @@ TEST_F(Gpus, ContainerWithoutGpusHidesAllOfThem) {
   driver_entry("0000:18:00.0", 0, false);
   driver_entry("0000:3b:00.0", 1, false);
   options_.nvml_library = tree_.at("libnvidia-ml.so.1").string();
-  EXPECT_THAT(states(probe()), ElementsAre("not answering", "not answering"));
+  EXPECT_THAT(states(probe()), ElementsAre("state not known", "state not known"));
   tree_.file("run/.containerenv", "");
   const Host host = probe();
   EXPECT_THAT(states(host), ElementsAre("hidden", "hidden"));
@@ -325,7 +358,7 @@ TEST_F(Gpus, LibraryThatCannotCountFails) {
   two_gpus_on_pci();
   options_.nvml_library = FAKE_NVML_BARE;
   const Host host = probe();
-  EXPECT_THAT(states(host), ElementsAre("not answering", "not answering"));
+  EXPECT_THAT(states(host), ElementsAre("state not known", "state not known"));
   EXPECT_THAT(host.unknown, ElementsAre(HasSubstr("has no nvmlDeviceGetCount_v2")));
 }
 

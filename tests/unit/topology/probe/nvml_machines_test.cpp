@@ -304,7 +304,7 @@ TEST_F(NvmlMachines, CrashKeepsTheGpusBeforeIt) {
   replay_text(R"({"base": "h100x8.json", "crash": {"call": "nvmlDeviceGetRemappedRows", "gpu": 4}})");
   const Host host = probe();
   EXPECT_THAT(with_problem(host),
-              ElementsAre("4 not answering", "5 not answering", "6 not answering", "7 not answering"));
+              ElementsAre("4 state not known", "5 state not known", "6 state not known", "7 state not known"));
   EXPECT_THAT(host.gpus[4].problem,
               AllOf(HasSubstr("NVML ended with"), HasSubstr("(nvmlDeviceGetRemappedRows)")));
   EXPECT_EQ(host.gpus[4].pcie.speed_GTps, 32);
