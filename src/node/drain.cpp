@@ -185,13 +185,30 @@ Decision decide_to_resume(const DrainQuestion& question, const SlurmNode* node) 
   return decision;
 }
 
+constexpr std::string_view kCut = "...";
+
+/// Takes so many characters out of the longest path's middle: what is wrong with it stands behind it.
+void shorten_path(std::string& text, std::size_t excess) {
+  constexpr std::size_t kLeast = 16;
+  std::size_t longest = 0;
+  std::size_t size = 0;
+  for (std::size_t at = text.find('/'); at != std::string::npos;) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    if (end - at > size) longest = at, size = end - at;
+    at = text.find('/', end);
+  }
+  const std::size_t out = excess + kCut.size();
+  if (size < kLeast + out) return;
+  text.replace(longest + (size - out) / 2, out, kCut);
+}
+
 }  // namespace
 
 std::string drain_reason(std::string_view topic, std::string_view text) {
   std::string reason{kReasonHead};
   const std::string rest = topic.empty() ? std::string(text) : fmt::format("{}: {}", topic, text);
   for (const char c : rest) reason += c == '[' ? '(' : c == ']' ? ')' : is_safe(c) ? c : '_';
-  constexpr std::string_view kCut = "...";
+  if (reason.size() > kLongestReason) shorten_path(reason, reason.size() - kLongestReason);
   if (reason.size() > kLongestReason)
     reason = reason.substr(0, kLongestReason - kCut.size()) + std::string(kCut);
   while (reason.ends_with(' ')) reason.pop_back();

@@ -20,9 +20,10 @@ struct FileSystemFact {
   std::optional<bool> mounted;
   std::optional<bool> read_only;
   std::optional<std::uint64_t> free_bytes;
-  std::string write_problem;  ///< why no file could be made there; empty: it could, or it was not tried
+  std::string write_problem;  ///< what is broken, where no file could be made there; empty: nothing is
   std::string unknown;        ///< why nothing is known, a part of a sentence
   bool stuck{};               ///< a child that looked at it, now or earlier, cannot be killed
+  std::string write_unknown;  ///< why none could be made, where that says nothing of the file system
 };
 
 struct SharedMemoryFact {

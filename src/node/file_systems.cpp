@@ -20,22 +20,34 @@ constexpr std::chrono::milliseconds kPatience{1000};
 
 std::string reason_of(int error) { return std::generic_category().message(error); }
 
-/// Why no file can be made in the folder; empty: one was, and is gone. It has no name that anybody could
-/// reach it by, or where the file system cannot do that one that is new and nobody's link.
-std::string try_to_write(const std::string& folder) {
+/// Whether it is the file system's own fault, whoever writes. A server may squash root, or root may have a
+/// quota.
+bool is_broken(int error) { return error == EROFS || error == EIO || error == ENOSPC; }
+
+/// Why no file can be made in the folder, an errno; 0: one was, and is gone. It has no name that anybody
+/// could reach it by, or where the file system cannot do that one that is new and nobody's link.
+int try_to_write(const std::string& folder) {
   int file = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
   std::string name;
   if (file < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
     name = fmt::format("{}/.fabricheck-{}", folder, ::getpid());
     file = ::open(name.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
   }
-  if (file < 0) return reason_of(errno);
+  if (file < 0) return errno;
   const char byte = 'x';
-  std::string problem;
-  if (::write(file, &byte, 1) != 1) problem = reason_of(errno);
-  if (::close(file) != 0 && problem.empty()) problem = reason_of(errno);
+  int problem = 0;
+  if (::write(file, &byte, 1) != 1) problem = errno;
+  if (::close(file) != 0 && problem == 0) problem = errno;
   if (!name.empty()) ::unlink(name.c_str());
   return problem;
+}
+
+std::string write_words(int error) {
+  const bool is_denied = error == EACCES || error == EPERM;
+  if (!is_denied) return reason_of(error);
+  return fmt::format("{} ({})", reason_of(error),
+                     ::geteuid() == 0 ? "as root it cannot be judged: root may be squashed"
+                                      : "this user may not write there");
 }
 
 /// The configured path as the mount table has it: without slashes at its end.
@@ -61,7 +73,7 @@ void tell_mounted(const std::string& path, int descriptor) {
 }
 
 /// What the child does: "mounted" or "not-mounted" where `in_table` is false, "free N" or "error REASON",
-/// "read-only", "write-problem REASON".
+/// "read-only", "write-problem REASON", "write-unknown REASON".
 void look(const FileSystemRule& rule, const std::string& path, bool in_table, int descriptor) {
   struct statvfs numbers {};
   if (::statvfs(path.c_str(), &numbers) != 0) {  // which mounts what is mounted on demand
@@ -76,8 +88,11 @@ void look(const FileSystemRule& rule, const std::string& path, bool in_table, in
   if ((numbers.f_flag & ST_RDONLY) != 0) {
     process::write_all(descriptor, "read-only\n");
   } else if (rule.writable) {
-    const std::string problem = try_to_write(path);
-    if (!problem.empty()) process::write_all(descriptor, "write-problem " + problem + "\n");
+    const int problem = try_to_write(path);
+    if (problem != 0)
+      process::write_all(descriptor,
+                         fmt::format("{} {}\n", is_broken(problem) ? "write-problem" : "write-unknown",
+                                     write_words(problem)));
   }
 }
 
@@ -98,6 +113,8 @@ void take(const std::string& text, FileSystemFact& fact) {
       fact.read_only = true;
     } else if (kind == "write-problem") {
       fact.write_problem = rest;
+    } else if (kind == "write-unknown") {
+      fact.write_unknown = rest;
     } else if (kind == "error") {
       fact.unknown = rest;
     }

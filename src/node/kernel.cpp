@@ -92,6 +92,10 @@ void take_line(std::string_view text, std::vector<KernelEvent>& events) {
   if (auto event = parse_kernel_event(text)) events.push_back(std::move(*event));
 }
 
+void add_unknown(KernelLogFact& fact, const std::string& file, const std::string& why) {
+  fact.unknown += fmt::format("{}{}: {}", fact.unknown.empty() ? "" : "; ", file, why);
+}
+
 /// "6,1234,5678,-;text": its sequence number; the text stays in `record`.
 std::optional<std::uint64_t> sequence_of(std::string_view& record) {
   const std::size_t comma = record.find(',');
@@ -104,24 +108,35 @@ std::optional<std::uint64_t> sequence_of(std::string_view& record) {
   return sequence;
 }
 
-/// One record a read, none of them waited for. False, with why, where it cannot be read.
+/// One record a read, none of them waited for. False, with why, where it cannot be read, or is another device
+/// that somebody put in its place: the kernel's own begins with the oldest record, however often it is read.
 bool read_kmsg(int descriptor, const std::string& file, std::uint64_t from, KernelLogFact& fact) {
   std::array<char, 16384> buffer{};
   std::vector<KernelEvent> events;
   std::uint64_t next = from;
+  bool any_record = false;
   for (;;) {
     const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
     if (got < 0 && (errno == EINTR || errno == EPIPE)) continue;  // EPIPE: older records were overwritten
     if (got < 0 && errno != EAGAIN) {
-      fact.unknown = fmt::format("{}: {}", file, reason_of(errno));
+      add_unknown(fact, file, reason_of(errno));
       return false;
     }
     if (got <= 0) break;
     std::string_view record(buffer.data(), static_cast<std::size_t>(got));
     const auto sequence = sequence_of(record);
-    if (!sequence || *sequence < from) continue;
+    if (!sequence) {
+      add_unknown(fact, file, "what it holds is no record of the kernel's log");
+      return false;
+    }
+    any_record = true;
+    if (*sequence < from) continue;
     next = *sequence + 1;
     if (!fact.first_visit) take_line(record.substr(0, record.find('\n')), events);
+  }
+  if (!any_record) {
+    add_unknown(fact, file, "it holds no record of the kernel's log");
+    return false;
   }
   fact.position = LogPosition{file, next};
   fact.events = std::move(events);
@@ -137,7 +152,7 @@ bool read_log_file(int descriptor, const std::string& file, std::uint64_t size, 
   std::string text(static_cast<std::size_t>(size - begin), '\0');
   const ssize_t got = ::pread(descriptor, text.data(), text.size(), static_cast<off_t>(begin));
   if (got < 0) {
-    fact.unknown = fmt::format("{}: {}", file, reason_of(errno));
+    add_unknown(fact, file, reason_of(errno));
     return false;
   }
   text.resize(static_cast<std::size_t>(got));
@@ -183,7 +198,7 @@ KernelLogFact read_kernel_log(const std::string& sysroot, const std::optional<Lo
     const std::string file = (std::filesystem::path(sysroot) / name).string();
     const int descriptor = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     if (descriptor < 0) {
-      fact.unknown += fmt::format("{}{}: {}", fact.unknown.empty() ? "" : "; ", file, reason_of(errno));
+      add_unknown(fact, file, reason_of(errno));
       continue;
     }
     const bool is_same = position && position->file == file;
@@ -191,10 +206,14 @@ KernelLogFact read_kernel_log(const std::string& sysroot, const std::optional<Lo
     const std::uint64_t from = is_same ? position->next : 0;
     struct stat facts {};
     bool done = false;
-    if (::fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode)) {
+    if (::fstat(descriptor, &facts) != 0) {
+      add_unknown(fact, file, reason_of(errno));
+    } else if (S_ISREG(facts.st_mode)) {
       done = read_log_file(descriptor, file, static_cast<std::uint64_t>(facts.st_size), from, fact);
     } else if (S_ISCHR(facts.st_mode)) {
       done = read_kmsg(descriptor, file, from, fact);
+    } else {
+      add_unknown(fact, file, "it is neither a file nor the kernel's device");
     }
     ::close(descriptor);
     if (done) {

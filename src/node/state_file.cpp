@@ -1,16 +1,21 @@
 #include "node/state_file.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <string_view>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "core/deadline.hpp"
 
@@ -48,6 +53,40 @@ std::string not_trusted(int descriptor, const std::string& path) {
   return {};
 }
 
+/// Why the folder cannot be opened, by errno. A link is told as "Not a directory".
+std::string folder_problem(const std::string& folder, int error) {
+  struct stat facts {};
+  if (::lstat(folder.c_str(), &facts) == 0 && S_ISLNK(facts.st_mode))
+    return fmt::format(
+        "state folder {} is a symbolic link: it is not used; name the folder itself as `state_folder`",
+        folder);
+  return fmt::format("state folder {}: {}", folder, reason_of(error));
+}
+
+/// Takes away what visits left that were killed while they wrote.
+void remove_left_over(int place) {
+  const int own = ::openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* const entries = own < 0 ? nullptr : ::fdopendir(own);
+  if (entries == nullptr) {
+    if (own >= 0) ::close(own);
+    return;
+  }
+  const std::string head = fmt::format("{}.", kName);
+  std::vector<std::string> dead;
+  while (const dirent* const entry = ::readdir(entries)) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(head)) continue;
+    const std::string_view digits = name.substr(head.size());
+    pid_t pid = 0;
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+    if (error == std::errc{} && stop == digits.data() + digits.size() && pid > 0 && ::kill(pid, 0) != 0 &&
+        errno == ESRCH)
+      dead.emplace_back(name);
+  }
+  ::closedir(entries);
+  for (const std::string& name : dead) ::unlinkat(place, name.c_str(), 0);
+}
+
 Descriptor open_folder(const std::string& folder) {
   return Descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
@@ -72,7 +111,7 @@ StateText read_state(const std::string& folder) {
   StateText state;
   const Descriptor place = open_folder(folder);
   if (!place) {
-    if (errno != ENOENT) state.problem = fmt::format("state folder {}: {}", folder, reason_of(errno));
+    if (errno != ENOENT) state.problem = folder_problem(folder, errno);
     return state;
   }
   state.problem = not_trusted(place.get(), folder);
@@ -107,8 +146,9 @@ std::string write_state(const std::string& folder, const std::string& text) {
   if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST)
     return fmt::format("state folder {} cannot be made: {}", folder, reason_of(errno));
   const Descriptor place = open_folder(folder);
-  if (!place) return fmt::format("state folder {}: {}", folder, reason_of(errno));
+  if (!place) return folder_problem(folder, errno);
   if (std::string problem = not_trusted(place.get(), folder); !problem.empty()) return problem;
+  remove_left_over(place.get());
   const std::string name = fmt::format("{}.{}", kName, ::getpid());
   ::unlinkat(place.get(), name.c_str(), 0);  // of a process of this number that was killed
   bool whole = false;

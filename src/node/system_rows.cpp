@@ -177,6 +177,8 @@ Outcome judge_file_systems(const NodeFacts& facts, const NodeConfig& config) {
                   fmt::format("{} has {} free, {} wanted", fact.path, format_bytes(*fact.free_bytes),
                               format_bytes(*rule.free_bytes_min)),
                   "full"));
+    } else if (!fact.write_unknown.empty()) {
+      open.push_back(fmt::format("whether {} is writable is not known: {}", fact.path, fact.write_unknown));
     } else if (rule.free_bytes_min && !fact.free_bytes) {
       open.push_back(fact.path + ": free space not known");
     }

@@ -59,6 +59,12 @@ class Noise {
       if (chance(0.02)) gpu.fabric.reset();
       if (chance(0.02) && !gpu.nvlinks.empty()) gpu.nvlinks[below(gpu.nvlinks.size())].active.reset();
       if (chance(0.01)) gpu.nvlinks.clear();
+      if (chance(0.01)) {  // NVML failed in a way that says nothing of it
+        gpu.status = "state not known";
+        gpu.problem = "nvmlDeviceGetHandleByIndex_v2: Unknown Error (999)";
+        gpu.health.reset();
+        gpu.nvlinks.clear();
+      }
     }
     for (RdmaDevice& nic : host.rdma_devices) {
       for (RdmaPort& port : nic.ports) {
@@ -105,8 +111,8 @@ class Noise {
       facts.counters.push_back(
           {std::string("mlx5_0/1 ") + kind, kind, moved, chance(0.1) ? std::nullopt : std::optional(moved)});
     }
-    facts.file_systems = {
-        {"/scratch", true, false, 1U << 30U, "", chance(0.02) ? "Stale file handle" : "", false}};
+    facts.file_systems = {{"/scratch", true, false, 1U << 30U, "", chance(0.02) ? "Stale file handle" : "",
+                           false, chance(0.02) ? "Permission denied" : ""}};
     if (chance(0.02)) facts.file_systems.front().mounted.reset();
     facts.clock = {true, 0.01, ""};
     if (chance(0.02)) facts.clock = {std::nullopt, std::nullopt, "adjtimex: Function not implemented"};

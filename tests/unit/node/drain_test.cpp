@@ -345,6 +345,12 @@ TEST(DrainReason, IsOneSafeLineOfAtMost128Characters) {
     EXPECT_EQ(std::string_view("\"'`$\\|&=[]{}<>!*?#~").find(c), std::string_view::npos) << c;
   }
   EXPECT_EQ(drain_reason("gpu", "GPU[3,5] do not answer"), "fabricheck: gpu: GPU(3,5) do not answer");
+  const std::string path = "/mnt/" + std::string(120, 'p') + "/scratch";
+  const std::string long_path = drain_reason("filesystem", path + " is mounted read-only (+1 more)");
+  EXPECT_EQ(long_path.size(), 128U);
+  EXPECT_THAT(long_path, ::testing::StartsWith("fabricheck: filesystem: /mnt/ppp"));
+  EXPECT_THAT(long_path, ::testing::EndsWith("ppp/scratch is mounted read-only (+1 more)"));
+  EXPECT_EQ(drain_reason("x", "/a /b " + std::string(300, 'y')).size(), 128U);
   EXPECT_TRUE(is_own_reason("fabricheck: x [root@2026-11-27T00:40:00]"));
   EXPECT_FALSE(is_own_reason("fabricheck was here"));
   EXPECT_FALSE(is_own_reason(""));

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -149,6 +151,29 @@ TEST(KernelLog, IsReadFromWhereTheLastVisitEnded) {
   EXPECT_FALSE(read_kernel_log(tree.root(), first.position).events);
 }
 
+TEST(KernelLog, WhatStandsInPlaceOfTheKernelsDeviceTellsNothing) {
+  const SysTree tree;
+  tree.link("dev/kmsg", "/dev/null");
+  for (const auto& position :
+       {std::optional<LogPosition>{}, std::optional(LogPosition{tree.root() + "/dev/kmsg", 7})}) {
+    const auto log = read_kernel_log(tree.root(), position);
+    EXPECT_FALSE(log.events);
+    EXPECT_FALSE(log.position);
+    EXPECT_THAT(log.unknown,
+                AllOf(HasSubstr("dev/kmsg: it holds no record"), HasSubstr("kern.log: No such file")));
+  }
+  tree.remove("dev/kmsg");
+  tree.link("dev/kmsg", "/dev/zero");
+  EXPECT_THAT(read_kernel_log(tree.root(), std::nullopt).unknown,
+              HasSubstr("dev/kmsg: what it holds is no record"));
+  tree.remove("dev/kmsg");
+  tree.folder("dev/kmsg");
+  EXPECT_THAT(read_kernel_log(tree.root(), std::nullopt).unknown,
+              HasSubstr("dev/kmsg: it is neither a file"));
+  tree.file("var/log/kern.log", "");
+  EXPECT_TRUE(read_kernel_log(tree.root(), std::nullopt).events);
+}
+
 TEST(Counters, RatesNeedAnEarlierVisitAndAHourIsTheShortest) {
   std::vector<CounterFact> counters{{"a x", "x", 150, {}}, {"b x", "x", 10, {}}, {"c x", "x", 5, {}}};
   NodeState last;
@@ -207,6 +232,23 @@ TEST(FileSystems, LooksWithoutLeavingAnything) {
   EXPECT_EQ(facts[0].mounted, true);
   EXPECT_TRUE(facts[0].free_bytes);
   EXPECT_EQ(facts[1].mounted, false);
+}
+
+TEST(FileSystems, OnlyWhatIsBrokenForEverybodyIsAProblemOfWriting) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may mount";
+  const SysTree tree;
+  tree.folder("full");
+  const std::string full = tree.at("full").string();
+  if (::mount("none", full.c_str(), "tmpfs", 0, "size=4k,nr_inodes=1") != 0) GTEST_SKIP() << "no tmpfs here";
+  Isolation isolation = fresh();
+  // Nobody, not even root, may make a file in a folder of /proc.
+  const auto facts = look_at_file_systems("/", {{full, true, {}}, {"/proc", true, {}}}, isolation);
+  ::umount(full.c_str());
+  ASSERT_THAT(facts, SizeIs(2));
+  EXPECT_EQ(facts[0].write_problem, "No space left on device");
+  EXPECT_THAT(facts[0].write_unknown, IsEmpty());
+  EXPECT_THAT(facts[1].write_problem, IsEmpty());
+  EXPECT_THAT(facts[1].write_unknown, Not(IsEmpty()));
 }
 
 TEST(FileSystems, ALinkIntoAFileSystemAndSlashesAtTheEndAreNoFault) {
@@ -329,6 +371,20 @@ TEST_F(StateFile, IsOneVisitsAtATime) {
   EXPECT_TRUE(released->is_held());
 }
 
+TEST_F(StateFile, WhatAKilledVisitLeftIsTakenAwayAndNothingElse) {
+  ASSERT_EQ(write_state(folder(), "one"), "");
+  const pid_t gone = ::fork();
+  if (gone == 0) ::_exit(0);
+  ::waitpid(gone, nullptr, 0);
+  tree_.file("state/node.json." + std::to_string(gone), "half");
+  tree_.file("state/node.json.1", "of one that runs");
+  tree_.file("state/node.json.old", "of an administrator");
+  EXPECT_EQ(write_state(folder(), "two"), "");
+  EXPECT_FALSE(std::filesystem::exists(tree_.at("state/node.json." + std::to_string(gone))));
+  EXPECT_TRUE(std::filesystem::exists(tree_.at("state/node.json.1")));
+  EXPECT_TRUE(std::filesystem::exists(tree_.at("state/node.json.old")));
+}
+
 TEST_F(StateFile, FollowsNoLink) {
   tree_.file("victim", "precious");
   ASSERT_EQ(write_state(folder(), "one"), "");
@@ -343,7 +399,8 @@ TEST_F(StateFile, FollowsNoLink) {
   EXPECT_EQ(text, "precious");
   tree_.folder("elsewhere");
   tree_.link("linked", "elsewhere");
-  EXPECT_THAT(write_state(tree_.at("linked").string(), "x"), Not(IsEmpty()));
+  EXPECT_THAT(write_state(tree_.at("linked").string(), "x"), HasSubstr("is a symbolic link"));
+  EXPECT_EQ(read_state(tree_.at("linked").string()).problem, write_state(tree_.at("linked").string(), "x"));
   EXPECT_TRUE(std::filesystem::is_empty(tree_.at("elsewhere")));
 }
 

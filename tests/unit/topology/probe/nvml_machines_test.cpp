@@ -303,8 +303,8 @@ TEST_F(NvmlMachines, AnyCallMayHang) {
 TEST_F(NvmlMachines, CrashKeepsTheGpusBeforeIt) {
   replay_text(R"({"base": "h100x8.json", "crash": {"call": "nvmlDeviceGetRemappedRows", "gpu": 4}})");
   const Host host = probe();
-  EXPECT_THAT(with_problem(host),
-              ElementsAre("4 state not known", "5 state not known", "6 state not known", "7 state not known"));
+  EXPECT_THAT(with_problem(host), ElementsAre("4 state not known", "5 state not known", "6 state not known",
+                                              "7 state not known"));
   EXPECT_THAT(host.gpus[4].problem,
               AllOf(HasSubstr("NVML ended with"), HasSubstr("(nvmlDeviceGetRemappedRows)")));
   EXPECT_EQ(host.gpus[4].pcie.speed_GTps, 32);
