@@ -119,8 +119,7 @@ constexpr std::array<OptionRow, 9> node_options{{
      "prolog and health look and touch nothing; the others use devices that nobody else does", false,
      Names::nothing, profile_choices},
     {"budget", 0, "DURATION",
-     "the whole ends within it and a second, 100ms to 1h (default by profile: prolog and health 5s, epilog "
-     "30s, "
+     "the whole ends within it and a second, 100ms to 1h (default by profile: prolog, epilog and health 5s, "
      "acceptance 5m)",
      false},
     {"config", 0, "FILE", "the site's fabricheck.toml; without one nothing is ever drained", false,

@@ -1,6 +1,7 @@
 #include "app/node.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -14,24 +15,23 @@
 
 #include "app/build_identity.hpp"
 #include "app/catalogue.hpp"
+#include "app/early_end.hpp"
 #include "app/known_words.hpp"
 #include "app/node_environment.hpp"
 #include "app/node_look.hpp"
+#include "app/node_setup.hpp"
+#include "app/node_words.hpp"
 #include "app/verbs_loopback.hpp"
-#include "config/node_file.hpp"
 #include "config/targets_file.hpp"
 #include "core/error.hpp"
-#include "core/glob.hpp"
+#include "core/remark.hpp"
 #include "core/units.hpp"
 #include "node/active.hpp"
-#include "node/counter_kinds.hpp"
 #include "node/drain.hpp"
 #include "node/probes.hpp"
 #include "node/slurm.hpp"
 #include "node/state_file.hpp"
-#include "report/journal.hpp"
 #include "report/node_state.hpp"
-#include "report/report.hpp"
 #include "topology/model/merge.hpp"
 
 namespace fabricheck::app {
@@ -41,46 +41,8 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-nanoseconds default_budget(node::Profile profile) {
-  switch (profile) {
-    case node::Profile::prolog:
-    case node::Profile::health:
-      return std::chrono::seconds(5);
-    case node::Profile::epilog:
-      return std::chrono::seconds(30);
-    case node::Profile::acceptance:
-      return std::chrono::minutes(5);
-  }
-  return std::chrono::seconds(5);
-}
-
 double unix_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-NodeConfig configuration(const NodeOptions& options) {
-  NodeConfig config;
-  if (!options.config_file.empty()) {
-    std::vector<std::string> ids;
-    for (const node::NodeRow& row : node::catalog()) ids.emplace_back(row.id);
-    std::vector<std::string> kinds;
-    kinds.reserve(node::kCounterKinds.size());
-    for (const node::CounterKind& kind : node::kCounterKinds) kinds.emplace_back(kind.name);
-    config = config::read_node_config(options.config_file, ids, kinds);
-  }
-  if (!options.expect_file.empty()) config.expect_file = options.expect_file;
-  if (!options.storage_path.empty())
-    config.file_systems.push_back({options.storage_path, true, std::nullopt});
-  return config;
-}
-
-/// Fit for a line of syslog, whatever is in it.
-std::string one_line(const std::string& text) {
-  constexpr std::size_t kLongest = 900;
-  std::string line = text.substr(0, kLongest);
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return line;
 }
 
 /// One visit of one node, from the first look to the word to Slurm.
@@ -100,13 +62,22 @@ class Visit {
   }
 
   int run() {
-    if (options_.slurm && !is_for_us()) return exit_status::passed;
+    if (options_.slurm && !is_for_us()) {
+      const std::string line = fmt::format(
+          "{}: nothing was looked at on {}: partition {} is not among the configured `partitions`", head(),
+          node_name(), slurm_.partition);
+      syslog(LOG_NOTICE, "%s", one_line(line).c_str());
+      return exit_status::passed;
+    }
+    // Slurm ends a prolog or an epilog at PrologEpilogTimeout. By hand SIGTERM is anybody's wish.
+    if (options_.slurm) early_end_.emplace([this] { return leave(); });
     read_last_state();
     node::Isolation isolation(last_.stuck, began_unix_s_, whole_);
     look(isolation);
     decide();
     conclude();
     save_state(isolation);
+    if (early_end_) early_end_->disarm();
     say();
     return status();
   }
@@ -150,9 +121,11 @@ class Visit {
         kShare * static_cast<double>(duration_cast<milliseconds>(budget_).count())));
     options.now_unix_s = began_unix_s_;
     const auto plan = node::plan(options_.profile, budget_, config_.skip);
+    meanwhile([](Progress& progress) { progress.doing = "looking at the node"; });
     facts_ = look_at_node(options, config_, words_, last_, isolation);
     if (facts_.host) host_name_ = facts_.host->name;
     judgement_ = node::judge(plan, facts_, config_, host_name_);
+    note_progress("using its devices", isolation);
     take_active(plan, isolation);
     const bool any_certain = std::any_of(judgement_.faults.begin(), judgement_.faults.end(),
                                          [](const node::Fault& fault) { return fault.deterministic; });
@@ -164,11 +137,12 @@ class Visit {
     look_again(options, plan, isolation);
   }
 
-  /// What the first look found wrong has to be wrong at the second, a moment later.
+  /// What the first look found wrong has to be wrong at the second, when a reset or a driver that starts is
+  /// through.
   void look_again(const LookOptions& options, const std::vector<node::PlannedRow>& plan,
                   node::Isolation& isolation) {
-    constexpr milliseconds kPause{100};
-    std::this_thread::sleep_for(std::min(kPause, isolation.left()));
+    note_progress("looking a second time", isolation);
+    std::this_thread::sleep_for(pause_between_looks(isolation.left(), options.patience));
     const node::Judgement first = std::move(judgement_);
     facts_ = look_at_node(options, config_, words_, last_, isolation);
     judgement_ = node::judge(plan, facts_, config_, host_name_);
@@ -253,7 +227,77 @@ class Visit {
       ask(slurm, question);
       decision_ = node::decide(question, config_);
     }
+    const std::string reason = decision_.reason;
+    meanwhile([&](Progress& progress) {
+      progress.doing = "telling Slurm";
+      if (decision_.action == node::DrainAction::drain)
+        progress.seen = fmt::format("it was about to be drained for '{}'", reason);
+    });
     decision_ = node::carry_out(slurm, question, decision_, config_);
+    meanwhile([this](Progress& progress) {
+      progress.doing = "writing down what it saw";
+      if (!decision_.log.empty()) progress.seen = decision_.log;
+      progress.status = status();
+    });
+  }
+
+  /// What a visit leaves that is told to end.
+  struct Progress {
+    std::string doing{"reading its last state"};
+    std::string seen{"nothing was judged so far"};
+    std::optional<std::string> state;  ///< to be written; none: the old one stays
+    int status{exit_status::passed};   ///< the job runs, until it is known that it must not
+  };
+
+  template <class Change>
+  void meanwhile(const Change& change) {
+    if (!early_end_) return;
+    const auto held = early_end_->hold();
+    change(progress_);
+  }
+
+  void note_progress(const char* doing, const node::Isolation& isolation) {
+    if (!early_end_) return;
+    std::vector<std::string> seen;
+    for (const node::Fault& fault : judgement_.faults) seen.push_back(fault.text);
+    std::string words = seen.empty() ? "" : fmt::format("seen once so far: {}", fmt::join(seen, "; "));
+    for (const std::string& open : judgement_.unclear)
+      if (seen.empty()) words += (words.empty() ? "not judged so far: " : "; ") + open;
+    if (words.empty()) words = "nothing wrong was seen so far";
+    // What the kernel's log told is for the next visit to see again.
+    std::string state = report::node_state_to_json(state_after(facts_, visit_end(true), isolation));
+    meanwhile([&](Progress& progress) {
+      progress.doing = doing;
+      progress.seen = std::move(words);
+      progress.state = std::move(state);
+    });
+  }
+
+  /// On a thread of its own, which holds the progress.
+  int leave() const {
+    const std::string line = fmt::format(
+        "{}: ended by SIGTERM after {:.1f} s on {} while {}; {}; give PrologEpilogTimeout two "
+        "seconds more than `budget` ({:g} s)",
+        head(), unix_now() - began_unix_s_, slurm_.node.empty() ? "this node" : slurm_.node, progress_.doing,
+        progress_.seen, std::chrono::duration<double>(budget_).count());
+    syslog(LOG_ERR, "%s", one_line(line).c_str());
+    if (progress_.state) {
+      const node::StateLock lock(config_.state_folder);
+      node::write_state(config_.state_folder, *progress_.state);
+    }
+    return progress_.status;
+  }
+
+  VisitEnd visit_end(bool keeps) const {
+    VisitEnd end;
+    std::vector<std::string> said_before;
+    end.last = last_;
+    end.now = state_on_disk(said_before);
+    end.boot = boot_;
+    end.unix_s = began_unix_s_;
+    end.is_by_hand = !options_.slurm;
+    end.keeps_events = keeps;
+    return end;
   }
 
   static void ask(node::SlurmControl& slurm, node::DrainQuestion& question) {
@@ -297,12 +341,14 @@ class Visit {
     record_.findings.push_back(std::move(finding));
   }
 
-  /// Whether an XID was seen that drained nobody, nor would have drained one that is out already.
+  /// Whether an XID was seen of which nothing came: neither a drain (one that is out already counts) nor, in
+  /// mode observe, the word that there would be one.
   bool keeps_events() const {
     using node::DrainAction;
     const DrainAction action = decision_.action;
-    if (action == DrainAction::drain || action == DrainAction::already || action == DrainAction::left_alone)
-      return false;
+    for (const DrainAction done :
+         {DrainAction::drain, DrainAction::already, DrainAction::left_alone, DrainAction::observe})
+      if (action == done) return false;
     return std::any_of(judgement_.faults.begin(), judgement_.faults.end(),
                        [](const node::Fault& fault) { return fault.topic == "xid" && fault.deterministic; });
   }
@@ -310,65 +356,50 @@ class Visit {
   void save_state(const node::Isolation& isolation) {
     // By hand only a child that cannot be killed is anything to remember.
     if (!options_.slurm && isolation.stuck() == last_.stuck) return;
+    meanwhile([](Progress& progress) { progress.state.reset(); });
     const node::StateLock lock(config_.state_folder);
-    VisitEnd end;
-    std::vector<std::string> said_before;
-    end.last = last_;
-    end.now = state_on_disk(said_before);
-    end.boot = boot_;
-    end.unix_s = began_unix_s_;
-    end.is_by_hand = !options_.slurm;
-    end.keeps_events = keeps_events();
     // Where the old one is kept by somebody else, or the folder cannot be written, the next visit says so
     // again.
     const std::string problem = node::write_state(
-        config_.state_folder, report::node_state_to_json(state_after(facts_, end, isolation)));
-    if (!problem.empty()) notes_.push_back(problem);
+        config_.state_folder,
+        report::node_state_to_json(state_after(facts_, visit_end(keeps_events()), isolation)));
+    if (!problem.empty() && std::find(notes_.begin(), notes_.end(), problem) == notes_.end())
+      notes_.push_back(problem);
   }
 
-  std::string summary() const {
-    const auto count = [&](Verdict verdict) {
-      return std::count_if(record_.checks.begin(), record_.checks.end(),
-                           [&](const CheckRecord& check) { return check.verdict == verdict; });
-    };
-    return fmt::format("{} pass, {} fail, {} not decided, {} without target, {} skipped, {:.0f} ms",
-                       count(Verdict::pass), count(Verdict::fail),
-                       count(Verdict::inconclusive) + count(Verdict::error), count(Verdict::unchecked),
-                       record_.not_tested.size(), (unix_now() - began_unix_s_) * 1000);
+  std::string summary() const { return node_summary(record_, unix_now() - began_unix_s_); }
+
+  /// "prolog of job 7".
+  std::string head() const {
+    return fmt::format("{}{}{}", node::profile_name(options_.profile), slurm_.job.empty() ? "" : " of job ",
+                       slurm_.job);
   }
 
-  void say() const {
+  void say() {
     if (options_.slurm) {
-      const std::string line = fmt::format(
-          "{}{}{}: {} ({})", node::profile_name(options_.profile), slurm_.job.empty() ? "" : " of job ",
-          slurm_.job, decision_.log.empty() ? "nothing to do on " + node_name() : decision_.log, summary());
+      const std::string line =
+          fmt::format("{}: {} ({})", head(),
+                      decision_.log.empty() ? "nothing to do on " + node_name() : decision_.log, summary());
       syslog(decision_.is_loud ? LOG_ERR : LOG_NOTICE, "%s", one_line(line).c_str());
-      if (decision_.is_loud) fmt::print(stderr, "fabricheck: {}\n", line);
+      if (decision_.is_loud) remark(stderr, "fabricheck: {}\n", line);
+    }
+    // What was judged and done stands, whether or not it can be written down here.
+    if (!options_.json_file.empty()) json_problem_ = write_node_json(options_.json_file, record_);
+    if (!json_problem_.empty()) notes_.push_back(json_problem_);
+    if (options_.slurm) {
       for (const std::string& note : notes_) syslog(LOG_WARNING, "%s", one_line(note).c_str());
+      return;
     }
-    const bool json_on_output = options_.json_file == "-";
-    if (!options_.json_file.empty()) {
-      const std::string text = report::to_json(record_) + "\n";
-      if (json_on_output) {
-        std::fputs(text.c_str(), stdout);
-      } else {
-        report::write_file(options_.json_file, text);
-      }
-    }
-    if (options_.slurm) return;
-    std::FILE* const out = json_on_output ? stderr : stdout;
-    for (const CheckRecord& check : record_.checks)
-      fmt::print(out, "{:<13} {:<22} {}\n", verdict_name(check.verdict), check.id,
-                 check.reason.empty() ? check.title : check.reason);
-    for (const NotTested& skip : record_.not_tested)
-      fmt::print(out, "{:<13} {:<22} {}\n", "SKIPPED", skip.id, skip.reason);
-    for (const std::string& note : notes_) fmt::print(stderr, "fabricheck: {}\n", note);
-    fmt::print(out, "\n{}: {}; {}\n", verdict_name(record_.verdict), record_.verdict_reason, summary());
-    if (!decision_.log.empty()) fmt::print(out, "{}\n", decision_.log);
+    std::FILE* const out = options_.json_file == "-" ? stderr : stdout;
+    print_node(out, record_, summary());
+    if (!decision_.log.empty()) remark(out, "{}\n", decision_.log);
+    for (const std::string& note : notes_) remark(stderr, "fabricheck: {}\n", note);
   }
 
   int status() const {
-    if (!options_.slurm) return record_.exit_status;
+    if (!options_.slurm)
+      return record_.exit_status == exit_status::passed && !json_problem_.empty() ? exit_status::broken
+                                                                                  : record_.exit_status;
     return decision_.refuses_job && options_.profile == node::Profile::prolog ? exit_status::target_missed
                                                                               : exit_status::passed;
   }
@@ -393,14 +424,9 @@ class Visit {
   std::vector<std::string> notes_;
   node::Decision decision_;
   RunRecord record_;
-
-  static std::string utc_text(double unix_s) {
-    const auto seconds = static_cast<std::time_t>(unix_s);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
-                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-  }
+  std::string json_problem_;
+  Progress progress_;
+  std::optional<EarlyEnd> early_end_;  ///< last: it ends before what it tells of
 };
 
 const char* variable(const char* name) { return std::getenv(name); }
@@ -420,7 +446,7 @@ int check_node(const NodeOptions& options, char** argv) {
       for (const CheckRow& row : catalogue()) known.push_back({row.id, row.unit});
       config::read_targets(options.targets_file, known);
     }
-    return Visit(options, configuration(options), slurm).run();
+    return Visit(options, node_configuration(options), slurm).run();
   } catch (const std::exception& error) {
     // Whoever is at fault, it is not the node: the sentence is logged and the job runs.
     if (options.slurm) syslog(LOG_ERR, "%s", one_line(error.what()).c_str());

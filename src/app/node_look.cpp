@@ -207,6 +207,14 @@ node::NodeFacts look_at_node(const LookOptions& options, const NodeConfig& confi
   return facts;
 }
 
+milliseconds pause_between_looks(milliseconds left, milliseconds patience) {
+  constexpr milliseconds kLongest{1500};
+  constexpr milliseconds kShortest{100};
+  constexpr milliseconds kForTheRest{200};
+  return std::min(std::clamp(left - patience - kForTheRest, kShortest, kLongest),
+                  std::max(left, milliseconds{0}));
+}
+
 NodeState state_after(const node::NodeFacts& facts, const VisitEnd& end, const node::Isolation& isolation) {
   NodeState state = end.now;
   state.boot_id = end.boot;

@@ -48,6 +48,11 @@ struct VisitEnd {
   bool keeps_events{};  ///< an XID was seen and nothing came of it: the next visit is to see it again
 };
 
+/// How long the second look waits, which takes `patience` at most: long enough for a GPU's reset to be over,
+/// where what is left of the budget allows it.
+std::chrono::milliseconds pause_between_looks(std::chrono::milliseconds left,
+                                              std::chrono::milliseconds patience);
+
 /// What the next visit has to know.
 NodeState state_after(const node::NodeFacts& facts, const VisitEnd& end, const node::Isolation& isolation);
 

@@ -1,16 +1,28 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstdio>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <sstream>
+#include <thread>
 
 #include "app/command_line.hpp"
+#include "app/early_end.hpp"
+#include "app/node.hpp"
 #include "app/node_environment.hpp"
 #include "app/node_look.hpp"
+#include "app/node_setup.hpp"
 #include "core/error.hpp"
+#include "process/child.hpp"
+#include "unit/topology/probe/sys_tree.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -145,6 +157,129 @@ TEST_F(StateAfter, WhatAnotherVisitLeftInBetweenIsNotLost) {
   end_.now.stuck = {{"nvml", ::getpid(), std::stoull(field), 150}, {"gone", ::getpid(), 1, 150}};
   ASSERT_EQ(after().stuck.size(), 1U);
   EXPECT_EQ(after().stuck[0].probe, "nvml");
+}
+
+TEST(SecondLook, WaitsForAResetWhereTheBudgetLeavesTheTime) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(pause_between_looks(milliseconds(4800), milliseconds(2000)), milliseconds(1500));
+  EXPECT_EQ(pause_between_looks(milliseconds(3000), milliseconds(2000)), milliseconds(800));
+  EXPECT_EQ(pause_between_looks(milliseconds(1000), milliseconds(2000)), milliseconds(100));
+  EXPECT_EQ(pause_between_looks(milliseconds(40), milliseconds(2000)), milliseconds(40));
+  EXPECT_EQ(pause_between_looks(milliseconds(0), milliseconds(2000)), milliseconds(0));
+}
+
+TEST(DefaultBudget, IsOneForAllThatSlurmStarts) {
+  for (const auto profile : {node::Profile::prolog, node::Profile::epilog, node::Profile::health})
+    EXPECT_EQ(default_budget(profile), std::chrono::seconds(5));
+}
+
+/// What a child made of it, and the status it ended with.
+struct Ended {
+  int status{};
+  std::string output;
+};
+Ended in_child(const std::function<int()>& work, int signal = 0) {
+  std::array<int, 2> ends{};
+  EXPECT_EQ(::pipe(ends.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[0]);
+    const int status = work();
+    std::fflush(nullptr);
+    ::_exit(status);
+  }
+  ::close(ends[1]);
+  Ended ended;
+  std::array<char, 4096> buffer{};
+  for (ssize_t got = 0; (got = ::read(ends[0], buffer.data(), buffer.size())) > 0;) {
+    ended.output.append(buffer.data(), static_cast<std::size_t>(got));
+    if (signal != 0) ::kill(child, signal);
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return ended;
+}
+
+TEST(EarlyEnd, LeavesWordAtSigterm) {
+  const Ended ended = in_child(
+      [] {
+        std::string seen = "nothing";
+        EarlyEnd end([&] {
+          process::write_all(STDOUT_FILENO, seen);
+          return 7;
+        });
+        {
+          const auto held = end.hold();
+          seen = "GPU3";
+        }
+        process::write_all(STDOUT_FILENO, "ready ");
+        std::this_thread::sleep_for(std::chrono::seconds(30));
+        return 1;
+      },
+      SIGTERM);
+  EXPECT_EQ(ended.status, 7);
+  EXPECT_EQ(ended.output, "ready GPU3");
+}
+
+TEST(EarlyEnd, IsNotInTheWayOfWhatIsThrough) {
+  const Ended ended = in_child([] {
+    {
+      EarlyEnd end([] { return 7; });
+      end.disarm();
+      ::raise(SIGTERM);
+    }
+    return 0;  // not reached: what waited ends it now, as it ends anybody
+  });
+  EXPECT_EQ(ended.status, 128 + SIGTERM);
+}
+
+/// A recorded machine whose scratch is not there.
+class NodeVisit : public ::testing::Test {
+ protected:
+  NodeVisit() {
+    tree_.file("proc/self/mounts", "tmpfs / tmpfs rw 0 0\n");
+    tree_.file("var/log/kern.log", "");
+    tree_.file("etc/f.toml", "state_folder = \"" + tree_.at("state").string() +
+                                 "\"\n[[file_system]]\npath = \"/scratch\"\n");
+  }
+  Ended visit(std::vector<std::string> words) {
+    words.insert(words.end(), {"--sysroot", tree_.root(), "--config", tree_.at("etc/f.toml").string()});
+    return in_child([&] {
+      std::array<char*, 1> argv{nullptr};
+      try {
+        return check_node(parse(words), argv.data());
+      } catch (const UsageError& error) {
+        std::puts(error.what());
+        return 2;
+      }
+    });
+  }
+  topology::SysTree tree_;
+};
+
+TEST_F(NodeVisit, TheVerdictStandsWhereTheResultCannotBeWritten) {
+  for (const std::string file : {"/nonexistent/x.json", "/dev/full"}) {
+    const Ended ended = visit({"--json", file});
+    EXPECT_EQ(ended.status, 1) << ended.output;
+    EXPECT_THAT(ended.output, HasSubstr("/scratch is not mounted"));
+    EXPECT_THAT(ended.output, HasSubstr(file));
+    EXPECT_EQ(visit({"--json", file, "--slurm"}).status, 0);  // in mode observe the job runs
+  }
+  tree_.file("proc/self/mounts", "tmpfs /scratch tmpfs rw 0 0\n");
+  EXPECT_EQ(visit({}).status, 0);
+  EXPECT_EQ(visit({"--json", "/dev/full"}).status, 3) << "what was asked for was not done";
+}
+
+TEST_F(NodeVisit, AConfigurationThatAnybodyMayWriteIsRefused) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root would start what it names";
+  ASSERT_EQ(::chmod(tree_.at("etc/f.toml").c_str(), 0666), 0);
+  const Ended ended = visit({"--slurm"});
+  EXPECT_EQ(ended.status, 2);
+  EXPECT_THAT(ended.output, HasSubstr("chmod o-w"));
 }
 
 TEST(DeviceAnswer, TellsWhereItHangsAndSinceWhen) {

@@ -1,0 +1,70 @@
+#include "app/early_end.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+namespace fabricheck::app {
+namespace {
+
+sigset_t only_sigterm() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+}  // namespace
+
+EarlyEnd::EarlyEnd(std::function<int()> leave) : leave_(std::move(leave)) {
+  const sigset_t set = only_sigterm();
+  signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  stop_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  // Without these the process ends at SIGTERM as any other does.
+  if (signals_ < 0 || stop_ < 0) return;
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  watcher_ = std::thread([this] { watch(); });
+}
+
+EarlyEnd::~EarlyEnd() {
+  disarm();
+  if (watcher_.joinable()) {
+    const std::uint64_t one = 1;
+    while (::write(stop_, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+    watcher_.join();
+    const sigset_t set = only_sigterm();
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  }
+  if (signals_ >= 0) ::close(signals_);
+  if (stop_ >= 0) ::close(stop_);
+}
+
+void EarlyEnd::disarm() {
+  const auto held = hold();
+  is_armed_ = false;
+}
+
+void EarlyEnd::watch() {
+  std::array<pollfd, 2> waits{{{signals_, POLLIN, 0}, {stop_, POLLIN, 0}}};
+  for (;;) {
+    if (::poll(waits.data(), waits.size(), -1) < 0) {
+      if (errno == EINTR) continue;
+      return;
+    }
+    if (waits[1].revents != 0) return;
+    const auto held = hold();
+    if (!is_armed_) return;
+    ::_exit(leave_());
+  }
+}
+
+}  // namespace fabricheck::app

@@ -1,0 +1,36 @@
+// What a program leaves that is told to end before it is through.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace fabricheck::app {
+
+/// While it lives, SIGTERM does not end the process at once: a thread of its own waits for it, calls `leave`
+/// and ends the process with the status that it returns. `leave` has but a moment: SIGKILL follows.
+class EarlyEnd {
+ public:
+  /// Children that are made from now on inherit that SIGTERM is held back; they end with this process.
+  explicit EarlyEnd(std::function<int()> leave);
+  ~EarlyEnd();
+  EarlyEnd(const EarlyEnd&) = delete;
+  EarlyEnd& operator=(const EarlyEnd&) = delete;
+
+  /// While it is held, `leave` does not run: for changing what it tells.
+  [[nodiscard]] std::unique_lock<std::mutex> hold() { return std::unique_lock(gate_); }
+
+  /// From now on `leave` does not run any more, and SIGTERM waits.
+  void disarm();
+
+ private:
+  void watch();
+  std::function<int()> leave_;
+  std::mutex gate_;
+  bool is_armed_{true};
+  int signals_{-1};
+  int stop_{-1};
+  std::thread watcher_;
+};
+
+}  // namespace fabricheck::app
