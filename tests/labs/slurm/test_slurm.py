@@ -17,42 +17,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from accepting import acceptance, acceptance_drains
 from slurm_lab import Programs, SlurmLab, why_not
+from steps import GENEROUS, NVLINK_REASON, break_node, command_of, milliseconds_of, nobody_drained, nothing_runs
+from visits import ended_early, nvml_troubles, told_once, transient
 
 from isolation import isolated
 from judging import Judge, Wrong, expect, saw
-
-NVLINK_REASON = "fabricheck: nvlink: GPU3 17 of 18 links up"
-LINK_DOWN = {"overrides": {"3": {"nvlinks": {"inactive": [4]}}}}
-# One time for all: only what is at fault may end a node's service.
-GENEROUS = 'budget = "12s"\n'
-
-
-def break_node(slurm: SlurmLab, node: str) -> None:
-    slurm.machine(node, "h100x8.json", **LINK_DOWN)
-
-
-def nobody_drained(slurm: SlurmLab) -> None:
-    expect(not slurm.drained(), f"drained: {[(n, slurm.node(n)) for n in slurm.drained()]}\n{slurm.logs()}")
-
-
-def nothing_runs(slurm: SlurmLab) -> None:
-    """Epilogs may still be under way; then nothing of fabricheck is left."""
-    def running() -> list[bytes]:
-        return [_command(pid) for pid in slurm.lab.processes() if b"\0node\0" in _command(pid)]
-
-    slurm.wait_for(lambda: not running(), 30, "fabricheck still runs")
 
 
 def ran_on(slurm: SlurmLab, out: str) -> list[str]:
     """The nodes whose names a job printed; srun prints words of its own between them."""
     return sorted(line for line in out.split() if line in slurm.nodes)
-
-
-def milliseconds_of(line: str) -> int:
-    found = re.search(r"(\d+) ms\)", line)
-    expect(found, f"no time in: {line}")
-    return int(found.group(1)) if found else 0
 
 
 def batch(slurm: SlurmLab, *options: str, body: str = "hostname", name: str = "job.sh") -> str:
@@ -269,81 +245,6 @@ def health(slurm: SlurmLab) -> None:
     saw(f"node4: {slurm.node('node4')}")
 
 
-def acceptance(slurm: SlurmLab) -> None:
-    script = slurm.script("acceptance.sbatch")
-    done = slurm.client(
-        ["sbatch", "--wait", "--parsable", "-N4", "--ntasks-per-node=1", f"--output={slurm.folder}/acceptance.txt",
-         f"--chdir={slurm.folder}", str(script), "--drain", "--suite", "quick", "--budget", "4s", "--only",
-         "mpi.allreduce.latency", "--sizes", "8"],
-        timeout_s=100, environment={"OMPI_MCA_btl_tcp_if_include": "10.77.0.0/24", "OMPI_MCA_btl": "self,vader,tcp",
-                                    "OMPI_MCA_pml": "ob1", "OMPI_MCA_mpi_yield_when_idle": "1"})
-    text = (slurm.folder / "acceptance.txt").read_text(encoding="utf-8")
-    job = done.out.split()[0]
-    out = slurm.folder / f"fabricheck-{job}"
-    expect((out / "result.json").exists(), f"no result ({done.status}):\n{text}\n{slurm.logs()}")
-    expect((out / "report.md").stat().st_size > 0, "no report")
-    nobody_drained(slurm)  # a slow network of this lab accuses nobody by name
-    saw(text.strip().splitlines()[-1])
-
-
-def acceptance_drains(slurm: SlurmLab) -> None:
-    """Of what a result names, --drain takes nodes of the job that are certainly bad, and a result that was judged."""
-    def named(host: str, slug: str, severity: str = "bad", confidence: str = "certain") -> dict[str, object]:
-        return {"slug": slug, "severity": severity, "confidence": confidence, "component": {"kind": "gpu", "name": "GPU3", "host": host}}
-
-    findings = [named("node3", "nvlink-inactive"), named("node3", "pcie-width-reduced"), named("node2", "hbm-slow", confidence="likely"),
-                named("node4", "memlock", severity="info"), named("login1", "nvlink-inactive"), named("", "rank-lost"),
-                named("node1; touch pwned", "x"), named("node1", "$(touch pwned)")]
-    (slurm.folder / "named.json").write_text(json.dumps({"findings": findings}), encoding="utf-8")
-
-    runs = 0
-
-    def accept(status: int, *options: str, before: str = "") -> str:
-        named_nodes = json.loads((slurm.folder / "named.json").read_text(encoding="utf-8"))
-        (slurm.folder / "judged.json").write_text(json.dumps({**named_nodes, "exit_status": status}), encoding="utf-8")
-        slurm.program(f"case $1 in run) [ $SLURM_PROCID = 0 ] || exit 0; mkdir -p $3; cp {slurm.folder}/judged.json $3/result.json; "
-                      f"{before} exit {status} ;; node) exit 0 ;; esac\n")
-        script = slurm.script("acceptance.sbatch")
-        text = script.read_text(encoding="utf-8").replace(slurm.programs.fabricheck, f"{slurm.folder}/bin/fabricheck")
-        script.write_text(text, encoding="utf-8")
-        nonlocal runs
-        runs += 1
-        output = slurm.folder / f"accept-{runs}.txt"
-        done = slurm.client(["sbatch", "--wait", "-N4", "--ntasks-per-node=1", f"--output={output}", f"--chdir={slurm.folder}",
-                             str(script), *options], timeout_s=60)
-        expect(output.exists(), f"no output ({done.status}): {done.out}\n{slurm.logs()}")
-        return output.read_text(encoding="utf-8")
-
-    accept(1)
-    nobody_drained(slurm)  # not asked to
-    accept(3, "--drain")
-    nobody_drained(slurm)  # nothing was judged
-    text = accept(1, "--drain")
-    saw([line for line in text.splitlines() if line.startswith("draining")])
-    expect(slurm.drained() == ["node3"], f"drained: {slurm.drained()}\n{text}\n{slurm.logs()}")
-    expect(slurm.node("node3")["Reason"] == "fabricheck: acceptance: nvlink-inactive", f"{slurm.node('node3')}")
-    slurm.client(["scontrol", "update", "NodeName=node3", "State=UNDRAIN"])
-
-    # All four named: as many as may be, and none that somebody else takes out while the job runs.
-    theirs = "memory is being changed by Ada"
-    bad = [named(node, "nvlink-inactive") for node in slurm.nodes]
-    (slurm.folder / "named.json").write_text(json.dumps({"findings": bad}), encoding="utf-8")
-    text = accept(1, "--drain")
-    expect(slurm.drained() == ["node1"], f"drained: {slurm.drained()}\n{text}")
-    expect("left alone: node2 (nvlink-inactive): at most 1 may be drained" in text, text)
-    slurm.client(["scontrol", "update", "NodeName=node1", "State=UNDRAIN"])
-    more = f'scontrol update NodeName=node2 State=DRAIN Reason="{theirs}";'
-    text = accept(1, "--drain", "--drain-at-most", "2", before=more)
-    expect(slurm.drained() == ["node1", "node2", "node3"], f"drained: {slurm.drained()}\n{text}")
-    expect(slurm.node("node2")["Reason"] == theirs, f"another's reason was changed: {slurm.node('node2')}")
-    expect("left alone: node2" in text and "left alone: node4" in text, text)
-    saw([line for line in text.splitlines() if line.startswith("left alone")])
-    for wrong in (["--drain-at-most", "x"], ["--drain-at-most"], ["--drain", "--drain-at-most=8x"]):
-        done = slurm.client([str(slurm.folder / "acceptance.sbatch"), *wrong])
-        expect(done.status == 2 and "needs a number of nodes" in done.out, f"{wrong}: {done.status} {done.out}")
-    expect(not list(slurm.folder.glob("**/pwned")), "a word of the result was run")
-
-
 def hostile(slurm: SlurmLab) -> None:
     mark = slurm.folder / "pwned"
     evil = f"$(touch {mark});`touch {mark}`\n;touch {mark} #'\""
@@ -398,7 +299,7 @@ def stuck_mount(slurm: SlurmLab) -> None:
         more.write(f'[[file_system]]\npath = "{folder}"\n')
 
     def stuck() -> list[int]:
-        return [pid for pid in slurm.lab.processes() if b"\0node\0" in _command(pid) and state_of(pid) == "D"]
+        return [pid for pid in slurm.lab.processes() if b"\0node\0" in command_of(pid) and state_of(pid) == "D"]
 
     try:
         done = slurm.client(["srun", "-N1", "-w", "node2", "hostname"])
@@ -429,13 +330,6 @@ def state_of(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1][0]
     except OSError:
         return ""
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def many(slurm: SlurmLab) -> None:
@@ -474,6 +368,10 @@ SCENARIOS: dict[str, tuple[dict[str, object], Callable[[SlurmLab], None]]] = {
     "hanging_probe": ({"drains": True}, hanging_probe),
     "stuck_mount": ({"drains": True}, stuck_mount),
     "hang_in_init": ({"drains": True}, hang_in_init),
+    "nvml_troubles": ({"drains": True, "settings": GENEROUS}, nvml_troubles),
+    "transient": ({"drains": True, "settings": GENEROUS}, transient),
+    "ended_early": ({"drains": True, "settings": GENEROUS}, ended_early),
+    "told_once": ({"drains": True, "settings": GENEROUS}, told_once),
     "broken_fabricheck": ({"drains": True, "settings": GENEROUS}, broken_fabricheck),
     "bad_input": ({"drains": True, "settings": GENEROUS}, bad_input),
     "epilog": ({"drains": True, "settings": GENEROUS}, epilog),
