@@ -121,7 +121,14 @@ class Visit {
         kShare * static_cast<double>(duration_cast<milliseconds>(budget_).count())));
     options.now_unix_s = began_unix_s_;
     const auto plan = node::plan(options_.profile, budget_, config_.skip);
-    meanwhile([](Progress& progress) { progress.doing = "looking at the node"; });
+    if (early_end_)
+      options.before_devices = [&](const node::NodeFacts& facts) {
+        const node::Judgement early = node::judge(plan, facts, config_, host_name_);
+        meanwhile([&](Progress& progress) {
+          progress.doing = "looking at its devices";
+          if (!early.faults.empty()) progress.seen = seen_words(early.faults);
+        });
+      };
     facts_ = look_at_node(options, config_, words_, last_, isolation);
     if (facts_.host) host_name_ = facts_.host->name;
     judgement_ = node::judge(plan, facts_, config_, host_name_);
@@ -139,11 +146,12 @@ class Visit {
 
   /// What the first look found wrong has to be wrong at the second, when a reset or a driver that starts is
   /// through.
-  void look_again(const LookOptions& options, const std::vector<node::PlannedRow>& plan,
+  void look_again(LookOptions& options, const std::vector<node::PlannedRow>& plan,
                   node::Isolation& isolation) {
     note_progress("looking a second time", isolation);
     std::this_thread::sleep_for(pause_between_looks(isolation.left(), options.patience));
     const node::Judgement first = std::move(judgement_);
+    options.before_devices = nullptr;
     facts_ = look_at_node(options, config_, words_, last_, isolation);
     judgement_ = node::judge(plan, facts_, config_, host_name_);
     take_active(plan, isolation);
@@ -256,14 +264,21 @@ class Visit {
     change(progress_);
   }
 
+  static std::string seen_words(const std::vector<node::Fault>& faults) {
+    std::vector<std::string> texts;
+    texts.reserve(faults.size());
+    for (const node::Fault& fault : faults) texts.push_back(fault.text);
+    return fmt::format("seen once so far: {}", fmt::join(texts, "; "));
+  }
+
   void note_progress(const char* doing, const node::Isolation& isolation) {
     if (!early_end_) return;
-    std::vector<std::string> seen;
-    for (const node::Fault& fault : judgement_.faults) seen.push_back(fault.text);
-    std::string words = seen.empty() ? "" : fmt::format("seen once so far: {}", fmt::join(seen, "; "));
-    for (const std::string& open : judgement_.unclear)
-      if (seen.empty()) words += (words.empty() ? "not judged so far: " : "; ") + open;
-    if (words.empty()) words = "nothing wrong was seen so far";
+    std::string words = "nothing wrong was seen so far";
+    if (!judgement_.faults.empty()) {
+      words = seen_words(judgement_.faults);
+    } else if (!judgement_.unclear.empty()) {
+      words = fmt::format("not judged so far: {}", fmt::join(judgement_.unclear, "; "));
+    }
     // What the kernel's log told is for the next visit to see again.
     std::string state = report::node_state_to_json(state_after(facts_, visit_end(true), isolation));
     meanwhile([&](Progress& progress) {

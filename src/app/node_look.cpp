@@ -197,12 +197,13 @@ node::NodeFacts look_at_node(const LookOptions& options, const NodeConfig& confi
                              const NodeState& last, node::Isolation& isolation) {
   node::NodeFacts facts;
   facts.gpus_skipped = options.skip_gpus;
-  look_at_devices(options, config, isolation, facts);
-  judge_devices(config, words, facts);
-  facts.file_systems = node::look_at_file_systems(options.sysroot, config.file_systems, isolation);
   facts.shared_memory = node::look_at_shared_memory(options.sysroot);
   facts.clock = node::look_at_clock(options.sysroot);
   facts.kernel_log = node::read_kernel_log(options.sysroot, last.kernel_log);
+  if (options.before_devices) options.before_devices(facts);
+  look_at_devices(options, config, isolation, facts);
+  judge_devices(config, words, facts);
+  facts.file_systems = node::look_at_file_systems(options.sysroot, config.file_systems, isolation);
   node::add_rates(facts.counters, last, options.now_unix_s);
   return facts;
 }

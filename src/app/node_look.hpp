@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,9 @@ struct LookOptions {
   bool skip_gpus{};                      ///< the job has none
   std::chrono::milliseconds patience{};  ///< for the devices
   double now_unix_s{};
+  /// Called with what is known without waiting for anybody, before devices are looked at, which may take
+  /// long.
+  std::function<void(const node::NodeFacts&)> before_devices;
 };
 
 /// What the child that looks at devices said so far.

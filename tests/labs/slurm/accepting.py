@@ -48,7 +48,7 @@ def acceptance_drains(slurm: SlurmLab) -> None:
         script = slurm.script("acceptance.sbatch")
         text = script.read_text(encoding="utf-8").replace(slurm.programs.fabricheck, f"{slurm.folder}/bin/fabricheck")
         if stale:
-            slurm.program(f"exit {status}\n")
+            slurm.program(f"case $1 in run) exit {status} ;; node) exit 0 ;; esac\n")
             text = text.replace("\nout=$PWD/fabricheck-$SLURM_JOB_ID\n",
                                 f"\nout=$PWD/fabricheck-$SLURM_JOB_ID\nmkdir $out; cp {slurm.folder}/judged.json $out/result.json\n")
         script.write_text(text, encoding="utf-8")

@@ -76,6 +76,7 @@ def ended_early(slurm: SlurmLab) -> None:
         expect(time.monotonic() - began < 15, "it did not end soon")
         line = slurm.wait_for_log(f"{name} of job 701: ended by SIGTERM after")[0]
         expect(done.status == 0, f"{done.status} {done.out}")
+        expect("seen once so far: 0000:5d:00 Xid 79" in line, line)
         saw(line)
     nobody_drained(slurm)
     nothing_runs(slurm)
