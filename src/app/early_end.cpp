@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <ctime>
 #include <utility>
 
 namespace fabricheck::app {
@@ -41,7 +42,10 @@ EarlyEnd::~EarlyEnd() {
     while (::write(stop_, &one, sizeof one) < 0 && errno == EINTR) {
     }
     watcher_.join();
+    // One that came once all was done is late: the status of what was done stands.
     const sigset_t set = only_sigterm();
+    const timespec at_once{};
+    ::sigtimedwait(&set, nullptr, &at_once);
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
   }
   if (signals_ >= 0) ::close(signals_);

@@ -20,7 +20,7 @@ class EarlyEnd {
   /// While it is held, `leave` does not run: for changing what it tells.
   [[nodiscard]] std::unique_lock<std::mutex> hold() { return std::unique_lock(gate_); }
 
-  /// From now on `leave` does not run any more, and SIGTERM waits.
+  /// From now on `leave` does not run any more, and SIGTERM changes nothing while this lives.
   void disarm();
 
  private:

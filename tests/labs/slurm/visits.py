@@ -98,6 +98,12 @@ def told_once(slurm: SlurmLab) -> None:
     status, line = prolog_of(slurm, "node2", 802)
     expect(status == 0 and "nothing to do" in line, f"it was told before: {status} {line}")
     nobody_drained(slurm)
+    state = slurm.folder / "state/node2"
+    state.rename(slurm.folder / "state/elsewhere")
+    state.symlink_to("elsewhere")
+    prolog_of(slurm, "node2", 804)
+    slurm.wait_for_log("node2 is a symbolic link")
+    expect(len(slurm.syslog.of("is a symbolic link")) == 1, f"told twice: {slurm.syslog.lines[-4:]}")
     slurm.configure("node2", 'partitions = ["mian"]')
     status, line = prolog_of(slurm, "node2", 803, SLURM_JOB_PARTITION="main")
     expect(status == 0 and "partition main is not among the configured" in line, f"{status} {line}")

@@ -232,9 +232,17 @@ TEST(EarlyEnd, IsNotInTheWayOfWhatIsThrough) {
       end.disarm();
       ::raise(SIGTERM);
     }
-    return 0;  // not reached: what waited ends it now, as it ends anybody
+    return 5;
   });
-  EXPECT_EQ(ended.status, 128 + SIGTERM);
+  EXPECT_EQ(ended.status, 5);
+  EXPECT_EQ(in_child([] {
+              {
+                EarlyEnd end([] { return 7; });
+              }
+              ::raise(SIGTERM);  // ends it as it ends anybody
+              return 5;
+            }).status,
+            128 + SIGTERM);
 }
 
 /// A recorded machine whose scratch is not there.
@@ -263,11 +271,12 @@ class NodeVisit : public ::testing::Test {
 
 TEST_F(NodeVisit, TheVerdictStandsWhereTheResultCannotBeWritten) {
   for (const std::string file : {"/nonexistent/x.json", "/dev/full"}) {
-    const Ended ended = visit({"--json", file});
+    const Ended ended = visit({"--json", file, "--budget", "600ms"});
     EXPECT_EQ(ended.status, 1) << ended.output;
     EXPECT_THAT(ended.output, HasSubstr("/scratch is not mounted"));
     EXPECT_THAT(ended.output, HasSubstr(file));
-    EXPECT_EQ(visit({"--json", file, "--slurm"}).status, 0);  // in mode observe the job runs
+    EXPECT_EQ(visit({"--json", file, "--slurm", "--budget", "600ms"}).status,
+              0);  // in mode observe the job runs
   }
   tree_.file("proc/self/mounts", "tmpfs /scratch tmpfs rw 0 0\n");
   EXPECT_EQ(visit({}).status, 0);
