@@ -5,6 +5,7 @@
 #include <csignal>
 #include <functional>
 
+#include "diagnose/end_words.hpp"
 #include "diagnose/line_details.hpp"
 #include "diagnose/variables.hpp"
 
@@ -244,6 +245,7 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
   const NcclLine parts = split_nccl_line(line.text);
   if (parts.level == Level::none) {
     scan(line, parts, nullptr);
+    if (looks_like_an_end(line.text)) events_.add(Event::job_cut, 0, "", host_of_kernel(line), true, line);
     read_tools(line);
     return;
   }

@@ -315,8 +315,6 @@ constexpr Phrase kPhrases[] = {
     {"Failed to lock SAT tree", E::job_cut},
     {"OOMKilled", E::job_cut, D::foreign_error},
     {"CrashLoopBackOff", E::job_cut, D::foreign_error},
-    {"Evicted", E::job_cut, D::foreign_error},
-    {"exit code 137", E::job_cut, D::foreign_error},
     {"killed by the OOM killer", E::job_cut},
     {"Main process exited, code=killed", E::job_cut},
     {"Job step aborted", E::job_cut, D::foreign_error},
