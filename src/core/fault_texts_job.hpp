@@ -63,6 +63,15 @@ inline constexpr FaultText job_failed{
     "its "
     "node; give these, too",
     "sacct -j JOB --format=State,ExitCode,NodeList; dmesg -T on the node"};
+inline constexpr FaultText start_not_completed{
+    "start-not-completed",
+    Severity::info,
+    "rank",
+    "a rank began NCCL's start and no line says that it completed it, where others did: it hung or ended "
+    "there, or its log was cut",
+    "look at what the rank named waits for (py-spy dump, gdb), at the kernel log of its node and at its way "
+    "to the others; give the whole log of every rank",
+    "py-spy dump --pid PID on its node; NCCL_DEBUG=INFO"};
 inline constexpr FaultText unexplained{
     "unexplained-failure",
     Severity::info,

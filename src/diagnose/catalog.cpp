@@ -161,6 +161,7 @@ const std::vector<CatalogRow>& rows() {
       row(healthy, rules::healthy),
       row(healthy_init, rules::healthy_init),
       row(unexplained, rules::unexplained),
+      row(start_not_completed, rules::start_not_completed),
       row(job_recovered, rules::job_recovered),
       row(time_limit, on_event, E::time_limit),
       row(preempted, on_event, E::preempted),

@@ -37,6 +37,8 @@ Context::Context(const Observations& seen) : seen_(seen) {
   for (const EventGroup* group : seen.of(Event::p2p_disabled_pcie))
     gpus_told_ = std::max(gpus_told_, group->code + 1);
   find_span();
+  if (complete_) find_open_starts();
+  count_heard();
 }
 
 void Context::take_rank(const RankFacts& rank) {
@@ -104,6 +106,50 @@ void Context::find_span() {
     if (ranks_ > 0 ? one_node_is_sure_ : here > 1) span_ = Span::one_node;
     if (ranks_ > 16) span_ = Span::several_nodes;
   }
+}
+
+void Context::find_open_starts() {
+  const auto is_later = [](const CommFacts& one, const CommFacts& than) {
+    return one.started && one.start_file == than.start_file && one.start_line > than.start_line;
+  };
+  // A rank that went on to another communicator did not hang, and one that was started anew ended before.
+  const auto went_on = [&](const RankFacts& rank, const CommFacts& comm) {
+    return std::any_of(rank.comms.begin(), rank.comms.end(),
+                       [&](const CommFacts& other) { return other.complete && is_later(other, comm); });
+  };
+  std::map<std::pair<int, int>, std::vector<OpenStart>> by_rank;  // rank and ranks of communicators
+  const auto was_replaced = [&](const OpenStart& open) {
+    const auto& same = by_rank[{open.comm->rank, open.comm->ranks}];
+    return std::any_of(same.begin(), same.end(), [&](const OpenStart& other) {
+      return other.rank != open.rank && other.comm->comm_id != open.comm->comm_id &&
+             other.rank->device == open.rank->device && is_later(*other.comm, *open.comm);
+    });
+  };
+  for (const RankFacts& rank : seen_.ranks)
+    for (const CommFacts& comm : rank.comms)
+      if (comm.started) by_rank[{comm.rank, comm.ranks}].push_back({&rank, &comm});
+  for (const RankFacts& rank : seen_.ranks)
+    for (const CommFacts& comm : rank.comms) {
+      const OpenStart one{&rank, &comm};
+      if (comm.started && !comm.complete && !went_on(rank, comm) && !was_replaced(one))
+        open_starts_.push_back(one);
+    }
+}
+
+/// Lines without a front, and communicators that there was no room for, leave it open.
+void Context::count_heard() {
+  if (ranks_ <= 0 || seen_.ranks_left_out > 0) return;
+  std::set<int> numbers;
+  int processes = 0;
+  for (const RankFacts& rank : seen_.ranks) {
+    if (rank.comms.empty()) continue;
+    if (rank.host == 0) return;
+    ++processes;
+    for (const CommFacts& comm : rank.comms)
+      if (comm.ranks == ranks_ && comm.rank >= 0) numbers.insert(comm.rank);
+  }
+  if (numbers.empty()) return;
+  heard_ranks_ = std::max(processes, static_cast<int>(numbers.size()));
 }
 
 /// Each host has all ranks of its communicators: logs of several jobs on one node each.

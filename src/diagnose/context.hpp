@@ -27,6 +27,12 @@ struct HostReceives {
   std::uint64_t all{}, gdr{};
 };
 
+/// A communicator that a rank began and, as far as the lines tell, did not complete.
+struct OpenStart {
+  const RankFacts* rank{};
+  const CommFacts* comm{};
+};
+
 class Context {
  public:
   explicit Context(const Observations& seen);
@@ -58,6 +64,11 @@ class Context {
   const std::set<std::string>& versions() const { return versions_; }
   bool complete() const { return complete_; }
   bool started() const { return started_; }
+  /// Ranks that did not complete what others did; empty where nobody has.
+  const std::vector<OpenStart>& open_starts() const { return open_starts_; }
+  /// Ranks of the largest communicator that have lines of their own, and the nodes; 0: cannot be told.
+  int heard_ranks() const { return heard_ranks_; }
+  int heard_nodes() const { return static_cast<int>(hosts_.size()); }
   int fewest_coll_channels() const { return coll_channels_; }  ///< -1: not known
   int most_nvls_channels() const { return nvls_channels_; }    ///< -1: not known
   bool any_mnnvl() const { return mnnvl_; }
@@ -65,7 +76,8 @@ class Context {
   bool has_unexplained() const { return seen_.has(Event::unknown_warning) || seen_.has(Event::job_cut); }
   /// The same, or it was cut off: that all is well cannot be said.
   bool has_open_end() const {
-    return has_unexplained() || seen_.has(Event::time_limit) || was_cancelled() || seen_.recovered_by_word;
+    return has_unexplained() || seen_.has(Event::time_limit) || was_cancelled() || seen_.recovered_by_word ||
+           !open_starts_.empty();
   }
   /// For a reason that no line tells.
   bool was_cancelled() const {
@@ -96,6 +108,8 @@ class Context {
   void take_rank(const RankFacts& rank);
   void take_comm(const CommFacts& comm);
   void find_span();
+  void find_open_starts();
+  void count_heard();
   bool are_apart() const;
   bool has_several_addresses() const;
 
@@ -111,6 +125,8 @@ class Context {
   int coll_channels_{-1}, nvls_channels_{-1};
   bool one_node_is_sure_{}, complete_{}, started_{}, mnnvl_{}, uses_rdma_{};
   std::uint64_t nccl_lines_{};
+  std::vector<OpenStart> open_starts_;
+  int heard_ranks_{};
 };
 
 }  // namespace fabricheck::diagnose

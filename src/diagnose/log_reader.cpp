@@ -64,6 +64,11 @@ Event end_by_signal(int signal) {
 
 }  // namespace
 
+bool is_left_aside(Event kind) {
+  // A library without Data Direct, a network plugin that is not there.
+  return kind == Event::data_direct_missing || kind == Event::plugin_not_found;
+}
+
 int Names::id(std::string_view name) {
   const auto known = ids_.find(name);
   if (known != ids_.end()) return known->second;

@@ -98,6 +98,9 @@ class LogReader {
   std::map<std::pair<int, int>, int> kernel_logs_;  ///< by file and host, numbered from 1
 };
 
+/// Kinds that are kept apart only so that they are no unknown warnings: NCCL says them and goes on.
+bool is_left_aside(Event kind);
+
 /// Facts of a rank from NCCL's message, such as "Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM". False: it holds
 /// none, or something else may be in it, too.
 bool read_facts(std::string_view message, RankFacts& rank, const Line& line, Observations& into);

@@ -209,6 +209,9 @@ struct CommFacts {
   int rank{-1}, ranks{-1}, nodes{-1}, local_ranks{-1}, cuda_device{-1};
   std::uint64_t bus_id{};
   bool started{}, complete{}, mnnvl{};
+  std::uint64_t start_line{};  ///< of the last "Init START"
+  int start_file{};
+  std::string start_text;  ///< as it stands; empty where it was completed, or of many ranks
   int coll_channels{-1}, nvls_channels{-1}, p2p_channels{-1};
   ChannelUse p2p, shm, net_send, net_receive, net_socket, collnet;  ///< net_socket: both directions
   ChannelUse send_gdr, receive_gdr;  ///< those of the network with GPUDirect RDMA
@@ -236,6 +239,7 @@ struct RankFacts {
   std::vector<CommFacts> comms;                  ///< the last kMostComms
   static constexpr std::size_t kMostVariables = 96;
   static constexpr std::size_t kMostComms = 8;
+  static constexpr std::size_t kMostQuotedStarts = 4096;  ///< ranks
 };
 
 /// A value of an NCCL_ variable that was seen.

@@ -159,7 +159,6 @@ constexpr Phrase kPhrases[] = {
     {"fallocate: Failed to extend ", E::shm_failed},
     common("No space left on device", E::no_space),
     {"insufficient shared memory (shm)", E::shm_failed},
-    {"Bus error", E::no_space},
     {"No transport found", E::no_transport},
     {"has no transport for", E::no_transport},
     // CUDA.

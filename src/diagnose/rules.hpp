@@ -56,6 +56,7 @@ void iommu_fault(const Context&, const CatalogRow&, Findings&);
 void pcie_fatal(const Context&, const CatalogRow&, Findings&);
 void pcie_acs(const Context&, const CatalogRow&, Findings&);
 void nvlink_down(const Context&, const CatalogRow&, Findings&);
+void start_not_completed(const Context&, const CatalogRow&, Findings&);
 void unexplained(const Context&, const CatalogRow&, Findings&);
 void socket_fallback(const Context&, const CatalogRow&, Findings&);
 void gdr_disabled(const Context&, const CatalogRow&, Findings&);

@@ -202,6 +202,8 @@ namespace rules {
 void collective_mismatch(const Context& context, const CatalogRow& row, Findings& found) {
   const std::size_t before = found.size();
   on_event(context, row, found);
+  for (const EventGroup* group : context.seen().of(Event::message_truncated))
+    cite(context, found.size() > before ? found.back() : add(found, row, "likely"), *group);
   const std::vector<GroupStand> stands = stands_of(context);
   const GroupStand* stand = first_of(stands, Stand::mismatch);
   if (stand == nullptr) return;

@@ -56,7 +56,11 @@ bool has_ends(const Observations& seen) {
 }  // namespace
 
 void shm_too_small(const Context& context, const CatalogRow& row, Findings& found) {
+  const std::size_t before = found.size();
   on_warning(context, row, found);
+  for (const EventGroup* group : context.seen().of(Event::no_space))
+    if (group->as_warning)
+      cite(context, found.size() > before ? found.back() : add(found, row, "likely"), *group);
   // PyTorch's data loader says that it is possible.
   for (Found& finding : found)
     if (finding.slug == row.text->slug && says(finding, "orker")) finding.confidence = "likely";
