@@ -21,6 +21,9 @@ LineDetail number_detail(std::string_view rest) {
   detail.code = number_after<int>(number, "caused by previous Xid").value_or(*code);
   std::string_view place = rest.substr(0, close);
   take(place, "PCI:");
+  // Of a part of a GPU: "PCI:0000:1b:00 GPU-I:05 GPU-CI:01".
+  if (const std::size_t part = place.find(" GPU-"); part != std::string_view::npos)
+    place = place.substr(0, part);
   if (place.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos) return {0, {}, true};
   detail.text = place;
   return detail;
