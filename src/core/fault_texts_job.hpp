@@ -24,6 +24,13 @@ inline constexpr FaultText program_fault{"program-fault",
                                          "with CUDA_LAUNCH_BLOCKING=1; it is the GPU only "
                                          "where the same program gets it on that GPU alone",
                                          "compute-sanitizer; CUDA_LAUNCH_BLOCKING=1; dmesg -T | grep -i xid"};
+inline constexpr FaultText program_exception{
+    "program-exception",
+    Severity::fatal,
+    "software",
+    "a rank of the job ended with an exception; what the others say follows from that",
+    "mend what the exception of the rank named says: look at its traceback",
+    "the traceback of that rank, from its own log"};
 inline constexpr FaultText crashed{"process-crashed",
                                    Severity::bad,
                                    "software",

@@ -149,6 +149,7 @@ const std::vector<CatalogRow>& rows() {
       row(collnet_failed, on_warning, E::collnet_failed),
       row(p2p_not_used, rules::p2p_not_used,
           {&p2p_disabled_by_env, &p2p_not_supported, &p2p_disabled, &nvlink_p2p_broken}),
+      row(program_exception, rules::program_exception),
       // What only saw it.
       echo(crashed, rules::crashed, E::crashed),
       echo(process_killed, rules::process_killed, E::killed),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "diagnose/rules.hpp"
 #include "diagnose/text_line.hpp"
 #include "topology/model/host_names.hpp"
 
@@ -236,6 +237,22 @@ std::string Context::hosts_of(const std::vector<const EventGroup*>& groups) cons
   all.reserve(names.size());
   for (const auto& [key, name] : names) all.push_back(name);
   return all.empty() ? "" : topology::fold_names(std::move(all)) + (may_be_more ? " and others" : "");
+}
+
+std::vector<const EventGroup*> Context::open_ends() const {
+  // srun says it before or after the reason.
+  const auto is_of_an_ended_step = [&](const EventGroup& group) {
+    if (group.detail != kStepAborted) return false;
+    for (const Event kind : {Event::cancelled, Event::preempted, Event::time_limit, Event::node_failed})
+      for (const EventGroup* end : seen_.of(kind))
+        if (end->last_file == group.last_file) return true;
+    return false;
+  };
+  std::vector<const EventGroup*> open;
+  for (const Event kind : {Event::unknown_warning, Event::job_cut})
+    for (const EventGroup* group : seen_.of(kind))
+      if (!was_ended_before(*this, *group) && !is_of_an_ended_step(*group)) open.push_back(group);
+  return open;
 }
 
 bool Context::is_own(int host) const {

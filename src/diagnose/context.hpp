@@ -73,7 +73,9 @@ class Context {
   int most_nvls_channels() const { return nvls_channels_; }    ///< -1: not known
   bool any_mnnvl() const { return mnnvl_; }
   /// NCCL warned of something that has no row, or the job may have ended by a failure that has none.
-  bool has_unexplained() const { return seen_.has(Event::unknown_warning) || seen_.has(Event::job_cut); }
+  bool has_unexplained() const { return !open_ends().empty(); }
+  /// Of these events what did not come of it that somebody, or Slurm, had ended the job.
+  std::vector<const EventGroup*> open_ends() const;
   /// The same, or it was cut off: that all is well cannot be said.
   bool has_open_end() const {
     return has_unexplained() || seen_.has(Event::time_limit) || was_cancelled() || seen_.recovered_by_word ||

@@ -180,6 +180,9 @@ inline constexpr int kAborted = 6;
 /// The code of a line that tells who met the lack of memory, and not who was killed.
 inline constexpr int kOomInvoker = 1;
 
+/// The detail of a step's end as srun tells it, which is kept apart from other ends.
+inline constexpr const char* kStepAborted = "Job step aborted";
+
 /// What was seen of one kind with one code and detail.
 struct EventGroup {
   Event kind{};

@@ -316,7 +316,7 @@ constexpr Phrase kPhrases[] = {
     {"CrashLoopBackOff", E::job_cut, D::foreign_error},
     {"killed by the OOM killer", E::job_cut},
     {"Main process exited, code=killed", E::job_cut},
-    {"Job step aborted", E::job_cut, D::foreign_error},
+    {kStepAborted, E::job_cut, D::whole},
     {"Test failure common.cu", E::job_cut},
     {"loss: nan", E::job_cut},
     {"grad_norm': nan", E::job_cut},

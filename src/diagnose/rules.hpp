@@ -73,6 +73,7 @@ void ofi_missing(const Context&, const CatalogRow&, Findings&);
 void ofi_tcp(const Context&, const CatalogRow&, Findings&);
 // Collectives that did not end.
 void collective_mismatch(const Context&, const CatalogRow&, Findings&);
+void program_exception(const Context&, const CatalogRow&, Findings&);
 void collective_not_called(const Context&, const CatalogRow&, Findings&);
 void collective_timeout(const Context&, const CatalogRow&, Findings&);
 // Inside a node.

@@ -117,12 +117,15 @@ void crashed(const Context& context, const CatalogRow& row, Findings& found) {
 
 /// What ends after the job was ended on purpose does so for that.
 void job_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  const bool is_explained = std::any_of(found.begin(), found.end(),
+                                        [](const Finding& one) { return one.severity == Severity::fatal; });
   Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(row.event)) {
     if (was_ended_before(context, *group)) continue;
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
   }
+  if (finding != nullptr && is_explained) finding->meaning = "a process of the job ended by a failure";
 }
 
 void job_cancelled(const Context& context, const CatalogRow& row, Findings& found) {

@@ -318,8 +318,7 @@ void unexplained(const Context& context, const CatalogRow& row, Findings& found)
       found.begin(), found.end(), [](const Finding& finding) { return finding.severity != Severity::info; });
   if (is_explained || !context.has_unexplained()) return;
   Found& finding = add(found, row, "possible");
-  for (const Event kind : {Event::unknown_warning, Event::job_cut})
-    for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
+  for (const EventGroup* group : context.open_ends()) cite(context, finding, *group);
 }
 
 void job_recovered(const Context& context, const CatalogRow& row, Findings& found) {

@@ -303,6 +303,7 @@ constexpr SyntheticLog kLogs[] = {
     {"job-failed", "torchelastic", "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\n"},
     {"unexplained-failure", "NCCL",
      "a1:10:20 [0] graph/xml.h:101 NCCL WARN Attribute arch of node cpu not found\n"},
+    {"program-exception", "PyTorch", "[rank2]: KeyError: 'input_ids'\n"},
     {"start-not-completed", "2.21",
      "n1:1:2 [0] NCCL INFO ncclCommInitRank comm 0x5 rank 0 nranks 2 cudaDev 0 busId 1000 commId 0x7 - Init "
      "START\n"
