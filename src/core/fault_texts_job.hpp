@@ -46,6 +46,15 @@ inline constexpr FaultText node_failed{
     "Slurm lost a node of the job: it crashed, lost its network, or slurmd died",
     "look at that node: its console and kernel log, power, slurmd; drain it until the reason is known",
     "sacct -j JOB --format=State,NodeList; scontrol show node NODE; dmesg -T there"};
+inline constexpr FaultText prolog_failed{
+    "node-refused-job",
+    Severity::fatal,
+    "host",
+    "Slurm's prolog failed on a node of the job, so the job did not start there",
+    "look at the reason that the node was drained for (scontrol show node NODE) and mend what it names; the "
+    "job "
+    "can start on other nodes meanwhile",
+    "scontrol show node NODE; sinfo -R; the log of slurmd there"};
 inline constexpr FaultText job_recovered{
     "job-recovered",
     Severity::info,

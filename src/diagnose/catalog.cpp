@@ -78,6 +78,7 @@ const std::vector<CatalogRow>& rows() {
           {&env_mismatch, &version_mismatch}),
       row(gpu_memory, rules::gpu_memory),
       row(node_failed, on_event, E::node_failed),
+      row(prolog_failed, rules::prolog_failed, E::prolog_failed),
       row(host_memory, rules::host_memory, E::host_memory),
       row(host_memory_error, on_event, E::memory_error),
       row(kernel_panic, on_event, E::kernel_panic, {&host_memory_error}),

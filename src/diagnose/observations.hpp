@@ -163,6 +163,7 @@ enum class Event : std::uint8_t {
   crashed,          ///< a process of the job ended by a signal of its own; code: kAborted
   job_failed,       ///< a process of the job ended by a failure; code: of its end
   node_failed,      ///< Slurm lost the node
+  prolog_failed,    ///< Slurm's prolog on a node refused the job; detail: the node
   time_limit,       ///< Slurm ended the job at its time limit
   job_cut,          ///< it may have ended by a failure: a traceback, another program's error
   job_went_on,      ///< code kStartedAgain, kMayGoOn, or 0: it came to its end

@@ -104,6 +104,7 @@ void env_deprecated(const Context&, const CatalogRow&, Findings&);
 void env_harmful(const Context&, const CatalogRow&, Findings&);
 // The host itself.
 void host_memory(const Context&, const CatalogRow&, Findings&);
+void prolog_failed(const Context&, const CatalogRow&, Findings&);
 void task_blocked(const Context&, const CatalogRow&, Findings&);
 void mpi_daemon_lost(const Context&, const CatalogRow&, Findings&);
 void shm_too_small(const Context&, const CatalogRow&, Findings&);

@@ -90,6 +90,21 @@ TEST(JobEnds, AScriptThatSaysFinishedWhateverCameOfItClearsNothing) {
   EXPECT_FALSE(out_of_memory.is_conclusive);
 }
 
+TEST(JobEnds, BeforeTheyBeganNameTheNodeThatRefused) {
+  const std::string slurmd =
+      "[2026-11-28T10:00:00.123] error: prolog failed: rc:1 output:fabricheck: draining node3: fabricheck: "
+      "nvlink: GPU3 has 2 of 4 links\n";
+  const Diagnosis found = diagnosed("srun: Prolog failure on node node3\n" + slurmd);
+  ASSERT_EQ(found.findings.front().slug, "node-refused-job") << testing::PrintToString(slugs(found));
+  EXPECT_EQ(found.findings.front().component.host, "node3");
+  EXPECT_THAT(found.findings.front().meaning, HasSubstr("GPU3 has 2 of 4 links"));
+  EXPECT_FALSE(diagnosed("srun: Prolog failure on node node3\n" + std::string(kStart)).has_fault)
+      << "it was started elsewhere";
+  EXPECT_FALSE(diagnosed("fabricheck: NOT draining node3: fabricheck has no right; it would be for 'x'\n"
+                         "  --draining  how: draining nodes: by hand\n")
+                   .has_fault);
+}
+
 TEST(JobEnds, BySlurmAreLedByItsReason) {
   const std::string aborted = "srun: Job step aborted: Waiting up to 32 seconds for job step to finish.\n";
   const std::string at = "slurmstepd: error: *** JOB 12 ON node3 CANCELLED AT 2026-11-28T10:00:00 ";

@@ -303,6 +303,12 @@ constexpr SyntheticLog kLogs[] = {
     {"job-failed", "torchelastic", "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\n"},
     {"unexplained-failure", "NCCL",
      "a1:10:20 [0] graph/xml.h:101 NCCL WARN Attribute arch of node cpu not found\n"},
+    {"node-refused-job", "srun",
+     "srun: Prolog failure on node node3\nsrun: error: Nodes node[2-3] are still not ready\n"
+     "srun: error: Something is wrong with the boot of the nodes.\n"},
+    {"node-refused-job", "slurmd",
+     "[2026-11-28T10:00:00.123] error: prolog failed: rc:1 output:fabricheck: draining node3: fabricheck: "
+     "nvlink: GPU3 has 2 of 4 links\n"},
     {"program-exception", "PyTorch", "[rank2]: KeyError: 'input_ids'\n"},
     {"start-not-completed", "2.21",
      "n1:1:2 [0] NCCL INFO ncclCommInitRank comm 0x5 rank 0 nranks 2 cudaDev 0 busId 1000 commId 0x7 - Init "
