@@ -7,6 +7,7 @@
 #include <string>
 
 #include "diagnose/line_details.hpp"
+#include "diagnose/mentions.hpp"
 #include "diagnose/phrases.hpp"
 #include "diagnose/text_line.hpp"
 
@@ -75,9 +76,9 @@ bool is_count_of_none(std::string_view rest) {
 
 /// Help, settings and announcements of what would be done.
 bool is_announced(const Around& at) {
-  if (is_spoken_of(at.before, at.rest) || contains(at.line, "PASSED")) return true;
-  if (has_any(at.before, {"will ", "ill exit", "would ", "abort when", " handler", "atterns", "echo "}))
-    return true;
+  if (is_spoken_of(at.before, at.rest) || is_mentioned(at.before, at.rest)) return true;
+  if (contains(at.line, "PASSED")) return true;
+  if (has_any(at.before, {"will ", "ill exit", "would ", "abort when", " handler"})) return true;
   for (const std::string_view word : {" handled", " handler", " detection", " enabled", " disabled"})
     if (starts_with(at.rest, word)) return true;
   return false;

@@ -119,7 +119,7 @@ LineDetail memory_module_detail(std::string_view rest) {
 
 /// "[python:1234]" at the end of the line. The number is another one each time.
 LineDetail stuck_process_detail(std::string_view before, std::string_view rest) {
-  if (is_spoken_of(before, rest)) return {0, {}, true};
+  if (is_spoken_of(before, rest) || starts_with(rest, ",")) return {0, {}, true};
   const auto name = after(rest, " [");
   return {0, name ? std::string(until(*name, ":]")) : std::string(), false};
 }
@@ -163,7 +163,9 @@ std::optional<LineDetail> kernel_line_detail(const Phrase& phrase, std::string_v
   switch (phrase.detail) {
     case Detail::killed_process: {
       const auto name = after(rest, "(");
-      return LineDetail{0, name ? std::string(until(*name, ")")) : std::string(), false};
+      std::string_view pid = trim(rest);
+      const bool has_pid = take_number<long>(pid).has_value();
+      return LineDetail{0, name ? std::string(until(*name, ")")) : std::string(), !has_pid};
     }
     case Detail::oom_invoker: {
       return LineDetail{kOomInvoker, std::string(before.substr(before.find_last_of(" ]") + 1)), false};

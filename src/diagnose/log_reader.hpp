@@ -82,6 +82,7 @@ class LogReader {
   void add_version(std::string_view text, const NcclLine& parts, const Line& line);
   void add_stack(const NcclLine& parts, const Line& line, int host);
   void read_tools(const Line& line);
+  bool has_kernel_log() const;
   int host_of_kernel(const Line& line);
   int kernel_log_of(int host);
 
