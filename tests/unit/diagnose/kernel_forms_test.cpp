@@ -42,5 +42,28 @@ TEST(Xids, OfAPartOfAGpuNameTheGpu) {
   EXPECT_TRUE(found.has_fault);
 }
 
+TEST(Xids, OfRecoveryAndPowerSayWhatIsToBeDone) {
+  const std::string front = "[ 1234.567890] NVRM: Xid (PCI:0000:9b:00): ";
+  const auto meaning = [&](const std::string& rest) {
+    const Diagnosis found = diagnosed(front + rest + "\n");
+    const Finding* xid = finding(found, "gpu-xid");
+    return xid == nullptr ? std::string() : xid->meaning;
+  };
+  EXPECT_THAT(meaning("154, GPU recovery action changed from 0x0 (None) to 0x2 (Node Reboot Required)"),
+              testing::HasSubstr("Node Reboot Required"));
+  EXPECT_THAT(meaning("54, Auxiliary power not connected"), testing::HasSubstr("power"));
+  EXPECT_THAT(meaning("46, pid=1234, name=python, GPU stopped processing"), testing::HasSubstr("stopped"));
+}
+
+TEST(Builds, WithoutCodeForAGpuAreNotCalledADriverThatIsTooOld) {
+  const Diagnosis found = diagnosed(
+      "[rank6]: RuntimeError: CUDA error: no kernel image is available for execution on the device\n");
+  ASSERT_NE(finding(found, "driver-too-old"), nullptr);
+  EXPECT_THAT(finding(found, "driver-too-old")->meaning,
+              testing::HasSubstr("has no code for this kind of GPU"));
+  EXPECT_THAT(finding(found, "driver-too-old")->advice,
+              testing::Not(testing::HasSubstr("update the driver")));
+}
+
 }  // namespace
 }  // namespace fabricheck::diagnose
