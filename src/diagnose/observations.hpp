@@ -172,6 +172,9 @@ enum class Event : std::uint8_t {
   count_            ///< how many kinds there are
 };
 
+/// The detail of a step's end as srun tells it, which is kept apart from other ends.
+inline constexpr const char* kStepAborted = "Job step aborted";
+
 /// Codes of what a job goes on after, or may: of another job's requeue, of Ray's worker that is replaced.
 inline constexpr int kStartedAgain = 1, kMayGoOn = 2;
 
@@ -180,9 +183,6 @@ inline constexpr int kAborted = 6;
 
 /// The code of a line that tells who met the lack of memory, and not who was killed.
 inline constexpr int kOomInvoker = 1;
-
-/// The detail of a step's end as srun tells it, which is kept apart from other ends.
-inline constexpr const char* kStepAborted = "Job step aborted";
 
 /// What was seen of one kind with one code and detail.
 struct EventGroup {

@@ -56,6 +56,7 @@ void iommu_fault(const Context&, const CatalogRow&, Findings&);
 void pcie_fatal(const Context&, const CatalogRow&, Findings&);
 void pcie_acs(const Context&, const CatalogRow&, Findings&);
 void nvlink_down(const Context&, const CatalogRow&, Findings&);
+void prolog_failed(const Context&, const CatalogRow&, Findings&);
 void start_not_completed(const Context&, const CatalogRow&, Findings&);
 void unexplained(const Context&, const CatalogRow&, Findings&);
 void socket_fallback(const Context&, const CatalogRow&, Findings&);
@@ -104,7 +105,6 @@ void env_deprecated(const Context&, const CatalogRow&, Findings&);
 void env_harmful(const Context&, const CatalogRow&, Findings&);
 // The host itself.
 void host_memory(const Context&, const CatalogRow&, Findings&);
-void prolog_failed(const Context&, const CatalogRow&, Findings&);
 void task_blocked(const Context&, const CatalogRow&, Findings&);
 void mpi_daemon_lost(const Context&, const CatalogRow&, Findings&);
 void shm_too_small(const Context&, const CatalogRow&, Findings&);

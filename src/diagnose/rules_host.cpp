@@ -7,7 +7,6 @@
 #include "core/fault_texts.hpp"
 #include "diagnose/rules.hpp"
 #include "diagnose/text_line.hpp"
-#include "topology/model/host_names.hpp"
 
 namespace fabricheck::diagnose::rules {
 namespace {
@@ -84,29 +83,6 @@ void host_memory(const Context& context, const CatalogRow& row, Findings& found)
   if (finding->severity == Severity::info)
     finding->meaning = "the kernel killed a process for want of memory (the lines name " +
                        finding->component.name + "); whether the job needed it does not stand here";
-}
-
-void prolog_failed(const Context& context, const CatalogRow& row, Findings& found) {
-  Found* finding = nullptr;
-  std::vector<std::string> nodes;
-  std::string reason;
-  for (const EventGroup* group : context.seen().of(row.event)) {
-    const auto start = context.seen().last_start.find(group->last_file);
-    // It was started elsewhere.
-    if (start != context.seen().last_start.end() && start->second > group->last_line) continue;
-    if (finding == nullptr) finding = &add(found, row);
-    cite(context, *finding, *group);
-    if (group->detail.empty()) continue;
-    if (std::find(nodes.begin(), nodes.end(), group->detail) == nodes.end()) nodes.push_back(group->detail);
-    for (const Quote& quote : group->quotes)
-      if (const auto told = after(quote.text, " draining " + group->detail + ": "); told && reason.empty())
-        reason = *told;
-  }
-  if (finding == nullptr || nodes.empty()) return;
-  finding->component.host = topology::fold_names(nodes);
-  finding->meaning =
-      "Slurm's prolog failed on " + finding->component.host + ", so the job did not start there";
-  if (!reason.empty()) finding->meaning += "; the node was drained for: " + reason;
 }
 
 void task_blocked(const Context& context, const CatalogRow& row, Findings& found) {

@@ -1,10 +1,14 @@
-// Rules about ranks whose start was begun and is not known to have ended.
-#include <fmt/format.h>
-
+// Rules about starts that are not known to have ended: of ranks in NCCL, and of the job on a node.
+#include <algorithm>
 #include <string>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "core/fault_texts.hpp"
 #include "diagnose/rules.hpp"
+#include "diagnose/text_line.hpp"
+#include "topology/model/host_names.hpp"
 
 namespace fabricheck::diagnose::rules {
 namespace {
@@ -39,6 +43,29 @@ void start_not_completed(const Context& context, const CatalogRow& row, Findings
   }
   if (finding.evidence.empty()) cite(context, finding, context.quote("complete"));
   if (open.size() == 1) finding.component.host = context.seen().names.text(open.front().rank->host);
+}
+
+void prolog_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  Found* finding = nullptr;
+  std::vector<std::string> nodes;
+  std::string reason;
+  for (const EventGroup* group : context.seen().of(row.event)) {
+    const auto start = context.seen().last_start.find(group->last_file);
+    // It was started elsewhere.
+    if (start != context.seen().last_start.end() && start->second > group->last_line) continue;
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+    if (group->detail.empty()) continue;
+    if (std::find(nodes.begin(), nodes.end(), group->detail) == nodes.end()) nodes.push_back(group->detail);
+    for (const Quote& quote : group->quotes)
+      if (const auto told = after(quote.text, " draining " + group->detail + ": "); told && reason.empty())
+        reason = *told;
+  }
+  if (finding == nullptr || nodes.empty()) return;
+  finding->component.host = topology::fold_names(nodes);
+  finding->meaning =
+      "Slurm's prolog failed on " + finding->component.host + ", so the job did not start there";
+  if (!reason.empty()) finding->meaning += "; the node was drained for: " + reason;
 }
 
 }  // namespace fabricheck::diagnose::rules
