@@ -53,7 +53,7 @@ bool is_quoted(std::string_view before, std::string_view rest) {
 bool is_list_item(std::string_view before, std::string_view rest) {
   if (!before.empty() && kQuotes.find(before.back()) != std::string_view::npos) before.remove_suffix(1);
   if (!rest.empty() && kQuotes.find(rest.front()) != std::string_view::npos) rest.remove_prefix(1);
-  const bool ends = rest.empty() || rest.front() == ',' || rest.front() == ']';
+  const bool ends = rest.empty() || rest.front() == ',' || (rest.front() == ']' && !before.ends_with('['));
   const std::size_t open = before.rfind('[');
   const bool is_open = open != std::string_view::npos && before.find(']', open) == std::string_view::npos;
   const bool is_in_brackets = is_open && (before.ends_with('[') || before.ends_with(", "));

@@ -53,7 +53,7 @@ TEST(Mentions, AreNoneWhereSomethingFailed) {
         "NVRM: GPU at PCI:0000:9b:00: GPU has fallen off the bus.",
         "[ 12.345678] Kernel panic - not syncing: Fatal exception",
         "[ 12.345678] watchdog: BUG: soft lockup - CPU#5 stuck for 22s! [python:1234]",
-        "Out of memory: Killed process 123 (python)",
+        "Out of memory: Killed process 123 (python)", "[RendezvousTimeoutError] the ranks did not meet",
         "torch.distributed.elastic.rendezvous.api.RendezvousTimeoutError",
         "[rank3]: torch.distributed.elastic.rendezvous.api.RendezvousTimeoutError",
         "RuntimeError: Duplicate GPU detected : rank 0 and rank 1 both on CUDA device 1b000"})
