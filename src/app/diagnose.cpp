@@ -279,7 +279,8 @@ RunRecord record_of(const diagnose::Diagnosis& diagnosis, const Observations& se
     record.exit_status = exit_status::broken;
     const auto open =
         std::find_if(record.findings.begin(), record.findings.end(), [](const Finding& finding) {
-          return (finding.slug == fault::unexplained.slug || finding.slug == fault::time_limit.slug ||
+          return (finding.slug == fault::unexplained.slug ||
+                  finding.slug == fault::start_not_completed.slug || finding.slug == fault::time_limit.slug ||
                   finding.slug == fault::job_cancelled.slug || finding.slug == fault::job_recovered.slug) &&
                  !finding.evidence.empty();
         });

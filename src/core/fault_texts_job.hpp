@@ -24,6 +24,13 @@ inline constexpr FaultText program_fault{"program-fault",
                                          "with CUDA_LAUNCH_BLOCKING=1; it is the GPU only "
                                          "where the same program gets it on that GPU alone",
                                          "compute-sanitizer; CUDA_LAUNCH_BLOCKING=1; dmesg -T | grep -i xid"};
+inline constexpr FaultText program_exception{
+    "program-exception",
+    Severity::fatal,
+    "software",
+    "a rank of the job ended with an exception; what the others say follows from that",
+    "mend what the exception of the rank named says: look at its traceback",
+    "the traceback of that rank, from its own log"};
 inline constexpr FaultText crashed{"process-crashed",
                                    Severity::bad,
                                    "software",
@@ -39,6 +46,15 @@ inline constexpr FaultText node_failed{
     "Slurm lost a node of the job: it crashed, lost its network, or slurmd died",
     "look at that node: its console and kernel log, power, slurmd; drain it until the reason is known",
     "sacct -j JOB --format=State,NodeList; scontrol show node NODE; dmesg -T there"};
+inline constexpr FaultText prolog_failed{
+    "node-refused-job",
+    Severity::fatal,
+    "host",
+    "Slurm's prolog failed on a node of the job, so the job did not start there",
+    "look at the reason that the node was drained for (scontrol show node NODE) and mend what it names; the "
+    "job "
+    "can start on other nodes meanwhile",
+    "scontrol show node NODE; sinfo -R; the log of slurmd there"};
 inline constexpr FaultText job_recovered{
     "job-recovered",
     Severity::info,
@@ -63,6 +79,15 @@ inline constexpr FaultText job_failed{
     "its "
     "node; give these, too",
     "sacct -j JOB --format=State,ExitCode,NodeList; dmesg -T on the node"};
+inline constexpr FaultText start_not_completed{
+    "start-not-completed",
+    Severity::info,
+    "rank",
+    "a rank began NCCL's start and no line says that it completed it, where others did: it hung or ended "
+    "there, or its log was cut",
+    "look at what the rank named waits for (py-spy dump, gdb), at the kernel log of its node and at its way "
+    "to the others; give the whole log of every rank",
+    "py-spy dump --pid PID on its node; NCCL_DEBUG=INFO"};
 inline constexpr FaultText unexplained{
     "unexplained-failure",
     Severity::info,

@@ -78,6 +78,7 @@ const std::vector<CatalogRow>& rows() {
           {&env_mismatch, &version_mismatch}),
       row(gpu_memory, rules::gpu_memory),
       row(node_failed, on_event, E::node_failed),
+      row(prolog_failed, rules::prolog_failed, E::prolog_failed),
       row(host_memory, rules::host_memory, E::host_memory),
       row(host_memory_error, on_event, E::memory_error),
       row(kernel_panic, on_event, E::kernel_panic, {&host_memory_error}),
@@ -157,6 +158,7 @@ const std::vector<CatalogRow>& rows() {
       row(collnet_failed, on_warning, E::collnet_failed),
       row(p2p_not_used, rules::p2p_not_used,
           {&p2p_disabled_by_env, &p2p_not_supported, &p2p_disabled, &nvlink_p2p_broken}),
+      row(program_exception, rules::program_exception),
       // What only saw it.
       echo(crashed, rules::crashed, E::crashed),
       echo(process_killed, rules::process_killed, E::killed),
@@ -169,6 +171,7 @@ const std::vector<CatalogRow>& rows() {
       row(healthy, rules::healthy),
       row(healthy_init, rules::healthy_init),
       row(unexplained, rules::unexplained),
+      row(start_not_completed, rules::start_not_completed),
       row(job_recovered, rules::job_recovered),
       row(before_boot, rules::before_boot),
       row(time_limit, on_event, E::time_limit),

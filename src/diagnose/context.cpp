@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "diagnose/rules.hpp"
 #include "diagnose/text_line.hpp"
 #include "topology/model/host_names.hpp"
 
@@ -37,6 +38,8 @@ Context::Context(const Observations& seen) : seen_(seen) {
   for (const EventGroup* group : seen.of(Event::p2p_disabled_pcie))
     gpus_told_ = std::max(gpus_told_, group->code + 1);
   find_span();
+  if (complete_) find_open_starts();
+  count_heard();
 }
 
 void Context::take_rank(const RankFacts& rank) {
@@ -108,6 +111,50 @@ void Context::find_span() {
     if (ranks_ > 0 ? one_node_is_sure_ : here > 1) span_ = Span::one_node;
     if (ranks_ > 16) span_ = Span::several_nodes;
   }
+}
+
+void Context::find_open_starts() {
+  const auto is_later = [](const CommFacts& one, const CommFacts& than) {
+    return one.started && one.start_file == than.start_file && one.start_line > than.start_line;
+  };
+  // A rank that went on to another communicator did not hang, and one that was started anew ended before.
+  const auto went_on = [&](const RankFacts& rank, const CommFacts& comm) {
+    return std::any_of(rank.comms.begin(), rank.comms.end(),
+                       [&](const CommFacts& other) { return other.complete && is_later(other, comm); });
+  };
+  std::map<std::pair<int, int>, std::vector<OpenStart>> by_rank;  // rank and ranks of communicators
+  const auto was_replaced = [&](const OpenStart& open) {
+    const auto& same = by_rank[{open.comm->rank, open.comm->ranks}];
+    return std::any_of(same.begin(), same.end(), [&](const OpenStart& other) {
+      return other.rank != open.rank && other.comm->comm_id != open.comm->comm_id &&
+             other.rank->device == open.rank->device && is_later(*other.comm, *open.comm);
+    });
+  };
+  for (const RankFacts& rank : seen_.ranks)
+    for (const CommFacts& comm : rank.comms)
+      if (comm.started) by_rank[{comm.rank, comm.ranks}].push_back({&rank, &comm});
+  for (const RankFacts& rank : seen_.ranks)
+    for (const CommFacts& comm : rank.comms) {
+      const OpenStart one{&rank, &comm};
+      if (comm.started && !comm.complete && !went_on(rank, comm) && !was_replaced(one))
+        open_starts_.push_back(one);
+    }
+}
+
+/// Lines without a front, and communicators that there was no room for, leave it open.
+void Context::count_heard() {
+  if (ranks_ <= 0 || seen_.ranks_left_out > 0) return;
+  std::set<int> numbers;
+  int processes = 0;
+  for (const RankFacts& rank : seen_.ranks) {
+    if (rank.comms.empty()) continue;
+    if (rank.host == 0) return;
+    ++processes;
+    for (const CommFacts& comm : rank.comms)
+      if (comm.ranks == ranks_ && comm.rank >= 0) numbers.insert(comm.rank);
+  }
+  if (numbers.empty()) return;
+  heard_ranks_ = std::max(processes, static_cast<int>(numbers.size()));
 }
 
 /// Each host has all ranks of its communicators: logs of several jobs on one node each.
@@ -194,6 +241,22 @@ std::string Context::hosts_of(const std::vector<const EventGroup*>& groups) cons
   all.reserve(names.size());
   for (const auto& [key, name] : names) all.push_back(name);
   return all.empty() ? "" : topology::fold_names(std::move(all)) + (may_be_more ? " and others" : "");
+}
+
+std::vector<const EventGroup*> Context::open_ends() const {
+  // srun says it before or after the reason.
+  const auto is_of_an_ended_step = [&](const EventGroup& group) {
+    if (group.detail != kStepAborted) return false;
+    for (const Event kind : {Event::cancelled, Event::preempted, Event::time_limit, Event::node_failed})
+      for (const EventGroup* end : seen_.of(kind))
+        if (end->last_file == group.last_file) return true;
+    return false;
+  };
+  std::vector<const EventGroup*> open;
+  for (const Event kind : {Event::unknown_warning, Event::job_cut})
+    for (const EventGroup* group : seen_.of(kind))
+      if (!was_ended_before(*this, *group) && !is_of_an_ended_step(*group)) open.push_back(group);
+  return open;
 }
 
 bool Context::is_own(int host) const {

@@ -27,6 +27,12 @@ struct HostReceives {
   std::uint64_t all{}, gdr{};
 };
 
+/// A communicator that a rank began and, as far as the lines tell, did not complete.
+struct OpenStart {
+  const RankFacts* rank{};
+  const CommFacts* comm{};
+};
+
 class Context {
  public:
   explicit Context(const Observations& seen);
@@ -60,14 +66,22 @@ class Context {
   /// A communicator of several nodes was completed, and none that was seen was not.
   bool joined_nodes() const { return completed_between_nodes_ && !has_incomplete_; }
   bool started() const { return started_; }
+  /// Ranks that did not complete what others did; empty where nobody has.
+  const std::vector<OpenStart>& open_starts() const { return open_starts_; }
+  /// Ranks of the largest communicator that have lines of their own, and the nodes; 0: cannot be told.
+  int heard_ranks() const { return heard_ranks_; }
+  int heard_nodes() const { return static_cast<int>(hosts_.size()); }
   int fewest_coll_channels() const { return coll_channels_; }  ///< -1: not known
   int most_nvls_channels() const { return nvls_channels_; }    ///< -1: not known
   bool any_mnnvl() const { return mnnvl_; }
   /// NCCL warned of something that has no row, or the job may have ended by a failure that has none.
-  bool has_unexplained() const { return seen_.has(Event::unknown_warning) || seen_.has(Event::job_cut); }
+  bool has_unexplained() const { return !open_ends().empty(); }
+  /// Of these events what did not come of it that somebody, or Slurm, had ended the job.
+  std::vector<const EventGroup*> open_ends() const;
   /// The same, or it was cut off: that all is well cannot be said.
   bool has_open_end() const {
-    return has_unexplained() || seen_.has(Event::time_limit) || was_cancelled() || seen_.recovered_by_word;
+    return has_unexplained() || seen_.has(Event::time_limit) || was_cancelled() || seen_.recovered_by_word ||
+           !open_starts_.empty();
   }
   /// For a reason that no line tells.
   bool was_cancelled() const {
@@ -100,6 +114,8 @@ class Context {
   void take_rank(const RankFacts& rank);
   void take_comm(const CommFacts& comm);
   void find_span();
+  void find_open_starts();
+  void count_heard();
   bool are_apart() const;
   bool has_several_addresses() const;
 
@@ -116,6 +132,8 @@ class Context {
   bool one_node_is_sure_{}, complete_{}, started_{}, mnnvl_{}, uses_rdma_{};
   bool completed_between_nodes_{}, has_incomplete_{};
   std::uint64_t nccl_lines_{};
+  std::vector<OpenStart> open_starts_;
+  int heard_ranks_{};
 };
 
 }  // namespace fabricheck::diagnose

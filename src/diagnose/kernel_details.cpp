@@ -21,6 +21,9 @@ LineDetail number_detail(std::string_view rest) {
   detail.code = number_after<int>(number, "caused by previous Xid").value_or(*code);
   std::string_view place = rest.substr(0, close);
   take(place, "PCI:");
+  // Of a part of a GPU: "PCI:0000:1b:00 GPU-I:05 GPU-CI:01".
+  if (const std::size_t part = place.find(" GPU-"); part != std::string_view::npos)
+    place = place.substr(0, part);
   if (place.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos) return {0, {}, true};
   detail.text = place;
   return detail;
@@ -116,7 +119,7 @@ LineDetail memory_module_detail(std::string_view rest) {
 
 /// "[python:1234]" at the end of the line. The number is another one each time.
 LineDetail stuck_process_detail(std::string_view before, std::string_view rest) {
-  if (is_spoken_of(before, rest)) return {0, {}, true};
+  if (is_spoken_of(before, rest) || starts_with(rest, ",")) return {0, {}, true};
   const auto name = after(rest, " [");
   return {0, name ? std::string(until(*name, ":]")) : std::string(), false};
 }
@@ -160,7 +163,9 @@ std::optional<LineDetail> kernel_line_detail(const Phrase& phrase, std::string_v
   switch (phrase.detail) {
     case Detail::killed_process: {
       const auto name = after(rest, "(");
-      return LineDetail{0, name ? std::string(until(*name, ")")) : std::string(), false};
+      std::string_view pid = trim(rest);
+      const bool has_pid = take_number<long>(pid).has_value();
+      return LineDetail{0, name ? std::string(until(*name, ")")) : std::string(), !has_pid};
     }
     case Detail::oom_step: {
       const bool is_beside = contains(until(rest, " "), ".extern");

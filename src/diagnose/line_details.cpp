@@ -272,6 +272,13 @@ LineDetail line_detail(const Phrase& phrase, std::string_view line, std::size_t 
       return worker_count_detail(rest);
     case Detail::last_word:
       return {0, std::string(line.substr(line.find_last_of("/ ") + 1)), false};
+    case Detail::node_word:
+      return {0, std::string(until(rest, " ,;:")), false};
+    case Detail::drained_node: {
+      const std::string_view node = until(rest, " :");
+      const bool is_drain = !node.empty() && starts_with(rest.substr(node.size()), ": fabricheck");
+      return {0, std::string(node), !is_drain || line.substr(0, end).ends_with("NOT draining ")};
+    }
     case Detail::on_node: {
       const auto node = after(rest, " on node ");
       return {0, node ? std::string(until(*node, " .")) : std::string(), !node};

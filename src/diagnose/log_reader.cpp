@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "diagnose/cuda_errors.hpp"
+#include "diagnose/end_words.hpp"
 #include "diagnose/line_details.hpp"
+#include "diagnose/mentions.hpp"
 #include "diagnose/recovery.hpp"
 #include "diagnose/variables.hpp"
 
@@ -47,9 +49,11 @@ bool is_harmless(std::string_view message) {
 }
 
 /// A limit stops a job wherever in it it is met; servers beside it have their own.
-/// In documentation, or in a program's list of words to look for.
-bool is_quoted(std::string_view before, std::string_view behind) {
-  return before.ends_with('`') || (before.ends_with('"') && behind.starts_with('"'));
+/// What a kernel's log says in words that others speak in, too.
+bool is_kernels_alone(const Phrase& phrase) {
+  for (const Detail one : {Detail::panic, Detail::stuck_process, Detail::nvrm, Detail::killed_process})
+    if (phrase.detail == one) return true;
+  return false;
 }
 
 bool is_the_jobs(const Phrase& phrase, const NcclLine& parts, std::string_view text) {
@@ -65,6 +69,11 @@ Event end_by_signal(int signal) {
 }
 
 }  // namespace
+
+bool is_left_aside(Event kind) {
+  // A library without Data Direct, a network plugin that is not there.
+  return kind == Event::data_direct_missing || kind == Event::plugin_not_found;
+}
 
 int Names::id(std::string_view name) {
   const auto known = ids_.find(name);
@@ -255,6 +264,7 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
     if (is_boot(line.text)) into_.last_boot[{file_, host_of_kernel(line)}] = number;
     if (is_progress(line.text)) into_.last_progress[file_] = number;
     scan(line, parts, nullptr);
+    if (looks_like_an_end(line.text)) events_.add(Event::job_cut, 0, "", host_of_kernel(line), true, line);
     read_tools(line);
     return;
   }
@@ -318,6 +328,12 @@ void LogReader::scan(const Line& line, const NcclLine& parts, RankFacts* rank) {
   if (!is_known) events_.add(Event::unknown_warning, 0, until(parts.source, ":"), rank->host, true, line);
 }
 
+/// Whether this file has lines of a kernel's log.
+bool LogReader::has_kernel_log() const {
+  const auto& kinds = into_.files[static_cast<std::size_t>(file_)].kinds;
+  return std::find(kinds.begin(), kinds.end(), "kernel log") != kinds.end();
+}
+
 int LogReader::host_of_kernel(const Line& line) {
   const std::string_view host = kernel_log_host(line.text);
   return host.empty() ? 0 : into_.names.id(host);
@@ -333,9 +349,10 @@ void LogReader::add_phrase(const Phrase& phrase, std::size_t end, const Line& li
   if (phrase.is_common && !is_the_jobs(phrase, parts, line.text)) return;
   const LineDetail detail = line_detail(phrase, line.text, end);
   if (detail.is_other) return;
-  if (parts.level == Level::none &&
-      is_quoted(line.text.substr(0, end - phrase.text.size()), line.text.substr(end)))
-    return;
+  if (parts.level == Level::none) {
+    if (is_mentioned(line.text.substr(0, end - phrase.text.size()), line.text.substr(end))) return;
+    if (is_kernels_alone(phrase) && has_kernel_log() && !is_kernel_line(line.text)) return;
+  }
   // Other programs' errors, which NCCL tells of in its own way.
   if (phrase.event == Event::job_cut && parts.level != Level::none) return;
   const int host = rank ? rank->host : host_of_kernel(line);

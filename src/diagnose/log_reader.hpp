@@ -84,6 +84,7 @@ class LogReader {
   void add_version(std::string_view text, const NcclLine& parts, const Line& line);
   void add_stack(const NcclLine& parts, const Line& line, int host);
   void read_tools(const Line& line);
+  bool has_kernel_log() const;
   int host_of_kernel(const Line& line);
   int kernel_log_of(int host);
 
@@ -99,6 +100,9 @@ class LogReader {
   std::vector<std::unique_ptr<ToolReader>> tools_;
   std::map<std::pair<int, int>, int> kernel_logs_;  ///< by file and host, numbered from 1
 };
+
+/// Kinds that are kept apart only so that they are no unknown warnings: NCCL says them and goes on.
+bool is_left_aside(Event kind);
 
 /// Facts of a rank from NCCL's message, such as "Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM". False: it holds
 /// none, or something else may be in it, too.

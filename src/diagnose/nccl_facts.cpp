@@ -48,8 +48,12 @@ CommFacts& comm_of(RankFacts& rank, std::uint64_t pointer) {
     return rank.comms.back();
   }
   if (rank.comms.size() == RankFacts::kMostComms) {
-    merge(rank.comms[1], rank.comms[0]);
-    rank.comms.erase(rank.comms.begin());
+    // One whose start did not end is kept apart: it may be what the rank hangs in.
+    auto oldest = std::find_if(rank.comms.begin(), rank.comms.end() - 1,
+                               [](const CommFacts& comm) { return !comm.started || comm.complete; });
+    if (oldest == rank.comms.end() - 1) oldest = rank.comms.begin();
+    merge(*(oldest + 1), *oldest);
+    rank.comms.erase(oldest);
   }
   rank.comms.emplace_back().pointer = pointer;
   return rank.comms.back();
@@ -130,11 +134,20 @@ bool read_comm(std::string_view text, RankFacts& rank, const Line& line, Observa
   set(comm.cuda_device, " cudaDev ");
   if (const auto bus = number_after<std::uint64_t>(text, " busId ", 16)) comm.bus_id = *bus;
   if (const auto id = number_after<std::uint64_t>(text, " commId 0x", 16)) comm.comm_id = *id;
-  comm.started |= contains(text, "Init START");
+  if (contains(text, "Init START")) {
+    comm.started = true;
+    comm.complete = false;  // another one was at this address before
+    comm.start_line = line.number;
+    comm.start_file = line.file;
+    if (into.ranks.size() <= RankFacts::kMostQuotedStarts) comm.start_text = printable_text(line.text);
+  }
   // Only a communicator whose start had ended is destroyed.
   comm.complete |= contains(text, "Init COMPLETE") || contains(text, "Destroy COMPLETE");
   comm.mnnvl |= number_after<int>(text, " MNNVL ").value_or(0) > 0;
-  if (comm.complete) keep_quote(into, "complete", line);
+  if (comm.complete) {
+    comm.start_text.clear();
+    keep_quote(into, "complete", line);
+  }
   return true;
 }
 

@@ -171,6 +171,7 @@ enum class Event : std::uint8_t {
   crashed,          ///< a process of the job ended by a signal of its own; code: kAborted
   job_failed,       ///< a process of the job ended by a failure; code: of its end
   node_failed,      ///< Slurm lost the node
+  prolog_failed,    ///< Slurm's prolog on a node refused the job; detail: the node
   time_limit,       ///< Slurm ended the job at its time limit
   job_cut,          ///< it may have ended by a failure: a traceback, another program's error
   job_went_on,      ///< code kStartedAgain, kMayGoOn, or 0: it came to its end
@@ -178,6 +179,9 @@ enum class Event : std::uint8_t {
   unknown_warning,  ///< NCCL warned in words that no phrase has; detail: source file
   count_            ///< how many kinds there are
 };
+
+/// The detail of a step's end as srun tells it, which is kept apart from other ends.
+inline constexpr const char* kStepAborted = "Job step aborted";
 
 /// Codes of what a job goes on after, or may: of another job's requeue, of Ray's worker that is replaced.
 inline constexpr int kStartedAgain = 1, kMayGoOn = 2;
@@ -223,6 +227,9 @@ struct CommFacts {
   int rank{-1}, ranks{-1}, nodes{-1}, local_ranks{-1}, cuda_device{-1};
   std::uint64_t bus_id{};
   bool started{}, complete{}, mnnvl{};
+  std::uint64_t start_line{};  ///< of the last "Init START"
+  int start_file{};
+  std::string start_text;  ///< as it stands; empty where it was completed, or of many ranks
   int coll_channels{-1}, nvls_channels{-1}, p2p_channels{-1};
   ChannelUse p2p, shm, net_send, net_receive, net_socket, collnet;  ///< net_socket: both directions
   ChannelUse send_gdr, receive_gdr;  ///< those of the network with GPUDirect RDMA
@@ -250,6 +257,7 @@ struct RankFacts {
   std::vector<CommFacts> comms;                  ///< the last kMostComms
   static constexpr std::size_t kMostVariables = 96;
   static constexpr std::size_t kMostComms = 8;
+  static constexpr std::size_t kMostQuotedStarts = 4096;  ///< ranks
 };
 
 /// A value of an NCCL_ variable that was seen.

@@ -44,6 +44,8 @@ enum class Detail : std::uint8_t {
   k8s_xid,          ///< "69 on Device=GPU-…"
   worker_count,     ///< only where more came than there are to be: "8, worker_count=16"
   last_word,        ///< of a path at the end of the line
+  node_word,        ///< the node's name
+  drained_node,     ///< "node3: REASON", where this program drains it
   on_node,          ///< "[[53923,0],14] on node b4124"
   python_fatal,     ///< not where Python is only ending; kAborted where it did
   kernel_fault,     ///< only in a kernel's log, and of processes of jobs

@@ -66,6 +66,8 @@ void iommu_not_passthrough(const Context&, const CatalogRow&, Findings&);
 void pcie_fatal(const Context&, const CatalogRow&, Findings&);
 void pcie_acs(const Context&, const CatalogRow&, Findings&);
 void nvlink_down(const Context&, const CatalogRow&, Findings&);
+void prolog_failed(const Context&, const CatalogRow&, Findings&);
+void start_not_completed(const Context&, const CatalogRow&, Findings&);
 void unexplained(const Context&, const CatalogRow&, Findings&);
 void socket_fallback(const Context&, const CatalogRow&, Findings&);
 void gdr_disabled(const Context&, const CatalogRow&, Findings&);
@@ -88,6 +90,7 @@ void ofi_missing(const Context&, const CatalogRow&, Findings&);
 void ofi_tcp(const Context&, const CatalogRow&, Findings&);
 // Collectives that did not end.
 void collective_mismatch(const Context&, const CatalogRow&, Findings&);
+void program_exception(const Context&, const CatalogRow&, Findings&);
 void collective_not_called(const Context&, const CatalogRow&, Findings&);
 void collective_timeout(const Context&, const CatalogRow&, Findings&);
 // Inside a node.

@@ -7,6 +7,7 @@
 
 #include "core/fault_texts.hpp"
 #include "diagnose/collective_waits.hpp"
+#include "diagnose/phrases.hpp"
 #include "diagnose/rules.hpp"
 #include "diagnose/text_line.hpp"
 
@@ -195,13 +196,59 @@ void tell_unfinished(const Context& context, const GroupStand& stand, Found& fin
   finding.advice = "look at the GPU and the NIC of the ranks named, and at the kernel log of their nodes";
 }
 
+/// Whether another row tells of it, or CUDA does, of which the program may be innocent.
+bool is_told_elsewhere(std::string_view line) {
+  for (const char* words : {"CUDA", "cuda error", "CUBLAS", "cuDNN", "CUDNN", "HIP", "caught", "skipping"})
+    if (contains(line, words)) return true;
+  bool is_told = false;
+  all_phrases().find(line, [&](const Phrase& phrase, std::size_t) {
+    is_told =
+        is_told || (phrase.event != Event::count_ && phrase.event != Event::job_cut && !phrase.is_common);
+  });
+  return is_told;
+}
+
+/// The job, or another one in the same log, went on behind the line.
+bool went_on_after(const Observations& seen, const Quote& quote) {
+  const auto start = seen.last_start.find(quote.file);
+  if (start != seen.last_start.end() && start->second > quote.line) return true;
+  const auto groups = seen.of(Event::job_went_on);
+  return std::any_of(groups.begin(), groups.end(), [&](const EventGroup* group) {
+    return group->last_file == quote.file && group->last_line > quote.line;
+  });
+}
+
 }  // namespace
 
 namespace rules {
 
+void program_exception(const Context& context, const CatalogRow& row, Findings& found) {
+  const Observations& seen = context.seen();
+  // Of collectives that timed out another rule compares the ranks.
+  const bool is_explained =
+      has_timed_out(context) || std::any_of(found.begin(), found.end(), [](const Finding& finding) {
+        return finding.severity == Severity::fatal;
+      });
+  if (is_explained) return;
+  std::vector<int> ranks;
+  for (const auto& [rank, thrown] : seen.rank_words.exceptions)
+    if (!thrown.follows && !is_told_elsewhere(thrown.quote.text) && !went_on_after(seen, thrown.quote))
+      ranks.push_back(rank);
+  if (ranks.empty()) return;
+  Found& finding = add(found, row, "likely");
+  finding.meaning = fmt::format("{} ended with {}; what the others say follows from that",
+                                ranks_words(context, ranks), exception_words(seen, ranks));
+  name_ranks(context, ranks, finding);
+  constexpr std::size_t most_quoted = 3;
+  for (std::size_t i = 0; i < std::min(ranks.size(), most_quoted); ++i)
+    cite(context, finding, &seen.rank_words.exceptions.at(ranks[i]).quote);
+}
+
 void collective_mismatch(const Context& context, const CatalogRow& row, Findings& found) {
   const std::size_t before = found.size();
   on_event(context, row, found);
+  for (const EventGroup* group : context.seen().of(Event::message_truncated))
+    cite(context, found.size() > before ? found.back() : add(found, row, "likely"), *group);
   const std::vector<GroupStand> stands = stands_of(context);
   const GroupStand* stand = first_of(stands, Stand::mismatch);
   if (stand == nullptr) return;

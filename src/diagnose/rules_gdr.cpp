@@ -102,6 +102,16 @@ bool is_well(const Context& context, const Findings& found) {
   });
 }
 
+/// A log of rank 0 alone says nothing of the others.
+void tell_who_was_heard(const Context& context, Found& finding) {
+  const int heard = context.heard_ranks(), ranks = context.ranks();
+  if (heard <= 0 || heard >= ranks) return;
+  finding.meaning +=
+      fmt::format("; only {} of the job's {} ranks {} heard", heard, ranks, heard == 1 ? "is" : "are");
+  if (context.nodes() > context.heard_nodes())
+    finding.meaning += fmt::format(", on {} of its {} nodes", context.heard_nodes(), context.nodes());
+}
+
 /// Network chosen, and GPUDirect RDMA on channels between nodes.
 bool saw_network(const Context& context) { return context.uses_rdma(); }
 
@@ -128,12 +138,16 @@ bool saw_some(const Context& context) {
 
 void healthy(const Context& context, const CatalogRow& row, Findings& found) {
   if (!is_well(context, found) || !saw_all(context)) return;
-  cite_facts(context, add(found, row, "likely"));
+  Found& finding = add(found, row, "likely");
+  cite_facts(context, finding);
+  tell_who_was_heard(context, finding);
 }
 
 void healthy_init(const Context& context, const CatalogRow& row, Findings& found) {
   if (!is_well(context, found) || !saw_some(context)) return;
-  cite_facts(context, add(found, row, "likely"));
+  Found& finding = add(found, row, "likely");
+  cite_facts(context, finding);
+  tell_who_was_heard(context, finding);
 }
 
 }  // namespace fabricheck::diagnose::rules

@@ -48,7 +48,11 @@ Found* on_processes(const Context& context, const std::vector<const EventGroup*>
 }  // namespace
 
 void shm_too_small(const Context& context, const CatalogRow& row, Findings& found) {
+  const std::size_t before = found.size();
   on_warning(context, row, found);
+  for (const EventGroup* group : context.seen().of(Event::no_space))
+    if (group->as_warning)
+      cite(context, found.size() > before ? found.back() : add(found, row, "likely"), *group);
   // PyTorch's data loader says that it is possible.
   for (Found& finding : found)
     if (finding.slug == row.text->slug && says(finding, "orker")) finding.confidence = "likely";
@@ -126,12 +130,15 @@ void crashed(const Context& context, const CatalogRow& row, Findings& found) {
 
 /// What ends after the job was ended on purpose does so for that.
 void job_failed(const Context& context, const CatalogRow& row, Findings& found) {
+  const bool is_explained = std::any_of(found.begin(), found.end(),
+                                        [](const Finding& one) { return one.severity == Severity::fatal; });
   Found* finding = nullptr;
   for (const EventGroup* group : context.seen().of(row.event)) {
     if (was_ended_before(context, *group)) continue;
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
   }
+  if (finding != nullptr && is_explained) finding->meaning = "a process of the job ended by a failure";
 }
 
 void job_cancelled(const Context& context, const CatalogRow& row, Findings& found) {

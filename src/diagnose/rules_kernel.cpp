@@ -33,14 +33,17 @@ constexpr const char* watch_link =
 constexpr const char* replace = "Drain the node and have the GPU, its riser or its board replaced.";
 
 // NVIDIA, XID Errors (GPU deployment and management documentation), as far as training clusters meet them.
-constexpr std::array<XidText, 23> xids{{
+constexpr std::array<XidText, 27> xids{{
     {13, Severity::info, "an exception of the graphics engine, most often the program's own",
      look_at_program},
     {31, Severity::info, "a page fault on the GPU, most often the program's own", look_at_program},
     {43, Severity::info, "a program's work was stopped after its own fault", look_at_program},
     {45, Severity::info, "work was removed after another error or when a program was killed",
      "Look for the XID before it."},
+    {46, Severity::bad, "the GPU stopped processing", reset},
     {48, Severity::bad, "an ECC error that could not be corrected", reset},
+    {54, Severity::bad, "the GPU board's auxiliary power is not connected",
+     "Drain the node, connect the power cable of this GPU's board and look at the power supply."},
     {61, Severity::bad, "the GPU's microcontroller halted", reset},
     {62, Severity::bad, "the GPU's microcontroller halted", reset},
     {63, Severity::info, "a memory row or page is marked to be replaced by a spare one",
@@ -58,6 +61,7 @@ constexpr std::array<XidText, 23> xids{{
      "That program's results are lost; reset the GPU when the node is free."},
     {95, Severity::bad, "an ECC error that could not be corrected reached more than one program", reset},
     {109, Severity::bad, "a context switch timed out", reset},
+    {110, Severity::bad, "a security fault of the GPU", reset},
     {119, Severity::bad, "the GPU's system processor (GSP) did not answer",
      "Power the node off and on; update the driver where it comes again."},
     {120, Severity::bad, "the GPU's system processor (GSP) failed",
@@ -68,6 +72,7 @@ constexpr std::array<XidText, 23> xids{{
     {143, Severity::bad, "the GPU did not start", reset},
     {145, Severity::bad, "an NVLink error", both_ends},
     {149, Severity::bad, "an NVLink error", both_ends},
+    {158, Severity::bad, "a fatal timeout of the GPU", reset},
 }};
 
 /// NVIDIA's XID catalogue: numbers whose immediate action is to ignore them, or to start the program again.
@@ -100,8 +105,16 @@ Severity xid_severity(const EventGroup& group) {
   return text == nullptr ? Severity::bad : text->severity;
 }
 
+/// "Node Reboot Required" of "… changed from 0x0 (None) to 0x2 (Node Reboot Required)".
+std::string recovery_words(const EventGroup& group) {
+  const auto change = group.quotes.empty() ? std::nullopt : after(group.quotes.back().text, " to 0x");
+  const auto action = change ? after(*change, "(") : std::nullopt;
+  if (!action || !contains(*action, ")")) return "the driver says what brings the GPU back";
+  return "the driver says what brings the GPU back: " + std::string(until(*action, ")"));
+}
+
 std::string xid_words(const EventGroup& group) {
-  if (group.code == recovery_action) return "the driver says what brings the GPU back";
+  if (group.code == recovery_action) return recovery_words(group);
   if (const XidText* text = xid_text(group.code)) return text->meaning;
   if (is_one_of(ignored, group.code)) return "nothing that calls for a mend";
   if (is_one_of(programs, group.code)) return "an error that ended a program, most often the program's own";

@@ -149,6 +149,14 @@ void driver_too_old(const Context& context, const CatalogRow& row, Findings& fou
       if (finding == nullptr) finding = &add(found, row);
       cite(context, *finding, *group);
     }
+  if (finding == nullptr || !says(*finding, "no kernel image")) return;
+  finding->meaning = "the program, or a library that it uses, has no code for this kind of GPU";
+  finding->advice =
+      "use a build that has it: a newer one (of PyTorch, of that library), or compile it for this GPU "
+      "(TORCH_CUDA_ARCH_LIST, nvcc -gencode)";
+  finding->confirm =
+      "python -c 'import torch; print(torch.cuda.get_arch_list())'; nvidia-smi "
+      "--query-gpu=name,compute_cap --format=csv";
 }
 
 void too_old(const Context& context, const CatalogRow& row, Findings& found) {
@@ -360,8 +368,7 @@ void unexplained(const Context& context, const CatalogRow& row, Findings& found)
       found.begin(), found.end(), [](const Finding& finding) { return finding.severity != Severity::info; });
   if (is_explained || !context.has_unexplained()) return;
   Found& finding = add(found, row, "possible");
-  for (const Event kind : {Event::unknown_warning, Event::job_cut})
-    for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
+  for (const EventGroup* group : context.open_ends()) cite(context, finding, *group);
 }
 
 void job_recovered(const Context& context, const CatalogRow& row, Findings& found) {

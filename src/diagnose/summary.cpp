@@ -30,7 +30,9 @@ void add_start(const Context& context, std::vector<std::string>& lines) {
   if (!context.hosts().empty())
     where += (where.empty() ? "hosts: " : "; hosts: ") + joined(context.hosts(), 6);
   if (!where.empty()) lines.push_back(where);
-  if (context.complete())
+  if (const std::size_t open = context.open_starts().size(); open > 0)
+    lines.push_back(fmt::format("initialisation: complete, but for {} rank{}", open, open == 1 ? "" : "s"));
+  else if (context.complete())
     lines.emplace_back("initialisation: complete");
   else if (context.started())
     lines.emplace_back("initialisation: begun; no line says that it was completed");

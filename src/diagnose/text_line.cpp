@@ -243,6 +243,28 @@ bool has_date(std::string_view text) {
          is_clock(text.substr(12, 8)) && is_number(text.substr(21, 4), 4);
 }
 
+/// "kern  :warn  : " of dmesg --decode, with any of its kinds of time behind it.
+bool is_decoded(std::string_view text) {
+  if (!take(text, "kern")) return false;
+  const std::size_t colon = text.find_first_not_of(' ');
+  if (colon == std::string_view::npos || text[colon] != ':') return false;
+  const std::string_view level = until(text.substr(colon + 1), " :");
+  for (const char* one : {"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"})
+    if (level == one) return trim(text.substr(colon + 1 + level.size())).starts_with(": ");
+  return false;
+}
+
+/// "6,3997,1234567890,-;" of /dev/kmsg: priority, number, microseconds since the machine started, flags.
+bool is_of_kmsg(std::string_view text) {
+  constexpr int numbers = 3;
+  for (int i = 0; i < numbers; ++i) {
+    const std::string_view number = until(text, ",");
+    if (!is_digits(number) || number.size() == text.size()) return false;
+    text.remove_prefix(number.size() + 1);
+  }
+  return text.size() > 1 && (text.front() == '-' || text.front() == 'c') && contains(text.substr(1), ";");
+}
+
 }  // namespace
 
 std::string_view kernel_log_host(std::string_view line) {
@@ -255,6 +277,9 @@ std::string_view kernel_log_host(std::string_view line) {
     const std::string_view host = before.substr(blank + 1);
     return is_host_name(host) ? host : std::string_view();
   }
+  if (const std::size_t front = line.find(": kern"); front != std::string_view::npos)
+    if (is_host_name(line.substr(0, front)) && is_decoded(line.substr(front + 2)))
+      return line.substr(0, front);
   const std::size_t colon = line.find(": [");
   if (colon == std::string_view::npos) return {};
   const std::string_view rest = line.substr(colon + 2);
@@ -263,8 +288,8 @@ std::string_view kernel_log_host(std::string_view line) {
 }
 
 bool is_kernel_line(std::string_view line) {
-  return has_uptime(line) || has_date(line) || starts_with(line, "kernel: ") ||
-         !kernel_log_host(line).empty();
+  return has_uptime(line) || has_date(line) || starts_with(line, "kernel: ") || is_decoded(line) ||
+         is_of_kmsg(line) || !kernel_log_host(line).empty();
 }
 
 }  // namespace fabricheck::diagnose

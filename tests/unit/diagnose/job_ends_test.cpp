@@ -90,6 +90,78 @@ TEST(JobEnds, AScriptThatSaysFinishedWhateverCameOfItClearsNothing) {
   EXPECT_FALSE(out_of_memory.is_conclusive);
 }
 
+TEST(JobEnds, BeforeTheyBeganNameTheNodeThatRefused) {
+  const std::string slurmd =
+      "[2026-11-28T10:00:00.123] error: prolog failed: rc:1 output:fabricheck: draining node3: fabricheck: "
+      "nvlink: GPU3 has 2 of 4 links\n";
+  const Diagnosis found = diagnosed("srun: Prolog failure on node node3\n" + slurmd);
+  ASSERT_EQ(found.findings.front().slug, "node-refused-job") << testing::PrintToString(slugs(found));
+  EXPECT_EQ(found.findings.front().component.host, "node3");
+  EXPECT_THAT(found.findings.front().meaning, HasSubstr("GPU3 has 2 of 4 links"));
+  EXPECT_FALSE(diagnosed("srun: Prolog failure on node node3\n" + std::string(kStart)).has_fault)
+      << "it was started elsewhere";
+  EXPECT_FALSE(diagnosed("fabricheck: NOT draining node3: fabricheck has no right; it would be for 'x'\n"
+                         "  --draining  how: draining nodes: by hand\n")
+                   .has_fault);
+}
+
+TEST(JobEnds, BySlurmAreLedByItsReason) {
+  const std::string aborted = "srun: Job step aborted: Waiting up to 32 seconds for job step to finish.\n";
+  const std::string at = "slurmstepd: error: *** JOB 12 ON node3 CANCELLED AT 2026-11-28T10:00:00 ";
+  const std::string after =
+      "srun: error: node3: task 0: Terminated\n[rank0]: Traceback (most recent call last):\n";
+  const std::pair<const char*, const char*> reasons[] = {{"DUE TO TIME LIMIT ***\n", "time-limit"},
+                                                         {"DUE TO PREEMPTION ***\n", "preempted"},
+                                                         {"***\n", "job-cancelled"}};
+  for (const auto& [reason, slug] : reasons)
+    for (const std::string& log : {at + reason + aborted + after, aborted + at + reason + after}) {
+      const Diagnosis found = diagnosed(kStart + log);
+      EXPECT_NE(finding(found, slug), nullptr) << log;
+      EXPECT_EQ(finding(found, "unexplained-failure"), nullptr) << log;
+      EXPECT_EQ(found.is_conclusive, slug == std::string_view("preempted")) << log;
+    }
+  EXPECT_EQ(first(kStart + aborted), "unexplained-failure") << "nothing tells why";
+  EXPECT_EQ(first(kStart + std::string("Aborted (core dumped)\n") + at + "***\n" + aborted),
+            "unexplained-failure")
+      << "it had failed before";
+}
+
+TEST(JobEnds, ByAnExceptionOfOneRankNameItAndTheRestFollows) {
+  const std::string thrown =
+      "[rank2]: Traceback (most recent call last):\n[rank2]:     out = model(x)\n"
+      "[rank2]: RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x1024 and 2048x512)\n";
+  const Diagnosis torchrun =
+      diagnosed(kStart + thrown + "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n");
+  ASSERT_EQ(torchrun.findings.front().slug, "program-exception") << testing::PrintToString(slugs(torchrun));
+  EXPECT_THAT(torchrun.findings.front().meaning, HasSubstr("rank 2 ended with RuntimeError"));
+  EXPECT_EQ(torchrun.findings.front().component.name, "rank 2");
+  ASSERT_NE(finding(torchrun, "job-failed"), nullptr);
+  EXPECT_EQ(finding(torchrun, "job-failed")->caused_by, "program-exception");
+  EXPECT_THAT(finding(torchrun, "job-failed")->meaning, Not(HasSubstr("does not say why")));
+  const Diagnosis peers = diagnosed(
+      kStart + std::string("[rank2]: KeyError: 'input_ids'\n") +
+      "gpu-07:100:120 [1] misc/socket.cc:58 NCCL WARN socketProgress: Connection closed by remote peer "
+      "node2<41000>\n"
+      "[rank1]: torch.distributed.DistBackendError: NCCL error in: x.cpp:2027, remote process exited or "
+      "there "
+      "was a network error, NCCL version 2.21.5\n");
+  EXPECT_EQ(peers.findings.front().slug, "program-exception") << testing::PrintToString(slugs(peers));
+  EXPECT_EQ(finding(peers, "remote-peer-lost")->caused_by, "program-exception");
+}
+
+TEST(JobEnds, ByExceptionsThatFollowOrWereGoneOnFromAccuseNoProgram) {
+  for (const std::string log :
+       {"[rank1]: torch.distributed.DistBackendError: NCCL error in: x.cpp:1, remote process exited\n",
+        "[rank1]: ConnectionResetError: [Errno 104] Connection reset by peer\n",
+        "[rank1]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB\n",
+        "[rank1]: RuntimeError: CUDA error: uncorrectable ECC error encountered\n",
+        "[rank1]: KeyError: 'a'\ngpu-07:1:2 [0] NCCL INFO comm 0x7f rank 0 nranks 1 cudaDev 0 busId 1000 - "
+        "Init "
+        "COMPLETE\n",
+        "[rank1]: KeyError: 'a'\nTraining finished\n"})
+    EXPECT_THAT(slugs(kStart + log), Not(Contains("program-exception"))) << log;
+}
+
 TEST(JobEnds, AnEarlierEndIsNotThatOfTheNextAttempt) {
   EXPECT_TRUE(diagnosed(kPreempted + std::string(kStart) + kExit).has_fault);
   EXPECT_FALSE(diagnosed(kStart + std::string(kPreempted) + kExit).has_fault);
@@ -115,8 +187,10 @@ TEST(JobEnds, InTheWordsOfOtherProgramsMakeNothingHealthy) {
         "[1667117403.755480] [n1:1:0] ucc.c:1 UCC  ERROR no CL",
         "[rank1]: OSError: [Errno 116] Stale file handle",
         "train.sh: line 22: 1234 Bus error               (core dumped)",
-        "Horovod has been shut down. This was caused by an exception", "iteration 5 | lm loss: nan |"})
-    EXPECT_FALSE(diagnosed(kStart + std::string(line) + "\n").is_conclusive) << line;
+        "Horovod has been shut down. This was caused by an exception", "iteration 5 | lm loss: nan |"}) {
+    const Diagnosis found = diagnosed(kStart + std::string(line) + "\n");
+    EXPECT_TRUE(found.has_fault || !found.is_conclusive) << line;
+  }
   EXPECT_TRUE(diagnosed(kStart + std::string("iteration 5 | lm loss: 1.9 |\n")).is_conclusive);
 }
 

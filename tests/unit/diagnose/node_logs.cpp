@@ -32,6 +32,8 @@ constexpr SyntheticLog kLogs[] = {
      "a1:10:20 [1] misc/shmutils.cc:87 NCCL WARN Error: failed to extend /dev/shm/nccl-abcdef to 33030532 "
      "bytes, error: No "
      "space left on device (28)\n"},
+    {"shm-too-small", "2.3 to 2.6",
+     "a1:10:20 [1] include/shm.h:28 NCCL WARN Call to ftruncate failed : No space left on device\n"},
     {"shm-attach-failed", "2.22 and later",
      "a1:10:20 [0] misc/shmutils.cc:129 NCCL WARN Error while attaching to shared memory segment "
      "/dev/shm/nccl-abc (size 14156), "
@@ -104,6 +106,9 @@ constexpr SyntheticLog kLogs[] = {
      "a1:10:20 [0] transport/net_ib.cc:1038 NCCL WARN NET/IB : req 0/1 tag 0 peer 10.1.1.2<58683> collective "
      "mismatch error, "
      "local size 496640 remote size 65536\n"},
+    {"collective-mismatch", "2.7 to 2.8, sockets",
+     "a1:10:20 [0] transport/net_socket.cc:400 NCCL WARN NET/Socket : message truncated : receiving 8 bytes "
+     "instead of 4\n"},
     {"gpu-out-of-memory", "all",
      "a1:10:20 [0] include/alloc.h:100 NCCL WARN Cuda failure 2 'out of memory'\n"},
     {"gpu-out-of-memory", "2.18 and later",
@@ -297,6 +302,20 @@ constexpr SyntheticLog kLogs[] = {
     {"job-failed", "torchelastic", "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\n"},
     {"unexplained-failure", "NCCL",
      "a1:10:20 [0] graph/xml.h:101 NCCL WARN Attribute arch of node cpu not found\n"},
+    {"node-refused-job", "srun",
+     "srun: Prolog failure on node node3\nsrun: error: Nodes node[2-3] are still not ready\n"
+     "srun: error: Something is wrong with the boot of the nodes.\n"},
+    {"node-refused-job", "slurmd",
+     "[2026-11-28T10:00:00.123] error: prolog failed: rc:1 output:fabricheck: draining node3: fabricheck: "
+     "nvlink: GPU3 has 2 of 4 links\n"},
+    {"program-exception", "PyTorch", "[rank2]: KeyError: 'input_ids'\n"},
+    {"start-not-completed", "2.21",
+     "n1:1:2 [0] NCCL INFO ncclCommInitRank comm 0x5 rank 0 nranks 2 cudaDev 0 busId 1000 commId 0x7 - Init "
+     "START\n"
+     "n2:3:4 [0] NCCL INFO ncclCommInitRank comm 0x6 rank 1 nranks 2 cudaDev 0 busId 1000 commId 0x7 - Init "
+     "START\n"
+     "n1:1:2 [0] NCCL INFO ncclCommInitRank comm 0x5 rank 0 nranks 2 cudaDev 0 busId 1000 commId 0x7 - Init "
+     "COMPLETE\n"},
     {"time-limit", "Slurm",
      "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***\n"},
     {"errors-before-boot", "journal",
