@@ -171,7 +171,7 @@ class PlatformReader {
   }
 
   std::string unit_of(const FigureKey& known, const toml::node& node) const {
-    const std::string unit = document_.text_of(node, "unit");
+    std::string unit = document_.text_of(node, "unit");
     if (std::find(known.units.begin(), known.units.end(), unit) == known.units.end())
       document_.fail(node, fmt::format("{} is in {}, not in {}", quoted(known.key),
                                        fmt::join(known.units, " or "), quoted(unit)));
@@ -185,7 +185,7 @@ class PlatformReader {
       document_.fail(name.source().begin,
                      fmt::format("a figure of {} has no condition {}{}", quoted(known.key),
                                  quoted(name.str()), suggestion(name.str(), allowed)));
-    const std::string text = document_.text_of(node, name.str());
+    std::string text = document_.text_of(node, name.str());
     const bool is_number = condition->is_count && text[0] >= '0' && text[0] <= '9';
     const bool is_any = condition->words.empty() && !condition->is_count;
     const std::vector<std::string> words(condition->words.begin(), condition->words.end());

@@ -117,7 +117,7 @@ bool is_glog_warning(std::string_view line) {
 bool is_bad_status(std::string_view rest) {
   const std::size_t begin = rest.find_first_not_of(" :=('\"[");
   constexpr std::size_t most_between = 4;
-  if (begin == std::string_view::npos || begin > most_between) return false;
+  if (begin > most_between) return false;  // npos, too
   rest.remove_prefix(begin);
   const auto number = take_number<long>(rest);
   if (!number || (!rest.empty() && is_word_letter(rest.front()))) return false;
