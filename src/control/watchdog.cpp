@@ -197,7 +197,7 @@ class Watchdog::Thread {
 
   void wait_for_something() {
     std::vector<pollfd> set{{wake_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-    if (listening_ && now() >= accept_again_) set.push_back({listening_.get(), POLLIN, 0});
+    if (listening_ && may_accept()) set.push_back({listening_.get(), POLLIN, 0});
     if (to_root_) set.push_back({to_root_.get(), POLLIN, 0});
     for (const Stranger& stranger : strangers_) set.push_back({stranger.socket.get(), POLLIN, 0});
     for (const Peer& peer : peers_)
@@ -216,11 +216,13 @@ class Watchdog::Thread {
       send_message(to_root_.get(), message(MessageKind::terminated, signal_name_));
   }
 
+  /// Where it may not, poll would come back at once, again and again, for those who wait at the door.
+  bool may_accept() const { return now() >= accept_again_ && strangers_.size() < most_strangers; }
+
   void accept_strangers() {
-    while (now() >= accept_again_ && strangers_.size() < most_strangers) {
+    while (may_accept()) {
       Socket socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!socket) {
-        // Where the process has no descriptor left, poll would come back at once, again and again.
         if (errno == EMFILE || errno == ENFILE) accept_again_ = now() + accept_pause;
         break;
       }
