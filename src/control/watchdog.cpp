@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -17,6 +16,7 @@
 #include <random>
 #include <thread>
 
+#include "control/door.hpp"
 #include "control/ending_signals.hpp"
 #include "control/side_channel.hpp"
 #include "control/watching_thread.hpp"
@@ -39,9 +39,6 @@ constexpr double own_pause_s = 1.0;
 constexpr double extra_silence_s = 2.0;
 constexpr double connect_seconds_each = 3.0;
 constexpr double answer_s = 5.0;
-constexpr auto accept_pause = std::chrono::seconds(1);
-/// Connections at once that have not yet said who they are.
-constexpr std::size_t most_strangers = 64;
 /// How long rank 0 waits for the others to have heard of the end. mpirun kills them within two seconds of it.
 constexpr double farewell_s = 0.5;
 
@@ -64,10 +61,10 @@ class Watchdog::Thread {
   std::string listen() {
     room_ = allow_connections(options_.size - 1);
     Contact contact;
-    listening_ = listen_anywhere(contact.port);
-    contact.addresses = interface_addresses();
     std::random_device random;
     token_ = contact.token = (static_cast<std::uint64_t>(random()) << 32) | random();
+    contact.port = door_.open(token_, options_.size);
+    contact.addresses = interface_addresses();
     return format_contact(contact);
   }
 
@@ -123,11 +120,6 @@ class Watchdog::Thread {
     bool idle{};
     std::string failure;
   };
-  struct Stranger {
-    Socket socket;
-    MessageReader reader;
-    Instant since;
-  };
 
   void wake() {
     const std::uint64_t one = 1;
@@ -169,7 +161,7 @@ class Watchdog::Thread {
       turned = now();
       drain_signals();
       if (options_.rank == 0) {
-        accept_strangers();
+        meet_newcomers();
         read_peers();
       } else {
         read_root();
@@ -197,9 +189,8 @@ class Watchdog::Thread {
 
   void wait_for_something() {
     std::vector<pollfd> set{{wake_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-    if (listening_ && may_accept()) set.push_back({listening_.get(), POLLIN, 0});
     if (to_root_) set.push_back({to_root_.get(), POLLIN, 0});
-    for (const Stranger& stranger : strangers_) set.push_back({stranger.socket.get(), POLLIN, 0});
+    door_.add_to(set);
     for (const Peer& peer : peers_)
       if (peer.socket) set.push_back({peer.socket.get(), POLLIN, 0});
     ::poll(set.data(), set.size(), 50);
@@ -216,44 +207,21 @@ class Watchdog::Thread {
       send_message(to_root_.get(), message(MessageKind::terminated, signal_name_));
   }
 
-  /// Where it may not, poll would come back at once, again and again, for those who wait at the door.
-  bool may_accept() const { return now() >= accept_again_ && strangers_.size() < most_strangers; }
-
-  void accept_strangers() {
-    while (may_accept()) {
-      Socket socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (!socket) {
-        if (errno == EMFILE || errno == ENFILE) accept_again_ = now() + accept_pause;
-        break;
+  void meet_newcomers() {
+    for (Newcomer& one : door_.let_in()) {
+      if (connected_ >= room_) {
+        send_message(one.socket.get(), message(MessageKind::refused, too_few_files(room_)));
+        continue;
       }
-      strangers_.push_back({std::move(socket), {}, now()});
+      const std::lock_guard lock(mutex_);
+      ++connected_;
+      Peer& peer = peers_[static_cast<std::size_t>(one.messages.front().rank)];
+      peer.socket = std::move(one.socket);
+      peer.reader = std::move(one.reader);
+      peer.connected = true;
+      for (const ChannelMessage& said : one.messages) take(peer, said);
+      send_message(peer.socket.get(), message(MessageKind::heartbeat, ""));
     }
-    for (Stranger& stranger : strangers_) {
-      std::vector<ChannelMessage> messages;
-      const auto state = stranger.reader.read(stranger.socket.get(), messages);
-      const bool known = !messages.empty() && messages.front().token == token_ && messages.front().rank > 0 &&
-                         messages.front().rank < options_.size;
-      if (known && connected_ >= room_) {
-        send_message(stranger.socket.get(), message(MessageKind::refused, too_few_files(room_)));
-        stranger.socket = Socket();
-      } else if (known) {
-        const std::lock_guard lock(mutex_);
-        ++connected_;
-        Peer& peer = peers_[static_cast<std::size_t>(messages.front().rank)];
-        peer.socket = std::move(stranger.socket);
-        peer.reader = std::move(stranger.reader);
-        peer.connected = true;
-        peer.heard = now();
-        for (const ChannelMessage& one : messages) take(peer, one);
-        send_message(peer.socket.get(), message(MessageKind::heartbeat, ""));
-      } else if (state == MessageReader::State::closed || !messages.empty() ||
-                 seconds_since(stranger.since) > 5.0) {
-        stranger.socket = Socket();  // a port scanner, or a job of another token
-      }
-    }
-    strangers_.erase(
-        std::remove_if(strangers_.begin(), strangers_.end(), [](const Stranger& one) { return !one.socket; }),
-        strangers_.end());
   }
 
   void take(Peer& peer, const ChannelMessage& one) {
@@ -457,13 +425,12 @@ class Watchdog::Thread {
 
   WatchdogOptions options_;
   Progress& progress_;
-  Socket wake_, signals_, listening_, to_root_;
+  Socket wake_, signals_, to_root_;
+  Door door_;
   std::uint64_t token_{};
   std::mutex mutex_;
-  std::vector<Peer> peers_;  ///< by rank; [0] is unused
-  std::vector<Stranger> strangers_;
+  std::vector<Peer> peers_;   ///< by rank; [0] is unused
   int room_{}, connected_{};  ///< of rank 0: ranks that it can hear, and does
-  Instant accept_again_;
   MessageReader root_reader_;
   Instant root_heard_, moved_;
   std::string refusal_;
