@@ -155,8 +155,8 @@ struct Gpu {
   std::optional<int> numa_node;
   std::optional<std::uint64_t> memory_bytes;
   /// "answers"; "not answering": PCI or NVML's count shows it and the driver does not answer for it;
-  /// "hidden": PCI shows it and this process was not given it (container, Slurm); "not asked": NVML was not
-  /// asked.
+  /// "hidden": PCI shows it and this process was not given it (container, Slurm); "state not known": NVML
+  /// itself could not tell; "not asked": NVML was not asked.
   std::string status{"answers"};
   std::string problem;             ///< why it is not answering, a part of a sentence
   std::string compute_capability;  ///< "9.0"

@@ -66,12 +66,6 @@ class PortCounters final : public ToolReader {
   bool is_open_{};
 };
 
-double ratio_of(std::string_view text) {
-  double ratio = 0;  // stays where there is none
-  std::from_chars(text.data(), text.data() + text.size(), ratio);
-  return ratio;
-}
-
 /// mlxlink: "State : Polling", and what it makes of it: "Status Opcode : 1032".
 class MlxLink final : public ToolReader {
  public:
@@ -96,7 +90,7 @@ class MlxLink final : public ToolReader {
     if (key == "Status Opcode") is_signal_ = is_of_signal(take_number<int>(value).value_or(0));
     // Behind its error correction a link in health has less than 1E-12, by far.
     constexpr double most_in_health = 1e-12;
-    if (key == "Effective Physical BER" && ratio_of(value) > most_in_health)
+    if (key == "Effective Physical BER" && leading_real(value) > most_in_health)
       events.add(Event::module_event, 0, "", 0, true, line);
     if (key == "Recommendation" && is_signal_) events.add(Event::module_event, 0, "", 0, true, line);
     return true;

@@ -13,12 +13,6 @@ std::string_view quoted_name(std::string_view text) {
   return begin ? until(*begin, "'") : std::string_view();
 }
 
-double rate_of(std::string_view text) {
-  double rate = 0;  // stays where there is none
-  std::from_chars(text.data(), text.data() + text.size(), rate);
-  return rate;
-}
-
 class IbPorts final : public ToolReader {
  public:
   const char* name() const override { return "state of ports"; }
@@ -155,7 +149,7 @@ class IbPorts final : public ToolReader {
         port.is_disabled |= contains(value, "65535") || contains(value, "0xffff");
         return true;
       case Key::rate:
-        port.rate_Gbps = rate_of(number);
+        port.rate_Gbps = leading_real(number);
         port.rate_quote = line.quote();
         if (const auto lanes = after(value, "(")) {  // "50 Gb/sec (1X HDR)"
           std::string_view width = *lanes;

@@ -292,4 +292,10 @@ bool is_kernel_line(std::string_view line) {
          is_of_kmsg(line) || !kernel_log_host(line).empty();
 }
 
+double leading_real(std::string_view text) {
+  double value = 0;  // stays where there is none
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
 }  // namespace fabricheck::diagnose

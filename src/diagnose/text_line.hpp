@@ -68,6 +68,9 @@ inline bool take(std::string_view& text, std::string_view front) {
   return true;
 }
 
+/// The real number that begins the text; 0 where none does.
+double leading_real(std::string_view text);
+
 /// The number behind the first `mark` and blanks.
 template <typename Number>
 std::optional<Number> number_after(std::string_view text, std::string_view mark, int base = 10) {
