@@ -15,8 +15,8 @@
 
 #include "app/build_identity.hpp"
 #include "app/catalogue.hpp"
-#include "app/early_end.hpp"
 #include "app/known_words.hpp"
+#include "app/leave_at_sigterm.hpp"
 #include "app/node_environment.hpp"
 #include "app/node_look.hpp"
 #include "app/node_setup.hpp"
@@ -70,14 +70,14 @@ class Visit {
       return exit_status::passed;
     }
     // Slurm ends a prolog or an epilog at PrologEpilogTimeout. By hand SIGTERM is anybody's wish.
-    if (options_.slurm) early_end_.emplace([this] { return leave(); });
+    if (options_.slurm) at_sigterm_.emplace([this] { return leave(); });
     read_last_state();
     node::Isolation isolation(last_.stuck, began_unix_s_, whole_);
     look(isolation);
     decide();
     conclude();
     save_state(isolation);
-    if (early_end_) early_end_->disarm();
+    if (at_sigterm_) at_sigterm_->disarm();
     say();
     return status();
   }
@@ -121,7 +121,7 @@ class Visit {
         kShare * static_cast<double>(duration_cast<milliseconds>(budget_).count())));
     options.now_unix_s = began_unix_s_;
     const auto plan = node::plan(options_.profile, budget_, config_.skip);
-    if (early_end_)
+    if (at_sigterm_)
       options.before_devices = [&](const node::NodeFacts& facts) {
         const node::Judgement early = node::judge(plan, facts, config_, host_name_);
         meanwhile([&](Progress& progress) {
@@ -259,8 +259,8 @@ class Visit {
 
   template <class Change>
   void meanwhile(const Change& change) {
-    if (!early_end_) return;
-    const auto held = early_end_->hold();
+    if (!at_sigterm_) return;
+    const auto held = at_sigterm_->hold();
     change(progress_);
   }
 
@@ -272,7 +272,7 @@ class Visit {
   }
 
   void note_progress(const char* doing, const node::Isolation& isolation) {
-    if (!early_end_) return;
+    if (!at_sigterm_) return;
     std::string words = "nothing wrong was seen so far";
     if (!judgement_.faults.empty()) {
       words = seen_words(judgement_.faults);
@@ -441,7 +441,7 @@ class Visit {
   RunRecord record_;
   std::string json_problem_;
   Progress progress_;
-  std::optional<EarlyEnd> early_end_;  ///< last: it ends before what it tells of
+  std::optional<LeaveAtSigterm> at_sigterm_;  ///< last: it ends before what it tells of
 };
 
 const char* variable(const char* name) { return std::getenv(name); }

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <ctime>
 #include <exception>
+#include <system_error>
 
 #include "core/remark.hpp"
 #include "report/journal.hpp"
@@ -40,7 +40,8 @@ std::string write_node_json(const std::string& file, const RunRecord& record) {
     if (file != "-") {
       report::write_file(file, text);
     } else if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-      return fmt::format("the result was not written to standard output: {}", std::strerror(errno));
+      return fmt::format("the result was not written to standard output: {}",
+                         std::generic_category().message(errno));
     }
   } catch (const std::exception& error) {
     return error.what();

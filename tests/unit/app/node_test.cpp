@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "app/command_line.hpp"
-#include "app/early_end.hpp"
+#include "app/leave_at_sigterm.hpp"
 #include "app/node.hpp"
 #include "app/node_environment.hpp"
 #include "app/node_look.hpp"
@@ -204,11 +204,11 @@ Ended in_child(const std::function<int()>& work, int signal = 0) {
   return ended;
 }
 
-TEST(EarlyEnd, LeavesWordAtSigterm) {
+TEST(LeaveAtSigterm, LeavesWordAtSigterm) {
   const Ended ended = in_child(
       [] {
         std::string seen = "nothing";
-        EarlyEnd end([&] {
+        LeaveAtSigterm end([&] {
           process::write_all(STDOUT_FILENO, seen);
           return 7;
         });
@@ -225,10 +225,10 @@ TEST(EarlyEnd, LeavesWordAtSigterm) {
   EXPECT_EQ(ended.output, "ready GPU3");
 }
 
-TEST(EarlyEnd, IsNotInTheWayOfWhatIsThrough) {
+TEST(LeaveAtSigterm, IsNotInTheWayOfWhatIsThrough) {
   const Ended ended = in_child([] {
     {
-      EarlyEnd end([] { return 7; });
+      LeaveAtSigterm end([] { return 7; });
       end.disarm();
       ::raise(SIGTERM);
     }
@@ -237,7 +237,7 @@ TEST(EarlyEnd, IsNotInTheWayOfWhatIsThrough) {
   EXPECT_EQ(ended.status, 5);
   EXPECT_EQ(in_child([] {
               {
-                EarlyEnd end([] { return 7; });
+                LeaveAtSigterm end([] { return 7; });
               }
               ::raise(SIGTERM);  // ends it as it ends anybody
               return 5;

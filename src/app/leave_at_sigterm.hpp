@@ -9,13 +9,13 @@ namespace fabricheck::app {
 
 /// While it lives, SIGTERM does not end the process at once: a thread of its own waits for it, calls `leave`
 /// and ends the process with the status that it returns. `leave` has but a moment: SIGKILL follows.
-class EarlyEnd {
+class LeaveAtSigterm {
  public:
   /// Children that are made from now on inherit that SIGTERM is held back; they end with this process.
-  explicit EarlyEnd(std::function<int()> leave);
-  ~EarlyEnd();
-  EarlyEnd(const EarlyEnd&) = delete;
-  EarlyEnd& operator=(const EarlyEnd&) = delete;
+  explicit LeaveAtSigterm(std::function<int()> leave);
+  ~LeaveAtSigterm();
+  LeaveAtSigterm(const LeaveAtSigterm&) = delete;
+  LeaveAtSigterm& operator=(const LeaveAtSigterm&) = delete;
 
   /// While it is held, `leave` does not run: for changing what it tells.
   [[nodiscard]] std::unique_lock<std::mutex> hold() { return std::unique_lock(gate_); }

@@ -1,4 +1,4 @@
-#include "app/early_end.hpp"
+#include "app/leave_at_sigterm.hpp"
 
 #include <poll.h>
 #include <pthread.h>
@@ -25,7 +25,7 @@ sigset_t only_sigterm() {
 
 }  // namespace
 
-EarlyEnd::EarlyEnd(std::function<int()> leave) : leave_(std::move(leave)) {
+LeaveAtSigterm::LeaveAtSigterm(std::function<int()> leave) : leave_(std::move(leave)) {
   const sigset_t set = only_sigterm();
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   stop_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -35,7 +35,7 @@ EarlyEnd::EarlyEnd(std::function<int()> leave) : leave_(std::move(leave)) {
   watcher_ = std::thread([this] { watch(); });
 }
 
-EarlyEnd::~EarlyEnd() {
+LeaveAtSigterm::~LeaveAtSigterm() {
   disarm();
   if (watcher_.joinable()) {
     const std::uint64_t one = 1;
@@ -52,12 +52,12 @@ EarlyEnd::~EarlyEnd() {
   if (stop_ >= 0) ::close(stop_);
 }
 
-void EarlyEnd::disarm() {
+void LeaveAtSigterm::disarm() {
   const auto held = hold();
   is_armed_ = false;
 }
 
-void EarlyEnd::watch() {
+void LeaveAtSigterm::watch() {
   std::array<pollfd, 2> waits{{{signals_, POLLIN, 0}, {stop_, POLLIN, 0}}};
   for (;;) {
     if (::poll(waits.data(), waits.size(), -1) < 0) {
