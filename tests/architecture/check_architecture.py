@@ -93,6 +93,9 @@ LINKS: list[tuple[re.Pattern[str], re.Pattern[str]]] = [
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 BANNER = re.compile(r"^\s*(//|/\*|\*)\s*[-=*#/_~]{8,}")
+NAMESPACE = re.compile(r"^(?:inline )?namespace(?: ([\w:]+))? \{$")
+NAMESPACE_END = re.compile(r"^\}  // namespace")
+DEFINED_TYPE = re.compile(r"^(?:struct|class|enum class) (\w+)(?: final)?(?: :.*)? \{")
 PAGE_LINK = re.compile(r"\]\(([^)#\s]+)")
 SOURCES = {".cpp", ".hpp", ".cu", ".cuh", ".h", ".c", ".cc"}
 TOP_FOLDERS = ("src", "topology", "fabric", "collectives", "tests")
@@ -196,6 +199,31 @@ def check_file(root: Path, path: Path) -> Iterator[Violation]:
             yield Violation(place, f"reads {clock[1] or clock[2]}; measured time comes from an injected Clock (core/clock.hpp)")
 
 
+def types_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of each type that the file defines for others to see."""
+    spaces: list[str | None] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        opened, defined = NAMESPACE.match(line), DEFINED_TYPE.match(line)
+        if opened:
+            spaces.append(opened[1])
+        elif NAMESPACE_END.match(line) and spaces:
+            spaces.pop()
+        elif defined and None not in spaces:
+            yield number, "::".join([*filter(None, spaces), defined[1]])
+
+
+def check_types(root: Path) -> Iterator[Violation]:
+    """Two types of one name in one namespace share their inline functions, and nobody says so."""
+    first: dict[str, str] = {}
+    for path in sources(root):
+        name = path.relative_to(root).as_posix()
+        if name.startswith("tests/"):
+            continue
+        for number, full in types_of(path):
+            if first.setdefault(full, name) != name:
+                yield Violation(f"{name}:{number}", f"defines {full}, as {first[full]} does; one of them needs another name")
+
+
 def check_links(text: str) -> Iterator[Violation]:
     """Lines of `target|what it links|what it hands on`, lists separated by semicolons, as CMake writes them."""
     for row in filter(None, text.splitlines()):
@@ -238,6 +266,7 @@ def check(root: Path, links: str = "") -> tuple[list[Violation], list[str], int]
             notes.append(f"{path.relative_to(root).as_posix()}: {lines} lines, over {LONG_FILE}: perhaps two rooms")
     for page in pages(root):
         violations += check_page(root, page)
+    violations += check_types(root)
     violations += check_links(links)
     return violations, notes, files
 
@@ -275,6 +304,9 @@ PLANTED = {  # file -> (content, words that the violation must hold; None: it mu
     "src/node/gpu/gemm.hpp": ("#pragma once\n", None),
     "src/node/gpu/bad.cpp": ('#include "process/command.hpp"\n', "src/node/gpu may include only"),
     "src/process/command.hpp": ("#pragma once\n", None),
+    "src/app/ending.hpp": ("namespace app {\nstruct End {\n};\n}  // namespace app\n", None),
+    "src/app/leaving.hpp": ("namespace app {\nclass End final {\n};\n}  // namespace app\n", "defines app::End, as src/app/ending.hpp"),
+    "src/app/own.cpp": ("namespace app {\nnamespace {\nstruct End {\n};\n}  // namespace\n}  // namespace app\n", None),
     "src/app/utc_now.cpp": ("auto now = std::time(nullptr);\n", None),
     "src/app/measure.cpp": ("std::time_t never;\nauto t = std::chrono::steady_clock::now();\n", "reads steady_clock"),
     "src/report/today.cpp": ("auto now = std::time(nullptr);\n", "reads std::time"),
