@@ -253,6 +253,22 @@ TEST(CompareVerdicts, FactsAreComparedByVerdict) {
             Outcome::incomparable);
 }
 
+TEST(CompareVerdicts, WhatHasNoFigureIsComparedByVerdictUnlessNobodyJudgedIt) {
+  const auto without_figure = [](Verdict verdict) {
+    CheckRecord record = exact(3.0);
+    record.value.reset();
+    record.ci95.reset();
+    record.verdict = verdict;
+    return record;
+  };
+  const auto outcome = [&](Verdict before, Verdict after) {
+    return Single(without_figure(before), without_figure(after)).outcome();
+  };
+  EXPECT_EQ(outcome(Verdict::pass, Verdict::pass), Outcome::unchanged);
+  EXPECT_EQ(outcome(Verdict::pass, Verdict::inconclusive), Outcome::incomparable);
+  EXPECT_EQ(outcome(Verdict::unchecked, Verdict::unchecked), Outcome::incomparable);
+}
+
 TEST(CompareVerdicts, AWrongResultIsWorseThanAnyFigure) {
   CheckRecord wrong = exact(3.0);
   wrong.value.reset();
@@ -373,6 +389,22 @@ TEST(CompareResult, WorstFirstAndCounted) {
   EXPECT_NEAR(*comparison.checks[1].change, 20.0, 1e-9);
   EXPECT_EQ(comparison.checks[2].outcome, Outcome::better);
   EXPECT_EQ(comparison.checks.back().outcome, Outcome::unchanged);
+  for (const auto& [reason, bytes] : {std::pair("only in OLD", 5), std::pair("only in NEW", 6)}) {
+    const auto one = std::find_if(comparison.checks.begin(), comparison.checks.end(),
+                                  [&](const ComparedCheck& pair) { return pair.reason == reason; });
+    ASSERT_NE(one, comparison.checks.end()) << reason;
+    EXPECT_EQ(one->shown().parameters.at("bytes"), Parameter(std::int64_t{bytes})) << reason;
+  }
+}
+
+TEST(CompareResult, WhatIsUndecidedStaysInTheOrderOfTheRun) {
+  const RunRecord before = run({check(1.0, 0.1, 1), check(1.0, 0.1, 2), check(1.0, 0.1, 3)});
+  const RunRecord after = run({check(1.0, 0.1, 1), check(1.1, 0.1, 2), check(1.05, 0.1, 3)});
+  const RunComparison comparison = compare_runs(before, after);
+  ASSERT_EQ(comparison.count(Outcome::incomparable), 3u);
+  for (std::int64_t bytes = 1; bytes <= 3; ++bytes)
+    EXPECT_EQ(comparison.checks[static_cast<std::size_t>(bytes) - 1].after->parameters.at("bytes"),
+              Parameter(bytes));
 }
 
 TEST(CompareResult, NothingComparableIsNeverFine) {
@@ -450,6 +482,22 @@ TEST(Comparison, OfARateItIsTheTimeThatCounts) {
   EXPECT_EQ(outcome(100.0, 5.0, 10.0), Outcome::worse) << "no rate falls by more than all of it";
   EXPECT_EQ(outcome(100.0, 52.0, 5.0), Outcome::worse) << "it takes 1.9 times as long";
   EXPECT_EQ(outcome(100.0, 80.0, 5.0), Outcome::incomparable);
+}
+
+TEST(Comparison, OfAShareItIsThePointsThatCount) {
+  const auto outcome = [](double before, double after) {
+    CheckRecord old_check = of_repeats(exact(before), 4), new_check = of_repeats(exact(after), 4);
+    old_check.unit = new_check.unit = "%";
+    old_check.metric = new_check.metric = "overlap";
+    return Single(old_check, new_check, 5.0).outcome();
+  };
+  EXPECT_EQ(outcome(90.0, 60.0), Outcome::incomparable) << "30 points, which a spell of noise can take";
+  EXPECT_EQ(outcome(90.0, 30.0), Outcome::worse);
+}
+
+TEST(Comparison, ATighterToleranceMakesASpellSmaller) {
+  const Single close(of_repeats(exact(3.0), 4), of_repeats(exact(3.9), 4), 1.0);
+  EXPECT_EQ(close.outcome(), Outcome::worse) << "30 % are more than ten times the tolerance";
 }
 
 }  // namespace

@@ -119,6 +119,39 @@ TEST(Judge, BandwidthIsHeldFromBelow) {
   EXPECT_LT(slow.ci95->lo, slow.ci95->hi);
 }
 
+TEST(Judge, ATimeMayBeHeldFromBelowAndARateFromAbove) {
+  Target target = below_5us();
+  for (const Comparison comparison : {Comparison::above, Comparison::at_least})
+    for (const char* statistic : {"median", "mean"}) {
+      target.comparison = comparison;
+      target.statistic = statistic;
+      EXPECT_EQ(judge(samples_around(9.0), &target, {}).verdict, Verdict::pass) << statistic;
+      EXPECT_EQ(judge(samples_around(3.0), &target, {}).verdict, Verdict::fail) << statistic;
+    }
+  target.statistic = "median";
+  EXPECT_EQ(judge(samples_around(5.0), &target, {}).verdict, Verdict::inconclusive);
+  target.comparison = Comparison::at_most;
+  target.value = 10.0;
+  target.unit = "GB/s";
+  const Measure measure = Measure::rate("GB/s", 1000.0);
+  EXPECT_EQ(judge(samples_around(50.0), &target, {}, measure).verdict, Verdict::fail) << "20 GB/s";
+  EXPECT_EQ(judge(samples_around(200.0), &target, {}, measure).verdict, Verdict::pass) << "5 GB/s";
+}
+
+TEST(Judge, OfOneMeasurementTheIntervalShownIsThatOfTheStatistic) {
+  Target target = below_5us();
+  SampleSet skewed;
+  for (int i = 0; i < 4000; ++i) skewed.values_us.push_back(i % 4 == 0 ? 9.0 : 1.0);
+  const auto shown = [&](const char* statistic) {
+    target.statistic = statistic;
+    return *judge(skewed, &target, {}).ci95;
+  };
+  EXPECT_LT(shown("median").hi, 2.0);
+  EXPECT_GT(shown("mean").lo, 2.0);
+  EXPECT_LT(shown("mean").lo, 3.0);
+  EXPECT_GT(shown("mean").hi, 3.0);
+}
+
 TEST(Judge, ALargerFamilyIsSlowerToAccuseAndNoSlowerToPass) {
   const Target target = below_5us();
   GatePolicy many;
