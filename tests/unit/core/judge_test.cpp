@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -136,6 +137,20 @@ TEST(Judge, ATimeMayBeHeldFromBelowAndARateFromAbove) {
   const Measure measure = Measure::rate("GB/s", 1000.0);
   EXPECT_EQ(judge(samples_around(50.0), &target, {}, measure).verdict, Verdict::fail) << "20 GB/s";
   EXPECT_EQ(judge(samples_around(200.0), &target, {}, measure).verdict, Verdict::pass) << "5 GB/s";
+}
+
+TEST(Judge, WhatLiesAtTheLimitItselfMeetsAtMostAndNotBelow) {
+  Target target = below_5us();
+  SampleSet samples = samples_around(5.0);
+  std::fill(samples.values_us.begin(), samples.values_us.end(), 5.0);
+  const auto verdict = [&](Comparison comparison) {
+    target.comparison = comparison;
+    return judge(samples, &target, {}).verdict;
+  };
+  EXPECT_EQ(verdict(Comparison::at_most), Verdict::pass);
+  EXPECT_NE(verdict(Comparison::below), Verdict::pass);
+  EXPECT_EQ(verdict(Comparison::at_least), Verdict::pass);
+  EXPECT_NE(verdict(Comparison::above), Verdict::pass);
 }
 
 TEST(Judge, OfOneMeasurementTheIntervalShownIsThatOfTheStatistic) {

@@ -52,6 +52,8 @@ TEST(Describe, NothingGivesNothing) {
 TEST(QuantileInterval, TooFewSamplesGiveNone) {
   EXPECT_FALSE(quantile_interval(std::vector<double>(min_interval_samples - 1, 1.0), 0.5, 0.95));
   EXPECT_TRUE(quantile_interval(std::vector<double>(min_interval_samples, 1.0), 0.5, 0.95));
+  EXPECT_FALSE(mean_interval(std::vector<double>(min_interval_samples - 1, 1.0), 0.95));
+  EXPECT_TRUE(mean_interval(std::vector<double>(min_interval_samples, 1.0), 0.95));
 }
 
 TEST(QuantileInterval, ConstantSeriesIsAPoint) {
