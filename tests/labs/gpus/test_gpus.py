@@ -142,7 +142,7 @@ def one_process_ends_with_a_result(lab: Lab) -> None:
                           text=True) as process:
         journal = out / "journal.jsonl"
         until = time.monotonic() + DEADLINE_S
-        while not (journal.exists() and '"gpu.hbm.copy"' in journal.read_text()) and time.monotonic() < until:
+        while not (journal.exists() and '"type":"check","id":"gpu.hbm.copy"' in journal.read_text()) and time.monotonic() < until:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=DEADLINE_S)
