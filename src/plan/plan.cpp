@@ -11,6 +11,7 @@
 #include "core/units.hpp"
 #include "plan/budget.hpp"
 #include "plan/port_rate.hpp"
+#include "plan/variants.hpp"
 #include "plan/wishes.hpp"
 #include "plan/world.hpp"
 
@@ -123,7 +124,7 @@ class Planner {
     const std::uint64_t gate_size = row.sizes.empty() ? 0 : row.sizes.front();
     const std::vector<std::uint64_t> sizes =
         with_target_sizes(sizes_of(row, request_), row, derived, request_);
-    const std::vector<Variant> variants = variants_of(row);
+    const std::vector<Variant> variants = variants_of(row, request_);
     for (const std::uint64_t bytes : sizes)
       for (const Variant& variant : variants) {
         PlannedCheck check;
@@ -232,48 +233,18 @@ class Planner {
     return target;
   }
 
-  /// The variants that were named; what a row does not have, it takes as its default.
-  std::vector<Variant> variants_of(const CheckRow& row) const {
-    const auto one_of = [](bool has, const auto& named, auto otherwise) {
-      auto all = named;
-      if (!has || all.empty()) all.assign(1, otherwise);
-      return all;
-    };
-    std::vector<Variant> variants;
-    for (const DataType type : one_of(row.typed, known_to(row.types, request_.types), row.types.front()))
-      for (const Reduction reduction :
-           one_of(row.reduces, known_to(row.reductions, request_.reductions), row.reductions.front()))
-        for (const bool in_place : one_of(row.can_be_in_place, request_.in_place, false))
-          variants.push_back({type, reduction, in_place});
-    return variants;
-  }
-
-  /// Those of `named` that a row has.
-  template <class T>
-  static std::vector<T> known_to(const std::vector<T>& has, const std::vector<T>& named) {
-    std::vector<T> known;
-    for (const T one : named)
-      if (std::find(has.begin(), has.end(), one) != has.end()) known.push_back(one);
-    return known;
-  }
-
   /// All types, reductions and placements but the default, at one size over the widest scope: that they are
   /// right is what counts.
   void add_other_variants(const CheckRow& row) {
     if (!row.typed || row.variant_bytes == 0) return;
-    Request all;
-    all.types = row.types;
-    all.reductions = row.reductions;
-    all.in_place = {false, true};
     const bool one_node = world_.by_node.size() == 1;
     const Scope widest = one_node                   ? Scope::inside_node
                          : world_.max_per_node == 1 ? Scope::between_nodes
                                                     : Scope::all_ranks;
-    for (const Variant& variant : Planner(world_, catalogue_, all).variants_of(row)) {
-      if (variant == Variant{}) continue;
+    for (const Variant& variant : other_variants(row)) {
       PlannedCheck check;
       check.row = &row;
-      check.bytes = row.variant_bytes;
+      check.bytes = other_variants_bytes(row, request_);
       check.variant = variant;
       check.sweep = true;
       check.wanted_samples = variant_samples;
@@ -417,7 +388,7 @@ class Planner {
     const std::vector<std::uint64_t> sizes = sizes_of(*check.row, request_);
     return check.bytes >= rails_apart_from_bytes && !check.sweep &&
            check.bytes == *std::max_element(sizes.begin(), sizes.end()) &&
-           check.variant == variants_of(*check.row).front();
+           check.variant == variants_of(*check.row, request_).front();
   }
 
   /// Beside all rails at once, each while the others rest: what they take from each other shows.

@@ -191,6 +191,16 @@ TEST(Plan, AllVariantsAreMeasuredOnceAtOneSizeAndNotJudged) {
   EXPECT_EQ(plan.judged, 1);
 }
 
+TEST(Plan, WhereSizesAreNamedAllVariantsAreMeasuredAtOneOfThese) {
+  const auto catalogue = reducing_rows();
+  Request one = request();
+  one.all_variants = true;
+  one.sizes = {8, 65536, 2048};
+  const TestPlan plan = make_plan(test::cluster_of(8, 1), catalogue, one);
+  EXPECT_EQ(at(plan, Scope::between_nodes, 2048).size(), 32u) << "the nearest to their own 4096";
+  EXPECT_TRUE(at(plan, Scope::between_nodes, 4096).empty());
+}
+
 TEST(Plan, NamedVariantsReplaceTheUsualOneAndKeepTheTarget) {
   const auto catalogue = reducing_rows();
   Request one = request();
