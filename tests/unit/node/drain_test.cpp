@@ -3,9 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
-
+#include <array>
+#include <ctime>
 #include <functional>
+#include <set>
 
 #include "node/slurm.hpp"
 
@@ -391,6 +392,23 @@ TEST(SlurmNode, IsOutByWordsAndNotByPartsOfWords) {
     EXPECT_TRUE(is_out(state)) << state;
   for (const char* const state : {"IDLE", "IDLE+POWERED_DOWN", "MIXED+POWERING_DOWN", "IDLE+CLOUD", ""})
     EXPECT_FALSE(is_out(state)) << state;
+}
+
+TEST(ParseNodes, SinceWhenIsLocalTime) {
+  const auto since = [](const std::string& mark) {
+    return parse_nodes("NodeName=a State=DOWN Reason=x [root@" + mark + "]\n").at(0).reason_unix_s;
+  };
+  const auto when = since("2026-11-27T00:40:09");
+  ASSERT_TRUE(when);
+  const auto seconds = static_cast<std::time_t>(*when);
+  std::tm parts{};
+  ASSERT_NE(::localtime_r(&seconds, &parts), nullptr);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  EXPECT_STREQ(text.data(), "2026-11-27T00:40:09");
+  for (const char* const cut :
+       {"", "2026", "2026-11-27", "2026-11-27T00:40:0", "2026-11-27T00:40:xx", "Unknown"})
+    EXPECT_FALSE(since(cut)) << cut;
 }
 
 TEST(ParseNodes, AnythingWillDo) {
