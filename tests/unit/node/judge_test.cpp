@@ -336,6 +336,14 @@ TEST(NodeJudge, CountersAreJudgedOnlyWhereTheSiteSetsALimit) {
   EXPECT_EQ(verdict(facts, "node.counters", config), Verdict::fail);
 }
 
+TEST(NodeJudge, CountersOfAFirstVisitAreNoPassHoweverLimited) {
+  NodeFacts facts = facts_of(h100());
+  facts.counters = {{"mlx5_0/1 symbol_error", "symbol_error", 500, {}}};
+  NodeConfig config;
+  config.counters_per_hour_max["symbol_error"] = 1000;
+  EXPECT_EQ(verdict(facts, "node.counters", config), Verdict::unchecked);
+}
+
 TEST(NodeJudge, FileSystems) {
   NodeFacts facts = facts_of(h100());
   NodeConfig config;
