@@ -111,6 +111,9 @@ TEST_F(Drain, CircuitBreakerPerHour) {
 TEST_F(Drain, OneNodeIsAlwaysAllowedButForZeroPercent) {
   question_.nodes.resize(4);
   EXPECT_EQ(decide(question_, config_).action, DrainAction::drain);
+  question_.nodes[0] = node("node1", "IDLE+DRAIN", "fabricheck: nvlink: GPU3 17 of 18 links up");
+  EXPECT_EQ(decide(question_, config_).action, DrainAction::held_back) << "and not two";
+  question_.nodes[0] = node("node1");
   config_.max_drain_percent = 0;
   EXPECT_EQ(decide(question_, config_).action, DrainAction::held_back);
 }
