@@ -38,8 +38,8 @@ device::Pattern reduced_pattern(const Variant& variant, int ranks, std::uint64_t
 }
 
 std::string inexact_because(const Variant& variant, int ranks) {
+  if (!row_of(variant.reduction).adds) return {};
   const bool average = variant.reduction == Reduction::avg;
-  if (!average && variant.reduction != Reduction::sum) return {};
   if (average && !std::has_single_bit(static_cast<unsigned>(ranks)))
     return "avg is exact only with 1, 2, 4, 8, ... ranks";
   const int most = most_exact_ranks(variant.type, variant.reduction);

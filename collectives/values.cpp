@@ -17,27 +17,25 @@ constexpr std::uint64_t golden = 0x9e3779b97f4a7c15ULL;  // 2^64 / golden ratio
 
 // Factors of the wide types: reductions have results from 2 on, blocks values below 2^24. float64 stays
 // below 2^53, and int64 reaches above bit 32 in both.
+constexpr bool is_wide(DataType type) { return type_bytes(type) == 8; }
+
 constexpr std::int64_t reduced_factor(DataType type) {
-  if (type == DataType::float64) return (1LL << 29) + 1;
-  return type == DataType::int64 ? (1LL << 32) + 1 : 1;
+  if (!is_wide(type)) return 1;
+  return is_integer(type) ? (1LL << 32) + 1 : (1LL << 29) + 1;
 }
 
-constexpr std::int64_t block_factor(DataType type) {
-  return type == DataType::float64 || type == DataType::int64 ? (1LL << 29) + 1 : 1;
-}
-
-constexpr bool is_integer(DataType type) { return type == DataType::int32 || type == DataType::int64; }
+constexpr std::int64_t block_factor(DataType type) { return is_wide(type) ? (1LL << 29) + 1 : 1; }
 
 std::uint64_t bits_of(DataType type, double value) {
   if (is_small_float(type)) return encode(format_of(type), value);
-  if (type == DataType::float64) return std::bit_cast<std::uint64_t>(value);
+  if (type_bytes(type) == sizeof(double)) return std::bit_cast<std::uint64_t>(value);
   return std::bit_cast<std::uint32_t>(static_cast<float>(value));
 }
 
 std::uint64_t bits_of(DataType type, std::int64_t value) {
-  if (type == DataType::int32) return static_cast<std::uint32_t>(value);
-  if (type == DataType::int64) return static_cast<std::uint64_t>(value);
-  return bits_of(type, static_cast<double>(value));
+  if (!is_integer(type)) return bits_of(type, static_cast<double>(value));
+  const auto bits = static_cast<std::uint64_t>(value);
+  return type_bytes(type) == sizeof bits ? bits : bits & ((1ULL << (8 * type_bytes(type))) - 1);
 }
 
 /// 1..17: another order of the places in every one of 272 iterations.
@@ -228,22 +226,12 @@ constexpr std::int64_t carried(DataType type, std::uint64_t place, std::uint64_t
 }  // namespace
 
 double value_of(DataType type, std::uint64_t bits) {
-  switch (type) {
-    case DataType::float32:
-      return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
-    case DataType::float64:
-      return std::bit_cast<double>(bits);
-    case DataType::int32:
-      return static_cast<double>(static_cast<std::int32_t>(bits));
-    case DataType::int64:
-      return static_cast<double>(static_cast<std::int64_t>(bits));
-    case DataType::bfloat16:
-    case DataType::float16:
-    case DataType::float8e4m3:
-    case DataType::float8e5m2:
-      break;
-  }
-  return decode(format_of(type), bits);
+  if (is_small_float(type)) return decode(format_of(type), bits);
+  const auto low = static_cast<std::uint32_t>(bits);
+  if (is_integer(type))
+    return is_wide(type) ? static_cast<double>(static_cast<std::int64_t>(bits))
+                         : static_cast<double>(static_cast<std::int32_t>(low));
+  return is_wide(type) ? std::bit_cast<double>(bits) : static_cast<double>(std::bit_cast<float>(low));
 }
 
 std::uint64_t block_bits(DataType type, std::uint64_t place, std::uint64_t stream, std::uint64_t iteration) {
@@ -282,8 +270,8 @@ std::uint64_t Contribution::bits(std::uint64_t place) const {
 
 Reduced::Reduced(const Variant& variant, int ranks, std::uint64_t iteration)
     : variant_(variant), ranks_(static_cast<std::uint64_t>(ranks)), iteration_(iteration) {
-  const bool adds = variant.reduction == Reduction::sum || variant.reduction == Reduction::avg;
-  if (adds && !is_small_float(variant.type)) rank_parts_ = rank_parts(ranks_, iteration);
+  if (row_of(variant.reduction).adds && !is_small_float(variant.type))
+    rank_parts_ = rank_parts(ranks_, iteration);
   if (variant.reduction == Reduction::prod)
     for (std::uint64_t rank = 0; rank < ranks_; ++rank) signs_ ^= sign_word(rank, iteration);
 }
@@ -313,27 +301,10 @@ std::uint64_t Reduced::bits(std::uint64_t place) const {
 }
 
 int most_exact_ranks(DataType type, Reduction reduction) {
-  std::int64_t most = INT_MAX;
-  switch (type) {
-    case DataType::bfloat16:
-    case DataType::float16:
-    case DataType::float8e4m3:
-    case DataType::float8e5m2:
-      most = static_cast<std::int64_t>(period) * format_of(type).exact_integers();
-      break;
-    case DataType::float32:
-      most = (1LL << 24) / most_wide;
-      break;
-    case DataType::float64:
-      most = (1LL << 53) / (most_wide * reduced_factor(type));
-      break;
-    case DataType::int32:
-      most = INT_MAX / most_wide;
-      break;
-    case DataType::int64:
-      most = LLONG_MAX / (most_wide * reduced_factor(type));
-      break;
-  }
+  const std::int64_t exact =
+      is_integer(type) ? LLONG_MAX >> (64 - 8 * type_bytes(type)) : format_of(type).exact_integers();
+  const std::int64_t most = is_small_float(type) ? static_cast<std::int64_t>(period) * exact
+                                                 : exact / (most_wide * reduced_factor(type));
   if (reduction != Reduction::avg) return static_cast<int>(most);
   // A sum of integers has the number of ranks as a factor twice.
   std::int64_t ranks = 1;

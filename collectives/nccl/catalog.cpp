@@ -24,8 +24,7 @@ CheckRow base(const Row& one, const char* metric, const char* title) {
   row.scopes = {Scope::rail, Scope::all_ranks, Scope::inside_node};
   row.in_quick = one.quick;
   row.payload_bytes = one.payload;
-  row.types = {DataType::float32, DataType::bfloat16, DataType::float16,    DataType::float64,
-               DataType::int32,   DataType::int64,    DataType::float8e4m3, DataType::float8e5m2};
+  row.types.assign(known_types.begin(), known_types.end());
   row.reductions.assign(known_reductions.begin(), known_reductions.end());
   return row;
 }

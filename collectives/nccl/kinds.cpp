@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "collectives/bandwidth.hpp"
+#include "collectives/nccl/vendor_types.hpp"
 #include "collectives/patterns.hpp"
 #include "core/error.hpp"
 
@@ -250,44 +251,6 @@ const Kind& kind_of(std::string_view name) {
       std::find_if(std::begin(all), std::end(all), [&](const Kind& one) { return name == one.name; });
   if (found == std::end(all)) throw Error(fmt::format("no NCCL collective is called {}", name));
   return *found;
-}
-
-ncclDataType_t nccl_type(DataType type) {
-  switch (type) {
-    case DataType::float32:
-      return ncclFloat32;
-    case DataType::float64:
-      return ncclFloat64;
-    case DataType::int32:
-      return ncclInt32;
-    case DataType::int64:
-      return ncclInt64;
-    case DataType::bfloat16:
-      return ncclBfloat16;
-    case DataType::float16:
-      return ncclFloat16;
-    case DataType::float8e4m3:
-      return float8e4m3;
-    case DataType::float8e5m2:
-      return float8e5m2;
-  }
-  return ncclFloat32;
-}
-
-ncclRedOp_t nccl_reduction(Reduction reduction) {
-  switch (reduction) {
-    case Reduction::sum:
-      return ncclSum;
-    case Reduction::max:
-      return ncclMax;
-    case Reduction::min:
-      return ncclMin;
-    case Reduction::prod:
-      return ncclProd;
-    case Reduction::avg:
-      return ncclAvg;
-  }
-  return ncclSum;
 }
 
 }  // namespace fabricheck::collectives::nccl

@@ -66,7 +66,4 @@ struct Kind {
 /// Of the row of this name.
 const Kind& kind_of(std::string_view name);
 
-ncclDataType_t nccl_type(DataType type);
-ncclRedOp_t nccl_reduction(Reduction reduction);
-
 }  // namespace fabricheck::collectives::nccl

@@ -14,6 +14,7 @@
 #include "collectives/nccl/held.hpp"
 #include "collectives/nccl/kinds.hpp"
 #include "collectives/nccl/rank_differences.hpp"
+#include "collectives/nccl/vendor_types.hpp"
 #include "collectives/patterns.hpp"
 #include "collectives/values.hpp"
 #include "core/error.hpp"
@@ -205,24 +206,23 @@ class NcclOperation final : public TimedOperation {
     return facts;
   }
 
-  /// FP8 came with 2.24, and its reductions need a GPU that adds it; up to 2.27 so did what only moves it by
-  /// NCCL's collectives (ncclEnqueueCheck).
+  /// A type that only some GPUs add: up to 2.27 so did what only moves it by NCCL's collectives
+  /// (ncclEnqueueCheck).
   void refuse_what_nccl_lacks() const {
-    const DataType type = request_.variant.type;
-    if (type != DataType::float8e4m3 && type != DataType::float8e5m2) return;
-    constexpr int with_fp8 = 22400, hopper = 9;
-    if (calls_->version < with_fp8)
-      throw Unavailable(
-          fmt::format("NCCL {} has no {}: 2.24 is the first", calls_->version_words(), type_name(type)));
+    const NcclType& needs = nccl_type_row(request_.variant.type);
+    if (calls_->version < needs.first_version)
+      throw Unavailable(fmt::format("NCCL {} has no {}: {}.{} is the first", calls_->version_words(),
+                                    type_name(needs.type), needs.first_version / 10000,
+                                    needs.first_version / 100 % 100));
     constexpr int moves_anywhere = 22800;
     const bool only_moves =
         row_.name == std::string_view("allgather") || row_.name == std::string_view("broadcast");
-    const bool needs_hopper = row_.reduces || (only_moves && calls_->version < moves_anywhere);
-    if (needs_hopper && gpu_->facts().major < hopper)
-      throw Unavailable(fmt::format("NCCL {} {} {} from compute capability 9.0 on, and {} has {}.{}",
-                                    calls_->version_words(),
-                                    row_.reduces ? "reduces" : "gathers and broadcasts", type_name(type),
-                                    words(), gpu_->facts().major, gpu_->facts().minor));
+    const bool needs_adder = row_.reduces || (only_moves && calls_->version < moves_anywhere);
+    if (needs_adder && gpu_->facts().major < needs.reduces_from)
+      throw Unavailable(fmt::format(
+          "NCCL {} {} {} from compute capability {}.0 on, and {} has {}.{}", calls_->version_words(),
+          row_.reduces ? "reduces" : "gathers and broadcasts", type_name(needs.type), needs.reduces_from,
+          words(), gpu_->facts().major, gpu_->facts().minor));
   }
 
   /// The same size on every rank.

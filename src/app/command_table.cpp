@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <utility>
 
 #include "app/choice_words.hpp"
+#include "core/variant.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -20,6 +22,24 @@ constexpr const char* switches_help =
 
 constexpr const char* tolerance_help =
     "how much a figure may change without being worse or better, such as 5 (default) or 2.5%";
+
+/// "sum (default), max, min, prod, and NCCL's avg"
+template <class Known, class Host, class Value>
+std::string listed(const Known& known, const Host& host, std::string_view (*name_of)(Value)) {
+  std::string text;
+  for (const Value one : host)
+    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", name_of(one),
+                        one == known.front() ? " (default)" : "");
+  const char* before = ", and NCCL's ";
+  for (const Value one : known) {
+    if (std::find(host.begin(), host.end(), one) != host.end()) continue;
+    text += fmt::format("{}{}", std::exchange(before, ", "), name_of(one));
+  }
+  return text;
+}
+
+std::string listed_types() { return listed(known_types, host_types, type_name); }
+std::string listed_reductions() { return listed(known_reductions, host_reductions, reduction_name); }
 
 constexpr auto suite_choices = words_of(suite_words);
 constexpr auto progress_choices = words_of(progress_words);
@@ -43,12 +63,8 @@ constexpr std::array<OptionRow, 36> run_options{{
     {"skip", 0, "GLOB", "leave out the checks whose id matches; may be repeated", true, Names::check},
     {"sizes", 0, "LIST",
      "message sizes instead of each check's own, such as 8,64KiB,1MiB; each at most 64GiB", false},
-    {"types", 0, "LIST",
-     "element types of collectives: float32 (default), float64, int32, int64, and NCCL's bfloat16, float16, "
-     "float8e4m3, float8e5m2",
-     false},
-    {"reductions", 0, "LIST", "reductions of collectives: sum (default), max, min, prod, and NCCL's avg",
-     false},
+    {"types", 0, "LIST", "element types of collectives: ", false, Names::nothing, {}, listed_types},
+    {"reductions", 0, "LIST", "reductions of collectives: ", false, Names::nothing, {}, listed_reductions},
     {"in-place", 0, "MODE", "whether collectives work with MPI_IN_PLACE, where that means something", false,
      Names::nothing, in_place_choices},
     {"verify-repeat", 0, "N",
@@ -339,6 +355,7 @@ std::string alternatives(std::span<const char* const> words) {
 }
 
 std::string option_help(const OptionRow& option) {
+  if (option.listed) return option.help + option.listed();
   if (option.choices.empty()) return option.help;
   std::string text = alternatives(option.choices);
   text.insert(std::string_view(option.choices.front()).size(), " (default)");

@@ -19,6 +19,7 @@ struct OptionRow {
   bool repeatable;
   Names names{Names::nothing};
   std::span<const char* const> choices{};  ///< all words that it takes, the default first; empty: not fixed
+  std::string (*listed)(){};               ///< behind `help`: what follows from another table
   bool is_flag() const { return *value == '\0'; }
 };
 

@@ -71,8 +71,8 @@ struct CheckRow {
   bool typed{};         ///< has an element type
   bool reduces{};       ///< has a reduction
   /// Which of them, the default first.
-  std::vector<DataType> types{all_types.begin(), all_types.end()};
-  std::vector<Reduction> reductions{all_reductions.begin(), all_reductions.end()};
+  std::vector<DataType> types{host_types.begin(), host_types.end()};
+  std::vector<Reduction> reductions{host_reductions.begin(), host_reductions.end()};
   bool can_be_in_place{};         ///< MPI_IN_PLACE means something
   std::uint64_t variant_bytes{};  ///< at which size other variants than the default are measured
   /// Bytes of the payload by the definition of its bandwidth, when `bytes` were asked of `ranks` ranks with

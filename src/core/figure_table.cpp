@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "core/precision.hpp"
+
 namespace fabricheck {
 namespace {
 
@@ -12,6 +14,12 @@ using Names = std::vector<std::string_view>;
 const Names world{"nodes", "gpus_per_node", "nics",      "nvls", "nvlink",  "mnnvl",     "racks",
                   "sharp", "transport",     "algorithm", "path", "said_by", "tolerance", "cuda_graph"};
 const Names way{"direction"};
+
+Names precisions() {
+  Names names;
+  for (const PrecisionRow& row : precision_rows) names.emplace_back(row.name);
+  return names;
+}
 
 std::vector<FigureKey> make_keys() {
   std::vector<FigureKey> keys{
@@ -74,7 +82,7 @@ std::vector<FigureCondition> make_conditions() {
       special("path", false),
       special("nvls", false, {"on", "off"}),
       narrows("operation", {"copy", "copy on the device", "copy, tool not told", "triad", "read", "write"}),
-      narrows("precision", {"bf16", "fp16", "tf32", "fp8"}),
+      narrows("precision", precisions()),
       narrows("sparsity", {"none", "2:4"}),
       narrows("direction", {"one way", "both ways", "both ways, inferred", "not stated"}),
       narrows("nodes", {"many"}, true),

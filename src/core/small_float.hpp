@@ -1,51 +1,13 @@
-// The narrow floating-point types in software, for values that hosts compute and GPUs meet: bfloat16, IEEE
-// binary16, and the two of OCP's "8-bit Floating Point Specification (OFP8)", E4M3 and E5M2. Pure.
+// The narrow floating-point types in software, for values that hosts compute and GPUs meet. Pure.
 #pragma once
 
 #include <bit>
 #include <cstdint>
 #include <limits>
 
-#include "core/variant.hpp"
+#include "core/data_type.hpp"
 
 namespace fabricheck {
-
-/// A sign bit, an exponent with the usual bias of 2^(exponent_bits - 1) - 1, a fraction.
-struct FloatFormat {
-  int exponent_bits{};
-  int fraction_bits{};
-  bool has_infinity{true};  ///< E4M3 has none: its highest exponent is one for numbers, and all ones is NaN
-
-  [[nodiscard]] constexpr int bits() const { return 1 + exponent_bits + fraction_bits; }
-  [[nodiscard]] constexpr int bias() const { return (1 << (exponent_bits - 1)) - 1; }
-  /// All integers up to this one are numbers of the type, and their sums that stay below are exact.
-  [[nodiscard]] constexpr std::int64_t exact_integers() const { return 2LL << fraction_bits; }
-  /// Bits of the lowest number with a full fraction: 2^(1 - bias).
-  [[nodiscard]] constexpr std::uint64_t lowest_normal() const { return 1ULL << fraction_bits; }
-  /// Bits of +infinity where there is one.
-  [[nodiscard]] constexpr std::uint64_t infinity() const {
-    return ((1ULL << exponent_bits) - 1) << fraction_bits;
-  }
-  [[nodiscard]] constexpr std::uint64_t sign() const { return 1ULL << (bits() - 1); }
-  /// Bits of a NaN.
-  [[nodiscard]] constexpr std::uint64_t nan() const { return sign() - 1; }
-  /// Bits of the largest number.
-  [[nodiscard]] constexpr std::uint64_t largest() const { return has_infinity ? infinity() - 1 : nan() - 1; }
-};
-
-/// Of bfloat16, float16, float8e4m3 and float8e5m2; the others have formats of the host.
-constexpr bool is_small_float(DataType type) {
-  return type == DataType::bfloat16 || type == DataType::float16 || type == DataType::float8e4m3 ||
-         type == DataType::float8e5m2;
-}
-
-/// The format of a small float.
-constexpr FloatFormat format_of(DataType type) {
-  if (type == DataType::bfloat16) return {8, 7, true};
-  if (type == DataType::float16) return {5, 10, true};
-  if (type == DataType::float8e4m3) return {4, 3, false};
-  return {5, 2, true};
-}
 
 /// The nearest number of the format, of two the one with an even last bit. Beyond the largest: infinity, or
 /// NaN where there is none, as the conversions that do not saturate have it.

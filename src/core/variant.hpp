@@ -1,90 +1,70 @@
 // Element type, reduction and placement of one collective call.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string_view>
 
+#include "core/data_type.hpp"
+
 namespace fabricheck {
 
-enum class DataType { float32, float64, int32, int64, bfloat16, float16, float8e4m3, float8e5m2 };
+/// In the order of the table.
 enum class Reduction { sum, max, min, prod, avg };
 
-/// What there is to ask for; each row of the catalogue says which of them it has.
-inline constexpr std::array<DataType, 8> known_types{
-    DataType::float32,  DataType::float64, DataType::int32,      DataType::int64,
-    DataType::bfloat16, DataType::float16, DataType::float8e4m3, DataType::float8e5m2};
-inline constexpr std::array<Reduction, 5> known_reductions{Reduction::sum, Reduction::max, Reduction::min,
-                                                           Reduction::prod, Reduction::avg};
+struct ReductionRow {
+  Reduction reduction;
+  std::string_view name;  ///< on the command line and in results
+  bool adds;              ///< in an order of the machine's own, so that results are exact only within limits
+  bool is_of_host{true};  ///< MPI has it
+};
 
-/// MPI's and C++'s own.
-inline constexpr std::array<DataType, 4> all_types{DataType::float32, DataType::float64, DataType::int32,
-                                                   DataType::int64};
-inline constexpr std::array<Reduction, 4> all_reductions{Reduction::sum, Reduction::max, Reduction::min,
-                                                         Reduction::prod};
+/// The first is the default.
+inline constexpr auto reduction_rows = std::to_array<ReductionRow>({
+    {Reduction::sum, "sum", true},
+    {Reduction::max, "max", false},
+    {Reduction::min, "min", false},
+    {Reduction::prod, "prod", false},
+    {Reduction::avg, "avg", true, false},
+});
 
-/// "float32", "bfloat16", "int64", "float8e4m3", ….
-constexpr std::string_view type_name(DataType type) {
-  switch (type) {
-    case DataType::float32:
-      return "float32";
-    case DataType::float64:
-      return "float64";
-    case DataType::int32:
-      return "int32";
-    case DataType::int64:
-      return "int64";
-    case DataType::bfloat16:
-      return "bfloat16";
-    case DataType::float16:
-      return "float16";
-    case DataType::float8e4m3:
-      return "float8e4m3";
-    case DataType::float8e5m2:
-      return "float8e5m2";
-  }
-  return "?";
+/// Whether a vendor's mapping has a row for each reduction, in the order of the table.
+template <class Rows>
+constexpr bool has_row_per_reduction(const Rows& rows) {
+  return std::equal(std::begin(rows), std::end(rows), reduction_rows.begin(), reduction_rows.end(),
+                    [](const auto& one, const ReductionRow& row) { return one.reduction == row.reduction; });
 }
+
+constexpr const ReductionRow& row_of(Reduction reduction) {
+  return reduction_rows[static_cast<std::size_t>(reduction)];
+}
+static_assert(std::all_of(reduction_rows.begin(), reduction_rows.end(),
+                          [](const ReductionRow& row) { return &row_of(row.reduction) == &row; }));
 
 /// "sum", "max", "min", "prod", "avg".
-constexpr std::string_view reduction_name(Reduction reduction) {
-  switch (reduction) {
-    case Reduction::sum:
-      return "sum";
-    case Reduction::max:
-      return "max";
-    case Reduction::min:
-      return "min";
-    case Reduction::prod:
-      return "prod";
-    case Reduction::avg:
-      return "avg";
-  }
-  return "?";
-}
+constexpr std::string_view reduction_name(Reduction reduction) { return row_of(reduction).name; }
 
-/// Bytes of one element.
-constexpr std::size_t type_bytes(DataType type) {
-  switch (type) {
-    case DataType::float32:
-    case DataType::int32:
-      return 4;
-    case DataType::bfloat16:
-    case DataType::float16:
-      return 2;
-    case DataType::float8e4m3:
-    case DataType::float8e5m2:
-      return 1;
-    case DataType::float64:
-    case DataType::int64:
-      break;
-  }
-  return 8;
-}
+/// All of the table; each row of a catalogue says which of them it has.
+inline constexpr auto known_reductions = [] {
+  std::array<Reduction, reduction_rows.size()> reductions{};
+  std::transform(reduction_rows.begin(), reduction_rows.end(), reductions.begin(),
+                 [](const ReductionRow& row) { return row.reduction; });
+  return reductions;
+}();
+
+/// MPI's own.
+inline constexpr auto host_reductions = [] {
+  constexpr auto is_of_host = [](Reduction reduction) { return row_of(reduction).is_of_host; };
+  std::array<Reduction, std::count_if(known_reductions.begin(), known_reductions.end(), is_of_host)>
+      reductions{};
+  std::copy_if(known_reductions.begin(), known_reductions.end(), reductions.begin(), is_of_host);
+  return reductions;
+}();
 
 struct Variant {
-  DataType type{DataType::float32};
-  Reduction reduction{Reduction::sum};
+  DataType type{known_types.front()};
+  Reduction reduction{known_reductions.front()};
   bool in_place{};
   bool operator==(const Variant&) const = default;
 };

@@ -1,12 +1,14 @@
 #include "plan/gpu_targets.hpp"
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "core/figure_table.hpp"
+#include "core/precision.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::plan {
@@ -15,23 +17,24 @@ namespace {
 /// Which figures a check is held against: their key, and what their conditions must say. A condition that is
 /// not named here must be absent, but for those that only tell where a figure comes from.
 struct Source {
-  const char* check;
+  std::string check;
   const char* figure;
   const char* condition;  ///< empty: none
   const char* value;
 };
 
-constexpr Source sources[] = {
-    {"gpu.hbm.copy", "gpu.hbm.bandwidth", "operation", "copy"},
-    {"gpu.hbm.copy_engine", "gpu.hbm.bandwidth", "operation", "copy on the device"},
-    {"gpu.hbm.triad", "gpu.hbm.bandwidth", "operation", "triad"},
-    {"gpu.host_to_device.bandwidth", "gpu.host_to_device.bandwidth", "", ""},
-    {"gpu.device_to_host.bandwidth", "gpu.device_to_host.bandwidth", "", ""},
-    {"gpu.gemm.bf16", "gpu.gemm.rate", "precision", "bf16"},
-    {"gpu.gemm.fp16", "gpu.gemm.rate", "precision", "fp16"},
-    {"gpu.gemm.tf32", "gpu.gemm.rate", "precision", "tf32"},
-    {"gpu.gemm.fp8", "gpu.gemm.rate", "precision", "fp8"},
-};
+std::vector<Source> make_sources() {
+  std::vector<Source> sources{
+      {"gpu.hbm.copy", "gpu.hbm.bandwidth", "operation", "copy"},
+      {"gpu.hbm.copy_engine", "gpu.hbm.bandwidth", "operation", "copy on the device"},
+      {"gpu.hbm.triad", "gpu.hbm.bandwidth", "operation", "triad"},
+      {"gpu.host_to_device.bandwidth", "gpu.host_to_device.bandwidth", "", ""},
+      {"gpu.device_to_host.bandwidth", "gpu.device_to_host.bandwidth", "", ""},
+  };
+  for (const PrecisionRow& one : precision_rows)
+    sources.push_back({fmt::format("gpu.gemm.{}", one.name), "gpu.gemm.rate", "precision", one.name});
+  return sources;
+}
 
 bool has_only(const Figure& figure, const std::vector<std::string_view>& names) {
   return std::all_of(figure.conditions.begin(), figure.conditions.end(), [&](const auto& one) {
@@ -70,10 +73,11 @@ const Figure* datasheet_of(const Platform& platform, const Source& source, const
 
 std::optional<Target> platform_target(const Platform& platform, const GpuCheck& check) {
   if (check.better != Better::higher) return std::nullopt;
-  const auto row = std::find_if(std::begin(sources), std::end(sources),
-                                [&](const Source& one) { return check.id == one.check; });
+  static const std::vector<Source> sources = make_sources();
+  const auto row =
+      std::find_if(sources.begin(), sources.end(), [&](const Source& one) { return check.id == one.check; });
   const bool is_collective = check.id.starts_with("nccl.");
-  if (row == std::end(sources) && !is_collective) return std::nullopt;
+  if (row == sources.end() && !is_collective) return std::nullopt;
   if (is_collective && check.bytes < collectives_from_bytes) return std::nullopt;
   const bool is_host_copy = check.id.find("host") != std::string::npos;
   // Of a GPU in another machine than the platform's, its PCIe link may be of another generation.
@@ -106,7 +110,7 @@ std::optional<Target> platform_target(const Platform& platform, const GpuCheck& 
                                           format_number(taken->value), taken->unit, platform.name,
                                           is_matrix ? " and matrices of other shapes" : "", taken->source)
                             : fmt::format("the threshold for {} of {}", platform.name, taken->source);
-  if (row != std::end(sources))
+  if (row != sources.end())
     if (const Figure* sheet = datasheet_of(platform, *row, check))
       target.source += fmt::format("; datasheet {} {}", format_number(sheet->value), sheet->unit);
   return target;

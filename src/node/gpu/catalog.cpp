@@ -36,8 +36,6 @@ constexpr HostRow host_rows[] = {
      "between pinned host memory and the GPU, both ways at once"},
 };
 
-constexpr Precision precisions[] = {Precision::bf16, Precision::fp16, Precision::tf32, Precision::fp8};
-
 CheckRow base(std::string id, std::string title, const char* metric, const char* unit) {
   CheckRow row;
   row.id = std::move(id);
@@ -168,7 +166,8 @@ std::vector<CheckRow> catalog(const std::shared_ptr<const cuda::Setup>& setup,
   for (const HostMemory memory : {HostMemory::near, HostMemory::far})
     for (const HostRow& one : host_rows)
       if (one.direction != HostDirection::both) rows.push_back(host_latency(one, memory, setup, settings));
-  for (const Precision precision : precisions) rows.push_back(gemm_rate(precision, setup, settings, with));
+  for (const PrecisionRow& one : precision_rows)
+    rows.push_back(gemm_rate(one.precision, setup, settings, with));
   rows.push_back(burn_rate(setup, settings, with));
   return rows;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,19 +25,12 @@ constexpr double as_good = 1.02;
 /// Spread over the whole product; reading their factors takes a few megabytes.
 constexpr std::uint64_t checked_elements = 32;
 constexpr std::size_t trials = 4;  ///< the first of them is not looked at
-/// NVIDIA's table of compute capabilities: Ada (8.9) and later have FP8 tensor cores.
-constexpr int fp8_major = 8, fp8_minor = 9;
 
-void must_have(const cuda::DeviceFacts& facts, Precision precision) {
-  const auto is_before = [&facts](int major, int minor) {
-    return facts.major < major || (facts.major == major && facts.minor < minor);
-  };
-  if (precision == Precision::fp8 && is_before(fp8_major, fp8_minor))
-    throw Unavailable(fmt::format("{} has compute capability {}.{}, and fp8 needs 8.9",
-                                  cuda::gpu_words(facts), facts.major, facts.minor));
-  if ((precision == Precision::bf16 || precision == Precision::tf32) && facts.major < 8)
-    throw Unavailable(fmt::format("{} has compute capability {}.{}, and {} needs 8.0", cuda::gpu_words(facts),
-                                  facts.major, facts.minor, precision_name(precision)));
+void must_have(const cuda::DeviceFacts& facts, const PrecisionRow& row) {
+  if (std::pair(facts.major, facts.minor) < std::pair(row.least_major, row.least_minor))
+    throw Unavailable(fmt::format("{} has compute capability {}.{}, and {} needs {}.{}",
+                                  cuda::gpu_words(facts), facts.major, facts.minor, row.name, row.least_major,
+                                  row.least_minor));
 }
 
 std::unique_ptr<Multiplier> open(const Settings& settings) {
@@ -55,7 +49,7 @@ Gemm::Gemm(const SharedSetup& setup, const Settings& settings, const TimedReques
       product_{precision, settings.gemm_size, settings.gemm_size, settings.gemm_size},
       watch_(device_, *request.clock, setup->deadline_ns),
       verifier_(device_) {
-  must_have(device_.facts(), precision);
+  must_have(device_.facts(), row_of(precision));
   multiplier_ = {open(settings).release(), EndMultiplier{&device_}};
   take_memory(gemm_workspace_bytes);
   const DataType type = input_type(precision);

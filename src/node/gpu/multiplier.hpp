@@ -7,47 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "core/variant.hpp"
+#include "core/precision.hpp"
 #include "device/cuda/device.hpp"
 
 namespace fabricheck::node::gpu {
-
-enum class Precision { bf16, fp16, tf32, fp8 };
-
-/// "bf16", "fp16", "tf32", "fp8".
-constexpr const char* precision_name(Precision precision) {
-  switch (precision) {
-    case Precision::bf16:
-      return "bf16";
-    case Precision::fp16:
-      return "fp16";
-    case Precision::tf32:
-      return "tf32";
-    case Precision::fp8:
-      break;
-  }
-  return "fp8";
-}
-
-/// What the factors are made of; tf32 is a way to multiply float32.
-constexpr DataType input_type(Precision precision) {
-  switch (precision) {
-    case Precision::bf16:
-      return DataType::bfloat16;
-    case Precision::fp16:
-      return DataType::float16;
-    case Precision::tf32:
-      return DataType::float32;
-    case Precision::fp8:
-      break;
-  }
-  return DataType::float8e4m3;
-}
-
-/// What the product is made of; of fp8 it is bfloat16.
-constexpr DataType output_type(Precision precision) {
-  return precision == Precision::fp8 ? DataType::bfloat16 : input_type(precision);
-}
 
 /// D = A^T B with A of k x m, B of k x n and D of m x n, columns one after another: the layout that cuBLASLt
 /// has for fp8 (its documentation: "TN format").

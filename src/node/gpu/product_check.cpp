@@ -9,22 +9,8 @@
 namespace fabricheck::node::gpu {
 namespace {
 
-/// Of the magnitudes' sum.
-double sums_tolerance(Precision precision) {
-  switch (precision) {
-    case Precision::tf32:
-      return 0x1p-9;
-    case Precision::fp8:
-      return 0x1p-8;
-    default:
-      return 0x1p-12;
-  }
-}
-
 /// Of the result, relative: one unit in its last place.
-double rounding(DataType type) {
-  return is_small_float(type) ? std::ldexp(1.0, -format_of(type).fraction_bits) : 0x1p-23;
-}
+double rounding(DataType type) { return std::ldexp(1.0, -format_of(type).fraction_bits); }
 
 }  // namespace
 
@@ -37,7 +23,8 @@ double number_of(std::uint64_t bits, DataType type) {
 
 ExpectedElement expected_element(const std::byte* a, const std::byte* b, std::uint64_t k,
                                  Precision precision) {
-  const DataType type = input_type(precision);
+  const PrecisionRow& row = row_of(precision);
+  const DataType type = row.input;
   const std::size_t bytes = type_bytes(type);
   const auto at = [&](const std::byte* column, std::uint64_t i) {
     std::uint64_t bits = 0;
@@ -51,8 +38,7 @@ ExpectedElement expected_element(const std::byte* a, const std::byte* b, std::ui
     expected.value += product;
     magnitudes += std::abs(product);
   }
-  expected.tolerance =
-      sums_tolerance(precision) * magnitudes + rounding(output_type(precision)) * std::abs(expected.value);
+  expected.tolerance = row.sums_tolerance * magnitudes + rounding(row.output) * std::abs(expected.value);
   return expected;
 }
 

@@ -18,9 +18,7 @@ struct ExpectedElement {
 };
 
 /// Of `k` factors from each of two columns, which are `input_type(precision)`. The tolerance is the output's
-/// rounding and a share of the sum of the products' magnitudes: 2^-12 where sums are kept in float32, 2^-9
-/// for tf32, which takes 10 bits of each factor's fraction, 2^-8 for fp8, whose fast sums keep about 14 bits
-/// (DeepSeek-V3 technical report, 3.3.2, of Hopper).
+/// rounding and PrecisionRow::sums_tolerance.
 ExpectedElement expected_element(const std::byte* a, const std::byte* b, std::uint64_t k,
                                  Precision precision);
 

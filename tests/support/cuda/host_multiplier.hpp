@@ -35,8 +35,7 @@ struct HostMultiplierPlan {
 /// D = A^T B, each element rounded once.
 inline const std::vector<std::byte>& product_of(HostMultiplierPlan& plan, const node::gpu::Product& product,
                                                 const std::byte* a, const std::byte* b) {
-  const DataType in = node::gpu::input_type(product.precision),
-                 out = node::gpu::output_type(product.precision);
+  const DataType in = input_type(product.precision), out = output_type(product.precision);
   const std::uint64_t in_bytes = type_bytes(in), out_bytes = type_bytes(out);
   std::uint64_t key = static_cast<std::uint64_t>(product.precision);
   for (std::uint64_t i = 0; i < product.k * product.m * in_bytes; ++i)
@@ -91,7 +90,7 @@ class HostMultiplier final : public node::gpu::Multiplier {
                 cuda::Stream stream) override {
     const double speed = plan_->way_speeds.at(number);
     if (speed == 0.0) throw Unavailable("the stand-in cannot do way " + std::to_string(number));
-    const std::size_t out_bytes = type_bytes(node::gpu::output_type(product_.precision));
+    const std::size_t out_bytes = type_bytes(output_type(product_.precision));
     const auto product = product_;
     auto plan = plan_;
     reinterpret_cast<HostStream*>(stream)->enqueue([=](HostStream& on) {

@@ -217,6 +217,22 @@ void launch_random(void* to, std::uint64_t elements, std::uint64_t seed, cudaStr
          elements, seed);
 }
 
+struct RandomLaunch {
+  DataType type;
+  void (*launch)(void* to, std::uint64_t elements, std::uint64_t seed, cudaStream_t stream);
+};
+constexpr RandomLaunch random_launches[] = {
+    {DataType::float32, launch_random<float>},
+    {DataType::bfloat16, launch_random<__nv_bfloat16>},
+    {DataType::float16, launch_random<__half>},
+    {DataType::float64, launch_random<double>},
+    {DataType::int32, launch_random<std::int32_t>},
+    {DataType::int64, launch_random<std::int64_t>},
+    {DataType::float8e4m3, launch_random<__nv_fp8_e4m3>},
+    {DataType::float8e5m2, launch_random<__nv_fp8_e5m2>},
+};
+static_assert(has_row_per_type(random_launches));
+
 /// A sum, so that the order of the threads does not matter; each word is mixed with its place first.
 __global__ void digest_kernel(const unsigned char* data, std::uint64_t bytes, unsigned long long* digest) {
   const std::uint64_t words = (bytes + 7) / 8;
@@ -302,32 +318,7 @@ cudaError_t compare(const void* data, std::uint64_t bytes, const device::Pattern
 
 cudaError_t fill_random(void* to, std::uint64_t elements, DataType type, std::uint64_t seed,
                         cudaStream_t stream) {
-  switch (type) {
-    case DataType::float32:
-      launch_random<float>(to, elements, seed, stream);
-      break;
-    case DataType::float64:
-      launch_random<double>(to, elements, seed, stream);
-      break;
-    case DataType::int32:
-      launch_random<int>(to, elements, seed, stream);
-      break;
-    case DataType::int64:
-      launch_random<long long>(to, elements, seed, stream);
-      break;
-    case DataType::bfloat16:
-      launch_random<__nv_bfloat16>(to, elements, seed, stream);
-      break;
-    case DataType::float16:
-      launch_random<__half>(to, elements, seed, stream);
-      break;
-    case DataType::float8e4m3:
-      launch_random<__nv_fp8_e4m3>(to, elements, seed, stream);
-      break;
-    case DataType::float8e5m2:
-      launch_random<__nv_fp8_e5m2>(to, elements, seed, stream);
-      break;
-  }
+  random_launches[static_cast<std::size_t>(type)].launch(to, elements, seed, stream);
   return cudaGetLastError();
 }
 

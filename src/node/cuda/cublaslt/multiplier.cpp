@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -17,18 +18,24 @@ namespace {
 template <class T>
 using Owned = std::unique_ptr<std::remove_pointer_t<T>, cublasStatus_t (*)(T)>;
 
-cudaDataType_t data_type(DataType type) {
-  switch (type) {
-    case DataType::bfloat16:
-      return CUDA_R_16BF;
-    case DataType::float16:
-      return CUDA_R_16F;
-    case DataType::float8e4m3:
-      return CUDA_R_8F_E4M3;
-    default:
-      return CUDA_R_32F;
-  }
+struct CudaType {
+  DataType type;
+  cudaDataType_t value;
+};
+constexpr CudaType cuda_types[] = {{DataType::float32, CUDA_R_32F},
+                                   {DataType::bfloat16, CUDA_R_16BF},
+                                   {DataType::float16, CUDA_R_16F},
+                                   {DataType::float8e4m3, CUDA_R_8F_E4M3}};
+
+constexpr const CudaType* find_type(DataType type) {
+  return std::find_if(std::begin(cuda_types), std::end(cuda_types),
+                      [type](const CudaType& one) { return one.type == type; });
 }
+static_assert(std::all_of(precision_rows.begin(), precision_rows.end(), [](const PrecisionRow& row) {
+  return find_type(row.input) != std::end(cuda_types) && find_type(row.output) != std::end(cuda_types);
+}));
+
+cudaDataType_t data_type(DataType type) { return find_type(type)->value; }
 
 class CublasLt final : public Multiplier {
  public:
