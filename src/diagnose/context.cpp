@@ -253,9 +253,10 @@ std::vector<const EventGroup*> Context::open_ends() const {
     return false;
   };
   std::vector<const EventGroup*> open;
-  for (const Event kind : {Event::unknown_warning, Event::job_cut})
+  for (const Event kind : {Event::unknown_warning, Event::job_cut, Event::complaint})
     for (const EventGroup* group : seen_.of(kind))
-      if (!was_ended_before(*this, *group) && !is_of_an_ended_step(*group)) open.push_back(group);
+      if (group->count > 0 && !was_ended_before(*this, *group) && !is_of_an_ended_step(*group))
+        open.push_back(group);
   return open;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "diagnose/line_details.hpp"
+#include "diagnose/logged_errors.hpp"
 #include "diagnose/mentions.hpp"
 #include "diagnose/text_line.hpp"
 
@@ -150,15 +151,10 @@ bool is_loss_without_number(const MarkPlace& at) {
 
 /// The letter, month and day, and a clock; XLA writes the date before the letter.
 bool is_fatal_of_glog(const MarkPlace& at) {
-  constexpr std::size_t date_digits = 4, most_before = 40;
+  constexpr std::size_t most_before = 40;
   if (at.mark == ": F ")
     return !at.before.empty() && is_digit(at.before.front()) && at.before.size() < most_before;
-  const std::string_view date = at.rest.substr(0, date_digits);
-  if (date.size() < date_digits || !std::all_of(date.begin(), date.end(), is_digit)) return false;
-  const std::string_view clock = at.rest.substr(date_digits);
-  constexpr std::size_t colon = 3;
-  return clock.size() > colon && clock[0] == ' ' && is_digit(clock[1]) && clock[colon] == ':' &&
-         contains(clock, "]") && (at.before.ends_with('[') || is_at_front(at.before));
+  return is_date_of_glog(at.rest) && (at.before.ends_with('[') || is_at_front(at.before));
 }
 
 /// The count that ends the text; nothing where none does.
@@ -250,6 +246,12 @@ bool holds(EndShape shape, const MarkPlace& at) {
       return is_evicted_pod(at);
     case exceeded:
       return contains(at.rest, "exceeded");
+    case level_word:
+      return is_word_of_level(at);
+    case level_key:
+      return is_key_of_level(at);
+    case level_letter:
+      return is_letter_of_level(at);
     case said:
       break;
   }

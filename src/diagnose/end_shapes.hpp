@@ -28,6 +28,9 @@ enum class EndShape : std::uint8_t {
   carrier,     ///< of a NIC, not of a container's veth
   evicted,     ///< the reason of a pod's end, not of a page's
   exceeded,    ///< a limit of time
+  level_word,  ///< a logger's level, as the next two
+  level_key,
+  level_letter,
 };
 
 /// A mark that was found in a line, and what stands before and behind it.

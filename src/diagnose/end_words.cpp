@@ -117,7 +117,21 @@ constexpr Phrase kMarks[] = {
     mark("bad nodes found", counted),
     mark("High temperature"),
     mark("dump error cqe"),
+    // Levels of loggers.
+    mark("ERROR", level_word),
+    mark("CRITICAL", level_word),
+    mark("SEVERE", level_word),
+    mark("error    ", level_word),
+    mark("critical ", level_word),
+    mark("level", level_key),
+    mark("levelname", level_key),
+    mark("severity", level_key),
+    mark("E", level_letter),
 };
+
+bool is_of_complaints(EndShape shape) {
+  return shape == level_word || shape == level_key || shape == level_letter;
+}
 
 const PhraseFinder& marks() {
   static const PhraseFinder finder(kMarks);
@@ -126,14 +140,16 @@ const PhraseFinder& marks() {
 
 }  // namespace
 
-bool looks_like_an_end(std::string_view line) {
-  bool found = false;
+LastWords last_words_of(std::string_view line) {
+  LastWords words = LastWords::none;
   marks().find(line, [&](const Phrase& phrase, std::size_t end) {
-    if (found) return;
+    const auto shape = static_cast<EndShape>(phrase.code);
+    const LastWords kind = is_of_complaints(shape) ? LastWords::complaint : LastWords::end;
+    if (kind <= words) return;
     const MarkPlace at{line, phrase.text, line.substr(0, end - phrase.text.size()), line.substr(end)};
-    found = holds(static_cast<EndShape>(phrase.code), at) && !is_announced(at);
+    if (holds(shape, at) && !is_announced(at)) words = kind;
   });
-  return found;
+  return words;
 }
 
 }  // namespace fabricheck::diagnose

@@ -99,6 +99,7 @@ bool Observations::has(Event kind) const {
 
 void set_recovered_apart(Observations& seen) {
   set_earlier_boots_apart(seen);
+  drop_passed_complaints(seen);
   const auto is_of_an_end = [](Event kind) {
     for (const Event one :
          {Event::job_failed, Event::crashed, Event::node_failed, Event::job_cut, Event::time_limit,
@@ -158,12 +159,26 @@ void set_recovered_apart(Observations& seen) {
   seen.events = std::move(left);
 }
 
-void EventBook::add(Event kind, int code, std::string_view detail, int host, bool as_warning,
-                    const Line& line) {
+std::string EventBook::key_of(Event kind, int code, std::string_view detail, int host) {
   std::string key{static_cast<char>(kind)};
   key += std::to_string(code) + '/';
   if (kind == Event::xid) key += std::to_string(host) + '/';  // GPUs of equal hosts have the same addresses
   key += detail;
+  return key;
+}
+
+void EventBook::forget(Event kind, int code, std::string_view detail) {
+  const auto known = places_.find(key_of(kind, code, detail, 0));
+  if (known == places_.end()) return;
+  EventGroup& group = into_.events[known->second];
+  group.count = 0;
+  group.quotes.clear();
+  group.hosts.clear();
+}
+
+void EventBook::add(Event kind, int code, std::string_view detail, int host, bool as_warning,
+                    const Line& line) {
+  std::string key = key_of(kind, code, detail, host);
   auto known = places_.find(key);
   if (known == places_.end()) {
     if (places_.size() >= kMostGroups) return;
@@ -262,9 +277,9 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
   const NcclLine parts = split_nccl_line(line.text);
   if (parts.level == Level::none) {
     if (is_boot(line.text)) into_.last_boot[{file_, host_of_kernel(line)}] = number;
-    if (is_progress(line.text)) into_.last_progress[file_] = number;
+    if (is_progress(line.text)) note_progress(number);
     scan(line, parts, nullptr);
-    if (looks_like_an_end(line.text)) events_.add(Event::job_cut, 0, "", host_of_kernel(line), true, line);
+    add_last_words(line);
     read_tools(line);
     return;
   }
@@ -280,6 +295,17 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
     return;  // TRACE and CALL are for NCCL's own developers
   }
   scan(line, parts, &rank);
+}
+
+void LogReader::note_progress(std::uint64_t number) {
+  into_.last_progress[file_] = number;
+  events_.forget(Event::complaint, 0, std::to_string(file_));
+}
+
+void LogReader::add_last_words(const Line& line) {
+  const LastWords words = last_words_of(line.text);
+  if (words == LastWords::end) events_.add(Event::job_cut, 0, "", host_of_kernel(line), true, line);
+  if (words == LastWords::complaint) events_.add(Event::complaint, 0, std::to_string(file_), 0, true, line);
 }
 
 /// "transport/net.cc:1302 -> 6 [Proxy Thread]": who handed an error on.
@@ -427,6 +453,9 @@ void LogReader::add_variable(std::size_t end, const Line& line, const NcclLine& 
 void LogReader::read_tools(const Line& line) {
   for (const auto& tool : tools_) {
     if (!tool->read(line, into_, events_)) continue;
+    const bool is_row = !into_.benchmarks.empty() && !into_.benchmarks.back().rows.empty() &&
+                        into_.benchmarks.back().rows.back().quote.line == line.number;
+    if (is_row) note_progress(line.number);
     auto& kinds = into_.files[static_cast<std::size_t>(file_)].kinds;
     if (std::find(kinds.begin(), kinds.end(), tool->name()) == kinds.end()) kinds.emplace_back(tool->name());
     return;

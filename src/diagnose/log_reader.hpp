@@ -30,8 +30,12 @@ class EventBook {
  public:
   explicit EventBook(Observations& into) : into_(into) {}
   void add(Event kind, int code, std::string_view detail, int host, bool as_warning, const Line& line);
+  /// Empties the group, if there is one.
+  void forget(Event kind, int code, std::string_view detail);
 
  private:
+  static std::string key_of(Event kind, int code, std::string_view detail, int host);
+
   static constexpr std::size_t kMostGroups = 2048;
   Observations& into_;
   std::unordered_map<std::string, std::size_t> places_;
@@ -84,6 +88,8 @@ class LogReader {
   void add_version(std::string_view text, const NcclLine& parts, const Line& line);
   void add_stack(const NcclLine& parts, const Line& line, int host);
   void read_tools(const Line& line);
+  void add_last_words(const Line& line);
+  void note_progress(std::uint64_t number);
   bool has_kernel_log() const;
   int host_of_kernel(const Line& line);
   int kernel_log_of(int host);

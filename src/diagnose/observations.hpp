@@ -174,6 +174,7 @@ enum class Event : std::uint8_t {
   prolog_failed,    ///< Slurm's prolog on a node refused the job; detail: the node
   time_limit,       ///< Slurm ended the job at its time limit
   job_cut,          ///< it may have ended by a failure: a traceback, another program's error
+  complaint,        ///< a logger's error that nothing went on after; detail: number of the file
   job_went_on,      ///< code kStartedAgain, kMayGoOn, or 0: it came to its end
   shut_down,        ///< the machine was
   unknown_warning,  ///< NCCL warned in words that no phrase has; detail: source file
@@ -203,7 +204,7 @@ struct EventGroup {
   Event kind{};
   int code{};
   std::string detail;
-  std::uint64_t count{};
+  std::uint64_t count{};  ///< 0: all that was seen of it was gone on after
   int last_file{};
   std::uint64_t last_line{};  ///< where it was seen last
   bool as_warning{};          ///< at least once as NCCL WARN, or outside NCCL's own lines

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 #include <iterator>
+#include <limits>
+#include <utility>
 
 #include "diagnose/text_line.hpp"
 
@@ -57,16 +59,51 @@ void note_completion(std::string_view message, int file, std::uint64_t line, Obs
   lines.second = line;
 }
 
-bool was_rebuilt_after(const Observations& seen, const EventGroup& group) {
+namespace {
+
+/// All ranks of the largest communicator of this file that were complete before the line `before` were
+/// complete after the group's last line.
+bool are_complete_after(const Observations& seen, const EventGroup& group, std::uint64_t before) {
   const auto file = seen.completions.find(group.last_file);
   if (file == seen.completions.end()) return false;
-  int most = 1;
+  int most = 0;
   for (const auto& [rank, lines] : file->second)
-    if (lines.first < group.last_line) most = std::max(most, rank.first);
-  return most > 1 && std::all_of(file->second.begin(), file->second.end(), [&](const auto& entry) {
+    if (lines.first < before) most = std::max(most, rank.first);
+  return most > 0 && std::all_of(file->second.begin(), file->second.end(), [&](const auto& entry) {
            const auto& [rank, lines] = entry;
            return rank.first != most || lines.second > group.last_line;
          });
+}
+
+bool is_said_to_go_on_after(const Observations& seen, const EventGroup& group) {
+  const auto groups = seen.of(Event::job_went_on);
+  return std::any_of(groups.begin(), groups.end(), [&](const EventGroup* one) {
+    return one->last_file == group.last_file && one->last_line > group.last_line;
+  });
+}
+
+}  // namespace
+
+bool was_rebuilt_after(const Observations& seen, const EventGroup& group) {
+  const auto file = seen.completions.find(group.last_file);
+  const auto are_several = [&](const auto& entry) {
+    return entry.first.first > 1 && entry.second.first < group.last_line;
+  };
+  return file != seen.completions.end() &&
+         std::any_of(file->second.begin(), file->second.end(), are_several) &&
+         are_complete_after(seen, group, group.last_line);
+}
+
+void drop_passed_complaints(Observations& seen) {
+  constexpr auto any_line = std::numeric_limits<std::uint64_t>::max();
+  std::vector<EventGroup> left;
+  for (const EventGroup& group : seen.events) {
+    const bool is_passed =
+        group.kind == Event::complaint && (group.count == 0 || are_complete_after(seen, group, any_line) ||
+                                           is_said_to_go_on_after(seen, group));
+    if (!is_passed) left.push_back(group);
+  }
+  seen.events = std::move(left);
 }
 
 bool progressed_after(const Observations& seen, const EventGroup& group) {

@@ -20,6 +20,9 @@ void note_completion(std::string_view message, int file, std::uint64_t line, Obs
 /// complete anew after it.
 bool was_rebuilt_after(const Observations& seen, const EventGroup& group);
 
+/// Drops complaints that the job went on after: all ranks completed a communicator later, or a line says so.
+void drop_passed_complaints(Observations& seen);
+
 /// Whether training made progress after the group's last line, and nothing in the file tells of an end.
 bool progressed_after(const Observations& seen, const EventGroup& group);
 

@@ -137,12 +137,12 @@ constexpr const char* kHarmless[] = {
 TEST(EndWords, OfAnyProgramAreSeen) {
   for (const char* line : kEnds) {
     const std::string_view last(line);
-    EXPECT_TRUE(looks_like_an_end(last.substr(last.rfind('\n') + 1))) << line;
+    EXPECT_EQ(last_words_of(last.substr(last.rfind('\n') + 1)), LastWords::end) << line;
   }
 }
 
 TEST(EndWords, InLinesOfHealthyJobsAreNone) {
-  for (const char* line : kHarmless) EXPECT_FALSE(looks_like_an_end(line)) << line;
+  for (const char* line : kHarmless) EXPECT_EQ(last_words_of(line), LastWords::none) << line;
 }
 
 TEST(EndWords, BehindAHealthyStartLeaveItOpenAndAreQuoted) {
