@@ -159,6 +159,16 @@ inline constexpr FaultText gpu_access_lost{
     "restart the container; so that it does not come again, make the device links of the NVIDIA container "
     "toolkit (nvidia-ctk system create-dev-char-symlinks), or name the devices to the container",
     "nvidia-smi on the host works, in the container it does not"};
+inline constexpr FaultText mpi_not_started{
+    "mpi-job-not-started",
+    Severity::fatal,
+    "software",
+    "mpirun could not start the job's processes on its nodes: too few slots, or no way to a node (ssh, its "
+    "daemon)",
+    "do what the lines there say: slots=N in the hostfile or fewer processes; ssh to every node without a "
+    "question "
+    "(known_hosts, keys); the same MPI at the same path on all of them; in Kubernetes workers that run sshd",
+    "ssh NODE true, from where mpirun runs; mpirun --host NODE:1 hostname"};
 inline constexpr FaultText mpi_launch_failed{
     "mpi-launch-failed",
     Severity::fatal,

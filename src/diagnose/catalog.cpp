@@ -85,6 +85,7 @@ const std::vector<CatalogRow>& rows() {
       row(driver_mismatch, on_event, E::driver_mismatch),
       row(container_failed, on_event, E::container_failed, {&driver_mismatch}),
       row(mpi_launch_failed, on_event, E::launch_failed),
+      row(mpi_not_started, rules::not_started, E::not_started, {&mpi_launch_failed}),
       row(mpi_daemon_lost, rules::mpi_daemon_lost, E::daemon_lost, {&node_failed, &kernel_panic}),
       row(gpu_access_lost, on_likely, E::gpu_access_lost),
       row(driver_down, on_event, E::driver_down),

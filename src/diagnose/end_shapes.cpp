@@ -89,8 +89,20 @@ bool is_bad_status(std::string_view rest) {
   return true;
 }
 
+/// "  worker-1   0/1     Error   0   5m1s" of kubectl.
+bool is_state_of_pod(const MarkPlace& at) {
+  const std::string_view before = trim_right(at.before);
+  const std::size_t slash = before.rfind('/');
+  return starts_with(at.rest, "  ") && before.size() + 2 <= at.before.size() && slash != before.npos &&
+         slash > 0 && is_digit(before[slash - 1]) && is_digit(before.back());
+}
+
 /// "torch.distributed.DistStoreError: …", or such a name alone.
-bool is_thrown(const MarkPlace& at) {
+bool is_thrown(MarkPlace at) {
+  if (is_state_of_pod(at)) return true;
+  // "ray.exceptions.RayTaskError(ValueError): ray::train()".
+  if (const std::size_t close = at.rest.find("):"); at.rest.starts_with('(') && close != at.rest.npos)
+    at.rest.remove_prefix(close + 1);
   const std::string_view behind = trim(at.rest);
   if (starts_with(at.rest, " ") && is_bad_status(at.rest))  // "Error 803: …", "*** [train] Error 1"
     return at.before.empty() || !is_word_letter(at.before.back());
@@ -194,6 +206,35 @@ bool is_evicted_pod(const MarkPlace& at) {
   return ends && (before.ends_with("eason:") || before.size() + 1 < at.before.size());
 }
 
+/// "cp: error writing '/ckpt/x': Disk quota exceeded".
+bool is_last(const MarkPlace& at) {
+  const std::string_view rest = trim(at.rest), before = trim_right(at.before);
+  constexpr std::string_view ends_of_reasons = ":'\")]-";
+  return (rest.empty() || rest == ".") &&
+         (before.empty() || ends_of_reasons.find(before.back()) != std::string_view::npos);
+}
+
+/// A shell names its script or itself, and the line.
+bool is_of_shell(const MarkPlace& at) {
+  auto number = after(at.before, ": line ");
+  return number && take_number<int>(*number) && starts_with(*number, ": ") && trim(at.rest).empty();
+}
+
+/// As getopt and argparse write it: one word, the program's name, before it. Slurm's tools have phrases of
+/// their own.
+bool is_of_options(const MarkPlace& at) {
+  const std::string_view name = trim(at.before.substr(at.before.find_last_of(")>|]") + 1));
+  for (const char* other : {"srun", "sbatch", "salloc", "slurm", "git", "gcc", "g++", "nvcc"})
+    if (starts_with(name, other)) return false;
+  return !name.empty() && name.find_first_of(" :") == std::string_view::npos && !trim(at.rest).empty();
+}
+
+bool is_no_setting(const MarkPlace& at) {
+  if (at.rest.empty()) return true;
+  return contains(".!(", at.rest.substr(0, 1)) || starts_with(at.rest, " (") ||
+         starts_with(at.rest, " after ") || starts_with(at.rest, " for ");
+}
+
 }  // namespace
 
 bool is_announced(const MarkPlace& at) {
@@ -252,6 +293,18 @@ bool holds(EndShape shape, const MarkPlace& at) {
       return is_key_of_level(at);
     case level_letter:
       return is_letter_of_level(at);
+    case at_front:
+      return is_at_front(at.before);
+    case last:
+      return is_last(at);
+    case of_shell:
+      return is_of_shell(at);
+    case of_options:
+      return is_of_options(at);
+    case not_a_setting:
+      return is_no_setting(at);
+    case asserted:
+      return contains(at.rest, "failed");
     case said:
       break;
   }

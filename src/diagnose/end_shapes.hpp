@@ -31,6 +31,12 @@ enum class EndShape : std::uint8_t {
   level_word,  ///< a logger's level, as the next two
   level_key,
   level_letter,
+  at_front,       ///< only tags and times before it
+  last,           ///< at the end of the line
+  of_shell,       ///< "run.sh: line 12: ./train: Permission denied"
+  of_options,     ///< "train.py: error: unrecognized arguments: --foo"
+  not_a_setting,  ///< a time-out that passed, not "heartbeat timeout: 100"
+  asserted,       ///< "Assertion `x > 0' failed."
 };
 
 /// A mark that was found in a line, and what stands before and behind it.

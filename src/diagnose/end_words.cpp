@@ -12,6 +12,11 @@ constexpr Phrase mark(std::string_view text, EndShape shape = said) {
   return {text, Event::job_cut, Detail::none, static_cast<int>(shape), false};
 }
 
+/// Of an error that programs go on after as well as not.
+constexpr Phrase complaint(std::string_view text, EndShape shape = said) {
+  return {text, Event::complaint, Detail::none, static_cast<int>(shape), false};
+}
+
 // As few and as general as they can be: what one program alone says is a phrase.
 constexpr Phrase kMarks[] = {
     mark("Error", thrown),
@@ -117,21 +122,78 @@ constexpr Phrase kMarks[] = {
     mark("bad nodes found", counted),
     mark("High temperature"),
     mark("dump error cqe"),
+    // Libraries' and languages' own words at an end.
+    mark("free(): ", at_front),
+    mark("malloc(): ", at_front),
+    mark("realloc(): ", at_front),
+    mark("munmap_chunk(): ", at_front),
+    mark("corrupted size vs. prev_size"),
+    mark("stack smashing detected"),
+    mark("Fatal glibc error"),
+    mark("terminate called "),
+    mark("pure virtual method called"),
+    mark("panic: ", at_front),
+    mark("' panicked at "),
+    mark("Exception in thread "),
+    mark("Assertion `", asserted),
+    mark("INTERNAL ASSERT FAILED"),
+    mark("nrecoverable error occurred"),
+    mark("watchdog timeout", not_a_setting),
+    mark("heartbeat timeout", not_a_setting),
+    mark("SIGQUIT", signal_name),
+    mark("Aborting with error"),
+    mark("HSA_STATUS_ERROR"),
+    mark("has been revoked"),
+    // Launchers.
+    mark("*** An error occurred in MPI_"),
+    mark("MPI_INIT failed"),
+    mark("MPI_INIT has failed"),
+    mark("ORTE_ERROR_LOG: "),
+    mark("PRTE ERROR: "),
+    mark("PSM2 can't open"),
+    mark("PSM3 can't open"),
+    // What a job may be tried again after.
+    complaint("Host key verification failed"),
+    complaint("Permission denied ("),
+    complaint("Could not resolve hostname"),
+    complaint("closed by remote host"),
+    complaint("send disconnect: Broken pipe"),
+    complaint("Write failed: Broken pipe"),
+    complaint("command not found", last),
+    complaint(": No such file or directory", of_shell),
+    complaint(": Permission denied", of_shell),
+    complaint("error while loading shared libraries: "),
+    complaint("' not found (required by "),
+    complaint("can't open file '"),
+    complaint(": No module named ", of_options),
+    complaint(": error: ", of_options),
+    complaint("Stale file handle", last),
+    complaint("Disk quota exceeded", last),
+    complaint("Input/output error", last),
+    complaint("Read-only file system", last),
+    complaint("No space left on device", last),
+    complaint("is not compatible with the current PyTorch installation"),
+    complaint("PMIX ERROR: "),
+    complaint("<error> "),
+    complaint("build stopped: "),
+    complaint("Back-off restarting failed container"),
+    complaint("ImagePullBackOff"),
+    complaint("ErrImagePull"),
+    complaint("CreateContainerError"),
+    complaint("FailedScheduling"),
+    complaint("Insufficient nvidia.com/gpu"),
+    complaint("reached the specified backoff limit"),
     // Levels of loggers.
-    mark("ERROR", level_word),
-    mark("CRITICAL", level_word),
-    mark("SEVERE", level_word),
-    mark("error    ", level_word),
-    mark("critical ", level_word),
-    mark("level", level_key),
-    mark("levelname", level_key),
-    mark("severity", level_key),
-    mark("E", level_letter),
+    complaint("ERROR", level_word),
+    complaint("CRITICAL", level_word),
+    complaint("SEVERE", level_word),
+    complaint("error    ", level_word),
+    complaint("critical ", level_word),
+    complaint("level", level_key),
+    complaint("levelname", level_key),
+    complaint("severity", level_key),
+    complaint("E", level_letter),
 };
-
-bool is_of_complaints(EndShape shape) {
-  return shape == level_word || shape == level_key || shape == level_letter;
-}
 
 const PhraseFinder& marks() {
   static const PhraseFinder finder(kMarks);
@@ -144,7 +206,7 @@ LastWords last_words_of(std::string_view line) {
   LastWords words = LastWords::none;
   marks().find(line, [&](const Phrase& phrase, std::size_t end) {
     const auto shape = static_cast<EndShape>(phrase.code);
-    const LastWords kind = is_of_complaints(shape) ? LastWords::complaint : LastWords::end;
+    const LastWords kind = phrase.event == Event::complaint ? LastWords::complaint : LastWords::end;
     if (kind <= words) return;
     const MarkPlace at{line, phrase.text, line.substr(0, end - phrase.text.size()), line.substr(end)};
     if (holds(shape, at) && !is_announced(at)) words = kind;

@@ -153,6 +153,7 @@ enum class Event : std::uint8_t {
   container_failed,
   gpu_access_lost,  ///< NVML: unknown error
   launch_failed,    ///< PMI, PMIx
+  not_started,      ///< mpirun did not start the processes of the job
   daemon_lost,      ///< of mpirun
   gsp_timeout,      ///< detail: "GPU6"
   no_nvswitch,

@@ -67,6 +67,7 @@ void pcie_fatal(const Context&, const CatalogRow&, Findings&);
 void pcie_acs(const Context&, const CatalogRow&, Findings&);
 void nvlink_down(const Context&, const CatalogRow&, Findings&);
 void prolog_failed(const Context&, const CatalogRow&, Findings&);
+void not_started(const Context&, const CatalogRow&, Findings&);
 void start_not_completed(const Context&, const CatalogRow&, Findings&);
 void unexplained(const Context&, const CatalogRow&, Findings&);
 void socket_fallback(const Context&, const CatalogRow&, Findings&);

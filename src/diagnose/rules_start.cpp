@@ -20,6 +20,15 @@ std::string rank_name(const Context& context, const OpenStart& open) {
                      host.empty() ? "" : fmt::format(" ({}:{})", host, open.rank->pid));
 }
 
+/// The job was started after it, on other nodes or by another command: NCCL says so, or what it did.
+bool was_started_after(const Context& context, const EventGroup& group) {
+  for (const auto* lines : {&context.seen().last_start, &context.seen().last_progress}) {
+    const auto line = lines->find(group.last_file);
+    if (line != lines->end() && line->second > group.last_line) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void start_not_completed(const Context& context, const CatalogRow& row, Findings& found) {
@@ -50,9 +59,7 @@ void prolog_failed(const Context& context, const CatalogRow& row, Findings& foun
   std::vector<std::string> nodes;
   std::string reason;
   for (const EventGroup* group : context.seen().of(row.event)) {
-    const auto start = context.seen().last_start.find(group->last_file);
-    // It was started elsewhere.
-    if (start != context.seen().last_start.end() && start->second > group->last_line) continue;
+    if (was_started_after(context, *group)) continue;
     if (finding == nullptr) finding = &add(found, row);
     cite(context, *finding, *group);
     if (group->detail.empty()) continue;
@@ -66,6 +73,16 @@ void prolog_failed(const Context& context, const CatalogRow& row, Findings& foun
   finding->meaning =
       "Slurm's prolog failed on " + finding->component.host + ", so the job did not start there";
   if (!reason.empty()) finding->meaning += "; the node was drained for: " + reason;
+}
+
+void not_started(const Context& context, const CatalogRow& row, Findings& found) {
+  Found* finding = nullptr;
+  for (const EventGroup* group : context.seen().of(row.event)) {
+    if (was_started_after(context, *group)) continue;
+    if (finding == nullptr) finding = &add(found, row);
+    cite(context, *finding, *group);
+    if (finding->component.host.empty()) finding->component.host = group->detail;
+  }
 }
 
 }  // namespace fabricheck::diagnose::rules

@@ -40,6 +40,26 @@ constexpr const char* kComplaints[] = {
     "[rank1]:[E909 08:45:30.126335825 ProcessGroupGloo.cpp:138] Rank 2 failed to pass monitoredBarrier",
     "[E ProcessGroupGloo.cpp:138] Rank 2 failed to pass monitoredBarrier in 1800000 ms",
     "2026-11-28 15:47:38.568412: E external/xla/service.cc:1170] task 3 has been set to ERROR",
+    // Of shells, loaders and ssh.
+    "Host key verification failed.",
+    "root@10.0.0.2: Permission denied (publickey,password).",
+    "ssh: Could not resolve hostname worker-3.default.svc: Name or service not known",
+    "Connection to 10.0.0.2 closed by remote host.",
+    "client_loop: send disconnect: Broken pipe",
+    "bash: line 1: torchrun: command not found",
+    "/bin/bash: line 1: /usr/sbin/sshd: No such file or directory",
+    "run.sh: line 12: ./train: Permission denied",
+    "./all_reduce_perf: error while loading shared libraries: libmpi.so.40: cannot open shared object file",
+    "/lib64/libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by ./all_reduce_perf)",
+    "python: can't open file '/work/train.py': [Errno 2] No such file or directory",
+    "/usr/bin/python: No module named megatron",
+    "train.py: error: unrecognized arguments: --foo",
+    "cp: error writing '/ckpt/x': Disk quota exceeded",
+    "NVIDIA H100 80GB HBM3 with CUDA capability sm_90 is not compatible with the current PyTorch "
+    "installation.",
+    "Warning  BackOff  2m49s  kubelet  Back-off restarting failed container trainer in pod "
+    "worker-0_ml(8d68)",
+    "worker-1   0/1     ImagePullBackOff   0   12m",
 };
 
 constexpr const char* kHarmless[] = {
@@ -56,6 +76,10 @@ constexpr const char* kHarmless[] = {
     "    raise ValueError(\"ERROR: wrong\")",
     "Energy 1128 10:00:00 [J]",
     "severity=Corrected, type=Physical Layer",
+    "cat: /proc/driver/nvidia/version: No such file or directory",
+    "libtpu.so: cannot open shared object file: No such file or directory",
+    "srun: error: n1: task 3: Exited with exit code 143",
+    "which: no ibstat in (/usr/bin); command not found is handled",
 };
 
 TEST(Complaints, AreSeenWhereALoggerPutsTheLevel) {

@@ -62,6 +62,29 @@ constexpr const char* kEnds[] = {
     "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit.",
     "=>> PBS: job killed: walltime 3612 exceeded limit 3600",
     "Memory access fault by GPU node-4 on address 0x7f3c00000000. Reason: Unknown.",
+    // Libraries and languages.
+    "free(): corrupted unsorted chunks",
+    "[1,5]<stdout>:malloc(): invalid size (unsorted)",
+    "corrupted size vs. prev_size",
+    "*** stack smashing detected ***: terminated",
+    "Fatal glibc error: malloc assertion failure in sysmalloc: (old_top == initial_top (av) && old_size == "
+    "0)",
+    "terminate called recursively",
+    "pure virtual method called",
+    "panic: runtime error: invalid memory address or nil pointer dereference",
+    "thread 'main' panicked at src/main.rs:4:5:",
+    "Exception in thread \"main\" java.lang.OutOfMemoryError: Java heap space",
+    "python: /build/a.c:12: foo: Assertion `x > 0' failed.",
+    "a.cu:1: void f(): block: [5,0,0], thread: [3,0,0] Assertion `i < n` failed.",
+    "ray.exceptions.RayTaskError(ValueError): ray::train() (pid=1, ip=10.0.0.1)",
+    "[2026-01-29 13:12:37 PP1 TP0] Scheduler watchdog timeout (self.watchdog_timeout=300, self.soft=False)",
+    "[2026-01-29 13:12:42] SIGQUIT received. signum=None, frame=None. It usually means one child failed.",
+    "UNAVAILABLE: Task /job:jax_worker/replica:0/task:3 heartbeat timeout. The task has failed",
+    ":0:rocdevice.cpp:2726: Aborting with error : HSA_STATUS_ERROR_EXCEPTION: a hardware exception. code: 1",
+    "salloc: Job allocation 12 has been revoked.",
+    "[a1:1234] PRTE ERROR: Out of resource in file plm_slurm_module.c at line 123",
+    "[a1:1234] *** An error occurred in MPI_Init_thread",
+    "worker-1   0/1     Error   0   5m1s",
     // Losses.
     "iteration 500/ 10000 | lm loss: NAN | loss scale: 1.0 |",
     "iteration 500/ 10000 | lm loss: 2.1 | grad norm: nan |",
@@ -132,6 +155,12 @@ constexpr const char* kHarmless[] = {
     "ECC errors are counted. Some of them are single bit, where a wrong bit is corrected, others are double "
     "bit errors, which are uncorrectable and are said to be so by the tool when it is asked for them",
     "grad_norm: 0.93, loss: 2.0, finance: 3",
+    "worker-1   1/1     Running   0   5m1s",
+    "heartbeat timeout: 100 s",
+    "watchdog timeout=300",
+    "SIGQUIT handler installed",
+    "memory_free(): 12 GiB",
+    "Errors   0/1     0   5m1s",
 };
 
 TEST(EndWords, OfAnyProgramAreSeen) {

@@ -105,6 +105,15 @@ TEST(JobEnds, BeforeTheyBeganNameTheNodeThatRefused) {
                    .has_fault);
 }
 
+TEST(JobEnds, ThatMpirunDidNotBeginAreOnesOfTheLastCommandAlone) {
+  const std::string slots = "There are not enough slots available in the system to satisfy the 16\n";
+  EXPECT_EQ(first(kStart + slots), "mpi-job-not-started");
+  EXPECT_FALSE(diagnosed(slots + kStart).has_fault) << "it was started by another command";
+  EXPECT_FALSE(diagnosed(slots + "step 100 loss 2.1\n").has_fault);
+  EXPECT_FALSE(
+      diagnosed("  --oversubscribe  when \"" + slots.substr(0, slots.size() - 1) + "\" is said\n").has_fault);
+}
+
 TEST(JobEnds, BySlurmAreLedByItsReason) {
   const std::string aborted = "srun: Job step aborted: Waiting up to 32 seconds for job step to finish.\n";
   const std::string at = "slurmstepd: error: *** JOB 12 ON node3 CANCELLED AT 2026-11-28T10:00:00 ";

@@ -289,6 +289,13 @@ constexpr SyntheticLog kLogs[] = {
     {"container-not-started", "the container toolkit",
      "nvidia-container-cli: container error: file lookup failed: permission denied\n"},
     {"gpu-access-lost", "nvidia-smi", "Failed to initialize NVML: Unknown Error\n"},
+    {"mpi-job-not-started", "mpirun, slots",
+     "There are not enough slots available in the system to satisfy the 16\n"},
+    {"mpi-job-not-started", "mpirun, ssh", "ORTE was unable to reliably start one or more daemons.\n"},
+    {"mpi-job-not-started", "Intel MPI",
+     "[mpiexec@n1] check_exit_codes (hydra_demux_poll.c:117): unable to run bstrap_proxy on n2 (pid 12, exit "
+     "code "
+     "256)\n"},
     {"mpi-launch-failed", "srun", "but OMPI was not built with SLURM's PMI support and therefore cannot\n"},
     {"mpi-daemon-lost", "Open MPI 4", " ORTE has lost communication with a remote daemon.\n"},
     {"gpu-gsp-timeout", "kernel log", "[ 84.3] NVRM: GPU6 _kgspLogRpcTimeout: **** GSP Timeout ****\n"},
