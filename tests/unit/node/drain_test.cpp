@@ -265,6 +265,7 @@ class FakeSlurm final : public SlurmControl {
     return {};
   }
   std::string drain(const std::string& name, const std::string& reason) override {
+    if (!drain_problem.empty()) return drain_problem;
     for (SlurmNode& one : all)
       if (one.name == name) one = {name, "IDLE+DRAIN", reason, kNow, one.partitions};
     if (after_drain) after_drain(*this);
@@ -278,6 +279,7 @@ class FakeSlurm final : public SlurmControl {
   std::vector<SlurmNode> all;
   std::string listing_problem;
   std::string node_problem;
+  std::string drain_problem;
   std::function<void(FakeSlurm&)> after_drain;
   std::vector<std::string> resumed;
 };
@@ -294,6 +296,14 @@ TEST_F(CarryOut, ADrainWithinTheLimitStays) {
   EXPECT_EQ(decision.action, DrainAction::drain);
   EXPECT_TRUE(decision.refuses_job);
   EXPECT_THAT(slurm_.resumed, IsEmpty());
+}
+
+TEST_F(CarryOut, WhereItCannotBeDrainedTheJobRunsAndTheLogSaysWhy) {
+  slurm_.drain_problem = "scontrol update: Access/permission denied";
+  const Decision decision = end();
+  EXPECT_EQ(decision.action, DrainAction::unknown);
+  EXPECT_FALSE(decision.refuses_job);
+  EXPECT_THAT(decision.log, HasSubstr("COULD NOT do it (scontrol update: Access/permission denied)"));
 }
 
 TEST_F(CarryOut, WhereTheOthersCannotBeCountedItIsTakenBack) {

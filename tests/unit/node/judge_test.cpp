@@ -12,6 +12,7 @@
 namespace fabricheck::node {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::Field;
@@ -273,6 +274,19 @@ TEST(NodeJudge, OfAJobWithoutGpusNoGpuIsAsked) {
   EXPECT_THAT(judgement.not_tested, Contains(Field(&NotTested::reason, "the job has no GPUs")));
 }
 
+TEST(NodeJudge, GpusThatThisProcessMayNotSeeAreSkippedAndNotSilent) {
+  Host host = h100();
+  for (Gpu& gpu : host.gpus) gpu.status = "hidden";
+  host.gpus[3].status = "not asked";
+  const Judgement judgement = judged(facts_of(host));
+  EXPECT_THAT(judgement.faults, IsEmpty());
+  for (const char* const id : {"node.gpus", "node.gpu_memory"})
+    EXPECT_THAT(
+        judgement.not_tested,
+        Contains(AllOf(Field(&NotTested::id, id),
+                       Field(&NotTested::reason, HasSubstr("the GPUs are hidden from this process")))));
+}
+
 TEST(NodeJudge, ADeviceAtWhichTheProbeHungIsNamed) {
   NodeFacts facts;
   facts.host_unknown = "did not answer within 2000 ms";
@@ -312,6 +326,8 @@ TEST(NodeJudge, OnlyXidsOfTheHardwareSinceTheLastVisitDrain) {
   facts.kernel_log.events = {
       {"Xid", 31, "0000:18:00", ""}, {"Xid", 43, "0000:28:00", ""}, {"SXid", 79, "0000:07:00", ""}};
   EXPECT_EQ(verdict(facts, "node.kernel_log"), Verdict::pass);
+  EXPECT_THAT(check(judged(facts), "node.kernel_log").reason,
+              HasSubstr("Xid 31 of GPU0, Xid 43 of GPU1, SXid 79 of 0000:07:00"));
   facts.kernel_log.events->push_back({"Xid", 79, "0000:48:00", ""});
   const Judgement judgement = judged(facts);
   ASSERT_THAT(judgement.faults, SizeIs(1));
