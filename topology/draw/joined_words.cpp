@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "topology/draw/words.hpp"
 #include "topology/model/host_names.hpp"
@@ -32,6 +33,20 @@ std::string railless_reason(const Host& host, const PathMatrix& paths, std::size
   if (!device.ports.empty() && std::none_of(device.ports.begin(), device.ports.end(), serves))
     return fmt::format("port is {}", device.ports.front().state);
   return "serves no GPU best: management or storage?";
+}
+
+bool is_near(const Path& path) { return path.type == PathType::pix || path.type == PathType::pxb; }
+
+/// More than half of the GPUs have a NIC behind their own PCI switch.
+bool most_have_a_near_nic(const Host& host, const PathMatrix& paths) {
+  std::size_t near = 0;
+  for (std::size_t gpu = 0; gpu < host.gpus.size(); ++gpu)
+    for (std::size_t nic = 0; nic < host.rdma_devices.size(); ++nic)
+      if (is_near(paths.at(gpu, host.gpus.size() + nic))) {
+        ++near;
+        break;
+      }
+  return 2 * near > host.gpus.size();
 }
 
 }  // namespace
@@ -89,6 +104,8 @@ std::string no_island_words(const Host& host, const PathMatrix& paths) {
     for (std::size_t b = 0; b < a; ++b)
       if (paths.at(a, b).type == PathType::unknown)
         return fmt::format("none as far as it shows; the paths between some GPUs are {}", untold(host));
+  if (host.given_paths && host.gpus.size() > 1)
+    return "none shown, as in any matrix of nvidia-smi topo -mp, which leaves them out";
   return "none, no GPU reaches another by NVLink";
 }
 
@@ -135,13 +152,20 @@ std::string railless_words(const Host& host, const PathMatrix& paths, const std:
 }
 
 std::string rail_gpu_words(const Host& host, const PathMatrix& paths, const Rail& rail) {
-  std::vector<std::size_t> far;
-  for (const std::size_t gpu : rail.gpus)
-    if (paths.at(gpu, host.gpus.size() + rail.nic).type == PathType::sys) far.push_back(gpu);
+  const std::size_t nic = host.gpus.size() + rail.nic;
+  std::map<PathType, std::vector<std::size_t>> far;
+  const bool others_are_near = most_have_a_near_nic(host, paths);
+  for (const std::size_t gpu : rail.gpus) {
+    const PathType type = paths.at(gpu, nic).type;
+    if (type == PathType::sys || (others_are_near && (type == PathType::phb || type == PathType::node)))
+      far[type].push_back(gpu);
+  }
   std::string all = gpu_names(host, rail.gpus);
-  if (far.empty()) return all;
-  if (far.size() == rail.gpus.size()) return all + " only over SYS";
-  return fmt::format("{}, {} only over SYS", all, gpu_names(host, far));
+  for (const auto& [type, gpus] : far) {
+    if (gpus.size() == rail.gpus.size()) return fmt::format("{} only over {}", all, path_name({type, 0}));
+    all += fmt::format(", {} only over {}", gpu_names(host, gpus), path_name({type, 0}));
+  }
+  return all;
 }
 
 std::string rail_words(const Host& host, const PathMatrix& paths, const std::vector<Rail>& rails) {

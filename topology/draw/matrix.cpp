@@ -98,6 +98,7 @@ std::string body(const Group& group) {
   line("NVLink islands", islands.empty() ? no_island_words(host, group.paths) : islands);
   line("Rails", rail_words(host, group.paths, group.rails));
   line("Look at", absent_words(host));
+  for (const std::string& sentence : odd_words(host, group.paths)) line("Look at", sentence);
   line("Note", flat_words(host));
   return text;
 }

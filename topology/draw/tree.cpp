@@ -149,6 +149,9 @@ class Body {
     if (islands.empty() && links) line_if(1, "NVLink: ", no_island_words(host_, group_.paths));
     line_if(1, "", nvswitch_words(host_));
     if (!group_.rails.empty()) line_if(1, "no rail: ", railless_words(host_, group_.paths, group_.rails));
+    const auto odd = odd_words(host_, group_.paths);
+    if (!odd.empty()) line(1, "unlike the rest of this host:");
+    for (const std::string& sentence : odd) line(2, sentence + " (!)");
     if (host_.unknown.empty()) return;
     line(1, "could not be found out:");
     for (const std::string& sentence : host_.unknown) line(2, "- " + sentence);

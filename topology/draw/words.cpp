@@ -6,6 +6,7 @@
 
 #include "topology/model/cpu_list.hpp"
 #include "topology/model/host_names.hpp"
+#include "topology/model/odd_ones.hpp"
 #include "topology/model/pci_tree.hpp"
 
 namespace fabricheck::topology {
@@ -191,6 +192,9 @@ std::vector<std::string> health_words(const GpuHealth& health) {
 
 std::string roce_words(const RdmaPort& port) {
   if (port.gids.empty() && port.state.empty()) return {};  // a file that tells neither
+  // hwloc's files name no kind of GID.
+  const auto is_untyped = [](const Gid& gid) { return gid.type.empty(); };
+  if (!port.gids.empty() && std::all_of(port.gids.begin(), port.gids.end(), is_untyped)) return {};
   std::vector<int> usable;
   int link_local = 0;
   for (const Gid& gid : port.gids) {
@@ -260,6 +264,19 @@ std::vector<std::string> folded(const std::vector<std::pair<std::string, std::st
   return sentences;
 }
 
+std::vector<std::string> odd_words(const Host& host, const PathMatrix& paths) {
+  std::vector<std::pair<std::string, std::string>> words;
+  for (OddOne& odd : odd_ones(host, paths)) words.emplace_back(std::move(odd.part), std::move(odd.what));
+  std::vector<std::string> sentences = folded(words);
+  constexpr std::size_t kMostListed = 8;
+  if (sentences.size() > kMostListed) {
+    const std::size_t left_out = sentences.size() - kMostListed;
+    sentences.resize(kMostListed);
+    sentences.push_back(fmt::format("and {} more", left_out));
+  }
+  return sentences;
+}
+
 std::vector<std::string> host_problems(const Host& host) {
   std::vector<std::string> problems;
   std::vector<std::string> gpus;
@@ -276,8 +293,8 @@ std::vector<std::string> host_problems(const Host& host) {
   std::vector<std::pair<std::string, std::string>> nics;
   for (const RdmaDevice& nic : host.rdma_devices)
     nics.emplace_back(nic.name, join(nic_problems(host, nic), ", "));
-  const auto sentences = folded(nics);
-  problems.insert(problems.end(), sentences.begin(), sentences.end());
+  for (const auto& sentences : {folded(nics), odd_words(host, paths_of(host))})
+    problems.insert(problems.end(), sentences.begin(), sentences.end());
   return problems;
 }
 
@@ -325,6 +342,8 @@ bool nvlinks_are_direct(const Host& host, const PathMatrix& paths) {
     for (const NvLink& link : gpu.nvlinks)
       if (link.remote == "gpu") return true;
   if (!host.given_paths) return false;
+  for (const auto& island : nvlink_islands(paths))
+    if (mesh_nvlinks(paths, island)) return false;
   int links = 0;
   for (std::size_t a = 0; a < host.gpus.size(); ++a) {
     for (std::size_t b = 0; b < a; ++b) {

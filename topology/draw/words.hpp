@@ -64,7 +64,7 @@ std::string status_words(const RdmaDevice& nic);
 std::vector<std::string> health_words(const GpuHealth& health);
 
 /// "1 usable RoCE v2 GID (index 3)". Usable between hosts as NCCL sees it: not link-local. Empty:
-/// nothing is known of the port.
+/// nothing is known of the port, or of which kind its GIDs are.
 std::string roce_words(const RdmaPort& port);
 
 /// Everything that is wrong with a device of the host, in a few words each.
@@ -73,6 +73,9 @@ std::vector<std::string> nic_problems(const Host& host, const RdmaDevice& nic);
 
 /// The same for the whole host, devices with the same folded: "GPU0-7: PCIe x8 of x16".
 std::vector<std::string> host_problems(const Host& host);
+
+/// "GPU3: PCIe x8, 7 others x16" of parts that differ from their peers; equal words are folded.
+std::vector<std::string> odd_words(const Host& host, const PathMatrix& paths);
 
 /// "mlx5_[0-3]: x" of pairs of a NIC's name and words; equal words are folded.
 std::vector<std::string> folded(const std::vector<std::pair<std::string, std::string>>& nic_words);
@@ -98,7 +101,7 @@ std::string missing_sentence(const Host& host);
 /// joined, or differently, have no switch.
 bool nvlinks_are_direct(const Host& host, const PathMatrix& paths);
 
-/// "GPU0-1, GPU0 only over SYS".
+/// "GPU0-1, GPU0 only over SYS"; over NODE and PHB, too, where most GPUs have a NIC behind their own switch.
 std::string rail_gpu_words(const Host& host, const PathMatrix& paths, const Rail& rail);
 
 /// "rail 0 = mlx5_0 (GPU0), rail 1 = mlx5_1 (GPU1, DOWN), …; no rail: mlx5_4 (…)"; empty: no rail.

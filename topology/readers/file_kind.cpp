@@ -88,7 +88,7 @@ std::string_view root_element(std::string_view text) {
 /// Whether "GPU0" stands in it and a cell, another name or a terminal's code may follow. Most lines of a log
 /// are not worth to be cleaned.
 bool may_be_matrix_line(std::string_view line) {
-  constexpr std::string_view kNext = "GCNXPS\x1b[\xc2";
+  constexpr std::string_view kNext = "GCNXPS|\x1b[\xc2";
   for (std::size_t at = line.find("GPU"); at != std::string_view::npos; at = line.find("GPU", at + 3)) {
     const std::size_t end = line.find_first_not_of("0123456789", at + 3);
     if (end == at + 3 || end == std::string_view::npos) continue;

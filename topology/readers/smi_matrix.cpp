@@ -12,6 +12,7 @@
 #include "topology/readers/fields.hpp"
 #include "topology/readers/readers.hpp"
 #include "topology/readers/refuse.hpp"
+#include "topology/readers/smi_lines.hpp"
 #include "topology/readers/smi_numa.hpp"
 #include "topology/readers/smi_words.hpp"
 
@@ -49,17 +50,6 @@ bool is_device_name(std::string_view text) {
   return marked;
 }
 
-std::vector<std::string_view> words_of(std::string_view text) {
-  std::vector<std::string_view> words;
-  std::size_t at = text.find_first_not_of(" \t");
-  while (at != std::string_view::npos) {
-    const std::size_t end = text.find_first_of(" \t", at);
-    words.push_back(text.substr(at, end == std::string_view::npos ? end : end - at));
-    at = end == std::string_view::npos ? end : text.find_first_not_of(" \t", end);
-  }
-  return words;
-}
-
 class MatrixReader {
  public:
   MatrixReader(std::string_view text, const std::string& file, int first_line)
@@ -88,6 +78,10 @@ class MatrixReader {
     check_text(text_, file_);
     int line = first_line_ - 1;
     std::string_view rest = text_;
+    std::size_t longest = 0;
+    for (const std::string_view one : split(text_, '\n'))
+      longest = std::max(longest, smi::clean_line(one.substr(0, kLongestLine)).size());
+    smi::WrappedLines wrapped(longest);
     while (!rest.empty() && !finished_) {
       ++line;
       const std::size_t end = rest.find('\n');
@@ -97,11 +91,20 @@ class MatrixReader {
         refuse(file_, line,
                fmt::format("the line has {} KiB; a matrix of nvidia-smi has no such line", raw.size() >> 10));
       if (raw.find('\0') != std::string_view::npos) refuse(file_, line, "holds NUL bytes; it is no text");
-      read_line(smi::clean_line(raw), line, end == std::string_view::npos);
+      for (const smi::MatrixLine& whole : wrapped.add({smi::clean_line(raw), line}))
+        read_line(whole.text, whole.number, false);
     }
+    for (const smi::MatrixLine& whole : wrapped.finish())
+      read_line(whole.text, whole.number, !text_.empty() && text_.back() != '\n');
+    if (rows_.empty() && !refused_.empty()) refuse(file_, refused_line_, refused_);
   }
 
   void read_line(const std::string& text, int line, bool cut) {
+    if (const auto why = smi::foreign_row(text)) {
+      refused_line_ = line;
+      refused_ = *why;
+      return;
+    }
     smi::collect_links(text, known_links_);
     if (legend_line(text)) return;
     if (auto header = parse_header(text)) {
@@ -116,7 +119,7 @@ class MatrixReader {
 
   /// "  NIC0: mlx5_0"
   bool legend_line(std::string_view text) {
-    const auto words = words_of(text);
+    const auto words = smi::words_of(text);
     if (words.size() < 2 || words[words.size() - 2].back() != ':') return false;
     const std::string_view nic = words[words.size() - 2].substr(0, words[words.size() - 2].size() - 1);
     if (!smi::is_numbered(nic, "NIC")) return false;
@@ -132,7 +135,7 @@ class MatrixReader {
         ++header.affinities;
         end = std::min(end, at);
       }
-    for (const std::string_view word : words_of(text.substr(0, end))) {
+    for (const std::string_view word : smi::words_of(text.substr(0, end))) {
       for (auto& name : smi::unglue_names(word)) {
         // What stands before the first GPU is not nvidia-smi's (a host's name, a time).
         if (header.names.empty() && !smi::is_numbered(name, "GPU")) continue;
@@ -193,7 +196,7 @@ class MatrixReader {
   bool is_cell(std::string_view word) const { return !smi::unglue_cells(word, known_links_).cells.empty(); }
 
   std::optional<Row> parse_row(std::string_view text) const {
-    const auto words = words_of(text);
+    const auto words = smi::words_of(text);
     for (std::size_t i = 0; i < words.size() && i < kMostBefore; ++i) {
       if (words[i].size() > kLongestName) continue;
       const std::size_t length = name_length(words[i]);
@@ -218,7 +221,7 @@ class MatrixReader {
     std::vector<std::string> after;
     const auto fields = split(text, '\t');
     for (std::size_t f = 0; f < fields.size(); ++f) {
-      const auto words = words_of(fields[f]);
+      const auto words = smi::words_of(fields[f]);
       // The first field is what stands between the name and its tab; the last ends the line.
       if (words.empty() && in_cells && f > 0 && f + 1 < fields.size()) row.cells_with_blanks.emplace_back();
       for (const std::string_view word : words) {
@@ -321,17 +324,6 @@ class MatrixReader {
     return named;
   }
 
-  /// A row with cells too many: it is not known which one, so what stands between the first that may be the
-  /// one and the end counts only where it is the same either way.
-  std::vector<std::string> shortened(const Row& row) const {
-    const std::size_t size = names_.size();
-    const std::size_t surplus = row.cells.size() - size;
-    std::vector<std::string> cells(row.cells.begin(), row.cells.begin() + static_cast<std::ptrdiff_t>(size));
-    for (std::size_t i = row.first_glued; i < size; ++i)
-      if (cells[i] != row.cells[i + surplus]) cells[i].clear();
-    return cells;
-  }
-
   void place_rows() {
     const std::size_t size = names_.size();
     cells_.assign(size, std::vector<std::string>(size));
@@ -346,7 +338,14 @@ class MatrixReader {
       const bool with_blanks = row.cells.size() != size && row.cells_with_blanks.size() == size;
       auto cells = with_blanks ? row.cells_with_blanks : row.cells;
       if (cells.size() > size) {
-        cells = shortened(row);
+        cells = smi::shortened(row.cells, row.first_glued, size);
+        say(fmt::format(
+            "line {}: the row has {} cells and the matrix {} columns; cells that may be meant for another "
+            "column were left out",
+            row.line, row.cells.size(), size));
+      }
+      if (cells.size() < size && !row.affinity.empty()) {
+        cells = smi::stretched(cells, size);
         say(fmt::format(
             "line {}: the row has {} cells and the matrix {} columns; cells that may be meant for another "
             "column were left out",
@@ -375,7 +374,7 @@ class MatrixReader {
 
   /// What a missing row would tell stands in the column, as far as other rows are there.
   void mirror() {
-    std::size_t differing = 0;
+    std::vector<std::string> differing;
     std::size_t missing = 0;
     const std::size_t size = names_.size();
     for (std::size_t row = 0; row < size; ++row) {
@@ -387,16 +386,26 @@ class MatrixReader {
         if (other == "X") other.clear();
         if (one.empty()) one = other;
         if (other.empty()) other = one;
-        if (one != other) ++differing;
+        if (one != other) {
+          differing.push_back(fmt::format("{} and {} ({} and {})", printable(names_[row]),
+                                          printable(names_[column]), one, other));
+          one.clear();
+          other.clear();
+        }
         if (one.empty()) ++missing;
       }
     }
     if (has_row_.size() < size)
       say(fmt::format("{} of {} rows are missing; what their columns tell was used", size - has_row_.size(),
                       size));
-    if (missing > 0) say(fmt::format("the path of {} pairs of devices is not told", missing));
-    if (differing > 0)
-      say(fmt::format("{} pairs of devices have another path one way than the other", differing));
+    if (missing > 0)
+      say(fmt::format("the path of {} {} of devices is not told", missing, missing == 1 ? "pair" : "pairs"));
+    constexpr std::size_t kMostListed = 4;
+    for (std::size_t i = 0; i < std::min(differing.size(), kMostListed); ++i)
+      say(fmt::format("the path between {}: it has another one way than the other", differing[i]));
+    if (differing.size() > kMostListed)
+      say(fmt::format("the path of {} more pairs of devices, for the same reason",
+                      differing.size() - kMostListed));
   }
 
   void fill_host() {
@@ -426,6 +435,14 @@ class MatrixReader {
     host_.given_paths = std::move(paths);
     if (std::any_of(uses.begin(), uses.end(), [](const auto& use) { return use.second > 1; }))
       say("several columns have one name, which nvidia-smi cut short; they are numbered with #");
+    const bool any_nvlink =
+        std::any_of(host_.given_paths->cells.begin(), host_.given_paths->cells.end(), [](const auto& row) {
+          return std::any_of(row.begin(), row.end(),
+                             [](const auto& cell) { return starts_with(cell, "NV"); });
+        });
+    if (!any_nvlink && host_.gpus.size() > 1)
+      say("whether NVLinks join the GPUs: the matrix has none, but that of nvidia-smi topo -mp leaves them "
+          "out");
     for (auto& sentence : smi::place_on_numa_nodes(host_, columns, affinity_)) say(std::move(sentence));
     say("nvidia-smi topo -m does not tell names, UUIDs, PCI addresses or health of GPUs, and not rate or "
         "state of NICs");
@@ -452,6 +469,8 @@ class MatrixReader {
   std::vector<smi::Affinity> affinity_;
   std::vector<std::size_t> has_row_;
   bool finished_{};
+  std::string refused_;  // why a file without rows is none
+  int refused_line_{};
 };
 
 }  // namespace

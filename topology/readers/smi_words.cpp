@@ -145,10 +145,27 @@ std::string clean_line(std::string_view line) {
       at += 3;
       continue;
     }
-    if (line[at] != '\r') clean += line[at];
+    // The bars of a table in Markdown.
+    if (line[at] == '|')
+      clean += ' ';
+    else if (line[at] != '\r')
+      clean += line[at];
     ++at;
   }
+  // What "diff" puts before a line that is new.
+  if (starts_with(clean, "+")) clean.front() = ' ';
   return clean;
+}
+
+std::vector<std::string_view> words_of(std::string_view text) {
+  std::vector<std::string_view> words;
+  std::size_t at = text.find_first_not_of(" \t");
+  while (at != std::string_view::npos) {
+    const std::size_t end = std::min(text.find_first_of(" \t", at), text.size());
+    words.push_back(text.substr(at, end - at));
+    at = text.find_first_not_of(" \t", end);
+  }
+  return words;
 }
 
 bool is_numbered(std::string_view text, std::string_view front) {

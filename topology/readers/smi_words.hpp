@@ -13,6 +13,9 @@ namespace fabricheck::topology::smi {
 /// Without escape codes, mpirun's "[1,0]<stdout>:" and what is no plain blank. Tabs stay.
 std::string clean_line(std::string_view line);
 
+/// What stands between blanks and tabs.
+std::vector<std::string_view> words_of(std::string_view text);
+
 /// Whether the text is one whole "GPU7" (or "NIC7").
 bool is_numbered(std::string_view text, std::string_view front);
 

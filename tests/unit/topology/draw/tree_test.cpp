@@ -302,5 +302,28 @@ TEST(DrawTree, HostileNamesCannotForgeLines) {
   EXPECT_LT(text.size(), 2000U);
 }
 
+TEST(DrawTree, SaysWhatIsUnlikeItsPeers) {
+  Host host = machines::dgx_h100();
+  EXPECT_THAT(draw_tree(merge_hosts({host})), Not(HasSubstr("unlike the rest")));
+  host.source = "NCCL XML";
+  host.gpus[6].nvlinks.clear();
+  EXPECT_THAT(draw_tree(merge_hosts({host})),
+              HasSubstr("  unlike the rest of this host:\n"
+                        "    GPU6: no NVLink to the 7 others, which reach each other over NV18 (!)\n"));
+}
+
+TEST(DrawTree, ANicThatIsFartherThanThoseOfTheOthersIsMarked) {
+  Host host = machines::dgx_h100();
+  EXPECT_THAT(draw_tree(merge_hosts({host})), Not(HasSubstr("only over")));
+  host.rdma_devices.erase(host.rdma_devices.begin() + 3);
+  EXPECT_THAT(draw_tree(merge_hosts({host})), HasSubstr("rail 0 for GPU0,3, GPU3 only over NODE"));
+}
+
+TEST(DrawTree, GidsWithoutKindAreNotCalledUnusable) {
+  Host host = make_host("node1");
+  for (Gid& gid : host.rdma_devices[0].ports[0].gids) gid.type.clear();
+  EXPECT_THAT(draw_tree(merge_hosts({host})), Not(HasSubstr("RoCE v2 GID")));
+}
+
 }  // namespace
 }  // namespace fabricheck::topology

@@ -298,7 +298,7 @@ TEST(SmiMatrix, DigitsGluedToNvlinksAreDecidedByTheRest) {
   const std::string hopeless = "\tGPU0\tGPU1\tCPU Affinity\nGPU0\t X \tNV999\nGPU1\t\t X \t0-27\n";
   const Host host = read_smi_matrix(hopeless, "x");
   EXPECT_EQ(Matrix(host)("GPU0", "GPU1"), "");
-  EXPECT_THAT(host.unknown, Contains(HasSubstr("1 pairs of devices is not told")));
+  EXPECT_THAT(host.unknown, Contains(HasSubstr("1 pair of devices is not told")));
 }
 
 TEST(SmiMatrix, UnknownWordsAndEmptyCellsAreUnknownPaths) {
@@ -319,21 +319,106 @@ TEST(SmiMatrix, ARowWhoseCellsMovedIsLeftOut) {
   EXPECT_EQ(host.gpus[1].numa_node, std::nullopt);
 }
 
-TEST(SmiMatrix, ContinuationsOfWrappedLinesAreNoRows) {
-  const std::string wrapped =
+/// Each line cut into parts of so many characters, as a terminal does.
+std::string wrapped(const std::string& text, std::size_t width) {
+  std::string parts;
+  std::size_t in_line = 0;
+  for (const char c : text) {
+    if (c == '\n') in_line = 0;
+    if (c != '\n' && in_line++ == width) {
+      parts += '\n';
+      in_line = 1;
+    }
+    parts += c;
+  }
+  return parts;
+}
+
+const std::string kFour =
+    "        GPU0    GPU1    GPU2    GPU3    NIC0    NIC1    CPU Affinity    NUMA Affinity   GPU NUMA ID\n"
+    "GPU0     X      NV18    NV18    NV18    PIX     SYS     0-55,112-167    0               N/A\n"
+    "GPU1    NV18     X      NV18    NV18    NODE    SYS     0-55,112-167    0               N/A\n"
+    "GPU2    NV18    NV18     X      NV18    SYS     NODE    56-111,168-223  1               N/A\n"
+    "GPU3    NV18    NV18    NV18     X      SYS     PIX     56-111,168-223  1               N/A\n"
+    "NIC0    PIX     NODE    SYS     SYS      X      SYS\n"
+    "NIC1    SYS     SYS     NODE    PIX     SYS      X\n"
+    "\nNIC Legend:\n\n  NIC0: mlx5_0\n  NIC1: mlx5_1\n";
+
+void expect_four(const std::string& text) {
+  SCOPED_TRACE(text);
+  ASSERT_EQ(refusal(read_smi_matrix, text), "");
+  EXPECT_EQ(topology_file_kind(text), TopologyFileKind::smi_matrix);
+  const Host host = read_smi_matrix(text, "x");
+  const Host plain = read_smi_matrix(kFour, "x");
+  EXPECT_EQ(host.given_paths, plain.given_paths);
+  EXPECT_EQ(host.gpus, plain.gpus);
+  EXPECT_EQ(host.numa_nodes, plain.numa_nodes);
+  EXPECT_EQ(host.unknown, plain.unknown);
+}
+
+TEST(SmiMatrix, LinesThatAreWrappedBelongTogether) {
+  ASSERT_EQ(read_smi_matrix(kFour, "x").gpus[3].numa_node, 1);
+  for (const std::size_t width : {40U, 56U, 60U, 66U, 72U, 80U, 90U}) expect_four(wrapped(kFour, width));
+  expect_four("        GPU0\n" + kFour.substr(kFour.find("GPU1")));
+  const std::string by_tabs =
       "\tGPU0\tGPU1\tGPU2\n\tNIC0\tNIC1\tNIC2\n"
       "GPU0\t X \tNV18\tNV18\nPIX\tNODE\tSYS\n"
       "GPU1\tNV18\t X \tNV18\nNODE\tPIX\tSYS\n"
       "GPU2\tNV18\tNV18\t X \nSYS\tSYS\tPIX\n"
-      "NIC0\tPIX\tNODE\tSYS\n X \tNODE\tSYS\n"
-      "NIC1\tNODE\tPIX\tSYS\nNODE\t X \tSYS\n";
-  const Host host = read_smi_matrix(wrapped, "x");
-  for (const auto* const pair : {"GPU0 GPU1", "GPU0 GPU2", "GPU1 GPU2"}) {
-    const std::string names = pair;
-    EXPECT_EQ(Matrix(host)(names.substr(0, 4), names.substr(5)), "NV18") << pair;
-  }
-  EXPECT_THAT(host.unknown,
-              Contains(HasSubstr("line 12: the row has no name and stands where GPU1 has one")));
+      "NIC0\tPIX\tNODE\tSYS\n X \tNODE\tSYS\n";
+  const Host host = read_smi_matrix(by_tabs, "x");
+  EXPECT_EQ(Matrix(host)("GPU1", "NIC1"), "PIX");
+  EXPECT_EQ(Matrix(host)("NIC0", "NIC2"), "SYS");
+  EXPECT_THAT(host.unknown, Contains(HasSubstr("2 of 6 rows are missing")));
+}
+
+TEST(SmiMatrix, WhatFollowsAWholeLineIsNoContinuation) {
+  const Host host = read_smi_matrix(
+      "\tGPU0\tGPU1\tNIC0\tNIC1\tCPU Affinity\nGPU0\t X \tNV18\n"
+      "GPU1\tNV18\t X \tNODE\tPIX\t0-7\nnode7: PIX is what it should be\n",
+      "x");
+  EXPECT_EQ(Matrix(host)("GPU0", "NIC0"), "");
+  EXPECT_EQ(Matrix(host)("GPU1", "NIC1"), "PIX");
+}
+
+TEST(SmiMatrix, TablesOfMarkdownAndLinesOfDiff) {
+  std::string table;
+  for (const char c : replaced(kSmall, "CPU Affinity\tNUMA Affinity", "CPU Affinity\t NUMA Affinity"))
+    table += c == '\t' ? std::string(" | ") : std::string(1, c);
+  table = "| " + replaced(table, "\n", " |\n| ");
+  table.insert(table.find('\n') + 1, "|---|---|---|---|---|---|\n");
+  expect_small(table.substr(0, table.size() - 2));
+  expect_small("+" + replaced(kSmall.substr(0, kSmall.size() - 1), "\n", "\n+") + "\n");
+}
+
+TEST(SmiMatrix, MatricesOfOtherThingsAreRefused) {
+  const std::string header = " \tGPU0\tGPU1\n";
+  EXPECT_THAT(refusal(read_smi_matrix, header + " GPU0\tX\tGNS\n GPU1\tGNS\tX\n"),
+              HasSubstr("given.file:3: is the matrix of nvidia-smi topo -p2p"));
+  EXPECT_THAT(refusal(read_smi_matrix, header + " GPU0\tX\tOK\n GPU1\tOK\tX\n"), HasSubstr("topo -p2p"));
+  EXPECT_THAT(refusal(read_smi_matrix, header + "GPU0   0    XGMI\nGPU1   XGMI  0\n"),
+              HasSubstr("is a matrix of AMD's tools"));
+  const Host host = read_smi_matrix(header + " GPU0\tX\tOK\n GPU1\tOK\tX\n\n" + kSmall, "x");
+  EXPECT_EQ(Matrix(host)("GPU0", "GPU1"), "NV18") << "the matrix of paths follows";
+}
+
+TEST(SmiMatrix, ARowThatLostACellSaysOnlyWhatIsSureOfTheRest) {
+  const Host host = read_smi_matrix(
+      "\tGPU0\tGPU1\tNIC0\tNIC1\tNIC2\tNIC3\tCPU Affinity\n"
+      "GPU0\t X \tNV18\tPIX\tNODE\tNODE\t0-7\nGPU1\tNV18\t X \tNODE\tNODE\tPIX\tNODE\t0-7\n",
+      "x");
+  EXPECT_EQ(Matrix(host)("GPU0", "NIC2"), "NODE") << "whichever of PIX NODE NODE was lost";
+  EXPECT_EQ(Matrix(host)("GPU0", "NIC3"), "NODE");
+  EXPECT_EQ(Matrix(host)("GPU0", "NIC0"), "") << "PIX, or what stood before it";
+  EXPECT_EQ(Matrix(host)("GPU0", "NIC1"), "");
+  EXPECT_EQ(Matrix(host)("GPU1", "NIC2"), "PIX");
+  EXPECT_THAT(host.unknown, Contains(HasSubstr("line 2: the row has 5 cells and the matrix 6 columns")));
+}
+
+TEST(SmiMatrix, WithoutNvlinksItIsNotKnownWhetherThereAreNone) {
+  const std::string sentence = "whether NVLinks join the GPUs";
+  EXPECT_THAT(read_smi_matrix(replaced(kSmall, "NV18", "NODE"), "x").unknown, Contains(HasSubstr(sentence)));
+  EXPECT_THAT(read_smi_matrix(kSmall, "x").unknown, Not(Contains(HasSubstr(sentence))));
 }
 
 TEST(SmiMatrix, ANumberThatMayBeCutOffIsNotTaken) {
@@ -343,7 +428,8 @@ TEST(SmiMatrix, ANumberThatMayBeCutOffIsNotTaken) {
 
 TEST(SmiMatrix, PathsThatDifferByDirectionAreSaid) {
   const Host host = read_smi_matrix(replaced(kSmall, "GPU1\tNV18", "GPU1\tNV17"), "x");
-  EXPECT_THAT(host.unknown, Contains(HasSubstr("1 pairs of devices have another path")));
+  EXPECT_EQ(Matrix(host)("GPU0", "GPU1"), "") << "which of the two is right is not known";
+  EXPECT_THAT(host.unknown, Contains(HasSubstr("the path between GPU0 and GPU1 (NV18 and NV17)")));
 }
 
 struct Bad {
