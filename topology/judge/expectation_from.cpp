@@ -12,6 +12,7 @@
 #include "topology/judge/judge.hpp"
 #include "topology/judge/virtual_machine.hpp"
 #include "topology/model/merge.hpp"
+#include "topology/model/odd_ones.hpp"
 #include "topology/model/paths.hpp"
 #include "topology/model/pci_tree.hpp"
 #include "topology/model/text.hpp"
@@ -81,7 +82,10 @@ void describe_gpus(const Host& host, const PathMatrix& paths, Expectation& expec
   const bool one_model = std::all_of(host.gpus.begin(), host.gpus.end(),
                                      [&](const Gpu& gpu) { return gpu.name == host.gpus.front().name; });
   if (one_model) expected.gpu_model = literal(host.gpus.front().name);
-  const auto links = least_of(host.gpus, active_nvlinks);
+  auto links = least_of(host.gpus, active_nvlinks);
+  const auto given = given_nvlinks(host, paths);
+  if (std::all_of(given.begin(), given.end(), [](const auto& told) { return told.has_value(); }))
+    links = *std::min_element(given.begin(), given.end());
   if (links && *links > 0) {
     expected.nvlinks_per_gpu = links;
     expected.nvlink_islands = static_cast<int>(nvlink_islands(paths).size());

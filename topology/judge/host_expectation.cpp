@@ -6,7 +6,9 @@
 
 #include "core/glob.hpp"
 #include "topology/judge/expectation_kinds.hpp"
+#include "topology/judge/file_limits.hpp"
 #include "topology/judge/gpu_presence.hpp"
+#include "topology/model/odd_ones.hpp"
 #include "topology/model/paths.hpp"
 #include "topology/model/pci_tree.hpp"
 #include "topology/model/text.hpp"
@@ -23,6 +25,15 @@ std::string of(int found, int expected) { return fmt::format("{} of {}", found, 
 /// As a topology file of a virtual machine, which leaves them out.
 bool tells_no_nvlink(const Host& host) {
   return std::all_of(host.gpus.begin(), host.gpus.end(), [](const Gpu& gpu) { return gpu.nvlinks.empty(); });
+}
+
+/// A hypervisor keeps the NVSwitches; the links that lead to them show.
+bool leads_to_switches(const Host& host) {
+  return std::any_of(host.gpus.begin(), host.gpus.end(), [](const Gpu& gpu) {
+    return std::any_of(gpu.nvlinks.begin(), gpu.nvlinks.end(), [](const NvLink& link) {
+      return link.remote == "switch" && link.active.value_or(false);
+    });
+  });
 }
 
 void compare_gpu_count(const Host& host, int expected, Lacks& lacks) {
@@ -45,6 +56,13 @@ void compare_gpu_count(const Host& host, int expected, Lacks& lacks) {
         "{} of {} GPUs are hidden from this process or their state is not known", not_judged, expected));
     return;
   }
+  if (silent.empty() && may_be_a_part(host, there + not_judged, expected)) {
+    lacks.unknown.push_back(fmt::format(
+        "whether it has more than the {} of {} GPUs that the file shows, which may be all that its "
+        "job or container was given",
+        there + not_judged, expected));
+    return;
+  }
   constexpr std::size_t kMostListed = 8;
   lacks.lacks(
       lack::gpus, "",
@@ -52,24 +70,28 @@ void compare_gpu_count(const Host& host, int expected, Lacks& lacks) {
           (silent.empty() ? "" : fmt::format(" ({} not answering)", joined(silent, ", ", kMostListed))));
 }
 
-void compare_nvlink_count(const Host& host, const Gpu& gpu, int expected, Lacks& lacks) {
+/// `given`: what a matrix tells.
+void compare_nvlink_count(const Host& host, const Gpu& gpu, const std::optional<int>& given, int expected,
+                          Lacks& lacks) {
   const auto names_nvlink = [](const std::string& sentence) {
     return sentence.find("NVLink") != std::string::npos;
   };
-  const auto active = std::count_if(gpu.nvlinks.begin(), gpu.nvlinks.end(),
-                                    [](const NvLink& link) { return link.active.value_or(false); });
+  const auto counted = std::count_if(gpu.nvlinks.begin(), gpu.nvlinks.end(),
+                                     [](const NvLink& link) { return link.active.value_or(false); });
+  const auto active = given.value_or(static_cast<int>(counted));
   const auto not_known = std::count_if(gpu.nvlinks.begin(), gpu.nvlinks.end(),
                                        [](const NvLink& link) { return !link.active.has_value(); });
   if (active >= expected) return;
   // A driver that answered and told no link means none; a file that tells no link does not tell.
   const bool told =
-      !host.gpu_driver.empty() && std::none_of(host.unknown.begin(), host.unknown.end(), names_nvlink);
+      given || file_tells_nvlinks(host) ||
+      (!host.gpu_driver.empty() && std::none_of(host.unknown.begin(), host.unknown.end(), names_nvlink));
   if (active + not_known >= expected || (gpu.nvlinks.empty() && !told)) {
     lacks.unknown.push_back(fmt::format("the NVLinks of {}", gpu_name(gpu)));
   } else if (gpu.mig_enabled.value_or(false)) {
     lacks.unknown.push_back(fmt::format("the NVLinks of {}, which MIG does not use", gpu_name(gpu)));
   } else {
-    lacks.lacks(lack::nvlinks, gpu_name(gpu), of(static_cast<int>(active), expected));
+    lacks.lacks(lack::nvlinks, gpu_name(gpu), of(active, expected));
   }
 }
 
@@ -97,7 +119,10 @@ void compare_gpu_pcie(const Host& host, const Gpu& gpu, const Expectation& expec
     if (!link.speed_GTps) link.speed_GTps = node->link.speed_GTps;
     if (!link.max_speed_GTps) link.max_speed_GTps = node->link.max_speed_GTps;
   }
-  if (expected.gpu_pcie_width) compare_width(gpu_name(gpu), link.width, *expected.gpu_pcie_width, lacks);
+  if (expected.gpu_pcie_width && is_nccl_file(host) && link.width.value_or(0) >= *expected.gpu_pcie_width)
+    lacks.unknown_once("how many PCIe lanes are in use, for NCCL writes how many there can be");
+  else if (expected.gpu_pcie_width)
+    compare_width(gpu_name(gpu), link.width, *expected.gpu_pcie_width, lacks);
   if (!expected.gpu_pcie_speed_GTps) return;
   // An idle GPU lowers its speed: what it can do is asked for.
   std::optional<double> speed = link.speed_GTps;
@@ -117,7 +142,7 @@ void compare_islands(const Host& host, int expected, Lacks& lacks) {
   bool known = false;
   for (std::size_t a = 0; a < host.gpus.size(); ++a)
     for (std::size_t b = a + 1; b < host.gpus.size(); ++b)
-      known = known || paths.at(a, b).type == PathType::nvlink || host.given_paths;
+      known = known || paths.at(a, b).type == PathType::nvlink;
   for (const Gpu& gpu : host.gpus) known = known || !gpu.nvlinks.empty();
   const bool split = std::any_of(host.gpus.begin(), host.gpus.end(),
                                  [](const Gpu& gpu) { return gpu.mig_enabled.value_or(false); });
@@ -192,7 +217,10 @@ std::optional<int> compare_versions(const std::string& version, const std::strin
 
 void compare_gpus(const Host& kind, const Expectation& expected, Lacks& lacks) {
   if (expected.gpus) compare_gpu_count(kind, *expected.gpus, lacks);
-  for (const Gpu& gpu : kind.gpus) {
+  const PathMatrix paths = paths_of(kind);
+  const auto given = given_nvlinks(kind, paths);
+  for (std::size_t i = 0; i < kind.gpus.size(); ++i) {
+    const Gpu& gpu = kind.gpus[i];
     if (!answers(gpu)) continue;
     if (!expected.gpu_model.empty() && gpu.name.empty()) {
       lacks.unknown.push_back(fmt::format("the model of {}", gpu_name(gpu)));
@@ -200,9 +228,12 @@ void compare_gpus(const Host& kind, const Expectation& expected, Lacks& lacks) {
       lacks.lacks(lack::gpu_model, gpu_name(gpu),
                   fmt::format("{}, expected {}", in_quotes(gpu.name), in_quotes(expected.gpu_model)));
     }
-    if (expected.nvlinks_per_gpu) compare_nvlink_count(kind, gpu, *expected.nvlinks_per_gpu, lacks);
+    if (expected.nvlinks_per_gpu) compare_nvlink_count(kind, gpu, given[i], *expected.nvlinks_per_gpu, lacks);
     compare_gpu_pcie(kind, gpu, expected, lacks);
   }
+  if (expected.nvlinks_per_gpu)
+    for (const OddOne& odd : odd_ones(kind, paths))
+      if (odd.kind == OddOne::Kind::nvlink_pair) lacks.lacks(lack::nvlinks, odd.part, odd.what);
   const bool any_answers = std::any_of(kind.gpus.begin(), kind.gpus.end(), answers);
   if (!any_answers && !expected.gpus &&
       (!expected.gpu_model.empty() || expected.nvlinks_per_gpu || expected.gpu_pcie_width ||
@@ -216,6 +247,8 @@ void compare_gpus(const Host& kind, const Expectation& expected, Lacks& lacks) {
       lacks.unknown.emplace_back("its NVSwitches, for its PCI devices are not known");
     } else if (found == 0 && *expected.nvswitches > 0 && tells_no_nvlink(kind)) {
       lacks.unknown.emplace_back("its NVSwitches, for nothing tells of NVLinks");
+    } else if (found == 0 && is_foreign_file(kind) && leads_to_switches(kind)) {
+      lacks.unknown.emplace_back("its NVSwitches: NVLinks lead to some, and the file shows none");
     } else if (found < *expected.nvswitches) {
       lacks.lacks(lack::nvswitches, "", of(found, *expected.nvswitches));
     }

@@ -1,6 +1,7 @@
 // One host against what it should have. Private to this folder.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,6 +23,10 @@ struct Lack {
 struct Lacks {
   std::vector<Lack> missing;
   std::vector<std::string> unknown;  ///< what was asked for and is not known, a part of a sentence each
+  /// What holds for several parts alike.
+  void unknown_once(const std::string& what) {
+    if (std::find(unknown.begin(), unknown.end(), what) == unknown.end()) unknown.push_back(what);
+  }
   void lacks(const FaultKind& kind, const std::string& part, std::string what) {
     missing.push_back({&kind, part, std::move(what)});
   }

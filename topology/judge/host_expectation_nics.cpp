@@ -5,6 +5,7 @@
 
 #include "core/glob.hpp"
 #include "topology/judge/expectation_kinds.hpp"
+#include "topology/judge/file_limits.hpp"
 #include "topology/judge/host_expectation.hpp"
 #include "topology/model/paths.hpp"
 #include "topology/model/text.hpp"
@@ -87,7 +88,10 @@ Lacks lacks_of(const Host& host, const RdmaDevice& nic, const ExpectedNics& grou
     lacks.lacks(lack::nics, nic.name, "it does not answer");
     return lacks;
   }
-  compare_port(nic, group, lacks);
+  if (nic.ports.empty() && is_foreign_file(host))
+    lacks.unknown.push_back(fmt::format("the ports of {}", printable(nic.name)));
+  else
+    compare_port(nic, group, lacks);
   if (!group.firmware.empty() && nic.firmware.empty()) {
     lacks.unknown.push_back(fmt::format("the firmware of {}", printable(nic.name)));
   } else if (!group.firmware.empty() && nic.firmware != group.firmware) {
@@ -103,6 +107,17 @@ void append(const Lacks& from, Lacks& to) {
   to.unknown.insert(to.unknown.end(), from.unknown.begin(), from.unknown.end());
 }
 
+/// A NIC of this name is not there; `wanted` are asked for.
+void miss(const Host& host, const std::string& name, int wanted, Lacks& lacks) {
+  if (names_no_nics(host))
+    lacks.unknown_once("which NIC is which, for the file numbers them and names none");
+  else if (may_be_a_part(host, static_cast<int>(host.rdma_devices.size()), wanted))
+    lacks.unknown_once(fmt::format("whether it has more than the {} of {} NICs that the file shows",
+                                   host.rdma_devices.size(), wanted));
+  else
+    lacks.lacks(lack::nics, name, "it is not there");
+}
+
 /// Gives NICs to the groups: first to each group those that have all it asks for, then those that lack least.
 class Allotment {
  public:
@@ -114,7 +129,7 @@ class Allotment {
       const auto at = std::find_if(host_.rdma_devices.begin(), host_.rdma_devices.end(),
                                    [&](const RdmaDevice& nic) { return nic.name == name; });
       if (at == host_.rdma_devices.end()) {
-        lacks_.lacks(lack::nics, name, "it is not there");
+        miss(host_, name, static_cast<int>(group.names.size()), lacks_);
         continue;
       }
       used_[static_cast<std::size_t>(at - host_.rdma_devices.begin())] = true;
@@ -152,7 +167,11 @@ class Allotment {
       used_[*best] = true;
       append(least, lacks_);
     }
-    if (wanted > 0)
+    const int found = group.count - wanted;
+    if (wanted > 0 && may_be_a_part(host_, found, group.count))
+      lacks_.unknown.push_back(fmt::format("whether it has more than the {} of {} NICs that the file shows{}",
+                                           found, group.count, description(group)));
+    else if (wanted > 0)
       lacks_.lacks(lack::nics, "",
                    fmt::format("{} of {}{}", group.count - wanted, group.count, description(group)));
   }
@@ -205,7 +224,7 @@ void compare_rails(const Host& kind, const HostParticulars& own, const std::vect
       const auto at = std::find_if(kind.rdma_devices.begin(), kind.rdma_devices.end(),
                                    [&](const RdmaDevice& one) { return one.name == rail.nic; });
       if (at == kind.rdma_devices.end()) {
-        lacks.lacks(lack::nics, rail.nic, "it is not there");
+        miss(kind, rail.nic, static_cast<int>(expected.rails.size()), lacks);
         continue;
       }
       const auto named = static_cast<std::size_t>(at - kind.rdma_devices.begin());

@@ -8,9 +8,11 @@
 #include "core/figure_table.hpp"
 #include "core/suggest.hpp"
 #include "topology/judge/faults.hpp"
+#include "topology/judge/file_limits.hpp"
 #include "topology/judge/gpu_presence.hpp"
 #include "topology/judge/judge.hpp"
 #include "topology/judge/platform_match.hpp"
+#include "topology/model/odd_ones.hpp"
 #include "topology/model/text.hpp"
 
 namespace fabricheck::topology {
@@ -161,6 +163,10 @@ class HostComparison {
     if (count_.present() > wanted) {
       fault(gpu_surplus, "",
             fmt::format("{} GPUs where {} has {}", count_.present(), platform_.name, wanted));
+    } else if (count_.dead == 0 && may_be_a_part(host_, count_.present(), wanted)) {
+      result_.doubts.push_back(
+          fmt::format("the file shows {} of {} GPUs, which may be all that its job or container was given",
+                      count_.present(), wanted));
     } else if (count_.answering + count_.unseen < wanted) {
       fault(gpu_missing, "",
             fmt::format(
@@ -175,6 +181,8 @@ class HostComparison {
   void compare_nvlinks(int wanted) {
     if (wanted == 0) return;
     const double link_GBps = figure_of(platform_, "nvlink.link.bandwidth", "one way");
+    const PathMatrix paths = paths_of(host_);
+    const auto given = given_nvlinks(host_, paths);
     std::vector<std::string> unknown;
     std::vector<std::string> split;
     for (const Gpu* gpu : ours_) {
@@ -185,10 +193,14 @@ class HostComparison {
       }
       int active = 0;
       // A driver that answered and told no link means none; a file that tells no link does not tell.
-      bool all_known = !gpu->nvlinks.empty() || driver_told_nvlinks();
+      bool all_known = !gpu->nvlinks.empty() || driver_told_nvlinks() || file_tells_nvlinks(host_);
       for (const NvLink& link : gpu->nvlinks) {
         if (link.active.value_or(false)) ++active;
         if (!link.active) all_known = false;
+      }
+      if (const auto& told = given[static_cast<std::size_t>(gpu - host_.gpus.data())]) {
+        active = *told;
+        all_known = true;
       }
       if (active >= wanted) continue;
       if (!all_known) {
@@ -201,6 +213,8 @@ class HostComparison {
       fault(nvlink_missing, gpu_name(*gpu),
             fmt::format("{} of {} active NVLinks of {}{}", active, wanted, platform_.name, datasheet));
     }
+    for (const OddOne& odd : odd_ones(host_, paths))
+      if (odd.kind == OddOne::Kind::nvlink_pair) fault(nvlink_missing, odd.part, odd.what);
     doubt(unknown, "the NVLinks of {} are not known");
     doubt(split, "MIG is on in {}: it does not use NVLink");
   }
@@ -231,6 +245,7 @@ class HostComparison {
 
   void compare_width(int wanted) {
     std::vector<std::string> unknown;
+    bool only_possible = false;
     for (const Gpu* gpu : ours_) {
       if (gpu->status != "answers") continue;
       const std::optional<int> width = width_of(*gpu);
@@ -239,9 +254,13 @@ class HostComparison {
       } else if (*width < wanted) {
         fault(pcie_narrow, gpu_name(*gpu),
               fmt::format("{} of {} PCIe lanes of {}", *width, wanted, platform_.name));
+      } else if (is_nccl_file(host_)) {
+        only_possible = true;
       }
     }
     doubt(unknown, "the PCIe width of {} is not known");
+    if (only_possible)
+      result_.doubts.emplace_back("how many PCIe lanes are in use: NCCL writes how many there can be");
   }
 
   void compare_nics(const ExpectedNics& wanted) {
@@ -250,6 +269,7 @@ class HostComparison {
     int unknown = 0;
     for (const RdmaDevice& device : host_.rdma_devices) {
       if (device.status != "answers" || (bare_metal && device.virtual_function.value_or(false))) continue;
+      if (device.ports.empty() && is_foreign_file(host_)) ++unknown;
       for (const RdmaPort& port : device.ports) {
         if (!port.state.empty() && port.state != "unknown" && port.state != "ACTIVE") continue;
         if (!wanted.link_layer.empty() && !port.link_layer.empty() && port.link_layer != wanted.link_layer)
@@ -266,6 +286,11 @@ class HostComparison {
         wanted.rate_Gbps ? fmt::format(" of {:g} Gb/s", *wanted.rate_Gbps) : "");
     if (good + unknown >= wanted.count)
       result_.doubts.push_back(fmt::format("the rate of {} NIC ports is not known", unknown));
+    else if (may_be_a_part(host_, good + unknown, wanted.count) ||
+             (is_foreign_file(host_) && host_.rdma_devices.empty()))
+      result_.doubts.push_back(
+          fmt::format("the file shows {} of the {} of {}, and need not have all that are there",
+                      good + unknown, ports, platform_.name));
     else
       fault(nic_missing, "", fmt::format("{} of the {} of {}", good + unknown, ports, platform_.name));
   }

@@ -151,14 +151,25 @@ PcieLink link_of(const Host& host, const std::string& address, const PcieLink& t
   return link;
 }
 
-void look_at_gpu_lanes(const Host& host, std::vector<OddOne>& found) {
+void add_slow(const std::map<std::string, Peers<double>>& speeds, OddOne::Kind kind,
+              std::vector<OddOne>& found) {
+  for (const auto& [model, peers] : speeds)
+    peers.for_each_less([&](const std::string& part, double speed, double most, std::size_t others) {
+      found.push_back({kind, part, fmt::format("PCIe {:g} GT/s, {} others {:g} GT/s", speed, others, most)});
+    });
+}
+
+void look_at_gpu_links(const Host& host, std::vector<OddOne>& found) {
   const PciTree tree(host);
   std::map<std::string, Peers<int>> own, above;  // by model
+  std::map<std::string, Peers<double>> speeds;
+  const bool tells_what_can_be = host.source == "NCCL XML";  // an idle GPU lowers its speed
   for (std::size_t i = 0; i < host.gpus.size(); ++i) {
     const Gpu& gpu = host.gpus[i];
     const PciNode* const node = tree.find(gpu.pci_address);
     const std::string model = gpu.name + (node == nullptr ? "" : node->ids);
     own[model].add(gpu_name(host, i), lanes_of(link_of(host, gpu.pci_address, gpu.pcie)));
+    if (tells_what_can_be && node != nullptr) speeds[model].add(gpu_name(host, i), node->link.speed_GTps);
     std::optional<int> least;
     for (const PciNode* const bridge : tree.place(gpu.pci_address, gpu.numa_node).bridges) {
       const auto lanes = lanes_of(bridge->link);
@@ -169,12 +180,13 @@ void look_at_gpu_lanes(const Host& host, std::vector<OddOne>& found) {
   for (const auto& [model, peers] : own)
     peers.for_each_less([&](const std::string& part, int lanes, int most, std::size_t others) {
       found.push_back(
-          {OddOne::Kind::gpu_lanes, part, fmt::format("PCIe x{}, {} others x{}", lanes, others, most)});
+          {OddOne::Kind::gpu_link, part, fmt::format("PCIe x{}, {} others x{}", lanes, others, most)});
     });
+  add_slow(speeds, OddOne::Kind::gpu_link, found);
   for (const auto& [model, peers] : above)
     peers.for_each_less([&](const std::string& part, int lanes, int most, std::size_t others) {
       found.push_back(
-          {OddOne::Kind::gpu_lanes, part,
+          {OddOne::Kind::gpu_link, part,
            fmt::format("a PCI bridge above it has x{}, those above {} others x{}", lanes, others, most)});
     });
 }
@@ -194,11 +206,7 @@ void look_at_nics(const Host& host, const PathMatrix& paths, std::vector<OddOne>
       found.push_back(
           {OddOne::Kind::nic_link, part, fmt::format("PCIe x{}, {} others x{}", width, others, most)});
     });
-  for (const auto& [ids, peers] : speeds)
-    peers.for_each_less([&](const std::string& part, double speed, double most, std::size_t others) {
-      found.push_back({OddOne::Kind::nic_link, part,
-                       fmt::format("PCIe {:g} GT/s, {} others {:g} GT/s", speed, others, most)});
-    });
+  add_slow(speeds, OddOne::Kind::nic_link, found);
 }
 
 }  // namespace
@@ -220,7 +228,7 @@ std::vector<OddOne> odd_ones(const Host& host, const PathMatrix& paths) {
   NvLinks(host, paths, found).look();
   const std::string& hypervisor = host.environment.hypervisor;
   if (hypervisor.empty() || hypervisor == "none") {
-    look_at_gpu_lanes(host, found);
+    look_at_gpu_links(host, found);
     look_at_nics(host, paths, found);
   }
   return found;

@@ -16,7 +16,7 @@ struct OddOne {
     nvlink_none,   ///< a GPU that no NVLink joins to the others, which are all joined
     nvlink_fewer,  ///< a GPU with fewer NVLinks to the others than these have
     nvlink_pair,   ///< two GPUs over fewer NVLinks than most, or over PCIe
-    gpu_lanes,     ///< a GPU, or a PCI bridge above it, with fewer PCIe lanes
+    gpu_link,      ///< a GPU, or a PCI bridge above it, with fewer PCIe lanes; a GPU that can be less fast
     nic_link       ///< a NIC that carries GPU traffic, with fewer PCIe lanes or a lower speed
   } kind{};
   std::string part;  ///< "GPU3", "GPU2-GPU5", "mlx5_3"

@@ -133,6 +133,12 @@ TEST(OddOnes, FewerLanesThanThePeersHave) {
   nic.environment.hypervisor = "kvm";
   EXPECT_THAT(odd(nic), IsEmpty()) << "what a virtual machine says of PCIe";
 
+  Host slow = as_file(machines::dgx_h100());
+  node_of(slow, slow.gpus[3].pci_address).link.speed_GTps = 16;
+  EXPECT_THAT(odd(slow), ElementsAre("GPU3: PCIe 16 GT/s, 7 others 32 GT/s"));
+  slow.source = "hwloc XML";
+  EXPECT_THAT(odd(slow), IsEmpty()) << "it may be idle";
+
   Host bridge = as_file(machines::dgx_h100());
   PciNode* above = &node_of(bridge, bridge.gpus[3].pci_address);
   while (above->kind != "switch-upstream") above = &node_of(bridge, above->parent);
