@@ -75,7 +75,7 @@ class LineReaders {
     if (matrix_.topology()) {
       // A matrix tells less than any other topology.
       if (into_.topology)
-        into_.files[place_].kinds.emplace_back("topology");
+        diagnose::observe_odd_ones(into_, *matrix_.topology(), into_.files[place_].name);
       else
         diagnose::observe_topology(into_, *matrix_.topology(), into_.files[place_].name);
     }

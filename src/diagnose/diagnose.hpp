@@ -43,6 +43,9 @@ Diagnosis diagnose(const Observations& seen);
 /// Adds what a topology tells of faults to the events: ports that are down, ACS, a flat PCI tree, …
 void observe_topology(Observations& into, const ClusterTopology& topology, const std::string& file);
 
+/// Of a further topology: only what is unlike its peers; the first stays what speed is held against.
+void observe_odd_ones(Observations& into, const ClusterTopology& topology, const std::string& file);
+
 /// One row of `fabricheck list findings`.
 struct KnownFinding {
   const char* slug;

@@ -27,8 +27,9 @@ class TopologyMatrix final : public ToolReader {
       return false;
     }
     std::string_view number = front;
-    if (gpus_ < fewest || gpus_ > most || !take(number, "GPU") || !take_number<int>(number) ||
-        !number.empty())
+    // A fifth GPU drives the display of a workstation.
+    if (gpus_ < fewest || gpus_ > most || gpus_ % fewest != 0 || !take(number, "GPU") ||
+        !take_number<int>(number) || !number.empty())
       return false;
     Row row{{}, line.number, std::string(line.text)};
     for (int i = 0; i < gpus_ && !text.empty(); ++i) row.cells.push_back(starts_with(next_word(text), "NV"));

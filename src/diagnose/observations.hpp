@@ -130,7 +130,7 @@ enum class Event : std::uint8_t {
   gids_apart,       ///< the two GIDs of a failing connection are of different /24 networks
   nvlink_inactive,  ///< detail: GPU
   nvlink_active,
-  nvlink_missing,    ///< nvidia-smi topo -m: NVLink joins all GPUs but this one
+  nvlink_missing,    ///< detail: GPU or pair unlike the others of its host; code: kAlone, kFewer or kPair
   nvlink_errors,     ///< detail: GPU
   manager_failed,    ///< systemd could not start Fabric Manager
   manager_started,   ///< it did
@@ -195,7 +195,9 @@ inline constexpr int kAborted = 6;
 inline constexpr int kOomInvoker = 1;
 
 /// Codes of a device's PCIe link: what it is, and whether it is two generations or more below what it can do.
-inline constexpr int kGpu = 1, kNic = 2, kFarBelow = 4;
+inline constexpr int kGpu = 1, kNic = 2, kFarBelow = 4, kUnlikePeers = 8;
+/// Of nvlink_missing: no link, fewer links to all others, fewer or none between two.
+inline constexpr int kAlone = 0, kFewer = 1, kPair = 2;
 
 /// The detail of a lack of memory in the step of Slurm's that holds logins and daemons beside the job.
 inline constexpr const char* kExternStep = "the extern step";

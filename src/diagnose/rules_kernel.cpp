@@ -377,7 +377,13 @@ void nvlink_down(const Context& context, const CatalogRow& row, Findings& found)
   for (const EventGroup* group : context.seen().of(Event::nvlink_missing)) {
     Found& finding = add(found, row, "likely");
     cite(context, finding, *group);
-    finding.meaning = "NVLink joins all GPUs of this host but one: its links are not active";
+    finding.meaning = group->code == kFewer
+                          ? "this GPU has fewer NVLinks to the others than these have: some are not active"
+                      : group->code == kPair
+                          ? "these two GPUs reach each other over fewer NVLinks than the others do, or over "
+                            "PCIe"
+                          : "NVLink joins all GPUs of this host but one: its links are not active";
+    if (group->code != kAlone) finding.component.name = group->detail;
   }
   const auto inactive = context.seen().of(Event::nvlink_inactive),
              active = context.seen().of(Event::nvlink_active);

@@ -41,8 +41,12 @@ void pcie_width(const Context& context, const CatalogRow& row, Findings& found) 
     Found& finding = add_link(context, row, *group, found);
     finding.meaning =
         "the link has fewer lanes than the device can use: copies and GPUDirect over it are slower";
-    if (is_by_design(context, *group))
+    if ((group->code & kUnlikePeers) != 0) {
+      finding.meaning = "the link has fewer lanes than those of its kind in this host";
+      make_remark(finding, "; that is by design where the slot is made for less");
+    } else if (is_by_design(context, *group)) {
       make_remark(finding, "; so has every one of its kind here, as where the slots have no more");
+    }
   }
 }
 
@@ -53,10 +57,14 @@ void pcie_speed(const Context& context, const CatalogRow& row, Findings& found) 
     if (++count > most) return;
     Found& finding = add_link(context, row, *group, found);
     finding.meaning = "the link is slower than the device can be";
-    if ((group->code & kGpu) != 0)
-      make_remark(finding, "; a GPU does so while it is idle");
-    else if ((group->code & kFarBelow) == 0 || is_by_design(context, *group))
+    if ((group->code & kUnlikePeers) != 0) {
+      finding.meaning = "the link is slower than those of its kind in this host";
       make_remark(finding, "; that is by design where the slot is of an older generation");
+    } else if ((group->code & kGpu) != 0) {
+      make_remark(finding, "; a GPU does so while it is idle");
+    } else if ((group->code & kFarBelow) == 0 || is_by_design(context, *group)) {
+      make_remark(finding, "; that is by design where the slot is of an older generation");
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include "diagnose/diagnose.hpp"
 #include "diagnose/log_reader.hpp"
 #include "topology/model/merge.hpp"
+#include "topology/model/odd_ones.hpp"
 #include "topology/model/paths.hpp"
 
 namespace fabricheck::diagnose {
@@ -17,7 +18,35 @@ class HostFacts {
   HostFacts(Observations& into, EventBook& events, int file, const Host& host)
       : into_(into), events_(events), file_(file), host_(host), name_(into.names.id(host.name)) {}
 
+  /// A file that tells no states shows it by what the peers have.
+  void observe_odd_ones() {
+    for (const topology::OddOne& odd : topology::odd_ones(host_, topology::paths_of(host_))) {
+      const std::string text = odd.part + ": " + odd.what;
+      using Kind = topology::OddOne::Kind;
+      const bool is_speed = odd.what.find("GT/s") != std::string::npos;
+      const Event link = is_speed ? Event::pcie_slow : Event::pcie_narrow;
+      switch (odd.kind) {
+        case Kind::nvlink_none:
+          if (!is_known_alone(odd.part)) add(Event::nvlink_missing, kAlone, odd.part, text);
+          break;
+        case Kind::nvlink_fewer:
+          add(Event::nvlink_missing, kFewer, odd.part, text);
+          break;
+        case Kind::nvlink_pair:
+          add(Event::nvlink_missing, kPair, odd.part, text);
+          break;
+        case Kind::gpu_link:
+          add(link, kGpu + kUnlikePeers, odd.part, text);
+          break;
+        case Kind::nic_link:
+          add(link, kNic + kUnlikePeers, odd.part, text);
+          break;
+      }
+    }
+  }
+
   void observe() {
+    observe_odd_ones();
     for (const Gpu& gpu : host_.gpus) {
       ++into_.gpu_names[gpu.name];
       observe(gpu);
@@ -35,6 +64,14 @@ class HostFacts {
   }
 
  private:
+  /// The lines of the same matrix said so, by their number.
+  bool is_known_alone(const std::string& gpu) const {
+    const auto groups = into_.of(Event::nvlink_missing);
+    return std::any_of(groups.begin(), groups.end(), [&](const EventGroup* group) {
+      return group->code == kAlone && group->detail == gpu && group->last_file == file_;
+    });
+  }
+
   void add(Event kind, int code, std::string_view detail, const std::string& text) {
     const std::string full = host_.name + ": " + text;
     events_.add(kind, code, detail, name_, true, Line{file_, 0, full});
@@ -74,12 +111,25 @@ class HostFacts {
   int name_;
 };
 
-}  // namespace
-
-void observe_topology(Observations& into, const ClusterTopology& topology, const std::string& file) {
+int index_of(Observations& into, const std::string& file) {
   if (into.files.empty() || into.files.back().name != file) into.files.push_back({file, 0, 0, {}, ""});
   into.files.back().kinds.emplace_back("topology");
-  const int index = static_cast<int>(into.files.size()) - 1;
+  return static_cast<int>(into.files.size()) - 1;
+}
+
+}  // namespace
+
+void observe_odd_ones(Observations& into, const ClusterTopology& topology, const std::string& file) {
+  const int index = index_of(into, file);
+  EventBook events(into);
+  for (std::size_t i = 0; i < topology.hosts.size(); ++i) {
+    const Host host = topology::whole_host(topology, i);
+    HostFacts(into, events, index, host).observe_odd_ones();
+  }
+}
+
+void observe_topology(Observations& into, const ClusterTopology& topology, const std::string& file) {
+  const int index = index_of(into, file);
   EventBook events(into);
   for (std::size_t i = 0; i < topology.hosts.size(); ++i) {
     const Host host = topology::whole_host(topology, i);

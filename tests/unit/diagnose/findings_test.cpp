@@ -249,6 +249,48 @@ TEST(Findings, OfATopologyAreThoseOfItsHosts) {
   EXPECT_THAT(finding(found, "fabric-manager-down")->evidence.front().text, HasSubstr("h1"));
 }
 
+/// Eight GPUs that a matrix joins by 18 NVLinks, but for one pair.
+Host matrix_of_eight(const std::string& host_name, const std::string& pair) {
+  Host host;
+  host.name = host_name;
+  host.source = "nvidia-smi topo -m";
+  GivenPaths paths;
+  for (int i = 0; i < 8; ++i) {
+    Gpu gpu;
+    gpu.index = i;
+    host.gpus.push_back(gpu);
+    paths.names.push_back("GPU" + std::to_string(i));
+    paths.cells.emplace_back(8, "NV18");
+    paths.cells.back()[static_cast<std::size_t>(i)] = "X";
+  }
+  paths.cells[2][5] = paths.cells[5][2] = pair;
+  host.given_paths = std::move(paths);
+  return host;
+}
+
+TEST(Findings, WhatIsUnlikeItsPeersInATopologyIsFound) {
+  Observations good;
+  observe_topology(good, topology::merge_hosts({matrix_of_eight("h0", "NV18")}), "h0.txt");
+  EXPECT_TRUE(diagnose(good).findings.empty());
+  observe_odd_ones(good, topology::merge_hosts({matrix_of_eight("h1", "SYS")}), "h1.txt");
+  const Diagnosis pair = diagnose(good);
+  ASSERT_NE(finding(pair, "nvlink-down"), nullptr);
+  EXPECT_EQ(finding(pair, "nvlink-down")->severity, Severity::bad);
+  EXPECT_EQ(finding(pair, "nvlink-down")->component.name, "GPU2-GPU5");
+  EXPECT_THAT(finding(pair, "nvlink-down")->evidence.front().text, HasSubstr("h1: GPU2-GPU5: SYS"));
+  EXPECT_EQ(good.topology->hosts.front().name, "h0") << "speed is held against the first";
+
+  Host narrow = matrix_of_eight("h1", "NV18");
+  narrow.source = "NCCL XML";
+  for (Gpu& gpu : narrow.gpus) gpu.pcie.width = gpu.index == 3 ? 8 : 16;
+  Observations seen;
+  observe_topology(seen, topology::merge_hosts({narrow}), "h1.xml");
+  const Diagnosis lanes = diagnose(seen);
+  ASSERT_NE(finding(lanes, "pcie-width-reduced"), nullptr);
+  EXPECT_EQ(finding(lanes, "pcie-width-reduced")->component.name, "GPU3");
+  EXPECT_EQ(finding(lanes, "pcie-width-reduced")->severity, Severity::info) << "the slot may have no more";
+}
+
 TEST(Findings, OrderIsBySeverityThenByTheCatalogue) {
   const auto found = slugs(
       "a1:10:20 [0] NCCL INFO NET/IB : GPU Direct RDMA Disabled for HCA 1 'mlx5_1'\n"

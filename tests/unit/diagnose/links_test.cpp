@@ -146,6 +146,11 @@ TEST(NvLinks, ThatJoinAllGpusButOneAreAFault) {
   EXPECT_THAT(slugs("\tGPU0\tGPU1\tGPU2\nGPU0\t X \tNV4\tSYS\nGPU1\tNV4\t X \tSYS\nGPU2\tSYS\tSYS\t X \n"),
               Not(Contains("nvlink-down")))
       << "a bridge joins two";
+  EXPECT_THAT(slugs("\tGPU0\tGPU1\tGPU2\tGPU3\tGPU4\nGPU0\t X \tNV4\tNV4\tSYS\tNV4\n"
+                    "GPU1\tNV4\t X \tNV4\tSYS\tNV4\nGPU2\tNV4\tNV4\t X \tSYS\tNV4\n"
+                    "GPU3\tSYS\tSYS\tSYS\t X \tSYS\nGPU4\tNV4\tNV4\tNV4\tSYS\t X \n"),
+              Not(Contains("nvlink-down")))
+      << "the fifth GPU of a workstation drives its display";
 }
 
 TEST(OtherTools, TheirWordsOfGpusAndSwitchesCount) {
