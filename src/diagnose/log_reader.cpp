@@ -275,6 +275,7 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
   const Line line{file_, number, clean_line(raw, buffer_)};
   if (line.text.empty()) return;
   const NcclLine parts = split_nccl_line(line.text);
+  if (parts.level == Level::spoken) return;
   if (parts.level == Level::none) {
     if (is_boot(line.text)) into_.last_boot[{file_, host_of_kernel(line)}] = number;
     if (is_progress(line.text)) note_progress(number);
