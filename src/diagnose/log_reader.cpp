@@ -100,6 +100,7 @@ bool Observations::has(Event kind) const {
 void set_recovered_apart(Observations& seen) {
   set_earlier_boots_apart(seen);
   drop_passed_complaints(seen);
+  set_teardown_apart(seen);
   const auto is_of_an_end = [](Event kind) {
     for (const Event one :
          {Event::job_failed, Event::crashed, Event::node_failed, Event::job_cut, Event::time_limit,
@@ -211,6 +212,7 @@ LogReader::LogReader(Observations& into, const PhraseFinder& finder)
   tools_.push_back(make_pkey_reader());
   tools_.push_back(make_nvlink_reader());
   tools_.push_back(make_topology_matrix_reader());
+  tools_.push_back(make_peer_matrix_reader());
   tools_.push_back(make_lspci_reader());
   tools_.push_back(make_smi_query_reader());
   tools_.push_back(make_port_counter_reader());

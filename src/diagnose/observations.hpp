@@ -131,6 +131,9 @@ enum class Event : std::uint8_t {
   nvlink_inactive,  ///< detail: GPU
   nvlink_active,
   nvlink_missing,    ///< nvidia-smi topo -m: NVLink joins all GPUs but this one
+  peers_ok,          ///< nvidia-smi topo -p2p: all GPUs may access each other; code: how many they are
+  peers_refused,     ///< not all may; code: kAllPeers or 0; detail: why, "GNS"
+  peer_left_out,     ///< all may but this one; detail: "GPU2"
   nvlink_errors,     ///< detail: GPU
   manager_failed,    ///< systemd could not start Fabric Manager
   manager_started,   ///< it did
@@ -196,6 +199,12 @@ inline constexpr int kOomInvoker = 1;
 
 /// Codes of a device's PCIe link: what it is, and whether it is two generations or more below what it can do.
 inline constexpr int kGpu = 1, kNic = 2, kFarBelow = 4;
+
+/// No GPU of the host may access another one.
+inline constexpr int kAllPeers = 1;
+
+/// The code of a warning while NCCL frees a communicator.
+inline constexpr int kTeardown = 1;
 
 /// The detail of a lack of memory in the step of Slurm's that holds logins and daemons beside the job.
 inline constexpr const char* kExternStep = "the extern step";
