@@ -191,6 +191,7 @@ bool tells_of_ecc(const MarkPlace& at) {
   constexpr std::size_t near = 40;  // manuals speak of such errors in long sentences
   return !is_count_of_none(at.rest) &&
          (has_any(at.before, {" had ", "severity=", "AER: "}) ||
+          (starts_with(at.rest, " hardware error") && contains(at.rest, "detected")) ||
           has_any(at.rest.substr(0, near), {"rror detected", "rrors detected", " failed", " occurred"}));
 }
 

@@ -104,6 +104,7 @@ constexpr Phrase kMarks[] = {
     mark("HW Exception by"),
     // Of hardware and of the tools that look at it.
     mark("| Fail", own_word),
+    mark("| Failure", own_word),
     mark("Fail - "),
     mark("ERR!", own_word),
     mark("DEGRADED", own_word),
@@ -144,6 +145,7 @@ constexpr Phrase kMarks[] = {
     mark("Aborting with error"),
     mark("HSA_STATUS_ERROR"),
     mark("has been revoked"),
+    mark("Error executing job with overrides"),
     // Launchers.
     mark("*** An error occurred in MPI_"),
     mark("MPI_INIT failed"),
@@ -183,6 +185,11 @@ constexpr Phrase kMarks[] = {
     complaint("FailedScheduling"),
     complaint("Insufficient nvidia.com/gpu"),
     complaint("reached the specified backoff limit"),
+    complaint("longer than specified deadline"),
+    complaint("DeadlineExceeded"),
+    complaint("NodeNotReady"),
+    complaint("TaintManagerEviction"),
+    complaint("was low on resource"),
     // Levels of loggers.
     complaint("ERROR", level_word),
     complaint("CRITICAL", level_word),

@@ -167,7 +167,8 @@ bool is_no_failure(std::string_view line) {
        {"CANCELLED AT", "couldn't chdir", "Plugin file not found", "Force Terminated", "TIOCGWINSZ",
         "pseudo-terminal", "unable to add task", "Exceeded step memory limit at some point", "[WARN]",
         "Exited with exit code", "Requested nodes are busy", "creation temporarily disabled",
-        "CUDA_ERROR_NOT_SUPPORTED", "creation still disabled", ".extern. Some of the step tasks"})
+        "CUDA_ERROR_NOT_SUPPORTED", "creation still disabled", "fallback to ",
+        ".extern. Some of the step tasks"})
     if (contains(line, words)) return true;
   return false;
 }

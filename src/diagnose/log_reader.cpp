@@ -100,6 +100,7 @@ bool Observations::has(Event kind) const {
 void set_recovered_apart(Observations& seen) {
   set_earlier_boots_apart(seen);
   drop_passed_complaints(seen);
+  set_teardown_apart(seen);
   const auto is_of_an_end = [](Event kind) {
     for (const Event one :
          {Event::job_failed, Event::crashed, Event::node_failed, Event::job_cut, Event::time_limit,
@@ -211,6 +212,7 @@ LogReader::LogReader(Observations& into, const PhraseFinder& finder)
   tools_.push_back(make_pkey_reader());
   tools_.push_back(make_nvlink_reader());
   tools_.push_back(make_topology_matrix_reader());
+  tools_.push_back(make_peer_matrix_reader());
   tools_.push_back(make_lspci_reader());
   tools_.push_back(make_smi_query_reader());
   tools_.push_back(make_port_counter_reader());
@@ -275,6 +277,7 @@ void LogReader::read(std::string_view raw, std::uint64_t number) {
   const Line line{file_, number, clean_line(raw, buffer_)};
   if (line.text.empty()) return;
   const NcclLine parts = split_nccl_line(line.text);
+  if (parts.level == Level::spoken) return;
   if (parts.level == Level::none) {
     if (is_boot(line.text)) into_.last_boot[{file_, host_of_kernel(line)}] = number;
     if (is_progress(line.text)) note_progress(number);

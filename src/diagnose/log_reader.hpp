@@ -61,6 +61,7 @@ std::unique_ptr<ToolReader> make_gid_reader();
 std::unique_ptr<ToolReader> make_pkey_reader();
 std::unique_ptr<ToolReader> make_nvlink_reader();
 std::unique_ptr<ToolReader> make_topology_matrix_reader();
+std::unique_ptr<ToolReader> make_peer_matrix_reader();
 std::unique_ptr<ToolReader> make_lspci_reader();
 std::unique_ptr<ToolReader> make_smi_query_reader();
 std::unique_ptr<ToolReader> make_port_counter_reader();

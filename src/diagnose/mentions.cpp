@@ -49,6 +49,17 @@ bool is_quoted(std::string_view before, std::string_view rest) {
   return !is_any_part(before, {"rror", "ail", "xception", "what()", "essage", "msg", "log\"", "text\""});
 }
 
+/// Inside of a span of code in prose: "my job hangs with `…`".
+bool is_in_code_span(std::string_view before, std::string_view rest) {
+  return std::count(before.begin(), before.end(), '`') % 2 == 1 && contains(rest, "`");
+}
+
+/// "Then you get …", "an error such as …": programs do not speak of themselves like that before an error.
+bool is_prose(std::string_view before) {
+  return is_any_front(trim(before), {"You ", "We "}) ||
+         is_any_part(before, {" you ", " we ", " such as ", " says that ", " means "});
+}
+
 /// "[RendezvousTimeoutError, ChildFailedError]", "- 'GPU is lost'".
 bool is_list_item(std::string_view before, std::string_view rest) {
   if (!before.empty() && kQuotes.find(before.back()) != std::string_view::npos) before.remove_suffix(1);
@@ -77,8 +88,8 @@ bool is_denied(std::string_view before, std::string_view rest) {
 }  // namespace
 
 bool is_mentioned(std::string_view before, std::string_view rest) {
-  return is_code(before) || is_help(before) || is_quoted(before, rest) || is_list_item(before, rest) ||
-         is_denied(before, rest);
+  return is_code(before) || is_help(before) || is_quoted(before, rest) || is_in_code_span(before, rest) ||
+         is_prose(before) || is_list_item(before, rest) || is_denied(before, rest);
 }
 
 }  // namespace fabricheck::diagnose

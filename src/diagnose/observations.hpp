@@ -131,6 +131,9 @@ enum class Event : std::uint8_t {
   nvlink_inactive,  ///< detail: GPU
   nvlink_active,
   nvlink_missing,    ///< detail: GPU or pair unlike the others of its host; code: kAlone, kFewer or kPair
+  peers_ok,          ///< nvidia-smi topo -p2p: all GPUs may access each other; code: how many they are
+  peers_refused,     ///< not all may; code: kAllPeers or 0; detail: why, "GNS"
+  peer_left_out,     ///< all may but this one; detail: "GPU2"
   nvlink_errors,     ///< detail: GPU
   manager_failed,    ///< systemd could not start Fabric Manager
   manager_started,   ///< it did
@@ -198,6 +201,12 @@ inline constexpr int kOomInvoker = 1;
 inline constexpr int kGpu = 1, kNic = 2, kFarBelow = 4, kUnlikePeers = 8;
 /// Of nvlink_missing: no link, fewer links to all others, fewer or none between two.
 inline constexpr int kAlone = 0, kFewer = 1, kPair = 2;
+
+/// No GPU of the host may access another one.
+inline constexpr int kAllPeers = 1;
+
+/// The code of a warning while NCCL frees a communicator.
+inline constexpr int kTeardown = 1;
 
 /// The detail of a lack of memory in the step of Slurm's that holds logins and daemons beside the job.
 inline constexpr const char* kExternStep = "the extern step";

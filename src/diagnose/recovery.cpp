@@ -4,6 +4,7 @@
 #include <cctype>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "diagnose/text_line.hpp"
@@ -104,6 +105,28 @@ void drop_passed_complaints(Observations& seen) {
     if (!is_passed) left.push_back(group);
   }
   seen.events = std::move(left);
+}
+
+void set_teardown_apart(Observations& seen) {
+  for (const Event kind :
+       {Event::job_failed, Event::crashed, Event::killed, Event::remote_error, Event::connection_closed,
+        Event::collective_timeout, Event::error_stack, Event::invalid_usage, Event::proxy_error})
+    if (seen.has(kind)) return;
+  std::map<int, std::uint64_t> teardown;  // last line by file
+  for (const EventGroup* group : seen.of(Event::unknown_warning))
+    if (group->code == kTeardown) teardown[group->last_file] = group->last_line;
+  for (EventGroup& group : seen.events) {
+    if ((group.kind != Event::cuda_failure && group.kind != Event::ipc_failed) || group.quotes.empty())
+      continue;
+    const auto end = teardown.find(group.last_file), start = seen.last_start.find(group.last_file);
+    const bool is_behind_start = start != seen.last_start.end() &&
+                                 group.quotes.front().file == group.last_file &&
+                                 group.quotes.front().line > start->second;
+    if (end != teardown.end() && is_behind_start && group.last_line < end->second) {
+      group.kind = Event::unknown_warning;
+      group.code = kTeardown;
+    }
+  }
 }
 
 bool progressed_after(const Observations& seen, const EventGroup& group) {

@@ -23,6 +23,10 @@ bool was_rebuilt_after(const Observations& seen, const EventGroup& group);
 /// Drops complaints that the job went on after: all ranks completed a communicator later, or a line says so.
 void drop_passed_complaints(Observations& seen);
 
+/// Makes what went wrong while NCCL freed a communicator, behind a start without any other failure, a
+/// warning that no rule knows: the work was done.
+void set_teardown_apart(Observations& seen);
+
 /// Whether training made progress after the group's last line, and nothing in the file tells of an end.
 bool progressed_after(const Observations& seen, const EventGroup& group);
 

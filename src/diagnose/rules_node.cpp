@@ -266,16 +266,6 @@ void vm_ats_acs(const Context& context, const CatalogRow& row, Findings& found) 
     for (const EventGroup* group : context.seen().of(kind)) cite(context, finding, *group);
 }
 
-void p2p_disabled(const Context& context, const CatalogRow& row, Findings& found) {
-  const bool geforce = context.gpu_name_has({"GeForce", "TITAN"});
-  const bool is_geforce_row = row.text == &fault::p2p_not_supported;
-  if (geforce != is_geforce_row) return;
-  for (const EventGroup* group : context.seen().of(Event::p2p_disabled_pcie)) {
-    cite(context, add(found, row), *group);
-    return;
-  }
-}
-
 void p2p_not_used(const Context& context, const CatalogRow& row, Findings& found) {
   const PathSums& paths = context.paths();
   if (paths.shm == 0 || paths.p2p > 0) return;

@@ -59,6 +59,11 @@ void add_networks(const Context& context, std::vector<std::string>& lines) {
   }
 }
 
+void add_peers(const Context& context, std::vector<std::string>& lines) {
+  for (const EventGroup* group : context.seen().of(Event::peers_ok))
+    lines.push_back(fmt::format("direct access between all {} GPUs by nvidia-smi topo -p2p", group->code));
+}
+
 void add_variables(const Context& context, std::vector<std::string>& lines) {
   std::string text;
   std::size_t count = 0;
@@ -111,6 +116,7 @@ std::vector<std::string> what_was_seen(const Context& context) {
                                                       : " (" + context.seen().result->verdict_reason + ")"));
   add_start(context, lines);
   add_networks(context, lines);
+  add_peers(context, lines);
   add_variables(context, lines);
   add_measured(context, lines);
   for (std::string& line : group_words(context.seen())) lines.push_back(std::move(line));
@@ -154,7 +160,8 @@ bool saw_enough(const Context& context) {
   if (context.has_open_end()) return false;
   return context.uses_rdma() || context.paths().rdma() > 0 || context.paths().p2p > 0 || context.complete() ||
          context.seen().has(Event::port_active) || context.seen().has(Event::acs_clean) ||
-         has_measured_speed(context) || context.seen().has(Event::gid_v2);
+         has_measured_speed(context) || context.seen().has(Event::gid_v2) ||
+         context.seen().has(Event::peers_ok);
 }
 
 }  // namespace fabricheck::diagnose

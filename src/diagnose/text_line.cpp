@@ -39,6 +39,8 @@ std::size_t character_length(std::string_view text) {
   return std::all_of(rest.begin(), rest.end(), is_continuation) ? length : 0;
 }
 
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
 bool is_digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -105,6 +107,50 @@ std::pair<std::size_t, std::size_t> find_level(std::string_view line, Level& lev
   return {std::string_view::npos, 0};
 }
 
+/// A word of prose: "see", "Seeing"; no name, number, tag, level or stream.
+bool is_plain_word(std::string_view word) {
+  return word.size() > 1 && word != "stdout" && word != "stderr" &&
+         std::all_of(word.begin(), word.end(), is_letter) &&
+         std::none_of(word.begin() + 1, word.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+/// "… we see", "NCCL prints", "With NVSwitch,".
+bool ends_in_prose(std::string_view text) {
+  const std::string_view last = take_last_word(text), other = take_last_word(text);
+  if (last.size() > 1 && last.ends_with(',')) return is_letter(last[last.size() - 2]);
+  return is_plain_word(last) && (is_plain_word(other) || other == "NCCL");
+}
+
+/// Ends in a character of Chinese, Japanese or Korean, which are not written between a tag and NCCL's words.
+bool ends_in_ideograph(std::string_view text) {
+  constexpr std::size_t bytes = 3;
+  constexpr unsigned first = 0xE3, last = 0xED;
+  if (text.size() < bytes || !is_continuation(text.back())) return false;
+  const auto lead = static_cast<unsigned char>(text[text.size() - bytes]);
+  return lead >= first && lead <= last;
+}
+
+/// "`NCCL WARN …`", "you read \"NCCL WARN …\"", but not a value: "\"log\":\"NCCL WARN …\"", "['NCCL WARN
+/// …']".
+bool is_quotation(std::string_view before) {
+  if (before.empty()) return false;
+  const char quote = before.back();
+  if (quote == '`' || quote == '*') return true;
+  if (quote != '"' && quote != '\'') return false;
+  before = trim(before.substr(0, before.size() - 1));
+  constexpr std::string_view ends_of_keys = ":=([{,";
+  return !before.empty() && ends_of_keys.find(before.back()) == std::string_view::npos;
+}
+
+/// Whether what stands before NCCL's level is a sentence: NCCL has its front there, a place in its source, or
+/// nothing, and launchers put tags before it.
+bool is_spoken(std::string_view before) {
+  if (before.empty()) return false;
+  if (before.back() != ' ' && before.back() != '\t')  // "报错NCCL WARN"
+    return is_quotation(before) || ends_in_ideograph(before);
+  return ends_in_ideograph(trim(before)) || ends_in_prose(before);
+}
+
 }  // namespace
 
 std::string_view clean_line(std::string_view raw, std::string& buffer) {
@@ -157,6 +203,10 @@ NcclLine split_nccl_line(std::string_view line) {
   const auto [at, length] = find_level(line, parts.level);
   if (at == std::string_view::npos) return parts;
   std::string_view before = line.substr(0, at);
+  if (is_spoken(before)) {
+    parts.level = Level::spoken;
+    return parts;
+  }
   parts.message = trim(line.substr(std::min(line.size(), at + length)));
   if (parts.level != Level::info) {
     std::string_view rest = before;

@@ -16,7 +16,8 @@ std::string_view clean_line(std::string_view raw, std::string& buffer);
 /// At most `most` bytes of valid UTF-8 without control characters.
 std::string printable_text(std::string_view text, std::size_t most = 300);
 
-enum class Level : std::uint8_t { none, info, warning, other };
+/// `spoken`: a sentence or a quotation that has NCCL's words, as in a chat or a manual.
+enum class Level : std::uint8_t { none, info, warning, other, spoken };
 
 /// A line of NCCL's in its parts; views into the line.
 struct NcclLine {

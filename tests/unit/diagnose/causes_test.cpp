@@ -227,5 +227,32 @@ TEST(Boots, WhatStandsBeforeTheLastOneIsARemark) {
       << "the job may have ended by it";
 }
 
+TEST(Teardown, OfACommunicatorThatWentWrongBehindTheWorkAccusesNobody) {
+  const std::string start =
+      "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nRanks 1 nNodes 1 localRanks 1 localRank 0 MNNVL 0\n"
+      "a1:10:20 [0] NCCL INFO comm 0x5 rank 0 nranks 1 cudaDev 0 nvmlDev 0 busId 1c000 commId 0x65 - Init "
+      "COMPLETE\n";
+  const std::string failure =
+      "[2025-06-17 21:49:04] a1:10:10 [0] transport/p2p.cc:1128 NCCL WARN Cuda failure 1 'invalid "
+      "argument'\n";
+  const std::string teardown =
+      "[2025-06-17 21:49:04] a1:10:10 [0] init.cc:2143 NCCL WARN commReclaim: cleanup comm 0x9801e10 rank 0 "
+      "failed in destroy/abort, error 1\n";
+  const Diagnosis found = diagnosed(start + failure + teardown);
+  EXPECT_FALSE(found.has_fault || found.is_conclusive);
+  EXPECT_EQ(slugs(found), std::vector<std::string>{"unexplained-failure"});
+  EXPECT_TRUE(diagnosed(start + failure).has_fault) << "nothing tells that it was about to end";
+  EXPECT_TRUE(diagnosed(failure + start + teardown).has_fault) << "it began to fail before";
+  EXPECT_TRUE(
+      diagnosed(start + failure + teardown + "srun: error: n1: task 3: Exited with exit code 1\n").has_fault);
+}
+
+TEST(ProgramFaults, InTheWordsOfOtherRuntimesAreTheSame) {
+  for (const char* error : {"HIP error: an illegal memory access was encountered",
+                            "CUDA driver error: an illegal memory access was encountered",
+                            "CUDA error: device-side assert triggered"})
+    EXPECT_EQ(first(std::string("RuntimeError: ") + error + "\n"), "program-fault") << error;
+}
+
 }  // namespace
 }  // namespace fabricheck::diagnose

@@ -94,6 +94,8 @@ constexpr const char* kEnds[] = {
     // Hardware and the tools that look at it.
     "| GPU Memory                | Fail - GPU: 3                                  |",
     "| Page Retirement/Row Remap | Fail                                           |",
+    "| Overall Health            | Failure                                                  |",
+    "[13850.912648] amdgpu 0000:1c:00.0: {1}uncorrectable hardware error(ERREVENT_ATHUB_INTERRUPT) detected!",
     "|ERR!  ERR!  ERR!             ERR! / ERR! |  ERR!                  |",
     "[ERROR] [tid 1120] detected NVSwitch fatal error 20034 on fid 0",
     "Domain State: DEGRADED",

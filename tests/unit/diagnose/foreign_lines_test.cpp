@@ -39,6 +39,7 @@ TEST(ForeignLines, AccuseNobody) {
         "mpirun noticed that process rank 3 with PID 0 on node n1 exited on signal 15 (Terminated).",
         "srun: error: n1: task 3: Exited with exit code 143",
         "OSError: [Errno 24] Too many open files, will retry",
+        "slurmstepd: error: mpi/pmix_v4: pmixp_dconn_connect: a1 [0]: Cannot connect UCX, fallback to TCP",
         "52341 52100 root 99.0 2.1 123456 65432",
         "8192 4096 bf16 1.21 453.2 166.3 67.1",
         "a1:10:20 [0] transport/net_ib/common.cc:153 NCCL WARN NET/IB : mlx5_0:1 GID table changed",

@@ -60,6 +60,37 @@ TEST(Mentions, AreNoneWhereSomethingFailed) {
     EXPECT_TRUE(diagnosed(std::string(line) + "\n").has_fault) << line;
 }
 
+TEST(Mentions, OfNcclsLinesInProseAndChatsAreNoLog) {
+  for (const char* line :
+       {"[10:04] alice: we see NCCL WARN NET/IB : Got completion from peer 10.1.2.3<4791> with error 12, "
+        "opcode "
+        "0, len 0, vendor err 129 in a few of them",
+        "[10:05] bob: last time `NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory` was "
+        "it",
+        "[10:06] bob: you would get \"NCCL WARN Cuda failure 802 'system not yet initialized'\" without it",
+        "A line such as NCCL WARN Connect to 10.0.0.1<1234> failed : Connection refused tells of it.",
+        "When memory cannot be registered, NCCL prints NCCL WARN Call to ibv_reg_mr failed.",
+        "训练时报错NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory",
+        "训练时报错 NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory",
+        "**Q: My job hangs with `socketStartConnect: Connect to 10.0.0.2<40123> failed : Connection "
+        "refused`?**",
+        "**Q: I get `RuntimeError: NCCL error in: ProcessGroupNCCL.cpp:1269, internal error`.**",
+        "Then you get ncclSystemError: System call (e.g. socket, malloc) or external library call failed",
+        "- `Watchdog caught collective operation timeout: WorkNCCL(SeqNum=15, OpType=ALLREDUCE)` means that"})
+    EXPECT_TRUE(slugs(std::string(line) + "\n").empty()) << line;
+}
+
+TEST(Mentions, AreNoneWhereALauncherOrALogQuotesNccl) {
+  constexpr const char* kWarning = "NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory";
+  for (const char* before :
+       {"", "a1:10:20 [0] ", "a1:10:20 [0] misc/ibvwrap.cc:182 ",
+        "a1:10:20 [0] ibvwrap.cc:182 (wrap_ibv_reg_mr) ", "misc/ibvwrap.cc:182 ",
+        "[1,3]<stdout>:", "trainer-1  | ", "worker-0: ", "{\"log\":\"", "\"message\": \"",
+        "(Worker pid=7, ip=10.0.0.1) ", "> ", "│ ", "2026-11-28T10:00:00Z stderr F ", "  what():  ",
+        "[10:04] alice: a1:10:20 [0] misc/ibvwrap.cc:182 ", "a1:10:20 [0] nccl_net_ofi_reg(void*):969 "})
+    EXPECT_TRUE(diagnosed(std::string(before) + kWarning + "\n").has_fault) << before;
+}
+
 TEST(Mentions, InAFileThatHasAKernelLogAreNoKernelLines) {
   std::string log;
   for (int i = 0; i < 6; ++i) log += "[ 12.34567" + std::to_string(i) + "] usb 1-1: new device\n";
