@@ -387,6 +387,7 @@ class Job {
   int finish() {
     const MpiFacts mpi = collect_mpi_facts(*world_, places_.topology);
     if (rank_ != 0) return exit_status::passed;
+    if (const auto unheard = run_watch_->unheard(); !unheard.empty()) log_->add(not_heard(unheard));
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
     if (!devices_.gpus.empty()) add_gpu_results(*log_, places_.topology, platform_, may_use_nvls_);
