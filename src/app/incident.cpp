@@ -17,11 +17,11 @@ using control::Incident;
 using control::IncidentKind;
 using control::RankPosition;
 
-std::string ranks_words(const Incident& incident) {
+std::string ranks_words(const std::vector<RankPosition>& ranks) {
   std::string words;
   std::size_t named = 0;
-  for (const RankPosition& one : incident.culprits) {
-    if (named == 4) return words + fmt::format(" and {} more", incident.culprits.size() - named);
+  for (const RankPosition& one : ranks) {
+    if (named == 4) return words + fmt::format(" and {} more", ranks.size() - named);
     words += fmt::format("{}rank {} on {}", named == 0 ? "" : ", ", one.rank, one.host);
     ++named;
   }
@@ -50,7 +50,7 @@ std::string signal_words(const std::string& name, const IncidentFacts& facts) {
 
 /// "of rank 2 on node3 nothing was heard for 3.1 s"
 std::string silence_words(const Incident& incident) {
-  return fmt::format("of {} nothing was heard for {:.1f} s", ranks_words(incident),
+  return fmt::format("of {} nothing was heard for {:.1f} s", ranks_words(incident.culprits),
                      incident.culprits.front().silent_s);
 }
 
@@ -83,7 +83,7 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
   const std::string place = is_heard && incident.kind != IncidentKind::interrupted
                                 ? place_words(current, *first, incident.phase)
                                 : place_words(current, incident.step);
-  const std::string who = ranks_words(incident);
+  const std::string who = ranks_words(incident.culprits);
   if (first) {
     const bool host = incident.whole_host && incident.kind == IncidentKind::silent;
     finding.component = {host ? "host" : "rank", host ? first->host : fmt::format("rank {}", first->rank),
@@ -103,6 +103,14 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
       finding.advice = fmt::format(
           "Look on {} for what ended it: the kernel log (out of memory, XID), the scheduler's limits.",
           host_name);
+      if (std::any_of(incident.culprits.begin(), incident.culprits.end(),
+                      [](const RankPosition& one) { return one.is_reset; })) {
+        finding.meaning = fmt::format(
+            "{} was lost {}: its connection was reset, by its death or by something between the hosts", who,
+            place);
+        finding.advice += " If it was not ended there, look at the firewalls between the hosts.";
+        finding.confidence = "likely";
+      }
       finding.confirm = fmt::format("ssh {} dmesg -T | tail -50", host_name);
       break;
     case IncidentKind::silent:
@@ -124,6 +132,20 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
         finding.advice = fmt::format(
             "Look at what the process on {} waits for (stack, kernel log, NIC counters).", host_name);
         finding.confirm = fmt::format("ssh {} gdb -batch -p $(pgrep -o fabricheck) -ex bt", host_name);
+      } else if (!incident.unheard.empty()) {
+        const std::string unheard = ranks_words(incident.unheard);
+        finding.meaning = fmt::format(
+            "nothing moves {}, and how far {} came is not known, for the watchdog on rank 0 does not hear "
+            "from "
+            "there: it may be there, or between any ranks",
+            place, unheard);
+        finding.advice = fmt::format(
+            "Look at what {} waits for (stack, kernel log), and let the nodes open TCP connections to each "
+            "other, so that the watchdog can tell.",
+            unheard);
+        finding.confirm =
+            fmt::format("ssh {} gdb -batch -p $(pgrep -o fabricheck) -ex bt", incident.unheard.front().host);
+        finding.confidence = "likely";
       } else if (incident.is_alone) {
         finding.meaning = fmt::format("nothing moves {}", place);
         finding.advice = "Look at what the process waits for (stack, kernel log, the GPU's XIDs).";

@@ -17,6 +17,7 @@
 #include "app/gpu_pairs.hpp"
 #include "app/gpu_world.hpp"
 #include "app/host_exchange.hpp"
+#include "app/host_networks.hpp"
 #include "app/incident.hpp"
 #include "app/job_network.hpp"
 #include "app/mpi_facts.hpp"
@@ -68,7 +69,7 @@ control::GuardedCall start_of_mpi(const LauncherFacts& launcher) {
   control::GuardedCall call;
   call.what = "MPI_Init";
   call.seconds = nvml_limit_s() + 60.0 + (rank == 0 ? 0.0 : 2.0 + 0.1 * std::min(rank, 50));
-  call.why = "another rank has not started or cannot be reached; look on the other hosts";
+  call.why = why_init_waits(host_networks(), environment);
   call.remark_after_s = rank == 0 ? 15.0 : 0.0;
   return call;
 }
@@ -387,6 +388,7 @@ class Job {
   int finish() {
     const MpiFacts mpi = collect_mpi_facts(*world_, places_.topology);
     if (rank_ != 0) return exit_status::passed;
+    if (const auto unheard = run_watch_->unheard(); !unheard.empty()) log_->add(not_heard(unheard));
     log_->add_mpi(mpi.words);
     for (const Finding& one : mpi.findings) log_->add(one);
     if (!devices_.gpus.empty()) add_gpu_results(*log_, places_.topology, platform_, may_use_nvls_);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -150,6 +152,8 @@ std::optional<RunRecord> RunLog::finish(std::chrono::seconds patience) {
     if (std::find(written_.begin(), written_.end(), "result.json") != written_.end())
       guarded_write([&] { report::write_file(directory_ + "/result.json", report::to_json(record_)); });
   };
+  std::error_code unwritable;                                   // whoever writes there says why
+  std::filesystem::create_directories(directory_, unwritable);  // somebody may have removed it meanwhile
   write("result.json", [&] { return report::to_json(record_); });
   write("report.md", [&] { return report::markdown(record_); });
   write("topology.json", [&] { return report::topology_to_json(record_.topology); });

@@ -17,6 +17,15 @@ namespace {
 
 double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
+Finding of_watchdog() {
+  Finding finding;
+  finding.slug = "rank-not-watched";
+  finding.severity = Severity::info;
+  finding.component = {"cluster", "watchdog", ""};
+  finding.confidence = "certain";
+  return finding;
+}
+
 void put_log_away(int status) { put_nccl_log_away("", status, early_log_patience_s); }
 
 }  // namespace
@@ -122,18 +131,34 @@ void RunWatch::wait_for_launcher() const {
   ::sigtimedwait(&signals, nullptr, &patience);
 }
 
+std::vector<std::string> RunWatch::unheard() const {
+  std::vector<std::string> words;
+  if (!watchdog_) return words;
+  for (const int rank : watchdog_->unheard())
+    words.push_back(fmt::format("rank {} on {}", rank, places_.rank_hosts[static_cast<std::size_t>(rank)]));
+  return words;
+}
+
+Finding not_heard(const std::vector<std::string>& unheard) {
+  Finding finding = of_watchdog();
+  finding.meaning = fmt::format("The watchdog on rank 0 did not hear {} for a while", unheard.front());
+  if (const std::size_t more = unheard.size() - 1; more > 0)
+    finding.meaning += fmt::format(", nor {} more rank{}", more, more == 1 ? "" : "s");
+  finding.meaning += ", which took part in the checks all the same";
+  finding.advice =
+      "Look for what drops TCP connections between the hosts (a firewall, lost packets), or keeps one thread "
+      "of a process from running; a hang there could not have been found.";
+  return finding;
+}
+
 Finding not_watched(const std::vector<std::string>& unwatched) {
-  Finding finding;
-  finding.slug = "rank-not-watched";
-  finding.severity = Severity::info;
-  finding.component = {"cluster", "watchdog", ""};
+  Finding finding = of_watchdog();
   finding.meaning = "The watchdog on rank 0 could not be reached by " + unwatched.front();
   if (const std::size_t more = unwatched.size() - 1; more > 0)
     finding.meaning += fmt::format("; nor by {} more rank{}", more, more == 1 ? "" : "s");
   finding.advice =
       "Let the nodes open TCP connections to each other, and rank 0 as many files as there are ranks; until "
       "then a hang there is found by that rank alone.";
-  finding.confidence = "certain";
   return finding;
 }
 

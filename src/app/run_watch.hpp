@@ -37,6 +37,8 @@ class RunWatch {
   control::Watchdog* over_all() const { return watchdog_.get(); }
   /// On rank 0: ranks that it does not hear, and why not.
   const std::vector<std::string>& unwatched() const { return unwatched_; }
+  /// Rank 0: those that took part without being heard, "rank 2 on node3".
+  std::vector<std::string> unheard() const;
   /// Ends the run for all, and does not come back; of a rank alone it does nothing.
   void fail(const std::string& why);
   /// Nothing is watched any more.
@@ -62,5 +64,7 @@ class RunWatch {
 
 /// The finding of RunWatch::unwatched(), of which there is at least one.
 Finding not_watched(const std::vector<std::string>& unwatched);
+/// The finding of RunWatch::unheard(), of which there is at least one.
+Finding not_heard(const std::vector<std::string>& unheard);
 
 }  // namespace fabricheck::app

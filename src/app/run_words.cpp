@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 #include <utility>
 
 #include "app/gpu_options.hpp"
@@ -54,6 +55,21 @@ Words likely_globs(const std::string& glob, const Words& known) {
   return likely;
 }
 
+/// Where several were given in one, how to give them; else nothing.
+std::string given_apart(const std::string& name, const std::string& list, const Words& known) {
+  std::string words;
+  std::istringstream in(list);
+  int parts = 0;
+  for (std::string part; std::getline(in, part, ','); ++parts) {
+    const bool matches = std::any_of(known.begin(), known.end(),
+                                     [&](const std::string& id) { return glob_matches(part, id); });
+    if (!matches) return "";
+    words += fmt::format(" --{} '{}'", name, part);
+  }
+  if (parts < 2) return "";
+  return fmt::format("--{}: {} is several in one; give each its own option:{}", name, quoted(list), words);
+}
+
 Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& known) {
   if (!parsed.has(name)) return {};
   const Words& globs = parsed.values.at(name);
@@ -61,6 +77,7 @@ Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& 
     const bool matches = std::any_of(known.begin(), known.end(),
                                      [&](const std::string& id) { return glob_matches(glob, id); });
     if (matches) continue;
+    if (const std::string apart = given_apart(name, glob, known); !apart.empty()) throw UsageError(apart);
     // The list of what is known stays that of the ids.
     const std::string nearest = nearest_word(glob, likely_globs(glob, known));
     throw UsageError(fmt::format(

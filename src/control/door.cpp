@@ -57,7 +57,7 @@ std::vector<Newcomer> Door::let_in() {
                        messages.front().rank < size_;
     if (known)
       newcomers.push_back({std::move(stranger.socket), std::move(stranger.reader), std::move(messages)});
-    else if (state == MessageReader::State::closed || !messages.empty() ||
+    else if (state != MessageReader::State::open || !messages.empty() ||
              Clock::now() - stranger.since > most_silence)
       stranger.socket = Socket();  // a port scanner, or a job of another token
   }

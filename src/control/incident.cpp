@@ -38,12 +38,15 @@ class Finder {
     incident_.kind = kind;
     for (std::size_t rank = 0; rank < world_.ranks.size(); ++rank) {
       const RankState& one = world_.ranks[rank];
-      if (!is_culprit(one)) continue;
-      incident_.culprits.push_back({static_cast<int>(rank),
-                                    rank < world_.hosts.size() ? world_.hosts[rank] : "?", one.phase,
-                                    one.step, one.silent_s});
+      if (is_culprit(one)) incident_.culprits.push_back(position(rank));
     }
     return true;
+  }
+
+  RankPosition position(std::size_t rank) const {
+    const RankState& one = world_.ranks[rank];
+    const std::string host = rank < world_.hosts.size() ? world_.hosts[rank] : "?";
+    return {static_cast<int>(rank), host, one.phase, one.step, one.silent_s, one.is_reset};
   }
 
   bool failed() {
@@ -103,6 +106,11 @@ class Finder {
     const auto at_work = [](const RankState& one) { return one.connected && !one.idle; };
     std::optional<Place> least, most;
     std::size_t working = 0, waiting = 0;
+    for (std::size_t rank = 0; rank < world_.ranks.size(); ++rank)
+      if (!world_.ranks[rank].connected && !world_.ranks[rank].left)
+        incident_.unheard.push_back(position(rank));
+    if (!incident_.unheard.empty())
+      return accuse(IncidentKind::stuck, [](const RankState&) { return false; });
     for (const RankState& rank : world_.ranks) {
       waiting += rank.connected && rank.idle ? 1 : 0;
       if (at_work(rank)) {

@@ -15,6 +15,7 @@ struct RankPosition {
   std::uint64_t phase{};
   std::uint64_t step{};  ///< as Progress counts them
   double silent_s{};
+  bool is_reset{};  ///< its connection did not end as that of a process that dies does
 };
 
 enum class IncidentKind {
@@ -32,22 +33,25 @@ struct Incident {
   std::vector<RankPosition> culprits;
   std::uint64_t phase{};  ///< rank 0's own place
   std::uint64_t step{};
-  std::string text;   ///< the exception's words, or the signal's name
+  std::string text;  ///< the exception's words, or the signal's name
+  /// For stuck: ranks that are not heard, so that nobody knows how far they are and nobody else is accused.
+  std::vector<RankPosition> unheard;
   bool is_alone{};    ///< there is one rank, so that nobody waits for another
   bool whole_host{};  ///< all ranks of the culprits' host are affected
 };
 
 /// What is known of one rank. Ages are in seconds before now.
 struct RankState {
-  bool connected{};
-  bool left{};        ///< said goodbye
-  bool terminated{};  ///< said that a signal ended it
-  bool idle{};        ///< only waits for the others
-  double silent_s{};
+  bool connected{};              ///< its heartbeats arrive, or did until it fell silent
+  bool left{};                   ///< said goodbye
+  bool terminated{};             ///< said that a signal ended it
+  bool idle{};                   ///< only waits for the others
+  double silent_s{};             ///< since it was heard, or took part in what all ranks did
   std::optional<double> lost_s;  ///< its connection closed without a goodbye
   std::uint64_t phase{};
   std::uint64_t step{};
   std::string failure;  ///< its own words, when it cannot go on
+  bool is_reset{};      ///< lost_s by a reset, which something between can send, too
 };
 
 struct WorldState {

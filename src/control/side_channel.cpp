@@ -13,7 +13,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <iterator>
 #include <sstream>
 #include <system_error>
 
@@ -65,6 +67,55 @@ std::optional<Endpoint> endpoint_of(const std::string& address, int port) {
     return std::nullopt;
   }
   return endpoint;
+}
+
+/// One of several connections that are tried at once.
+struct Attempt {
+  std::string address;
+  Socket socket;
+  int error{};  ///< EINPROGRESS while it goes on
+};
+
+std::optional<Attempt> begin_attempt(const std::string& address, int port) {
+  auto endpoint = endpoint_of(address, port);
+  if (!endpoint) return std::nullopt;
+  Attempt attempt{
+      address, Socket(::socket(endpoint->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0))};
+  const bool is_connected =
+      attempt.socket && ::connect(attempt.socket.get(), generic(endpoint->storage), endpoint->length) == 0;
+  attempt.error = is_connected ? 0 : errno;
+  return attempt;
+}
+
+/// Waits until one of them is through or has failed; whether any still goes on or is through.
+bool go_on(std::vector<Attempt>& attempts, int at_most_ms) {
+  std::vector<pollfd> set;
+  set.reserve(attempts.size());
+  for (const Attempt& one : attempts)  // poll leaves out what is negative
+    set.push_back({one.error == EINPROGRESS ? one.socket.get() : -1, POLLOUT, 0});
+  const bool any = std::any_of(set.begin(), set.end(), [](const pollfd& one) { return one.fd >= 0; });
+  if (!any) return false;
+  ::poll(set.data(), set.size(), at_most_ms);
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    if (set[i].revents == 0) continue;
+    socklen_t length = sizeof attempts[i].error;
+    ::getsockopt(attempts[i].socket.get(), SOL_SOCKET, SO_ERROR, &attempts[i].error, &length);
+  }
+  return true;
+}
+
+/// Of each address why it could not be reached.
+std::string reasons_of(const std::vector<Attempt>& attempts, int port) {
+  constexpr std::size_t most_named = 4;
+  if (attempts.empty()) return "no address of rank 0 is known";
+  std::string words;
+  for (std::size_t i = 0; i < std::min(attempts.size(), most_named); ++i) {
+    const int error = attempts[i].error == EINPROGRESS ? ETIMEDOUT : attempts[i].error;
+    words += fmt::format("{}{}{}: {}", i == 0 ? "" : "; ", attempts[i].address,
+                         i == 0 ? fmt::format(" port {}", port) : "", reason_of(error));
+  }
+  if (attempts.size() > most_named) words += fmt::format("; and {} more", attempts.size() - most_named);
+  return words;
 }
 
 bool wait_writable(int descriptor, double seconds) {
@@ -160,35 +211,37 @@ std::vector<std::string> interface_addresses() {
   return addresses;
 }
 
-Socket connect_to(const Contact& contact, double seconds_each, std::string& reason) {
-  reason = "no address of rank 0 is known";
-  for (const std::string& address : contact.addresses) {
-    auto endpoint = endpoint_of(address, contact.port);
-    if (!endpoint) continue;
-    Socket socket(::socket(endpoint->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket) {
-      reason = reason_of(errno);
-      continue;
-    }
-    int error = 0;
-    if (::connect(socket.get(), generic(endpoint->storage), endpoint->length) != 0) {
-      error = errno;
-      if (error == EINPROGRESS) {
-        if (wait_writable(socket.get(), seconds_each)) {
-          socklen_t length = sizeof error;
-          ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length);
-        } else {
-          error = ETIMEDOUT;
-        }
-      }
-    }
-    if (error == 0) {
+std::vector<std::string> addresses_to_try(const std::vector<std::string>& theirs,
+                                          const std::vector<std::string>& own) {
+  const auto is_mine = [&](const std::string& address) {
+    return address.starts_with("127.") || address == "::1" ||
+           std::find(own.begin(), own.end(), address) != own.end();
+  };
+  std::vector<std::string> others;
+  std::copy_if(theirs.begin(), theirs.end(), std::back_inserter(others),
+               [&](const std::string& address) { return !is_mine(address); });
+  return others.empty() ? theirs : others;
+}
+
+Socket connect_to(const Contact& contact, double seconds, std::string& reason) {
+  std::vector<Attempt> attempts;
+  for (const std::string& address : addresses_to_try(contact.addresses, interface_addresses()))
+    if (auto attempt = begin_attempt(address, contact.port)) attempts.push_back(std::move(*attempt));
+  const auto deadline =
+      std::chrono::steady_clock::now() +
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
+  for (;;) {
+    for (Attempt& one : attempts) {
+      if (one.error != 0) continue;
       const int on = 1;
-      ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      return socket;
+      ::setsockopt(one.socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      return std::move(one.socket);
     }
-    reason = address + " port " + std::to_string(contact.port) + ": " + reason_of(error);
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !go_on(attempts, static_cast<int>(left.count()))) break;
   }
+  reason = reasons_of(attempts, contact.port);
   return {};
 }
 
@@ -219,7 +272,8 @@ MessageReader::State MessageReader::read(int descriptor, std::vector<ChannelMess
       pending_.insert(pending_.end(), buffer.begin(), buffer.begin() + got);
       continue;
     }
-    if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) state = State::closed;
+    if (got == 0) state = State::closed;
+    if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) state = State::reset;
     break;
   }
   std::size_t at = 0;

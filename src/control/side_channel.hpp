@@ -52,8 +52,12 @@ std::optional<Contact> parse_contact(const std::string& text);
 Socket listen_anywhere(int& port);
 /// This host's addresses that are up, numeric; IPv4 and global IPv6, loopback last.
 std::vector<std::string> interface_addresses();
-/// Tries each address in turn for at most `seconds_each`. An empty Socket with the reason otherwise.
-Socket connect_to(const Contact& contact, double seconds_each, std::string& reason);
+/// Of a host that listens at `theirs`, without those that mean this very host, as loopback's or a bridge's
+/// that has the same address everywhere; all of them where none else is left, as on that host itself.
+std::vector<std::string> addresses_to_try(const std::vector<std::string>& theirs,
+                                          const std::vector<std::string>& own);
+/// Tries all addresses at once, for at most `seconds`. An empty Socket with the reasons otherwise.
+Socket connect_to(const Contact& contact, double seconds, std::string& reason);
 /// Never raises SIGPIPE, and blocks only for the rest of half a message. A connection that is gone, or full,
 /// is the reader's to notice: a heartbeat may be lost.
 void send_message(int descriptor, const ChannelMessage& message);
@@ -61,7 +65,7 @@ void send_message(int descriptor, const ChannelMessage& message);
 /// Collects bytes of one connection into messages.
 class MessageReader {
  public:
-  enum class State { open, closed };
+  enum class State { open, closed, reset };  ///< reset: not by an orderly end
   /// Reads what is there without blocking, as far as a turn of the watchdog goes.
   State read(int descriptor, std::vector<ChannelMessage>& messages);
 

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "control/door.hpp"
@@ -37,7 +38,7 @@ constexpr auto heartbeat_interval = std::chrono::milliseconds(200);
 constexpr double own_pause_s = 1.0;
 /// Beyond rank 0's silence limit, so that rank 0 speaks first when both hear nothing.
 constexpr double extra_silence_s = 2.0;
-constexpr double connect_seconds_each = 3.0;
+constexpr double connect_s = 3.0;
 constexpr double answer_s = 5.0;
 /// How long rank 0 waits for the others to have heard of the end. mpirun kills them within two seconds of it.
 constexpr double farewell_s = 0.5;
@@ -74,7 +75,7 @@ class Watchdog::Thread {
       reached = false;
       if (const auto contact = parse_contact(text)) {
         token_ = contact->token;
-        to_root_ = connect_to(*contact, connect_seconds_each, reason);
+        to_root_ = connect_to(*contact, connect_s, reason);
         reached = to_root_ && is_answered(reason);
       } else {
         reason = "rank 0 gave no address";
@@ -110,11 +111,17 @@ class Watchdog::Thread {
     wake();
   }
 
+  std::vector<int> unheard() {
+    const std::lock_guard lock(mutex_);
+    return {unheard_.begin(), unheard_.end()};
+  }
+
  private:
   struct Peer {
     Socket socket;
     MessageReader reader;
-    bool connected{}, left{}, terminated{}, lost{};
+    bool connected{}, left{}, terminated{}, lost{}, reset{};
+    bool unheard{};  ///< it takes part, and its heartbeats do not arrive
     Instant heard, lost_at;
     std::uint64_t phase{}, step{};
     bool idle{};
@@ -159,6 +166,7 @@ class Watchdog::Thread {
       wait_for_something();
       if (seconds_since(turned) > own_pause_s) forgive();
       turned = now();
+      see_own_phase();
       drain_signals();
       if (options_.rank == 0) {
         meet_newcomers();
@@ -185,6 +193,22 @@ class Watchdog::Thread {
     const std::lock_guard lock(mutex_);
     for (Peer& peer : peers_) peer.heard = now();
     root_heard_ = moved_ = now();
+  }
+
+  /// No rank enters a phase before all have ended the one before: then all are alive, whatever becomes of
+  /// their heartbeats.
+  void see_own_phase() {
+    const std::uint64_t phase = progress_.phase.load(std::memory_order_acquire);
+    if (phase == seen_phase_) return;
+    seen_phase_ = phase;
+    const std::lock_guard lock(mutex_);
+    for (std::size_t rank = 1; rank < peers_.size(); ++rank) {
+      Peer& peer = peers_[rank];
+      if (!peer.connected || peer.left || seconds_since(peer.heard) <= options_.silence_s) continue;
+      peer.unheard = true;
+      unheard_.insert(static_cast<int>(rank));
+    }
+    all_met_ = now();
   }
 
   void wait_for_something() {
@@ -226,6 +250,7 @@ class Watchdog::Thread {
 
   void take(Peer& peer, const ChannelMessage& one) {
     peer.heard = now();
+    peer.unheard = false;
     if (one.phase != peer.phase || one.step != peer.step) moved_ = now();
     peer.phase = one.phase;
     peer.step = one.step;
@@ -246,8 +271,9 @@ class Watchdog::Thread {
       std::vector<ChannelMessage> messages;
       const auto state = peer.reader.read(peer.socket.get(), messages);
       for (const ChannelMessage& one : messages) take(peer, one);
-      if (state == MessageReader::State::closed) {
+      if (state != MessageReader::State::open) {
         peer.socket = Socket();
+        peer.reset = state == MessageReader::State::reset;
         if (!peer.left) {
           peer.lost = true;
           peer.lost_at = now();
@@ -269,7 +295,7 @@ class Watchdog::Thread {
       root_met_ = true;
       if (one.kind == MessageKind::end) ending_ = true;
     }
-    if (state == MessageReader::State::closed) {
+    if (state != MessageReader::State::open) {
       to_root_ = Socket();
       root_gone_ = root_met_ && !leaving_;
       root_heard_ = now();
@@ -326,9 +352,16 @@ class Watchdog::Thread {
     for (std::size_t rank = 1; rank < peers_.size(); ++rank) {
       const Peer& peer = peers_[rank];
       RankState& state = world.ranks[rank];
-      state = {peer.connected, peer.left,  peer.terminated, peer.idle,   seconds_since(peer.heard),
-               std::nullopt,   peer.phase, peer.step,       peer.failure};
+      state.connected = peer.connected && !peer.unheard;
+      state.left = peer.left;
+      state.terminated = peer.terminated;
+      state.idle = peer.idle;
+      state.silent_s = seconds_since(std::max(peer.heard, all_met_));
+      state.phase = peer.phase;
+      state.step = peer.step;
+      state.failure = peer.failure;
       if (peer.lost) state.lost_s = seconds_since(peer.lost_at);
+      state.is_reset = peer.reset;
     }
     RankState& own = world.ranks[0];
     own.connected = true;
@@ -385,20 +418,18 @@ class Watchdog::Thread {
         put_away(0);
         to_root_ = Socket();
       }
-      if (seconds_since(*ending_at_) > 3.0) finish_quietly();
+      if (seconds_since(*ending_at_) > 3.0) end(0);
     } else if (root_gone_) {
       put_away(exit_status::rank_lost);  // the launcher may not leave us the time below
       if (seconds_since(root_heard_) > 3.0) last_words("rank 0 has died");
-    } else if (to_root_ && root_met_ && seconds_since(root_heard_) > patience) {
+    } else if (to_root_ && root_met_ && seconds_since(std::max(root_heard_, all_met_)) > patience) {
       last_words("rank 0 has not been heard for " +
                  std::to_string(static_cast<int>(seconds_since(root_heard_))) +
                  " s: it, its host or the link between is stopped");
     } else if (signal_at_ && seconds_since(*signal_at_) > 5.0) {
-      finish_quietly();
+      end(0);
     }
   }
-
-  void finish_quietly() { end(0); }
 
   /// Only the lowest living rank should speak; ranks know no more than to wait for lower ones to end the job.
   void last_words(const std::string& what) {
@@ -432,13 +463,13 @@ class Watchdog::Thread {
   std::vector<Peer> peers_;   ///< by rank; [0] is unused
   int room_{}, connected_{};  ///< of rank 0: ranks that it can hear, and does
   MessageReader root_reader_;
-  Instant root_heard_, moved_;
-  std::string refusal_;
+  Instant root_heard_, moved_, all_met_{};  ///< all_met_: when this rank last entered a phase
+  std::uint64_t seen_phase_{};
+  std::set<int> unheard_;  ///< ranks of which nothing was heard while they took part
+  std::string refusal_, signal_name_, own_failure_;
   bool root_met_{};  ///< it has answered
   bool root_gone_{}, ending_{}, said_goodbye_{};
   std::optional<Instant> ending_at_, speak_at_, signal_at_;
-  std::string signal_name_;
-  std::string own_failure_;
   std::uint64_t own_phase_{}, own_step_{};
   std::atomic<bool> stopping_{false}, leaving_{false};
   std::atomic<double> patience_s_{};
@@ -464,12 +495,6 @@ void Watchdog::fail(const std::string& text) {
 }
 void Watchdog::be_patient(double seconds) { thread_->be_patient(seconds); }
 void Watchdog::goodbye() { thread_->goodbye(); }
-
-Patience::Patience(Watchdog* watchdog, double seconds) : watchdog_(watchdog) {
-  if (watchdog_) watchdog_->be_patient(seconds);
-}
-Patience::~Patience() {
-  if (watchdog_) watchdog_->be_patient(0.0);
-}
+std::vector<int> Watchdog::unheard() const { return thread_->unheard(); }
 
 }  // namespace fabricheck::control

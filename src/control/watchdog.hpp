@@ -55,6 +55,9 @@ class Watchdog {
   void be_patient(double seconds);
   /// Before MPI_Finalize: from here on a closed connection is no loss.
   void goodbye();
+  /// Rank 0: those whose heartbeats stayed away for longer than `silence_s` although they took part in what
+  /// all ranks did meanwhile.
+  std::vector<int> unheard() const;
 
  private:
   class Thread;

@@ -34,7 +34,8 @@ class Journal {
   void append(const Fit& fit);
   void append(const Matrix& matrix);
   void append(const NotTested& not_tested);
-  /// The final record without its checks and topology, which are in earlier lines.
+  /// The final record without its checks and topology, which are in earlier lines. Throws Error where the
+  /// file was removed meanwhile, too.
   void finish(const RunRecord& record);
 
  private:

@@ -9,6 +9,8 @@
 #include "topology/judge/attribute_table.hpp"
 #include "topology/judge/differences.hpp"
 #include "topology/judge/judge.hpp"
+#include "topology/judge/pci_presence.hpp"
+#include "topology/model/host_names.hpp"
 #include "topology/model/text.hpp"
 
 namespace fabricheck::topology {
@@ -86,6 +88,19 @@ Finding note(const char* slug, const std::string& check, const std::vector<std::
   return finding;
 }
 
+/// Hosts that show nothing are alike in what they show.
+void tell_hidden(const ClusterTopology& cluster, const std::vector<std::vector<std::size_t>>& hosts,
+                 Differences& differences) {
+  std::vector<std::size_t> hidden;
+  for (std::size_t kind = 0; kind < cluster.kinds.size(); ++kind)
+    if (is_pci_hidden(cluster.kinds[kind]))
+      hidden.insert(hidden.end(), hosts[kind].begin(), hosts[kind].end());
+  if (hidden.empty()) return;
+  differences.undecided = true;
+  differences.remarks.push_back(
+      fmt::format("the PCI devices of {} cannot be read; is sysfs mounted?", host_names(cluster, hidden)));
+}
+
 void conclude(const Differences& differences, CheckRecord& check) {
   constexpr std::size_t kMostListed = 4;
   std::vector<std::string> sentences;
@@ -145,6 +160,8 @@ Judged judge_consistency(const ClusterTopology& cluster) {
   compare_memory(cluster, others, differences);
   compare_nvlink_domains(cluster, hosts, differences);
   compare_rails(cluster, hosts, all, differences);
+
+  tell_hidden(cluster, hosts, differences);
 
   check.value = static_cast<double>(differences.book.hosts_at_fault());
   conclude(differences, check);

@@ -4,6 +4,7 @@
 
 #include "topology/judge/device_faults.hpp"
 #include "topology/judge/judge.hpp"
+#include "topology/judge/pci_presence.hpp"
 #include "topology/model/host_names.hpp"
 #include "topology/model/text.hpp"
 
@@ -78,6 +79,8 @@ Judged judge_devices(const ClusterTopology& cluster) {
     const DeviceFaults of_kind = device_faults(cluster.kinds[kind]);
     if (!hosts[kind].empty()) judged_devices += of_kind.judged;
     for (const std::size_t host : hosts[kind]) {
+      if (is_pci_hidden(cluster.kinds[kind]))
+        gaps.add({"PCI devices", "they cannot be read; is sysfs mounted?", true}, host);
       take(of_kind, host, book, gaps);
       take(health_faults(cluster.kinds[kind], cluster.hosts[host].own.gpus), host, book, gaps);
     }

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace fabricheck::app {
 namespace {
@@ -41,6 +42,28 @@ TEST(IncidentFinding, OfOneRankAloneNoMessageWasLost) {
   EXPECT_EQ(finding.slug, "rank-hung");
   EXPECT_EQ(finding.meaning.find("ranks"), std::string::npos) << finding.meaning;
   EXPECT_NE(finding.meaning.find("iteration 7"), std::string::npos) << finding.meaning;
+}
+
+TEST(IncidentFinding, AResetMayComeFromWhatIsBetweenTheHosts) {
+  Incident incident = of(IncidentKind::lost);
+  EXPECT_THAT(incident_finding(incident, allreduce()).meaning, HasSubstr("rank 2 on node3 died in"));
+  incident.culprits[0].is_reset = true;
+  const Finding finding = incident_finding(incident, allreduce());
+  EXPECT_EQ(finding.slug, "rank-lost");
+  EXPECT_THAT(finding.meaning, Not(HasSubstr("died")));
+  EXPECT_THAT(finding.meaning, HasSubstr("something between the hosts"));
+  EXPECT_THAT(finding.advice, HasSubstr("firewalls"));
+  EXPECT_EQ(finding.confidence, "likely");
+}
+
+TEST(IncidentFinding, OfAStandstillSaysWhoIsNotHeard) {
+  Incident incident = of(IncidentKind::stuck);
+  incident.unheard = std::exchange(incident.culprits, {});
+  const Finding finding = incident_finding(incident, allreduce());
+  EXPECT_EQ(finding.slug, "rank-hung");
+  EXPECT_THAT(finding.meaning, HasSubstr("how far rank 2 on node3 came is not known"));
+  EXPECT_THAT(finding.meaning, Not(HasSubstr("equally far")));
+  EXPECT_EQ(finding.component.host, "");
 }
 
 TEST(IncidentFinding, NamesRankHostCheckAndIteration) {

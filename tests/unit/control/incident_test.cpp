@@ -119,6 +119,19 @@ TEST(FindIncident, InAStandstillTheLeastAdvancedAtWorkIsNamed) {
   EXPECT_EQ(culprits(*incident), std::vector<int>{1}) << "rank 3 only waits, by design";
 }
 
+TEST(FindIncident, WhereOneIsNotHeardTheLeastAdvancedMayWaitForIt) {
+  WorldState world = healthy(4);
+  world.still_s = 31.0;
+  world.ranks[1].step = 99;
+  world.ranks[2].connected = false;
+  const auto incident = find_incident(world);
+  ASSERT_TRUE(incident);
+  EXPECT_EQ(incident->kind, IncidentKind::stuck);
+  EXPECT_TRUE(incident->culprits.empty());
+  ASSERT_EQ(incident->unheard.size(), 1u);
+  EXPECT_EQ(incident->unheard[0].rank, 2);
+}
+
 TEST(FindIncident, WhoAloneIsStillAtWorkIsNamed) {
   WorldState world = healthy(4);
   world.still_s = 31.0;

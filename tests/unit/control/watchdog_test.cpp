@@ -74,7 +74,7 @@ std::optional<ChannelMessage> first_message(const Socket& socket) {
     }
     const auto state = reader.read(socket.get(), messages);
     if (!messages.empty()) return messages.front();
-    if (state == MessageReader::State::closed) return std::nullopt;
+    if (state != MessageReader::State::open) return std::nullopt;
   }
 }
 
@@ -119,6 +119,20 @@ TEST(Watchdog, NamesTheRankThatDied) {
   EXPECT_EQ(*root.ended, 4);
 }
 
+/// As of a firewall that ends connections; a process that dies closes its own in order.
+TEST(Watchdog, AConnectionThatIsResetIsTold) {
+  Root root(2);
+  RawRank one(root.contact, 1);
+  std::this_thread::sleep_for(100ms);
+  const linger at_once{1, 0};
+  ::setsockopt(one.socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  one.socket = Socket();
+  ASSERT_TRUE(root.wait_for_end(30s));
+  EXPECT_EQ(root.incident->kind, IncidentKind::lost);
+  ASSERT_EQ(root.incident->culprits.size(), 1u);
+  EXPECT_TRUE(root.incident->culprits[0].is_reset);
+}
+
 TEST(Watchdog, AGoodbyeIsNoLoss) {
   Root root(2);
   RawRank one(root.contact, 1);
@@ -140,6 +154,28 @@ TEST(Watchdog, NamesTheRankThatFellSilentAndNotTheOthers) {
   ASSERT_EQ(root.incident->culprits.size(), 1u);
   EXPECT_EQ(root.incident->culprits[0].rank, 2);
   EXPECT_FALSE(root.incident->whole_host);
+}
+
+/// Nothing arrives from rank 1, as through a firewall, and what all ranks do together goes on.
+TEST(Watchdog, WhoTakesPartWithoutBeingHeardIsNotAccused) {
+  Root root(3, 1.0, 6.0);
+  RawRank one(root.contact, 1), two(root.contact, 2);
+  for (int i = 0; i < 25; ++i) {
+    root.progress.enter_phase();
+    two.send(MessageKind::heartbeat, 1 + static_cast<std::uint64_t>(i));
+    ASSERT_FALSE(root.wait_for_end(0s)) << "in phase " << i;
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_EQ(root.watchdog->unheard(), std::vector<int>{1});
+  for (int i = 0; i < 300 && !root.wait_for_end(0s); ++i) {
+    two.send(MessageKind::heartbeat, 25);
+    std::this_thread::sleep_for(100ms);
+  }
+  ASSERT_TRUE(root.ended.has_value());
+  EXPECT_EQ(root.incident->kind, IncidentKind::stuck) << "its silence tells nothing any more";
+  EXPECT_TRUE(root.incident->culprits.empty());
+  ASSERT_EQ(root.incident->unheard.size(), 1u);
+  EXPECT_EQ(root.incident->unheard[0].rank, 1);
 }
 
 TEST(Watchdog, AllRanksOfAHostSilentIsTheHost) {
@@ -397,18 +433,6 @@ TEST(Watchdog, ARankHasHeardOfTheEndBeforeRank0Leaves) {
   EXPECT_TRUE(other.has_put_away) << "rank 0's end is the launcher's call to kill the others";
   root.watchdog.reset();
   EXPECT_EQ(other.status_within(30s), 0) << "not: rank 0 has died";
-}
-
-TEST(Contact, GoesBothWaysAndRefusesGarbage) {
-  const Contact contact{42, 1234, {"10.0.0.1", "::1"}};
-  const auto back = parse_contact(format_contact(contact));
-  ASSERT_TRUE(back);
-  EXPECT_EQ(back->token, 42u);
-  EXPECT_EQ(back->port, 1234);
-  EXPECT_EQ(back->addresses, contact.addresses);
-  EXPECT_FALSE(parse_contact(""));
-  EXPECT_FALSE(parse_contact("1 99999 a"));
-  EXPECT_FALSE(parse_contact("x y z"));
 }
 
 }  // namespace

@@ -174,6 +174,13 @@ TEST_F(JournalTest, AMissedTargetOfACutRunStaysMissed) {
   EXPECT_EQ(rebuilt.exit_status, 1);
 }
 
+TEST_F(JournalTest, OneThatWasRemovedMeanwhileIsNoJournalAnyMore) {
+  Journal journal = Journal::create(folder_.string(), header_of(full_record()));
+  journal.append(full_record().checks[0]);
+  fs::remove_all(folder_);
+  EXPECT_THROW(journal.finish(full_record()), Error);
+}
+
 TEST_F(JournalTest, AFindingThatTheHeaderKnewIsNotDoubled) {
   const RunRecord record = full_record();
   RunRecord header = header_of(record);

@@ -16,6 +16,21 @@ PciNode& node_at(Host& host, const std::string& address) {
   throw std::out_of_range(address);
 }
 
+TEST(Devices, AHostThatShowsNothingHasNotPassed) {
+  std::vector<Host> hosts(2);
+  for (Host& host : hosts) host.unknown = {"PCI: /sys/bus/pci/devices cannot be read (No such file)"};
+  hosts[0].name = "node1";
+  hosts[1].name = "node2";
+  const CheckRecord check = judge_devices(merge_hosts(hosts)).check;
+  EXPECT_EQ(check.verdict, Verdict::inconclusive);
+  EXPECT_THAT(check.reason, HasSubstr("PCI devices of node[1-2]: they cannot be read"));
+  EXPECT_EQ(judge_consistency(merge_hosts(hosts)).check.verdict, Verdict::inconclusive)
+      << "alike in showing nothing";
+  for (Host& host : hosts) host.unknown.clear();
+  EXPECT_EQ(judge_devices(merge_hosts(hosts)).check.verdict, Verdict::skipped);
+  EXPECT_EQ(judge_consistency(merge_hosts(hosts)).check.verdict, Verdict::pass);
+}
+
 struct Planted {
   const char* slug;
   const char* part;
