@@ -419,7 +419,7 @@ std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const Cluster
     plan::GpuCheck asked;
     asked.id = row.id;
     asked.unit = row.unit;
-    asked.better = row.better;
+    asked.better = row.metric.better();
     asked.scope = check.scope;
     asked.bytes = check.bytes;
     asked.nodes = check.groups.empty() ? 1 : check.nodes;

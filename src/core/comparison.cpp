@@ -10,6 +10,7 @@
 
 #include "core/check_pairing.hpp"
 #include "core/gate.hpp"
+#include "core/metric.hpp"
 #include "core/statistics.hpp"
 #include "core/units.hpp"
 
@@ -23,18 +24,8 @@ std::string plural(std::size_t n, const char* noun) {
   return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
 }
 
-enum class Direction { lower, higher };
-
-std::optional<Direction> direction_of(const CheckRecord& check) {
-  for (const char* metric : {"latency", "noise", "faults"})
-    if (check.metric == metric) return Direction::lower;
-  for (const char* metric : {"busbw", "algbw", "bandwidth", "rate", "overlap"})
-    if (check.metric == metric) return Direction::higher;
-  for (const char* unit : {"us", "ms", "s", "ns"})
-    if (check.unit == unit) return Direction::lower;
-  for (const char* unit : {"B/s", "KB/s", "MB/s", "GB/s", "TB/s", "Gb/s", "TFLOP/s", "GFLOP/s", "op/s"})
-    if (check.unit == unit) return Direction::higher;
-  return std::nullopt;
+std::optional<Better> better_of(const CheckRecord& check) {
+  return fabricheck::better_of(check.metric, check.unit);
 }
 
 /// A share near nothing has no meaningful ratio, so shares are compared by difference.
@@ -121,7 +112,7 @@ std::string why_no_change(const CheckRecord& before, const CheckRecord& after) {
     if (!has_figures(*check)) return fmt::format("no value in {}", name);
     if (!is_share(*check) && *check->value <= 0.0) return fmt::format("no positive value in {}", name);
   }
-  if (!is_share(after) && !direction_of(after))
+  if (!is_share(after) && !better_of(after))
     return fmt::format("not known whether more or less {} is better", after.unit);
   for (const auto& [check, name] : {std::pair(&before, "OLD"), std::pair(&after, "NEW")})
     if (!check->ci95 || check->statistics.blocks < 2)
@@ -229,7 +220,7 @@ bool has_few_repeats(const ComparedCheck& pair) {
 double least_slowdown(const ComparedCheck& pair) {
   const Interval& change = *pair.interval;
   if (is_share(*pair.after)) return std::max(change.lo, -change.hi) / 100.0;
-  if (direction_of(*pair.after).value_or(Direction::higher) == Direction::lower) return change.lo / 100.0;
+  if (better_of(*pair.after) == Better::lower) return change.lo / 100.0;
   const double left = 1.0 + change.hi / 100.0;
   return left > 0.0 ? 1.0 / left - 1.0 : infinity;
 }
@@ -237,7 +228,7 @@ double least_slowdown(const ComparedCheck& pair) {
 void decide(ComparedCheck& pair, double tolerance) {
   const CheckRecord &before = *pair.before, &after = *pair.after;
   const Interval change = *pair.interval;
-  const bool lower_is_better = direction_of(after).value_or(Direction::higher) == Direction::lower;
+  const bool lower_is_better = better_of(after) == Better::lower;
   if (const auto outcome = turned_outcome(before, after)) {
     pair.outcome = *outcome;
     pair.reason = fmt::format("verdict {} ({})", turned(before, after), limit_text(after));
