@@ -14,7 +14,6 @@
 namespace fabricheck::app {
 namespace {
 
-using config::quoted;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;

@@ -8,13 +8,11 @@
 #include <set>
 #include <utility>
 
-#include "config/quoted.hpp"
 #include "core/error.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::app {
 namespace {
-
-using config::quoted;
 
 constexpr std::size_t most_hosts = 65'536;
 constexpr std::size_t longest_host_name = 253;
@@ -42,12 +40,6 @@ void require_host_name(std::string_view name, const std::string& where) {
   if (!std::all_of(name.begin(), name.end(), is_name_character)) {
     refuse("holds a character other than letters, digits, '.', '_' and '-'");
   }
-}
-
-std::string lowered(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
-  return text;
 }
 
 /// `host` or `host:4`; an address in brackets keeps its colons and is refused as a whole.

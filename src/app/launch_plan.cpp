@@ -9,24 +9,16 @@
 #include <set>
 #include <string_view>
 
-#include "config/quoted.hpp"
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "core/verdict.hpp"
 
 namespace fabricheck::app {
 namespace {
 
-using config::quoted;
-
 /// Linux takes at most 128 KiB in one argument.
 constexpr std::size_t longest_argument = 131'000;
 constexpr int ranks_without_gpu = 2;
-
-std::string lowered(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
-  return text;
-}
 
 std::string text_of(const Environment& environment, const std::string& name) {
   const auto found = environment.find(name);
@@ -65,13 +57,6 @@ bool is_here(const std::string& host, const LaunchFacts& facts) {
   return lowered(host) == "localhost" || host == "127.0.0.1" ||
          short_name(host) == short_name(facts.host_name) ||
          std::find(facts.addresses.begin(), facts.addresses.end(), host) != facts.addresses.end();
-}
-
-std::string join(const std::vector<std::string>& words, std::size_t most) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(words.size(), most); ++i) text += (i == 0 ? "" : ", ") + words[i];
-  if (words.size() > most) text += fmt::format(" and {} more", words.size() - most);
-  return text;
 }
 
 std::vector<LaunchHost> given_hosts(const LaunchOptions& options, const LaunchFacts& facts) {
@@ -159,7 +144,7 @@ class Planner {
         if (allocated.count(short_name(host.name)) == 0 &&
             !(is_here(host.name, facts_) && here_is_allocated())) {
           throw UsageError(fmt::format("the host {} is not in the Slurm allocation ({})", quoted(host.name),
-                                       join(allocation_, 8)));
+                                       first_few(allocation_, 8)));
         }
       }
     }
@@ -171,7 +156,7 @@ class Planner {
     } else {
       say("no hosts are given: the {} of the Slurm allocation ({})",
           plan_.hosts.size() == 1 ? "host" : fmt::format("{} hosts", plan_.hosts.size()),
-          join(allocation_, 8));
+          first_few(allocation_, 8));
     }
   }
 

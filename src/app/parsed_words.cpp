@@ -14,7 +14,6 @@
 namespace fabricheck::app {
 namespace {
 
-using config::quoted;
 using std::chrono::nanoseconds;
 
 /// What cxxopts gives a flag that stands without a value.

@@ -43,6 +43,7 @@
 #include "core/error.hpp"
 #include "core/remark.hpp"
 #include "core/sampler.hpp"
+#include "core/text.hpp"
 #include "report/progress.hpp"
 #include "report/report.hpp"
 #include "topology/judge/judge.hpp"
@@ -74,12 +75,6 @@ control::GuardedCall start_of_mpi(const LauncherFacts& launcher) {
 }
 constexpr double finish_deadline_s = 30.0;
 constexpr std::int64_t nccl_end_ns = 5'000'000'000;
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
 
 /// Open MPI gives every rank a terminal of its own, whatever the output goes to; `launch` tells what it
 /// really is.
@@ -232,7 +227,7 @@ class Job {
     facts.nodes = static_cast<int>(places_.hosts.size());
     facts.rank_hosts = places_.rank_hosts;
     std::vector<std::string> arguments(command_.begin() + (command_.empty() ? 0 : 1), command_.end());
-    facts.rank_commands = gather_strings(*world_, "fabricheck " + joined(arguments), 0);
+    facts.rank_commands = gather_strings(*world_, "fabricheck " + joined(arguments, " "), 0);
     facts.rank_builds = gather_strings(*world_, build_identity(), 0);
     if (auto failed = together(*world_, session_->host(), [&] {
           if (rank_ != 0) return;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <utility>
 
 #include "app/gpu_options.hpp"
 #include "core/glob.hpp"
@@ -14,7 +13,6 @@
 namespace fabricheck::app {
 namespace {
 
-using config::quoted;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;

@@ -7,9 +7,9 @@
 #include <map>
 #include <set>
 
-#include "config/quoted.hpp"
 #include "config/targets_file.hpp"
 #include "config/toml_document.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::config {
 namespace {

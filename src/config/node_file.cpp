@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <limits>
 
-#include "config/quoted.hpp"
 #include "config/targets_file.hpp"
 #include "config/toml_document.hpp"
 #include "core/error.hpp"
 #include "core/glob.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::config {

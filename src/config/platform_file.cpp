@@ -8,10 +8,10 @@
 #include <cmath>
 
 #include "config/built_in_platforms.hpp"
-#include "config/quoted.hpp"
 #include "config/toml_document.hpp"
 #include "core/figure_table.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::config {
 namespace {

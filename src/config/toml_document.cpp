@@ -4,9 +4,9 @@
 #include <array>
 #include <utility>
 
-#include "config/quoted.hpp"
 #include "core/error.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::config {

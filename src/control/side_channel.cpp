@@ -29,8 +29,6 @@ constexpr int most_reads = 16;
 /// What MPI, its drivers and the result may have open beside the connections; the half of a small limit.
 constexpr rlim_t other_files = 256;
 
-std::string reason_of(int error) { return std::generic_category().message(error); }
-
 /// The sockets API wants one address type cast to another.
 template <class Address>
 sockaddr* generic(Address& address) {
@@ -74,24 +72,6 @@ bool wait_writable(int descriptor, double seconds) {
 
 }  // namespace
 
-Socket& Socket::operator=(Socket&& other) noexcept {
-  if (this != &other) {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = other.release();
-  }
-  return *this;
-}
-
-Socket::~Socket() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-int Socket::release() {
-  const int descriptor = descriptor_;
-  descriptor_ = -1;
-  return descriptor;
-}
-
 std::string format_contact(const Contact& contact) {
   std::string text = std::to_string(contact.token) + ' ' + std::to_string(contact.port);
   for (const std::string& address : contact.addresses) text += ' ' + address;
@@ -107,10 +87,10 @@ std::optional<Contact> parse_contact(const std::string& text) {
   return contact;
 }
 
-Socket listen_anywhere(int& port) {
+Descriptor listen_anywhere(int& port) {
   // IPv6 with IPv4 mapped into it where there is IPv6, else IPv4 alone.
   for (const int family : {AF_INET6, AF_INET}) {
-    Socket socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Descriptor socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket) continue;
     Endpoint any;
     if (family == AF_INET6) {
@@ -131,7 +111,7 @@ Socket listen_anywhere(int& port) {
     set_nonblocking(socket.get());
     return socket;
   }
-  throw Error("the watchdog cannot listen on any TCP port of this host: " + reason_of(errno));
+  throw Error("the watchdog cannot listen on any TCP port of this host: " + system_reason(errno));
 }
 
 std::vector<std::string> interface_addresses() {
@@ -160,14 +140,14 @@ std::vector<std::string> interface_addresses() {
   return addresses;
 }
 
-Socket connect_to(const Contact& contact, double seconds_each, std::string& reason) {
+Descriptor connect_to(const Contact& contact, double seconds_each, std::string& reason) {
   reason = "no address of rank 0 is known";
   for (const std::string& address : contact.addresses) {
     auto endpoint = endpoint_of(address, contact.port);
     if (!endpoint) continue;
-    Socket socket(::socket(endpoint->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    Descriptor socket(::socket(endpoint->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) {
-      reason = reason_of(errno);
+      reason = system_reason(errno);
       continue;
     }
     int error = 0;
@@ -187,7 +167,7 @@ Socket connect_to(const Contact& contact, double seconds_each, std::string& reas
       ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       return socket;
     }
-    reason = address + " port " + std::to_string(contact.port) + ": " + reason_of(error);
+    reason = address + " port " + std::to_string(contact.port) + ": " + system_reason(error);
   }
   return {};
 }

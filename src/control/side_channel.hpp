@@ -7,25 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "core/descriptor.hpp"
+
 namespace fabricheck::control {
-
-/// An owned file descriptor.
-class Socket {
- public:
-  Socket() = default;
-  explicit Socket(int descriptor) : descriptor_(descriptor) {}
-  Socket(Socket&& other) noexcept : descriptor_(other.release()) {}
-  Socket& operator=(Socket&& other) noexcept;
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket();
-  int get() const { return descriptor_; }
-  explicit operator bool() const { return descriptor_ >= 0; }
-  int release();
-
- private:
-  int descriptor_{-1};
-};
 
 enum class MessageKind : std::uint32_t { hello = 1, heartbeat, goodbye, failed, terminated, end, refused };
 
@@ -49,11 +33,11 @@ std::string format_contact(const Contact& contact);
 std::optional<Contact> parse_contact(const std::string& text);
 
 /// Listens on every address, a free port. Throws Error.
-Socket listen_anywhere(int& port);
+Descriptor listen_anywhere(int& port);
 /// This host's addresses that are up, numeric; IPv4 and global IPv6, loopback last.
 std::vector<std::string> interface_addresses();
-/// Tries each address in turn for at most `seconds_each`. An empty Socket with the reason otherwise.
-Socket connect_to(const Contact& contact, double seconds_each, std::string& reason);
+/// Tries each address in turn for at most `seconds_each`. Nothing with the reason otherwise.
+Descriptor connect_to(const Contact& contact, double seconds_each, std::string& reason);
 /// Never raises SIGPIPE, and blocks only for the rest of half a message. A connection that is gone, or full,
 /// is the reader's to notice: a heartbeat may be lost.
 void send_message(int descriptor, const ChannelMessage& message);

@@ -112,7 +112,7 @@ class Watchdog::Thread {
 
  private:
   struct Peer {
-    Socket socket;
+    Descriptor socket;
     MessageReader reader;
     bool connected{}, left{}, terminated{}, lost{};
     Instant heard, lost_at;
@@ -247,7 +247,7 @@ class Watchdog::Thread {
       const auto state = peer.reader.read(peer.socket.get(), messages);
       for (const ChannelMessage& one : messages) take(peer, one);
       if (state == MessageReader::State::closed) {
-        peer.socket = Socket();
+        peer.socket = Descriptor();
         if (!peer.left) {
           peer.lost = true;
           peer.lost_at = now();
@@ -270,7 +270,7 @@ class Watchdog::Thread {
       if (one.kind == MessageKind::end) ending_ = true;
     }
     if (state == MessageReader::State::closed) {
-      to_root_ = Socket();
+      to_root_ = Descriptor();
       root_gone_ = root_met_ && !leaving_;
       root_heard_ = now();
     }
@@ -383,7 +383,7 @@ class Watchdog::Thread {
       if (!ending_at_) {
         ending_at_ = now();
         put_away(0);
-        to_root_ = Socket();
+        to_root_ = Descriptor();
       }
       if (seconds_since(*ending_at_) > 3.0) finish_quietly();
     } else if (root_gone_) {
@@ -425,7 +425,7 @@ class Watchdog::Thread {
 
   WatchdogOptions options_;
   Progress& progress_;
-  Socket wake_, signals_, to_root_;
+  Descriptor wake_, signals_, to_root_;
   Door door_;
   std::uint64_t token_{};
   std::mutex mutex_;

@@ -12,6 +12,7 @@
 #include "core/gate.hpp"
 #include "core/metric.hpp"
 #include "core/statistics.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck {
@@ -19,10 +20,6 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double stored_confidence = 0.95;  // of CheckRecord::ci95
-
-std::string plural(std::size_t n, const char* noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
 
 std::optional<Better> better_of(const CheckRecord& check) {
   return fabricheck::better_of(check.metric, check.unit);
@@ -343,7 +340,7 @@ std::string comparison_headline(const RunComparison& comparison) {
   for (const ComparedCheck& one : comparison.checks) ++reasons[one.reason];
   const auto most = std::max_element(reasons.begin(), reasons.end(),
                                      [](const auto& a, const auto& b) { return a.second < b.second; });
-  return fmt::format("nothing could be compared: {} of {}: {}", most->second, plural(open, "check"),
+  return fmt::format("nothing could be compared: {} of {}: {}", most->second, counted(open, "check"),
                      most->first);
 }
 
@@ -409,7 +406,7 @@ std::vector<Finding> regressions(const RunComparison& comparison) {
     }
     finding.meaning = fmt::format(
         "{} worse than in the baseline",
-        checks.size() == 1 ? checks.front()->after->title + " is" : plural(checks.size(), "check") + " are");
+        checks.size() == 1 ? checks.front()->after->title + " is" : counted(checks.size(), "check") + " are");
     for (const ComparedCheck* one : checks) {
       const CheckRecord &was = *one->before, &is = *one->after;
       std::string text = is.id;

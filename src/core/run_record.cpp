@@ -4,15 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "core/text.hpp"
+
 namespace fabricheck {
-namespace {
-
-std::string plural(std::size_t n, const char* noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
-
-}  // namespace
-
 std::string path_text(const CheckRecord& check, const std::string& name) {
   if (!check.path) return "";
   const auto found = check.path->find(name);
@@ -88,10 +82,10 @@ void conclude(RunRecord& record) {
     const auto missed = static_cast<std::size_t>(std::count_if(
         record.checks.begin(), record.checks.end(),
         [](const CheckRecord& check) { return check.verdict == Verdict::fail && check.target; }));
-    const std::string of_targets = fmt::format("{} of {} missed", missed, plural(judged, "target"));
+    const std::string of_targets = fmt::format("{} of {} missed", missed, counted(judged, "target"));
     record.verdict_reason =
         missed == failed ? of_targets
-                         : fmt::format("{} of {} failed{}", failed - missed, plural(judged, "judged check"),
+                         : fmt::format("{} of {} failed{}", failed - missed, counted(judged, "judged check"),
                                        missed > 0 ? ", and " + of_targets : "");
     if (regression) record.verdict_reason += "; worse than the baseline: " + regression->component.name;
   } else if (regression) {
@@ -106,11 +100,11 @@ void conclude(RunRecord& record) {
     record.verdict = Verdict::error;
     record.exit_status = exit_status::broken;
     record.verdict_reason =
-        fmt::format("{} of {} could not be measured", errors, plural(judged, "judged check"));
+        fmt::format("{} of {} could not be measured", errors, counted(judged, "judged check"));
   } else if (open > 0) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
-    record.verdict_reason = fmt::format("{} of {} could not be decided", open, plural(judged, "target"));
+    record.verdict_reason = fmt::format("{} of {} could not be decided", open, counted(judged, "target"));
   } else if (not_compared) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
@@ -118,7 +112,7 @@ void conclude(RunRecord& record) {
   } else if (passed > 0) {
     record.verdict = Verdict::pass;
     record.exit_status = exit_status::passed;
-    record.verdict_reason = fmt::format("{} of {} met", passed, plural(judged, "target"));
+    record.verdict_reason = fmt::format("{} of {} met", passed, counted(judged, "target"));
   } else {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;

@@ -10,24 +10,10 @@
 
 #include "core/error.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck {
 namespace {
-
-/// What people type, fit for one line of an error: no control characters, not endless.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t longest = 80;
-  std::string result = "'";
-  for (const char c : text.substr(0, longest)) {
-    const auto code = static_cast<unsigned char>(c);
-    if (code < 0x20 || code == 0x7f) {
-      result += fmt::format("\\x{:02x}", code);
-    } else {
-      result += c;
-    }
-  }
-  return result + (text.size() > longest ? "...'" : "'");
-}
 
 /// Digits, at most one point with digits on both sides, then at most one blank, then the unit.
 struct NumberAndUnit {
@@ -35,7 +21,6 @@ struct NumberAndUnit {
   std::string_view unit;
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f'; }
 
 NumberAndUnit split(std::string_view text, std::string_view what, std::string_view example) {

@@ -20,6 +20,7 @@
 #include "app/node_environment.hpp"
 #include "app/node_look.hpp"
 #include "app/node_setup.hpp"
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "process/child.hpp"
 #include "unit/topology/probe/sys_tree.hpp"
@@ -209,14 +210,14 @@ TEST(LeaveAtSigterm, LeavesWordAtSigterm) {
       [] {
         std::string seen = "nothing";
         LeaveAtSigterm end([&] {
-          process::write_all(STDOUT_FILENO, seen);
+          write_all(STDOUT_FILENO, seen);
           return 7;
         });
         {
           const auto held = end.hold();
           seen = "GPU3";
         }
-        process::write_all(STDOUT_FILENO, "ready ");
+        write_all(STDOUT_FILENO, "ready ");
         std::this_thread::sleep_for(std::chrono::seconds(30));
         return 1;
       },

@@ -216,10 +216,10 @@ TEST(ReadTargets, NamesTheReason) {
   const auto error = [](const std::string& file) { return sentence_of([&] { read_targets(file, known); }); };
   EXPECT_THAT(error(folder / "none.toml"), HasSubstr("none.toml': No such file or directory"));
   EXPECT_THAT(error(folder.path()), HasSubstr("it is a folder"));
-  EXPECT_THAT(error("/dev/zero"), HasSubstr("not a plain file"));
+  EXPECT_THAT(error("/dev/zero"), HasSubstr("not a regular file"));
   EXPECT_THAT(error(""), HasSubstr("No such file"));
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
-  EXPECT_THAT(error(folder / "pipe"), HasSubstr("not a plain file")) << "and does not hang";
+  EXPECT_THAT(error(folder / "pipe"), HasSubstr("not a regular file")) << "and does not hang";
   std::ofstream(folder / "huge.toml") << std::string((4 << 20) + 1, '#');
   EXPECT_THAT(error(folder / "huge.toml"), HasSubstr("over 4 MiB"));
 }
