@@ -368,19 +368,67 @@ std::string meanwhile_text(const RunComparison& comparison, const ComparedCheck&
                      left == 0 ? "" : fmt::format(" and {} more", left));
 }
 
-std::vector<Finding> regressions(const RunComparison& comparison) {
-  if (comparison_status(comparison) == exit_status::broken) {
-    Finding finding;
-    finding.slug = "baseline-not-compared";
-    finding.component = {"software", "baseline", ""};
-    finding.meaning = comparison_headline(comparison);
-    finding.advice =
-        "Give --baseline a result of the same machines with the same checks and sizes, and both runs a "
-        "--budget "
-        "that makes their intervals narrow.";
-    finding.confidence = "certain";
-    return {finding};
+namespace {
+
+Finding not_compared(const RunComparison& comparison) {
+  Finding finding;
+  finding.slug = "baseline-not-compared";
+  finding.component = {"software", "baseline", ""};
+  finding.meaning = comparison_headline(comparison);
+  finding.advice =
+      "Give --baseline a result of the same machines with the same checks and sizes, and both runs a "
+      "--budget that makes their intervals narrow.";
+  finding.confidence = "certain";
+  return finding;
+}
+
+/// "mpi.bcast.latency 8 B, all ranks: 3.1 -> 4.2 us, +35.5 % [+30.1, +41.2]"
+std::string regression_text(const ComparedCheck& one) {
+  const CheckRecord &was = *one.before, &is = *one.after;
+  std::string text = is.id;
+  if (const auto bytes = is.parameters.find("bytes"); bytes != is.parameters.end())
+    if (const auto* size = std::get_if<std::int64_t>(&bytes->second); size && *size > 0)
+      text += " " + format_bytes(static_cast<std::uint64_t>(*size));
+  text += ", " + is.scope + ":";
+  if (one.change)
+    text += fmt::format(" {} -> {} {}, {} {}", format_number(*was.value), format_number(*is.value), is.unit,
+                        change_text(one), change_interval_text(one));
+  if (!one.reason.empty()) text += (one.change ? ", " : " ") + one.reason;
+  return text;
+}
+
+/// What is worse on the same hosts.
+Finding regression_on(const std::vector<std::string>& hosts, const std::vector<const ComparedCheck*>& checks,
+                      const RunComparison& comparison) {
+  constexpr std::size_t most_hosts = 8;
+  Finding finding;
+  finding.slug = "regression";
+  finding.severity = Severity::bad;
+  finding.component = hosts.size() == 1 ? Component{"host", hosts.front(), hosts.front()}
+                                        : Component{"cluster", first_few(hosts, most_hosts), ""};
+  finding.meaning = fmt::format(
+      "{} worse than in the baseline",
+      checks.size() == 1 ? checks.front()->after->title + " is" : counted(checks.size(), "check") + " are");
+  for (const ComparedCheck* one : checks) {
+    finding.evidence.push_back({"", 0, regression_text(*one)});
+    const std::string& id = one->after->id;
+    if (std::find(finding.explains.begin(), finding.explains.end(), id) == finding.explains.end())
+      finding.explains.push_back(id);
   }
+  const std::string meanwhile = meanwhile_text(comparison, *checks.front());
+  finding.advice = meanwhile.empty()
+                       ? "Nothing else that is recorded changed: look at the hosts, their links and what "
+                         "else runs there; run again to see whether it stays."
+                       : "Undo one change at a time and run again; " + meanwhile + ".";
+  finding.confirm = "fabricheck compare OLD NEW";
+  finding.confidence = meanwhile.empty() ? "certain" : "likely";
+  return finding;
+}
+
+}  // namespace
+
+std::vector<Finding> regressions(const RunComparison& comparison) {
+  if (comparison_status(comparison) == exit_status::broken) return {not_compared(comparison)};
   std::map<std::vector<std::string>, std::vector<const ComparedCheck*>> by_hosts;
   std::vector<std::vector<std::string>> order;
   for (const ComparedCheck& one : comparison.checks) {
@@ -390,47 +438,8 @@ std::vector<Finding> regressions(const RunComparison& comparison) {
     checks.push_back(&one);
   }
   std::vector<Finding> findings;
-  for (const std::vector<std::string>& hosts : order) {
-    const auto& checks = by_hosts[hosts];
-    Finding finding;
-    finding.slug = "regression";
-    finding.severity = Severity::bad;
-    if (hosts.size() == 1) {
-      finding.component = {"host", hosts.front(), hosts.front()};
-    } else {
-      constexpr std::size_t most = 8;
-      const auto last = hosts.begin() + static_cast<std::ptrdiff_t>(std::min(most, hosts.size()));
-      std::string names = fmt::format("{}", fmt::join(hosts.begin(), last, ", "));
-      if (hosts.size() > most) names += fmt::format(" and {} more", hosts.size() - most);
-      finding.component = {"cluster", names, ""};
-    }
-    finding.meaning = fmt::format(
-        "{} worse than in the baseline",
-        checks.size() == 1 ? checks.front()->after->title + " is" : counted(checks.size(), "check") + " are");
-    for (const ComparedCheck* one : checks) {
-      const CheckRecord &was = *one->before, &is = *one->after;
-      std::string text = is.id;
-      if (const auto bytes = is.parameters.find("bytes"); bytes != is.parameters.end())
-        if (const auto* size = std::get_if<std::int64_t>(&bytes->second); size && *size > 0)
-          text += " " + format_bytes(static_cast<std::uint64_t>(*size));
-      text += ", " + is.scope + ":";
-      if (one->change)
-        text += fmt::format(" {} -> {} {}, {} {}", format_number(*was.value), format_number(*is.value),
-                            is.unit, change_text(*one), change_interval_text(*one));
-      if (!one->reason.empty()) text += (one->change ? ", " : " ") + one->reason;
-      finding.evidence.push_back({"", 0, text});
-      if (std::find(finding.explains.begin(), finding.explains.end(), is.id) == finding.explains.end())
-        finding.explains.push_back(is.id);
-    }
-    const std::string meanwhile = meanwhile_text(comparison, *checks.front());
-    finding.advice = meanwhile.empty()
-                         ? "Nothing else that is recorded changed: look at the hosts, their links and what "
-                           "else runs there; run again to see whether it stays."
-                         : "Undo one change at a time and run again; " + meanwhile + ".";
-    finding.confirm = "fabricheck compare OLD NEW";
-    finding.confidence = meanwhile.empty() ? "certain" : "likely";
-    findings.push_back(std::move(finding));
-  }
+  for (const std::vector<std::string>& hosts : order)
+    findings.push_back(regression_on(hosts, by_hosts[hosts], comparison));
   return findings;
 }
 
