@@ -81,7 +81,7 @@ std::vector<std::string> allocation_of(const Environment& environment) {
     throw UsageError(
         fmt::format("SLURM_JOB_NODELIST names {} hosts, but SLURM_JOB_NUM_NODES is {}; unset both to launch "
                     "without the allocation",
-                    nodes.size(), quoted(count)));
+                    nodes.size(), quoted_text(count)));
   }
   return nodes;
 }
@@ -143,8 +143,8 @@ class Planner {
       for (const LaunchHost& host : plan_.hosts) {
         if (allocated.count(short_name(host.name)) == 0 &&
             !(is_here(host.name, facts_) && here_is_allocated())) {
-          throw UsageError(fmt::format("the host {} is not in the Slurm allocation ({})", quoted(host.name),
-                                       first_few(allocation_, 8)));
+          throw UsageError(fmt::format("the host {} is not in the Slurm allocation ({})",
+                                       quoted_text(host.name), first_few(allocation_, 8)));
         }
       }
     }

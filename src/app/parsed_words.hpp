@@ -71,7 +71,7 @@ Choice choice_of(const ParsedWords& parsed, const std::string& name,
     if (*text == choice.first) return choice.second;
     known.emplace_back(choice.first);
   }
-  throw UsageError(fmt::format("--{}: unknown {}{}", name, quoted(*text), suggestion(*text, known)));
+  throw UsageError(fmt::format("--{}: unknown {}{}", name, quoted_text(*text), suggestion(*text, known)));
 }
 
 }  // namespace fabricheck::app

@@ -84,8 +84,8 @@ class TargetsReader {
     }
     std::vector<std::string> ids;
     for (const KnownCheck& check : known_) ids.push_back(check.id);
-    document_.fail(*node,
-                   fmt::format("unknown check {}{}", quoted(target.check), suggestion(target.check, ids)));
+    document_.fail(
+        *node, fmt::format("unknown check {}{}", quoted_text(target.check), suggestion(target.check, ids)));
   }
 
   void read_keys(const toml::table& table, Target& target) const {
@@ -163,7 +163,7 @@ class TargetsReader {
 
 std::string read_text_file(const std::string& file, std::size_t largest_bytes, std::string_view what) {
   const auto refuse = [&](std::string_view reason) {
-    throw UsageError(fmt::format("cannot read the {} {}: {}", what, quoted(file), reason));
+    throw UsageError(fmt::format("cannot read the {} {}: {}", what, quoted_text(file), reason));
   };
   std::error_code ignored;
   if (std::filesystem::is_directory(file, ignored)) refuse("it is a folder");

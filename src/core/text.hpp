@@ -33,7 +33,7 @@ std::string counted(std::size_t n, std::string_view noun);
 
 /// 'text' from outside, fit for one line of an error: without control characters (they would reach the
 /// terminal) and cut after 80 characters.
-std::string quoted(std::string_view text);
+std::string quoted_text(std::string_view text);
 
 /// Without white space at both ends.
 std::string_view trimmed(std::string_view text);

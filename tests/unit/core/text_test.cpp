@@ -30,10 +30,10 @@ TEST(Text, OneIsNoPlural) {
 }
 
 TEST(Text, QuotedTextFitsOneLineOfATerminal) {
-  EXPECT_EQ(quoted("a b"), "'a b'");
-  EXPECT_EQ(quoted("\x1b[31m\n"), "'\\x1b[31m\\x0a'");
-  EXPECT_EQ(quoted(std::string(81, 'a')), "'" + std::string(80, 'a') + "...'");
-  EXPECT_EQ(quoted(std::string(80, 'a')), "'" + std::string(80, 'a') + "'");
+  EXPECT_EQ(quoted_text("a b"), "'a b'");
+  EXPECT_EQ(quoted_text("\x1b[31m\n"), "'\\x1b[31m\\x0a'");
+  EXPECT_EQ(quoted_text(std::string(81, 'a')), "'" + std::string(80, 'a') + "...'");
+  EXPECT_EQ(quoted_text(std::string(80, 'a')), "'" + std::string(80, 'a') + "'");
 }
 
 TEST(Text, IsTrimmedAndLowered) {
