@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "app/probe_host.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "fabric/pairs/schedule.hpp"
 #include "node/active.hpp"

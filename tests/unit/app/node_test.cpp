@@ -23,6 +23,7 @@
 #include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "process/child.hpp"
+#include "support/sentence_of.hpp"
 #include "unit/topology/probe/sys_tree.hpp"
 
 namespace fabricheck::app {
@@ -39,12 +40,7 @@ NodeOptions parse(std::vector<std::string> words) {
 }
 
 std::string problem(const std::vector<std::string>& words) {
-  try {
-    parse(words);
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "accepted";
+  return test::sentence_of([&] { parse(words); });
 }
 
 TEST(NodeOptions, AreThePrologByDefault) {

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/own_folder.hpp"
+
 namespace fabricheck {
 namespace {
 
@@ -55,15 +57,11 @@ TEST(Descriptor, APipeGivesWhatWasWritten) {
 
 class RegularFile : public ::testing::Test {
  protected:
-  RegularFile() { std::filesystem::create_directory(folder_); }
-  ~RegularFile() override { std::filesystem::remove_all(folder_); }
-
   std::optional<std::string> read(const std::string& name, std::size_t limit_bytes = 65536) {
-    return read_regular_file((folder_ / name).string(), why_, limit_bytes);
+    return read_regular_file(folder_ / name, why_, limit_bytes);
   }
 
-  const std::filesystem::path folder_ =
-      std::filesystem::path(::testing::TempDir()) / ("descriptor_test." + std::to_string(::getpid()));
+  const test::OwnFolder folder_;
   std::string why_;
 };
 
