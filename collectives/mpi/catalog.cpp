@@ -59,11 +59,11 @@ constexpr Collective table[] = {
 };
 // clang-format on
 
-std::string id(const Collective& one, const char* metric) {
-  return std::string("mpi.") + one.name + "." + metric;
+std::string id(const Collective& one, Metric metric) {
+  return std::string("mpi.") + one.name + "." + std::string(metric.name());
 }
 
-CheckRow row(const Collective& one, const char* metric, const char* title) {
+CheckRow row(const Collective& one, Metric metric, const char* title) {
   CheckRow row;
   row.id = id(one, metric);
   row.title = std::string("MPI ") + one.name + " " + title;
@@ -98,7 +98,6 @@ CheckRow busbw(const Collective& one) {
   CheckRow row = mpi::row(one, "busbw", "bus bandwidth");
   row.description = "the latency check's samples as busbw, from 64 KiB";
   row.unit = "GB/s";
-  row.better = Better::higher;
   row.derived_from = id(one, "latency");
   row.bus_factor = one.bus_factor;
   row.min_bytes = bandwidth_from_bytes;
@@ -110,7 +109,6 @@ CheckRow overlap(const Collective& one) {
   CheckRow row = mpi::row(one, "overlap", "overlap");
   row.description = "how much of it runs while the ranks compute for as long as it takes";
   row.unit = "%";
-  row.better = Better::higher;
   row.computes_for = id(one, "latency");
   measured(row, one);
   return row;

@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "collectives/nccl/settings.hpp"
+#include "core/descriptor.hpp"
 
 namespace fabricheck::collectives::nccl {
 namespace {
@@ -122,7 +123,7 @@ LogCapture capture_log(const std::string& folder, const std::string& host, bool 
     return {"", "",
             fmt::format("{} cannot be written ({}), so NCCL's transports, network and channels are not known "
                         "here; name another folder with TMPDIR",
-                        folder, std::generic_category().message(errno))};
+                        folder, system_reason(errno))};
   LogCapture capture{fmt::format("{}/nccl-{}-{}.log", own, host, ::getpid()), {}, {}};
   const std::array<std::pair<const char*, const char*>, 2> wanted = {
       {{"NCCL_DEBUG", "INFO"}, {"NCCL_DEBUG_SUBSYS", cuda_graph ? subsystems_and_choices : subsystems}}};

@@ -13,9 +13,9 @@ constexpr std::uint64_t KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
 constexpr std::uint64_t bandwidth_from_bytes = MiB;
 constexpr std::uint64_t variants_at_bytes = MiB;
 
-CheckRow base(const Row& one, const char* metric, const char* title) {
+CheckRow base(const Row& one, Metric metric, const char* title) {
   CheckRow row;
-  row.id = fmt::format("nccl.{}.{}", one.name, metric);
+  row.id = fmt::format("nccl.{}.{}", one.name, metric.name());
   row.title = fmt::format("NCCL {} {}", one.name, title);
   row.metric = metric;
   row.backend = "NCCL";
@@ -51,7 +51,6 @@ CheckRow busbw(const Row& one) {
   CheckRow row = base(one, "busbw", "bus bandwidth");
   row.description = "the same samples as busbw, from 1 MiB";
   row.unit = "GB/s";
-  row.better = Better::higher;
   row.derived_from = fmt::format("nccl.{}.latency", one.name);
   row.bus_factor = one.bus_factor;
   row.min_bytes = bandwidth_from_bytes;

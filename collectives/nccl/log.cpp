@@ -5,19 +5,14 @@
 #include <cctype>
 #include <charconv>
 
+#include "core/text.hpp"
+
 namespace fabricheck::collectives {
 namespace {
 
 constexpr std::size_t longest_line_bytes = 4096;
 constexpr std::size_t longest_name_bytes = 64;
 constexpr std::size_t most_names = 32;
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r";
-  const std::size_t first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
 
 bool take(std::string_view& text, std::string_view front) {
   if (!text.starts_with(front)) return false;
@@ -47,7 +42,7 @@ std::string_view until(std::string_view text, std::string_view ends) {
 
 /// A name as a result file may have it.
 std::optional<std::string> name(std::string_view text) {
-  text = trim(text);
+  text = trimmed(text);
   const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
   if (text.empty() || text.size() > longest_name_bytes || !printable) return std::nullopt;
   return std::string(text);
@@ -153,7 +148,7 @@ std::string_view without_interface_version(std::string_view text) {
 
 bool read_plugin(std::string_view text, Reading& reading) {
   if (take(text, "NET/Plugin: Loaded net plugin ")) {
-    reading.facts.plugin = name(without_interface_version(trim(text)));
+    reading.facts.plugin = name(without_interface_version(trimmed(text)));
     return true;
   }
   if (take(text, "Failed to initialize NET plugin ")) {
@@ -163,7 +158,7 @@ bool read_plugin(std::string_view text, Reading& reading) {
   // From 2.27 on NCCL calls its own networks plugins, too.
   const bool initialized = take(text, "Initialized NET plugin ");
   if (!initialized && !take(text, "P2P plugin ")) return false;
-  const bool own = initialized && (trim(text) == "IB" || trim(text) == "Socket");
+  const bool own = initialized && (trimmed(text) == "IB" || trimmed(text) == "Socket");
   if (!own && !reading.facts.plugin) reading.facts.plugin = name(text);
   return true;
 }
@@ -212,8 +207,8 @@ void read_said(std::string_view text, Reading& reading) {
 
 /// Whether "host:pid:tid [device]" names another process.
 bool is_of_another(std::string_view front, std::int64_t pid) {
-  front = trim(front);
-  if (front.ends_with(']')) front = trim(front.substr(0, front.rfind('[')));
+  front = trimmed(front);
+  if (front.ends_with(']')) front = trimmed(front.substr(0, front.rfind('[')));
   const std::size_t thread = front.rfind(':');
   if (thread == std::string_view::npos || thread == 0) return false;
   const std::size_t process = front.rfind(':', thread - 1);
@@ -232,13 +227,7 @@ void read_line(std::string_view line, std::optional<std::int64_t> pid, Reading& 
     return;
   }
   if (pid && is_of_another(line.substr(0, at), *pid)) return;
-  read_said(trim(line.substr(at + mark.size())), reading);
-}
-
-std::string joined(const std::set<std::string>& names) {
-  std::string all;
-  for (const std::string& one : names) all += (all.empty() ? "" : ", ") + one;
-  return all;
+  read_said(trimmed(line.substr(at + mark.size())), reading);
 }
 
 }  // namespace

@@ -4,13 +4,13 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
 
+#include "core/descriptor.hpp"
 #include "fabric/counters/reader.hpp"
 
 namespace fabricheck::counters {
@@ -21,11 +21,6 @@ constexpr std::size_t most_statistics = 100'000;  // mlx5 has some thousands wit
 class LiveStatistics final : public NicStatistics {
  public:
   LiveStatistics() : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {}
-  ~LiveStatistics() override {
-    if (socket_ >= 0) ::close(socket_);
-  }
-  LiveStatistics(const LiveStatistics&) = delete;
-  LiveStatistics& operator=(const LiveStatistics&) = delete;
 
   std::optional<std::vector<std::string>> names(const std::string& net_device, std::string& why) override {
     ethtool_drvinfo info{};
@@ -72,19 +67,19 @@ class LiveStatistics final : public NicStatistics {
 
   bool ask(const std::string& net_device, void* request, std::string& why) const {
     ifreq interface {};
-    if (socket_ < 0 || net_device.size() >= sizeof(interface.ifr_name)) {
-      why = socket_ < 0 ? "no socket" : "its name is too long";
+    if (!socket_ || net_device.size() >= sizeof(interface.ifr_name)) {
+      why = !socket_ ? "no socket" : "its name is too long";
       return false;
     }
     std::copy(net_device.begin(), net_device.end(), std::begin(interface.ifr_name));
     interface.ifr_data = static_cast<char*>(request);
-    if (::ioctl(socket_, SIOCETHTOOL, &interface) == 0) return true;
-    why = std::generic_category().message(errno);
+    if (::ioctl(socket_.get(), SIOCETHTOOL, &interface) == 0) return true;
+    why = system_reason(errno);
     return false;
   }
 
   static constexpr std::size_t spare_ = 4096;
-  int socket_;
+  Descriptor socket_;
 };
 
 }  // namespace

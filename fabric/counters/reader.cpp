@@ -1,11 +1,9 @@
 #include "fabric/counters/reader.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
@@ -14,6 +12,7 @@
 #include <system_error>
 #include <thread>
 
+#include "core/descriptor.hpp"
 #include "topology/model/text.hpp"
 
 namespace fabricheck::counters {
@@ -23,24 +22,14 @@ namespace fs = std::filesystem;
 
 /// One counter's file: a decimal number and a line end.
 std::optional<std::uint64_t> read_number(const std::string& file, std::string& why) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) {
-    why = std::generic_category().message(errno);
-    return std::nullopt;
-  }
-  std::array<char, 32> text{};
-  const ssize_t length = ::read(descriptor, text.data(), text.size());
-  const int error = errno;
-  ::close(descriptor);
-  if (length < 0) {
-    why = std::generic_category().message(error);
-    return std::nullopt;
-  }
+  constexpr std::size_t longest = 32;
+  const std::optional<std::string> text = read_regular_file(file, why, longest);
+  if (!text) return std::nullopt;
   std::uint64_t value = 0;
-  const char* const end = text.data() + length;
-  const auto [stop, failed] = std::from_chars(text.data(), end, value);
+  const char* const end = text->data() + text->size();
+  const auto [stop, failed] = std::from_chars(text->data(), end, value);
   if (failed != std::errc{} || std::any_of(stop, end, [](char c) { return c != '\n' && c != ' '; })) {
-    why = "it reads " + topology::in_quotes(std::string_view(text.data(), static_cast<std::size_t>(length)));
+    why = "it reads " + topology::in_quotes(*text);
     return std::nullopt;
   }
   return value;

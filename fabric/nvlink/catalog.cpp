@@ -14,7 +14,6 @@ CheckRow base(const char* id, const char* title, const char* description, bool q
   row.description = description;
   row.metric = "bandwidth";
   row.unit = "GB/s";
-  row.better = Better::higher;
   row.backend = "CUDA";
   row.needs_gpu = true;
   row.unavailable_reason = cuda::missing_runtime();
@@ -39,7 +38,6 @@ CheckRow latency(const SharedSetup& setup) {
            "one thread of a GPU reads another GPU's memory, each read waiting for the one before", false);
   row.metric = "latency";
   row.unit = "us";
-  row.better = Better::lower;
   row.both_orders = true;
   row.make_timed = [setup](const TimedRequest& request) { return make_pair_latency(setup, request); };
   return row;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <system_error>
 
+#include "core/descriptor.hpp"
 #include "fabric/verbs/port_facts.hpp"
 #include "topology/model/text.hpp"
 
@@ -19,8 +20,6 @@ struct ListDeleter {
 struct ContextDeleter {
   void operator()(ibv_context* context) const { ibv_close_device(context); }
 };
-
-std::string error_text(int code) { return std::generic_category().message(code); }
 
 /// IBV_MTU_256 is 1, each next one the double.
 std::optional<int> mtu_bytes(ibv_mtu mtu) {
@@ -50,7 +49,7 @@ PortFacts query(ibv_context* context, const std::string& device, const RdmaPort&
   const int status = ibv_query_port(context, static_cast<std::uint8_t>(port.number), &attributes);
   if (status != 0) {
     unknown.push_back(fmt::format("verbs: {} port {}: ibv_query_port: {}; its MTU is not known", device,
-                                  port.number, error_text(status)));
+                                  port.number, system_reason(status)));
     return facts;
   }
   facts.max_mtu_bytes = mtu_bytes(attributes.max_mtu);
@@ -80,7 +79,7 @@ void add_port_facts(Host& host) {
     host.unknown.push_back(
         fmt::format("verbs: ibv_get_device_list: {}; the MTU of RDMA ports is not known; is "
                     "/dev/infiniband there?",
-                    error_text(errno)));
+                    system_reason(errno)));
     return;
   }
   std::map<std::string, ibv_device*> devices;
@@ -100,7 +99,7 @@ void add_port_facts(Host& host) {
     const std::unique_ptr<ibv_context, ContextDeleter> context(ibv_open_device(found->second));
     if (!context) {
       host.unknown.push_back(
-          fmt::format("verbs: {}: ibv_open_device: {}; its MTU is not known", name, error_text(errno)));
+          fmt::format("verbs: {}: ibv_open_device: {}; its MTU is not known", name, system_reason(errno)));
       continue;
     }
     for (const RdmaPort& port : device.ports) {

@@ -4,6 +4,7 @@
 
 #include "app/command_table.hpp"
 #include "app/manual.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::embedded {
 extern const char completion[];  // docs/completion.sh
@@ -24,28 +25,18 @@ std::string quoted_for_bash(std::string_view text) {
   return out + "'";
 }
 
-template <typename Words>
-std::string joined(const Words& words) {
-  std::string text;
-  for (const auto& word : words) {
-    if (!text.empty()) text += ' ';
-    text += word;
-  }
-  return text;
-}
-
 /// How the script is told what completes a value: words, or one of <file>, <folder>, <nothing>.
 std::string completed_by(Names names, std::span<const char* const> choices, const CompletionWords& words) {
-  if (!choices.empty()) return joined(choices);
+  if (!choices.empty()) return joined(choices, " ");
   switch (names) {
     case Names::file:
       return "<file>";
     case Names::folder:
       return "<folder>";
     case Names::check:
-      return joined(words.checks);
+      return joined(words.checks, " ");
     case Names::platform:
-      return joined(words.platforms) + " auto";
+      return joined(words.platforms, " ") + " auto";
     case Names::nothing:
       break;
   }
@@ -77,14 +68,14 @@ std::string bash_completion(const CompletionWords& words) {
       values += bash_case(pattern, completed_by(option.names, option.choices, words));
     }
     names.emplace_back("--help");
-    options += bash_case(command.name, joined(names));
+    options += bash_case(command.name, joined(names, " "));
     // Between spaces, so that a whole name can be looked for.
-    if (!again.empty()) repeatable += bash_case(command.name, fmt::format(" {} ", joined(again)));
+    if (!again.empty()) repeatable += bash_case(command.name, fmt::format(" {} ", joined(again, " ")));
     if (command.names != Names::nothing || !command.choices.empty())
       values += bash_case(command.name, completed_by(command.names, command.choices, words));
   }
-  text +=
-      fmt::format("_fabricheck_commands() {{ printf '%s\\n' {}; }}\n\n", quoted_for_bash(joined(commands)));
+  text += fmt::format("_fabricheck_commands() {{ printf '%s\\n' {}; }}\n\n",
+                      quoted_for_bash(joined(commands, " ")));
   text += "_fabricheck_options() {\n  case $1 in\n" + options + "  esac\n}\n\n";
   text += "_fabricheck_repeatable() {\n  case $1 in\n" + repeatable + "  esac\n}\n\n";
   text += "# What the value of an option, or the argument of a command, is completed with.\n";

@@ -165,7 +165,7 @@ CheckRecord skipped_record(const CheckRow& row, const std::string& reason) {
   record.id = row.id;
   record.title = row.title;
   record.scope = scope_name(row.scopes.front());
-  record.metric = row.metric;
+  record.metric = row.metric.name();
   record.unit = row.unit;
   record.verdict = Verdict::skipped;
   record.reason = reason;
@@ -178,7 +178,7 @@ CheckRecord blank_record(const plan::PlannedCheck& check, std::size_t group,
   record.id = check.row->id;
   record.title = check.row->title + variant_words(check);
   record.scope = scope_name(check.scope);
-  record.metric = check.row->metric;
+  record.metric = check.row->metric.name();
   record.unit = check.row->unit;
   const std::vector<int>& ranks = check.groups[group];
   std::set<std::string_view> seen;

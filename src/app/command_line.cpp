@@ -14,7 +14,6 @@
 namespace fabricheck::app {
 namespace {
 
-using config::quoted;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
@@ -36,13 +35,14 @@ ParsedCommand parse_launch(const CommandRow& command, const Words& words, const 
     throw UsageError(
         fmt::format("launch: unexpected argument {}; what to run follows --, as in: fabricheck launch "
                     "--hosts a,b -- run",
-                    quoted(parsed.others.front())));
+                    quoted_text(parsed.others.front())));
   }
   LaunchOptions launch;
   if (const std::string* hosts = parsed.value("hosts")) launch.hosts = split_on_commas(*hosts);
   for (const std::string& host : launch.hosts) {
     if (host.empty())
-      throw UsageError(fmt::format("--hosts: {} has an empty host name", quoted(*parsed.value("hosts"))));
+      throw UsageError(
+          fmt::format("--hosts: {} has an empty host name", quoted_text(*parsed.value("hosts"))));
   }
   launch.hostfile = text_of(parsed, "hostfile", "");
   if (parsed.has("hosts") && parsed.has("hostfile")) {
@@ -57,7 +57,7 @@ ParsedCommand parse_launch(const CommandRow& command, const Words& words, const 
   if (launch.run_arguments.empty()) throw UsageError("launch: nothing follows --; write -- run");
   if (launch.run_arguments.front() != "run") {
     throw UsageError(fmt::format("launch: what follows -- has to begin with run, not {}",
-                                 quoted(launch.run_arguments.front())));
+                                 quoted_text(launch.run_arguments.front())));
   }
   const Words run_words(launch.run_arguments.begin() + 1, launch.run_arguments.end());
   ParsedCommand run = parse_run(*find_command("run"), run_words, known);
@@ -79,7 +79,7 @@ TopologyFormat format_by_ending(const std::string& file) {
   for (const auto& [known, format] : endings)
     if (ending == known) return format;
   throw UsageError(fmt::format(
-      "--save: the ending of {} is none of .txt, .json, .dot, .svg; say --format too", quoted(file)));
+      "--save: the ending of {} is none of .txt, .json, .dot, .svg; say --format too", quoted_text(file)));
 }
 
 ParsedCommand parse_topology(const CommandRow& command, const Words& words) {
@@ -180,7 +180,8 @@ ParsedCommand parse_list(const CommandRow& command, const Words& words) {
   for (const auto& [word, listed] : list_subject_words)
     if (subject == word) return ListOptions{listed};
   const Words subjects(command.choices.begin(), command.choices.end());
-  throw UsageError(fmt::format("list: cannot list {}{}", quoted(subject), suggestion(subject, subjects)));
+  throw UsageError(
+      fmt::format("list: cannot list {}{}", quoted_text(subject), suggestion(subject, subjects)));
 }
 
 const CommandRow& command_of(const std::string& name) {
@@ -190,7 +191,7 @@ const CommandRow& command_of(const std::string& name) {
   known.emplace_back("help");
   known.emplace_back("--version");
   const char* kind = name.starts_with('-') ? "option" : "command";
-  throw UsageError(fmt::format("unknown {} {}{}", kind, quoted(name), suggestion(name, known)));
+  throw UsageError(fmt::format("unknown {} {}{}", kind, quoted_text(name), suggestion(name, known)));
 }
 
 }  // namespace
@@ -204,7 +205,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& arguments,
   if (is_help || name == "--version") {
     const std::size_t most = name == "help" ? 1 : 0;
     if (words.size() > most)
-      throw UsageError(fmt::format("{}: unexpected argument {}", name, quoted(words[most])));
+      throw UsageError(fmt::format("{}: unexpected argument {}", name, quoted_text(words[most])));
     if (!is_help) return VersionRequest{};
     const bool is_about_all = words.empty() || words.front() == "help";
     return HelpRequest{is_about_all ? program_help() : command_help(command_of(words.front()))};

@@ -99,7 +99,39 @@ class Executor {
   /// Once each of `checks` that still wants a verdict, `repeats` times over; `after_least` once in between.
   void run_repeats(const std::vector<std::size_t>& checks, std::vector<std::size_t>& meanwhile,
                    const std::function<void()>& after_least = {});
+  /// What all ranks know of a check after a visit.
+  struct Vote {
+    bool open{};            ///< a group still wants its verdict
+    bool broken{};          ///< it goes on nowhere
+    bool breaks{};          ///< a group broke in this visit
+    bool points_to_fail{};  ///< of a sound group
+  };
+  /// What rank 0 says: whether to come back, and whether the records are wanted, for a large cluster has
+  /// thousands of them.
+  struct Order {
+    bool again{}, tells{}, overtime{}, ends_run{}, parks{};
+    int repeats{};
+  };
+  /// Which checks are visited how, by their indices in the plan.
+  struct Visits {
+    std::vector<std::size_t> judged, by_model, others, judged_computing, computing;
+  };
+  /// What all of them take by the plan, and how often each comes.
+  void expect_times(const std::vector<std::size_t>& kinds);
+  Visits sorted_visits() const;
+  /// Without a verdict to wait for: every repeat of everything, round by round.
+  std::vector<std::size_t> rounds_of(const std::vector<std::size_t>& checks) const;
+  void note_overhead();
   void visit(std::size_t index);
+  /// Before any rank begins; collective.
+  void begin_visit(const plan::PlannedCheck& check, Ongoing& ongoing);
+  /// Collective.
+  Vote vote(const plan::PlannedCheck& check, const Party& party, const Ongoing& ongoing, bool was_broken,
+            bool is_open);
+  /// Rank 0.
+  Order order_after(std::size_t index, const Vote& vote, std::int64_t spent_ns);
+  /// Collective: rank 0's to all.
+  Order shared(const Order& order);
   void close(std::size_t index, bool is_overtime);
   /// Collective: the records of all ranks go to rank 0's log.
   void tell(std::size_t index, std::vector<CheckRecord> records, bool is_overtime);
@@ -122,6 +154,10 @@ class Executor {
   std::vector<CheckRecord> repeat_timed(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party);
   std::vector<CheckRecord> measure(const plan::PlannedCheck& check, Ongoing& ongoing, Party& party,
                                    const Sample& sample, const std::vector<double>& compute_us);
+  SamplingPlan sampling_of(const plan::PlannedCheck& check, const Ongoing& ongoing) const;
+  SamplingWorld sampling_world(Party& party) const;
+  /// Of the root of a group.
+  void keep(const plan::PlannedCheck& check, Ongoing& ongoing, const SampleSet& samples);
   std::uint64_t memory_share() const;
   std::vector<CheckRecord> describe_so_far(const plan::PlannedCheck& check, Ongoing& ongoing, int group,
                                            const std::vector<double>& compute_us) const;

@@ -21,7 +21,7 @@ std::optional<Parameter> bytes_used(const std::map<std::string, Parameter>& path
 void name_after(CheckRecord& record, const CheckRow& row, const plan::PlannedCheck& check) {
   record.id = row.id;
   record.title = row.title + variant_words(check);
-  record.metric = row.metric;
+  record.metric = row.metric.name();
   record.unit = row.unit;
 }
 

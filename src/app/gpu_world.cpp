@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "app/probe_host.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "fabric/pairs/schedule.hpp"
 #include "node/active.hpp"
@@ -115,6 +116,32 @@ BusyGpus busy_from_text(const std::string& text) {
   return busy;
 }
 
+namespace {
+
+/// Of a GPU that NVML told of and CUDA does not show.
+GpuChoice missing(const Gpu& gpu, const std::string& host, std::size_t shown) {
+  GpuChoice choice =
+      none(gpu.status == "answers"
+               ? fmt::format("{} of {} is not among the {} that CUDA shows this process; look at "
+                             "CUDA_VISIBLE_DEVICES and the kernel log",
+                             words_of(gpu), host, shown)
+               : fmt::format("{} of {} {}{}", words_of(gpu), host,
+                             gpu.status == "state not known" ? "cannot be used, and its state is not known"
+                                                             : "does not answer",
+                             gpu.problem.empty() ? "" : fmt::format(" ({})", gpu.problem)));
+  choice.is_missing = true;
+  return choice;
+}
+
+/// Of a rank for which there is none left.
+GpuChoice surplus(const std::string& host, std::size_t gpus, std::size_t ranks) {
+  GpuChoice choice = none(fmt::format("{} has {} for {} ranks", host, counted(gpus, "GPU"), ranks));
+  choice.is_surplus = true;
+  return choice;
+}
+
+}  // namespace
+
 GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& devices, int local_rank,
                      int local_ranks, bool share, const BusyGpus& busy) {
   const auto device_at = [&](const std::string& address) {
@@ -132,12 +159,7 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
   const std::size_t count = by_nvml ? gpus.size() : devices.size();
   if (count == 0) return none(fmt::format("no CUDA device on {}", host.name));
   const int ranks_per_gpu = share ? static_cast<int>((ranks + count - 1) / count) : 1;
-  if (rank >= count && !share && !has_its_own) {
-    GpuChoice surplus =
-        none(fmt::format("{} has {} GPU{} for {} ranks", host.name, count, count == 1 ? "" : "s", ranks));
-    surplus.is_surplus = true;
-    return surplus;
-  }
+  if (rank >= count && !share && !has_its_own) return surplus(host.name, count, ranks);
   const std::size_t place = rank % count;
   GpuChoice choice;
   choice.ranks_per_gpu = std::max(1, ranks_per_gpu);
@@ -169,20 +191,7 @@ GpuChoice choose_gpu(const Host& host, const std::vector<cuda::DeviceFacts>& dev
   const Gpu& gpu = gpus[place];
   if (gpu.mig_enabled.value_or(false)) return is_divided(gpu);
   const auto device = device_at(gpu.pci_address);
-  if (device == devices.end()) {
-    GpuChoice missing =
-        none(gpu.status == "answers"
-                 ? fmt::format("{} of {} is not among the {} that CUDA shows this process; look at "
-                               "CUDA_VISIBLE_DEVICES and the kernel log",
-                               words_of(gpu), host.name, devices.size())
-                 : fmt::format("{} of {} {}{}", words_of(gpu), host.name,
-                               gpu.status == "state not known" ? "cannot be used, and its state is not known"
-                                                               : "does not answer",
-                               gpu.problem.empty() ? "" : fmt::format(" ({})", gpu.problem)));
-    missing.is_missing = true;
-    return missing;
-  }
-  return take(*device, gpu.index);
+  return device == devices.end() ? missing(gpu, host.name, devices.size()) : take(*device, gpu.index);
 }
 
 std::shared_ptr<cuda::Setup> open_gpu(std::shared_ptr<cuda::Runtime> runtime, const Host& host,
@@ -419,7 +428,7 @@ std::vector<NotTested> plan_gpus(const std::vector<RankGpu>& gpus, const Cluster
     plan::GpuCheck asked;
     asked.id = row.id;
     asked.unit = row.unit;
-    asked.better = row.better;
+    asked.better = row.metric.better();
     asked.scope = check.scope;
     asked.bytes = check.bytes;
     asked.nodes = check.groups.empty() ? 1 : check.nodes;

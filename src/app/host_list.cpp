@@ -8,13 +8,11 @@
 #include <set>
 #include <utility>
 
-#include "config/quoted.hpp"
 #include "core/error.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::app {
 namespace {
-
-using config::quoted;
 
 constexpr std::size_t most_hosts = 65'536;
 constexpr std::size_t longest_host_name = 253;
@@ -26,7 +24,7 @@ bool is_name_character(char c) {
 /// `where` is "--hosts" or FILE:LINE.
 void require_host_name(std::string_view name, const std::string& where) {
   const auto refuse = [&](std::string_view reason) {
-    throw UsageError(fmt::format("{}: the host name {} {}", where, quoted(name), reason));
+    throw UsageError(fmt::format("{}: the host name {} {}", where, quoted_text(name), reason));
   };
   if (name.empty()) refuse("is empty");
   // It would reach ssh as an option.
@@ -44,12 +42,6 @@ void require_host_name(std::string_view name, const std::string& where) {
   }
 }
 
-std::string lowered(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
-  return text;
-}
-
 /// `host` or `host:4`; an address in brackets keeps its colons and is refused as a whole.
 LaunchHost parse_host(std::string_view word, const std::string& where) {
   const std::size_t colon = word.starts_with('[') ? std::string_view::npos : word.find(':');
@@ -57,8 +49,8 @@ LaunchHost parse_host(std::string_view word, const std::string& where) {
   require_host_name(name, where);
   LaunchHost host{std::string(name), 0};
   if (colon != std::string_view::npos) {
-    host.ranks =
-        parse_ranks(word.substr(colon + 1), where, fmt::format("the rank count of host {}", quoted(name)));
+    host.ranks = parse_ranks(word.substr(colon + 1), where,
+                             fmt::format("the rank count of host {}", quoted_text(name)));
   }
   return host;
 }
@@ -68,7 +60,7 @@ class Duplicates {
   void add(const std::string& name, const std::string& where) {
     if (!seen_.insert(lowered(name)).second) {
       throw UsageError(fmt::format("{}: the host {} is named twice; write {}:N for N ranks on it", where,
-                                   quoted(name), name));
+                                   quoted_text(name), name));
     }
   }
 
@@ -89,7 +81,7 @@ Bound parse_bound(std::string_view text, std::string_view list) {
   if (text.empty() || text.size() > most_digits || result.ec != std::errc() ||
       result.ptr != text.data() + text.size()) {
     throw UsageError(
-        fmt::format("the node list {} has {} where a number belongs", quoted(list), quoted(text)));
+        fmt::format("the node list {} has {} where a number belongs", quoted_text(list), quoted_text(text)));
   }
   return bound;
 }
@@ -106,12 +98,12 @@ std::vector<std::string> expand_ranges(std::string_view ranges, std::string_view
     const Bound last = dash == std::string_view::npos ? first : parse_bound(range.substr(dash + 1), list);
     if (last.value < first.value || last.value - first.value >= most_hosts) {
       throw UsageError(
-          fmt::format("the node list {} has the impossible range {}", quoted(list), quoted(range)));
+          fmt::format("the node list {} has the impossible range {}", quoted_text(list), quoted_text(range)));
     }
     for (unsigned long number = first.value; number <= last.value; ++number) {
       numbers.push_back(fmt::format("{:0{}}", number, first.width));
       if (numbers.size() > most_hosts)
-        throw UsageError(fmt::format("the node list {} is too long", quoted(list)));
+        throw UsageError(fmt::format("the node list {} is too long", quoted_text(list)));
     }
     begin = end + 1;
   }
@@ -127,11 +119,11 @@ std::vector<std::string> expand_element(std::string_view element, std::string_vi
     if (open == element.size()) break;
     const std::size_t close = element.find(']', open);
     if (close == std::string_view::npos)
-      throw UsageError(fmt::format("the node list {} lacks a ']'", quoted(list)));
+      throw UsageError(fmt::format("the node list {} lacks a ']'", quoted_text(list)));
     std::vector<std::string> longer;
     const std::vector<std::string> numbers = expand_ranges(element.substr(open + 1, close - open - 1), list);
     if (names.size() * numbers.size() > most_hosts) {
-      throw UsageError(fmt::format("the node list {} is too long", quoted(list)));
+      throw UsageError(fmt::format("the node list {} is too long", quoted_text(list)));
     }
     for (const std::string& name : names) {
       for (const std::string& number : numbers) longer.push_back(name + number);
@@ -150,7 +142,7 @@ int parse_ranks(std::string_view text, const std::string& where, std::string_vie
   if (result.ec != std::errc() || result.ptr != text.data() + text.size() || ranks < 1 ||
       ranks > most_ranks_per_node) {
     throw UsageError(fmt::format("{}: {} is {}; it has to be a number from 1 to {}", where, what,
-                                 quoted(text), most_ranks_per_node));
+                                 quoted_text(text), most_ranks_per_node));
   }
   return ranks;
 }
@@ -183,7 +175,7 @@ std::vector<std::string> expand_node_list(std::string_view list) {
       duplicates.add(node, "node list");
       nodes.push_back(node);
       if (nodes.size() > most_hosts)
-        throw UsageError(fmt::format("the node list {} is too long", quoted(list)));
+        throw UsageError(fmt::format("the node list {} is too long", quoted_text(list)));
     }
     begin = end + 1;
   }
@@ -214,17 +206,17 @@ std::vector<LaunchHost> parse_hostfile(std::string_view text, const std::string&
       constexpr std::string_view slots = "slots=";
       if (!word.starts_with(slots)) {
         throw UsageError(fmt::format("{}: {} is not understood; a line is HOST, HOST:N or HOST slots=N",
-                                     where, quoted(word)));
+                                     where, quoted_text(word)));
       }
       if (host.ranks != 0)
-        throw UsageError(fmt::format("{}: the host {} has two rank counts", where, quoted(host.name)));
+        throw UsageError(fmt::format("{}: the host {} has two rank counts", where, quoted_text(host.name)));
       host.ranks = parse_ranks(word.substr(slots.size()), where, "slots");
     }
     duplicates.add(host.name, where);
     hosts.push_back(std::move(host));
     if (hosts.size() > most_hosts) throw UsageError(fmt::format("{}: over {} hosts", where, most_hosts));
   }
-  if (hosts.empty()) throw UsageError(fmt::format("the hostfile {} names no host", quoted(file)));
+  if (hosts.empty()) throw UsageError(fmt::format("the hostfile {} names no host", quoted_text(file)));
   return hosts;
 }
 

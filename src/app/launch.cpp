@@ -26,6 +26,7 @@
 
 #include "app/mpirun_words.hpp"
 #include "config/targets_file.hpp"
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "core/verdict.hpp"
 
@@ -135,13 +136,11 @@ class ErrorStream {
  public:
   /// Throws Error when there is no pipe to be had. To be made with signals blocked, so that the thread takes
   /// none.
-  explicit ErrorStream(std::ostream& out) : out_(out) {
-    if (::pipe2(ends_.data(), O_CLOEXEC) != 0)
-      throw Error(fmt::format("cannot start mpirun: {}", std::strerror(errno)));
+  explicit ErrorStream(std::ostream& out) : out_(out), pipe_(make_pipe()) {
+    if (!pipe_) throw Error(fmt::format("cannot start mpirun: {}", system_reason(errno)));
     try {
       thread_ = std::thread([this] { pass_on(); });
     } catch (const std::system_error& error) {
-      for (const int end : ends_) ::close(end);
       throw Error(
           fmt::format("cannot start mpirun: {}; allow more memory and processes (ulimit -v, ulimit -u)",
                       error.code().message()));
@@ -152,17 +151,13 @@ class ErrorStream {
     started();
     done_ = true;
     thread_.join();
-    ::close(ends_[0]);
   }
   ErrorStream(const ErrorStream&) = delete;
   ErrorStream& operator=(const ErrorStream&) = delete;
 
-  int writing_end() const { return ends_[1]; }
+  int writing_end() const { return pipe_->writer.get(); }
   /// The child has its copy of the writing end.
-  void started() {
-    if (ends_[1] >= 0) ::close(ends_[1]);
-    ends_[1] = -1;
-  }
+  void started() { pipe_->writer.reset(); }
 
  private:
   void pass_on() {
@@ -170,12 +165,12 @@ class ErrorStream {
     std::array<char, 4096> buffer{};
     int idle_turns = 0;
     while (idle_turns < 3) {
-      pollfd wait{ends_[0], POLLIN, 0};
+      pollfd wait{pipe_->reader.get(), POLLIN, 0};
       if (::poll(&wait, 1, 100) <= 0) {
         if (done_) ++idle_turns;
         continue;
       }
-      const ssize_t got = ::read(ends_[0], buffer.data(), buffer.size());
+      const ssize_t got = ::read(pipe_->reader.get(), buffer.data(), buffer.size());
       if (got == 0 || (got < 0 && errno != EINTR)) break;
       if (got > 0) out_ << words.feed({buffer.data(), static_cast<std::size_t>(got)}) << std::flush;
     }
@@ -183,7 +178,7 @@ class ErrorStream {
   }
 
   std::ostream& out_;
-  std::array<int, 2> ends_{-1, -1};
+  std::optional<Pipe> pipe_;
   std::atomic<bool> done_{false};
   std::thread thread_;
 };
@@ -197,26 +192,25 @@ class Child {
         const sigset_t& mask, int error_stream) {
     const std::vector<char*> argv_pointers = pointers_to(argv);
     const std::vector<char*> environment_pointers = pointers_to(environment);
-    std::array<int, 2> pipe{-1, -1};
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0)
-      throw Error(fmt::format("cannot start mpirun: {}", std::strerror(errno)));
+    std::optional<Pipe> pipe = make_pipe();
+    if (!pipe) throw Error(fmt::format("cannot start mpirun: {}", system_reason(errno)));
     const pid_t parent = ::getpid();
     pid_ = ::fork();
-    if (pid_ == 0) exec(file, argv_pointers, environment_pointers, mask, parent, pipe[1], error_stream);
+    if (pid_ == 0)
+      exec(file, argv_pointers, environment_pointers, mask, parent, pipe->writer.get(), error_stream);
     const int fork_error = errno;
-    ::close(pipe[1]);
+    pipe->writer.reset();
     int exec_error = pid_ < 0 ? fork_error : 0;
     // Nothing comes when exec has closed the other end.
     if (pid_ > 0) {
       ssize_t count = 0;
       do {
-        count = ::read(pipe[0], &exec_error, sizeof exec_error);
+        count = ::read(pipe->reader.get(), &exec_error, sizeof exec_error);
       } while (count < 0 && errno == EINTR);
     }
-    ::close(pipe[0]);
     if (exec_error == 0) return;
     if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
-    throw Error(fmt::format("cannot start {}: {}", file, std::strerror(exec_error)));
+    throw Error(fmt::format("cannot start {}: {}", file, system_reason(exec_error)));
   }
 
   void signal(int number) const { ::kill(pid_, number); }
@@ -328,7 +322,7 @@ LaunchFacts local_facts(int gpus) {
   facts.addresses = own_addresses();
   std::array<char, PATH_MAX + 1> program{};
   if (::readlink("/proc/self/exe", program.data(), program.size() - 1) < 0) {
-    throw Error(fmt::format("cannot find this program's own file: {}", std::strerror(errno)));
+    throw Error(fmt::format("cannot find this program's own file: {}", system_reason(errno)));
   }
   facts.program = program.data();
   facts.is_root = ::geteuid() == 0;

@@ -9,24 +9,16 @@
 #include <set>
 #include <string_view>
 
-#include "config/quoted.hpp"
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "core/verdict.hpp"
 
 namespace fabricheck::app {
 namespace {
 
-using config::quoted;
-
 /// Linux takes at most 128 KiB in one argument.
 constexpr std::size_t longest_argument = 131'000;
 constexpr int ranks_without_gpu = 2;
-
-std::string lowered(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
-  return text;
-}
 
 std::string text_of(const Environment& environment, const std::string& name) {
   const auto found = environment.find(name);
@@ -67,13 +59,6 @@ bool is_here(const std::string& host, const LaunchFacts& facts) {
          std::find(facts.addresses.begin(), facts.addresses.end(), host) != facts.addresses.end();
 }
 
-std::string join(const std::vector<std::string>& words, std::size_t most) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(words.size(), most); ++i) text += (i == 0 ? "" : ", ") + words[i];
-  if (words.size() > most) text += fmt::format(" and {} more", words.size() - most);
-  return text;
-}
-
 std::vector<LaunchHost> given_hosts(const LaunchOptions& options, const LaunchFacts& facts) {
   if (!options.hosts.empty() && !options.hostfile.empty()) {
     throw UsageError("--hosts and --hostfile are both given; give one of them");
@@ -96,7 +81,7 @@ std::vector<std::string> allocation_of(const Environment& environment) {
     throw UsageError(
         fmt::format("SLURM_JOB_NODELIST names {} hosts, but SLURM_JOB_NUM_NODES is {}; unset both to launch "
                     "without the allocation",
-                    nodes.size(), quoted(count)));
+                    nodes.size(), quoted_text(count)));
   }
   return nodes;
 }
@@ -158,8 +143,8 @@ class Planner {
       for (const LaunchHost& host : plan_.hosts) {
         if (allocated.count(short_name(host.name)) == 0 &&
             !(is_here(host.name, facts_) && here_is_allocated())) {
-          throw UsageError(fmt::format("the host {} is not in the Slurm allocation ({})", quoted(host.name),
-                                       join(allocation_, 8)));
+          throw UsageError(fmt::format("the host {} is not in the Slurm allocation ({})",
+                                       quoted_text(host.name), first_few(allocation_, 8)));
         }
       }
     }
@@ -171,7 +156,7 @@ class Planner {
     } else {
       say("no hosts are given: the {} of the Slurm allocation ({})",
           plan_.hosts.size() == 1 ? "host" : fmt::format("{} hosts", plan_.hosts.size()),
-          join(allocation_, 8));
+          first_few(allocation_, 8));
     }
   }
 

@@ -27,10 +27,10 @@ sigset_t only_sigterm() {
 
 LeaveAtSigterm::LeaveAtSigterm(std::function<int()> leave) : leave_(std::move(leave)) {
   const sigset_t set = only_sigterm();
-  signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  stop_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  signals_ = Descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  stop_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   // Without these the process ends at SIGTERM as any other does.
-  if (signals_ < 0 || stop_ < 0) return;
+  if (!signals_ || !stop_) return;
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   watcher_ = std::thread([this] { watch(); });
 }
@@ -39,7 +39,7 @@ LeaveAtSigterm::~LeaveAtSigterm() {
   disarm();
   if (watcher_.joinable()) {
     const std::uint64_t one = 1;
-    while (::write(stop_, &one, sizeof one) < 0 && errno == EINTR) {
+    while (::write(stop_.get(), &one, sizeof one) < 0 && errno == EINTR) {
     }
     watcher_.join();
     // One that came once all was done is late: the status of what was done stands.
@@ -48,8 +48,6 @@ LeaveAtSigterm::~LeaveAtSigterm() {
     ::sigtimedwait(&set, nullptr, &at_once);
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
   }
-  if (signals_ >= 0) ::close(signals_);
-  if (stop_ >= 0) ::close(stop_);
 }
 
 void LeaveAtSigterm::disarm() {
@@ -58,7 +56,7 @@ void LeaveAtSigterm::disarm() {
 }
 
 void LeaveAtSigterm::watch() {
-  std::array<pollfd, 2> waits{{{signals_, POLLIN, 0}, {stop_, POLLIN, 0}}};
+  std::array<pollfd, 2> waits{{{signals_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
   for (;;) {
     if (::poll(waits.data(), waits.size(), -1) < 0) {
       if (errno == EINTR) continue;

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <thread>
 
+#include "core/descriptor.hpp"
+
 namespace fabricheck::app {
 
 /// While it lives, SIGTERM does not end the process at once: a thread of its own waits for it, calls `leave`
@@ -28,8 +30,7 @@ class LeaveAtSigterm {
   std::function<int()> leave_;
   std::mutex gate_;
   bool is_armed_{true};
-  int signals_{-1};
-  int stop_{-1};
+  Descriptor signals_, stop_;
   std::thread watcher_;
 };
 

@@ -15,6 +15,7 @@
 
 #include "app/packed_file.hpp"
 #include "app/utf16.hpp"
+#include "core/descriptor.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -138,7 +139,7 @@ struct LineSource::Stream {
     if (code == Z_BUF_ERROR)
       failed = "the compressed file is cut off; what came before the cut was read";
     else if (code == Z_ERRNO)
-      failed = std::generic_category().message(errno);
+      failed = system_reason(errno);
     else
       failed = fmt::format("the compressed file is damaged ({})", words);
     fail(failed);
@@ -169,18 +170,14 @@ struct LineSource::Stream {
     return any_nuls;
   }
 
-  void open(int descriptor) {
-    if (descriptor < 0) fail(std::generic_category().message(errno));
+  void open(Descriptor opened) {
+    if (!opened) fail(system_reason(errno));
     struct stat status {};
-    if (::fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode)) {
-      ::close(descriptor);
+    if (::fstat(opened.get(), &status) == 0 && S_ISDIR(status.st_mode))
       fail("it is a folder; name the files in it");
-    }
-    file = ::gzdopen(descriptor, "rb");
-    if (file == nullptr) {
-      ::close(descriptor);
-      fail("out of memory");
-    }
+    file = ::gzdopen(opened.get(), "rb");
+    if (file == nullptr) fail("out of memory");
+    (void)opened.release();  // gzclose() closes it
     ::gzbuffer(file, 1U << 18U);
   }
 
@@ -209,7 +206,7 @@ struct LineSource::Stream {
 
 LineSource::LineSource(const std::string& file) : stream_(std::make_unique<Stream>()) {
   stream_->name = file == "-" ? "standard input" : file;
-  stream_->open(file == "-" ? ::dup(STDIN_FILENO) : ::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  stream_->open(Descriptor(file == "-" ? ::dup(STDIN_FILENO) : ::open(file.c_str(), O_RDONLY | O_CLOEXEC)));
   stream_->demand_text(stream_->fill_front());
 }
 

@@ -10,6 +10,7 @@
 
 #include "app/mpi_findings.hpp"
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "topology/model/cpu_list.hpp"
 #include "topology/model/host_names.hpp"
 
@@ -19,10 +20,6 @@ namespace {
 using control::MpiTransport;
 
 constexpr const char* unknown = "unknown";
-
-std::string joined(const std::vector<std::string>& words, const char* between = ", ") {
-  return fmt::format("{}", fmt::join(words, between));
-}
 
 template <class Words>
 bool contains(const Words& words, std::string_view word) {

@@ -9,11 +9,14 @@
 #include <fmt/format.h>
 
 #include "app/mpi_facts.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "topology/model/host_names.hpp"
 
 namespace fabricheck::app {
 namespace {
+
+constexpr std::size_t most_listed = 4;
 
 using control::MpiTransport;
 
@@ -52,14 +55,6 @@ ActivePorts active_ports(const Host& host) {
       active.hardware = active.hardware || !device.pci_address.empty();
     }
   return active;
-}
-
-std::string some_of(const std::vector<std::string>& words) {
-  constexpr std::size_t most = 4;
-  const std::vector<std::string> first(
-      words.begin(), words.begin() + static_cast<std::ptrdiff_t>(std::min(most, words.size())));
-  const std::string more = words.size() > most ? fmt::format(" and {} more", words.size() - most) : "";
-  return fmt::format("{}{}", fmt::join(first, ", "), more);
 }
 
 std::string told_of(const MpiTransport& rank) {
@@ -135,7 +130,7 @@ std::optional<Finding> tcp_beside_rdma(const std::vector<MpiTransport>& ranks,
     if (!over_tcp.contains(host)) continue;
     accused.push_back(host);
     hardware = hardware || active.hardware;
-    ports[some_of(active.words)].push_back(host);
+    ports[first_few(active.words, most_listed)].push_back(host);
   }
   // RDMA has two ends.
   if (accused.empty() || with_ports < 2) return std::nullopt;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "app/probe_host.hpp"
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "node/probes.hpp"
 #include "report/report.hpp"
@@ -36,18 +37,18 @@ std::int64_t steady_ns() {
 /// last the host as JSON.
 void probe_devices(topology::ProbeOptions options, int descriptor) {
   options.at = [descriptor](const std::string& device) {
-    process::write_all(descriptor, fmt::format("at {} {}\n", steady_ns(), device));
+    write_all(descriptor, fmt::format("at {} {}\n", steady_ns(), device));
   };
   options.asking = [descriptor](std::int64_t pid, std::uint64_t start) {
-    process::write_all(descriptor, fmt::format("asking {} {}\n", pid, start));
+    write_all(descriptor, fmt::format("asking {} {}\n", pid, start));
   };
   options.left_behind = [descriptor](std::int64_t pid, std::uint64_t start) {
-    process::write_all(descriptor, fmt::format("left {} {}\n", pid, start));
+    write_all(descriptor, fmt::format("left {} {}\n", pid, start));
   };
   const Host host = probe_this_host(options);
   for (const node::CounterFact& counter : node::read_counters(options.sysroot, host))
-    process::write_all(descriptor, fmt::format("counter {} {}\n", counter.value, counter.name));
-  process::write_all(descriptor, report::host_to_json(host));
+    write_all(descriptor, fmt::format("counter {} {}\n", counter.value, counter.name));
+  write_all(descriptor, report::host_to_json(host));
 }
 
 std::optional<process::ProcessId> process_of(std::string_view words) {

@@ -8,6 +8,7 @@
 #include <exception>
 #include <system_error>
 
+#include "core/descriptor.hpp"
 #include "core/remark.hpp"
 #include "report/journal.hpp"
 #include "report/report.hpp"
@@ -40,8 +41,7 @@ std::string write_node_json(const std::string& file, const RunRecord& record) {
     if (file != "-") {
       report::write_file(file, text);
     } else if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-      return fmt::format("the result was not written to standard output: {}",
-                         std::generic_category().message(errno));
+      return fmt::format("the result was not written to standard output: {}", system_reason(errno));
     }
   } catch (const std::exception& error) {
     return error.what();

@@ -14,7 +14,6 @@
 namespace fabricheck::app {
 namespace {
 
-using config::quoted;
 using std::chrono::nanoseconds;
 
 /// What cxxopts gives a flag that stands without a value.
@@ -44,7 +43,8 @@ bool has_option(const CommandRow& command, const std::string& word) {
 [[noreturn]] void throw_unknown_option(const CommandRow& command, const std::string& word) {
   const std::string name = word.substr(0, word.find('='));
   if (std::string_view(command.name) == "launch" && has_option(*find_command("run"), name)) {
-    throw UsageError(fmt::format("launch: {} is an option of run; write it behind -- run", quoted(name)));
+    throw UsageError(
+        fmt::format("launch: {} is an option of run; write it behind -- run", quoted_text(name)));
   }
   Words known{"--help"};
   for (const OptionRow& row : command.options) {
@@ -55,9 +55,9 @@ bool has_option(const CommandRow& command, const std::string& word) {
   for (const CommandRow& other : command_rows())
     if (nearest.empty() && has_option(other, name))
       throw UsageError(
-          fmt::format("{}: unknown option {}; {} has it", command.name, quoted(name), other.name));
+          fmt::format("{}: unknown option {}; {} has it", command.name, quoted_text(name), other.name));
   throw UsageError(
-      fmt::format("{}: unknown option {}{}", command.name, quoted(name), suggestion(name, known)));
+      fmt::format("{}: unknown option {}{}", command.name, quoted_text(name), suggestion(name, known)));
 }
 
 /// cxxopts takes -suite for -s, -u, …: the word of which `letters` are the first, where the user wrote a
@@ -79,12 +79,13 @@ void add_value(const CommandRow& command, const std::string& name, const std::st
                                 [&](const OptionRow& option) { return name == option.name; });
   if (row == command.options.end()) throw_unknown_option(command, "--" + name);
   if (row->is_flag()) {
-    if (!value.empty()) throw UsageError(fmt::format("--{} takes no value, but has {}", name, quoted(value)));
+    if (!value.empty())
+      throw UsageError(fmt::format("--{} takes no value, but has {}", name, quoted_text(value)));
   } else if (value.empty()) {
     throw UsageError(fmt::format("--{} has an empty value; it needs a {}", name, row->value));
   } else if (value.starts_with("--")) {
     throw UsageError(
-        fmt::format("--{} needs a {}, but the option {} follows it", name, row->value, quoted(value)));
+        fmt::format("--{} needs a {}, but the option {} follows it", name, row->value, quoted_text(value)));
   }
   Words& values = parsed.values[name];
   if (!values.empty() && !row->repeatable) throw UsageError(fmt::format("--{} is given twice", name));
@@ -112,7 +113,7 @@ ParsedWords parse_words(const CommandRow& command, const Words& words) {
     }
   } catch (const cxxopts::exceptions::exception& error) {
     // All that is left is an option at the end without its value.
-    throw UsageError(fmt::format("{}: {} needs a value", command.name, quoted(argv.back())));
+    throw UsageError(fmt::format("{}: {} needs a value", command.name, quoted_text(argv.back())));
   }
   if (separator != words.end()) parsed.others.insert(parsed.others.end(), separator + 1, words.end());
   return parsed;
@@ -125,8 +126,8 @@ void refuse_others(const CommandRow& command, const ParsedWords& parsed) {
     for (const char* choice : row.choices)
       if (word == choice)
         throw UsageError(fmt::format("{}: unexpected argument {}; did you mean --{} {}?", command.name,
-                                     quoted(word), row.name, word));
-  throw UsageError(fmt::format("{}: unexpected argument {}", command.name, quoted(word)));
+                                     quoted_text(word), row.name, word));
+  throw UsageError(fmt::format("{}: unexpected argument {}", command.name, quoted_text(word)));
 }
 
 Words split_on_commas(const std::string& text) {
@@ -149,7 +150,7 @@ nanoseconds duration_of(const ParsedWords& parsed, const std::string& name, nano
   if (text == nullptr) return otherwise;
   const nanoseconds duration = with_name(name, [&] { return parse_duration(*text); });
   if (duration < least || duration > most) {
-    throw UsageError(fmt::format("--{}: {} is not between {} and {}", name, quoted(*text),
+    throw UsageError(fmt::format("--{}: {} is not between {} and {}", name, quoted_text(*text),
                                  format_duration(least), format_duration(most)));
   }
   return duration;
@@ -161,7 +162,8 @@ std::optional<int> number_of(const ParsedWords& parsed, const std::string& name,
   int value = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
   if (error != std::errc{} || end != text->data() + text->size() || value < least || value > most)
-    throw UsageError(fmt::format("--{}: {} is no number from {} to {}", name, quoted(*text), least, most));
+    throw UsageError(
+        fmt::format("--{}: {} is no number from {} to {}", name, quoted_text(*text), least, most));
   return value;
 }
 
@@ -185,7 +187,7 @@ double tolerance_of(const ParsedWords& parsed) {
   // Written so that a NaN is refused, too.
   if (!is_number || !(percent >= 0.0 && percent <= 100.0))
     throw UsageError(
-        fmt::format("--tolerance: {} is no percentage from 0 to 100, such as 5 or 2.5%", quoted(*text)));
+        fmt::format("--tolerance: {} is no percentage from 0 to 100, such as 5 or 2.5%", quoted_text(*text)));
   return std::abs(percent);  // -0
 }
 

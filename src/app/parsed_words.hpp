@@ -10,9 +10,9 @@
 #include "app/choice_words.hpp"
 #include "app/command_table.hpp"
 #include "app/options.hpp"
-#include "config/quoted.hpp"
 #include "core/error.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::app {
 
@@ -71,7 +71,7 @@ Choice choice_of(const ParsedWords& parsed, const std::string& name,
     if (*text == choice.first) return choice.second;
     known.emplace_back(choice.first);
   }
-  throw UsageError(fmt::format("--{}: unknown {}{}", name, config::quoted(*text), suggestion(*text, known)));
+  throw UsageError(fmt::format("--{}: unknown {}{}", name, quoted_text(*text), suggestion(*text, known)));
 }
 
 }  // namespace fabricheck::app

@@ -29,7 +29,6 @@
 #include "app/run_parts.hpp"
 #include "app/run_watch.hpp"
 #include "app/topology_checks.hpp"
-#include "app/utc_now.hpp"
 #include "app/verbs_findings.hpp"
 #include "app/verbs_world.hpp"
 #include "app/world_check.hpp"
@@ -44,8 +43,8 @@
 #include "core/error.hpp"
 #include "core/remark.hpp"
 #include "core/sampler.hpp"
+#include "core/text.hpp"
 #include "report/progress.hpp"
-#include "report/report.hpp"
 #include "topology/judge/judge.hpp"
 #include "topology/probe/probe.hpp"
 
@@ -74,13 +73,6 @@ control::GuardedCall start_of_mpi(const LauncherFacts& launcher) {
   return call;
 }
 constexpr double finish_deadline_s = 30.0;
-constexpr std::int64_t nccl_end_ns = 5'000'000'000;
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
 
 /// Open MPI gives every rank a terminal of its own, whatever the output goes to; `launch` tells what it
 /// really is.
@@ -233,7 +225,7 @@ class Job {
     facts.nodes = static_cast<int>(places_.hosts.size());
     facts.rank_hosts = places_.rank_hosts;
     std::vector<std::string> arguments(command_.begin() + (command_.empty() ? 0 : 1), command_.end());
-    facts.rank_commands = gather_strings(*world_, "fabricheck " + joined(arguments), 0);
+    facts.rank_commands = gather_strings(*world_, "fabricheck " + joined(arguments, " "), 0);
     facts.rank_builds = gather_strings(*world_, build_identity(), 0);
     if (auto failed = together(*world_, session_->host(), [&] {
           if (rank_ != 0) return;
@@ -316,10 +308,7 @@ class Job {
   }
 
   void open_log(const plan::TestPlan& plan, double overhead_ns) {
-    RunRecord header;
-    header.tool = tool_info();
-    header.started = utc_now();
-    header.command = command_;
+    RunRecord header = begun_record(command_, places_.topology);
     header.world.ranks = world_->size();
     header.world.nodes = static_cast<int>(places_.hosts.size());
     header.world.launcher = launcher_.name;
@@ -327,19 +316,13 @@ class Job {
     header.world.mpi = session_->description();
     for (const char* name : {"OMPI_MCA_pml", "OMPI_MCA_btl", "UCX_TLS", "UCX_NET_DEVICES"})
       if (const auto value = environment(name)) header.world.mpi[name] = *value;
-    header.topology = places_.topology;
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory, *clock_);
     log_->add_last_findings(wrong_results);
     is_log_open_ = true;
     log_->set_overhead("sampling_p50_ns", overhead_ns);
-    note_estimates(*log_, plan, places_.topology);
     if (baseline_)
       log_->add_last_findings([this](const RunRecord& record) { return baseline_->findings(record); });
-    for (const CheckRecord& one : verdicts_.checks) log_->add(one);
-    for (const Finding& one : verdicts_.findings) log_->add(one);
-    for (const NotTested& one : verdicts_.not_tested) log_->add(one);
-    note_left_out(*log_, plan, not_paired_);
-    note_nccl_log(*log_, plan, devices_.nccl_log);
+    note_opening(*log_, {verdicts_, plan, places_.topology, not_paired_, devices_.nccl_log});
     if (!run_watch_->unwatched().empty()) log_->add(not_watched(run_watch_->unwatched()));
     printer_ = std::make_unique<report::ProgressPrinter>(
         progress_mode(options_, on_terminal(launcher_, STDERR_FILENO)), stderr);
@@ -395,23 +378,13 @@ class Job {
     for (const Fit& one : alpha_beta_fits(log_->checks())) log_->add(one);
     for (const Matrix& one : pair_matrices(log_->checks())) log_->add(one);
     log_->set_remaining({});
-    const auto record = log_->finish(log_patience);
-    if (!record)
-      throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
-    return print_report(*record, finish_deadline_s);
+    return print_report(concluded(*log_, options_.out_directory));
   }
 
-  /// The status to end with.
-  int print_report(const RunRecord& record, double log_patience_s) {
-    report::ConsoleStyle style;
-    style.colour = on_terminal(launcher_, STDOUT_FILENO) && !environment("NO_COLOR");
-    remark(stdout, "{}", report::console(record, style));
-    if (baseline_) remark(stdout, "\n{}", baseline_->text(record, style));
-    std::fflush(stdout);
-    if (const auto kept = put_nccl_log_away(options_.out_directory, record.exit_status, log_patience_s))
-      log_->add_written("nccl.log", *kept);
-    remark(stdout, "\n{}\n", log_->written_words());
-    return status_of_screen(record.exit_status);
+  int print_report(const RunRecord& record, double log_patience_s = Screen{}.log_patience_s) {
+    return app::print_report(
+        *log_, record, options_.out_directory,
+        {on_terminal(launcher_, STDOUT_FILENO), baseline_ ? &*baseline_ : nullptr, log_patience_s});
   }
 
   /// On the watchdog's thread of rank 0.

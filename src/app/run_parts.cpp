@@ -8,13 +8,16 @@
 
 #include <fmt/format.h>
 
+#include "app/build_identity.hpp"
 #include "app/catalogue.hpp"
 #include "app/check_records.hpp"
+#include "app/environment_variable.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/incident.hpp"
 #include "app/nccl_findings.hpp"
 #include "app/power_limits.hpp"
 #include "app/rail_shares.hpp"
+#include "app/utc_now.hpp"
 #include "app/verbs_gpu_facts.hpp"
 #include "collectives/nccl/settings.hpp"
 #include "config/targets_file.hpp"
@@ -26,6 +29,7 @@
 #include "node/gpu/findings.hpp"
 #include "node/gpu/host_matrices.hpp"
 #include "plan/wishes.hpp"
+#include "report/report.hpp"
 #include "topology/model/merge.hpp"
 
 namespace fabricheck::app {
@@ -33,6 +37,46 @@ namespace {
 
 constexpr std::size_t max_targets_bytes = std::size_t{4} << 20;
 constexpr const char* burn_id = "gpu.burn.rate";
+
+/// What takes long is told beforehand, and is an estimate.
+void note_estimates(RunLog& log, const plan::TestPlan& plan, const ClusterTopology& topology) {
+  const bool has_pairs =
+      std::any_of(plan.checks.begin(), plan.checks.end(),
+                  [](const plan::PlannedCheck& check) { return check.scope == Scope::gpu_pair; });
+  if (!has_pairs) return;
+  int most = 0;
+  std::map<int, int> gpus_on;
+  for (const RankPlace& place : topology.ranks) most = std::max(most, ++gpus_on[place.host]);
+  log.set_overhead("estimated_gpu_pairs_s", nvlink::estimate_pairs_s(most, nvlink::default_pair_costs()));
+}
+
+/// Everything the plan leaves out.
+void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<NotTested>& others) {
+  for (const NotTested& one : plan.not_tested) log.add(one);
+  for (const NotTested& one : others) log.add(one);
+  for (const auto& [row, reason] : plan.skipped) log.add(skipped_record(*row, reason));
+  log.add(NotTested{"storage", "this version does not measure NVMe yet"});
+}
+
+void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture) {
+  const bool runs = std::any_of(plan.checks.begin(), plan.checks.end(),
+                                [](const plan::PlannedCheck& check) { return check.row->backend == "NCCL"; });
+  if (!runs) return;
+  if (!capture.why_not.empty()) log.add(NotTested{"nccl.as_it_ran", capture.why_not});
+  if (!capture.set_aside.empty())
+    remark(
+        stderr,
+        "fabricheck: {} is set aside while measuring, since lines in every call take time; what NCCL says on "
+        "rank 0 will be in nccl.log beside the result\n",
+        capture.set_aside);
+}
+
+/// `status`, or where standard output took not all of the report, that this is not what was asked for.
+int status_of_screen(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  remark(stderr, "fabricheck: standard output cannot be written; the report is in the output folder\n");
+  return status == exit_status::passed ? exit_status::broken : status;
+}
 
 }  // namespace
 
@@ -89,22 +133,22 @@ void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platfor
   for (const Matrix& one : node::gpu::host_matrices(log.checks())) log.add(one);
 }
 
-void note_estimates(RunLog& log, const plan::TestPlan& plan, const ClusterTopology& topology) {
-  const bool has_pairs =
-      std::any_of(plan.checks.begin(), plan.checks.end(),
-                  [](const plan::PlannedCheck& check) { return check.scope == Scope::gpu_pair; });
-  if (!has_pairs) return;
-  int most = 0;
-  std::map<int, int> gpus_on;
-  for (const RankPlace& place : topology.ranks) most = std::max(most, ++gpus_on[place.host]);
-  log.set_overhead("estimated_gpu_pairs_s", nvlink::estimate_pairs_s(most, nvlink::default_pair_costs()));
+RunRecord begun_record(const std::vector<std::string>& command, const ClusterTopology& topology) {
+  RunRecord header;
+  header.tool = tool_info();
+  header.started = utc_now();
+  header.command = command;
+  header.topology = topology;
+  return header;
 }
 
-void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<NotTested>& others) {
-  for (const NotTested& one : plan.not_tested) log.add(one);
-  for (const NotTested& one : others) log.add(one);
-  for (const auto& [row, reason] : plan.skipped) log.add(skipped_record(*row, reason));
-  log.add(NotTested{"storage", "this version does not measure NVMe yet"});
+void note_opening(RunLog& log, const Opening& opening) {
+  for (const CheckRecord& one : opening.verdicts.checks) log.add(one);
+  for (const Finding& one : opening.verdicts.findings) log.add(one);
+  for (const NotTested& one : opening.verdicts.not_tested) log.add(one);
+  note_estimates(log, opening.plan, opening.topology);
+  note_left_out(log, opening.plan, opening.left_out);
+  note_nccl_log(log, opening.plan, opening.nccl_log);
 }
 
 void refuse_unknown_wish(const plan::TestPlan& plan, const plan::Request& request) {
@@ -162,12 +206,6 @@ void note_failed_gpus(RunLog& log, const std::vector<RankGpu>& gpus, const Clust
   }
 }
 
-int status_of_screen(int status) {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
-  remark(stderr, "fabricheck: standard output cannot be written; the report is in the output folder\n");
-  return status == exit_status::passed ? exit_status::broken : status;
-}
-
 EarlyEnd end_early(const control::Incident& incident, const IncidentFacts& facts, RunLog* log,
                    const std::string& out_directory) {
   EarlyEnd end;
@@ -199,17 +237,23 @@ std::optional<bool> put_nccl_log_away(const std::string& keep_in, int status, do
   return collectives::nccl::put_log_away(keep_in);
 }
 
-void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture) {
-  const bool runs = std::any_of(plan.checks.begin(), plan.checks.end(),
-                                [](const plan::PlannedCheck& check) { return check.row->backend == "NCCL"; });
-  if (!runs) return;
-  if (!capture.why_not.empty()) log.add(NotTested{"nccl.as_it_ran", capture.why_not});
-  if (!capture.set_aside.empty())
-    remark(
-        stderr,
-        "fabricheck: {} is set aside while measuring, since lines in every call take time; what NCCL says on "
-        "rank 0 will be in nccl.log beside the result\n",
-        capture.set_aside);
+RunRecord concluded(RunLog& log, const std::string& out_directory) {
+  auto record = log.finish(log_patience);
+  if (!record) throw Error("the result cannot be written: the disk of " + out_directory + " does not answer");
+  return *std::move(record);
+}
+
+int print_report(RunLog& log, const RunRecord& record, const std::string& out_directory,
+                 const Screen& screen) {
+  report::ConsoleStyle style;
+  style.colour = screen.is_terminal && !environment("NO_COLOR");
+  remark(stdout, "{}", report::console(record, style));
+  if (screen.baseline) remark(stdout, "\n{}", screen.baseline->text(record, style));
+  std::fflush(stdout);
+  if (const auto kept = put_nccl_log_away(out_directory, record.exit_status, screen.log_patience_s))
+    log.add_written("nccl.log", *kept);
+  remark(stdout, "\n{}\n", log.written_words());
+  return status_of_screen(record.exit_status);
 }
 
 report::ProgressPrinter::Mode progress_mode(const RunOptions& options, bool terminal) {

@@ -7,10 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "app/compare.hpp"
 #include "app/gpu_world.hpp"
 #include "app/incident.hpp"
 #include "app/options.hpp"
 #include "app/run_log.hpp"
+#include "app/topology_checks.hpp"
 #include "collectives/nccl/settings.hpp"
 #include "control/incident.hpp"
 #include "core/platform.hpp"
@@ -33,11 +35,19 @@ std::vector<Target> all_targets(const std::string& text, const RunOptions& optio
 /// of NCCL that differ, rails that interfere, matrices. `nvls`: NCCL was allowed to use it.
 void add_gpu_results(RunLog& log, const ClusterTopology& topology, const Platform* platform, bool nvls);
 
-/// What takes long is told beforehand, and is an estimate.
-void note_estimates(RunLog& log, const plan::TestPlan& plan, const ClusterTopology& topology);
+/// What a record of this program begins with, however its ranks are made.
+RunRecord begun_record(const std::vector<std::string>& command, const ClusterTopology& topology);
 
-/// Everything the plan leaves out.
-void note_left_out(RunLog& log, const plan::TestPlan& plan, const std::vector<NotTested>& others);
+/// What is known before the first measurement.
+struct Opening {
+  const TopologyVerdicts& verdicts;
+  const plan::TestPlan& plan;
+  const ClusterTopology& topology;
+  const std::vector<NotTested>& left_out;  ///< beside what the plan leaves out
+  const collectives::nccl::LogCapture& nccl_log;
+};
+/// Puts it into the log.
+void note_opening(RunLog& log, const Opening& opening);
 
 /// Throws UsageError for a named type or reduction that nothing in the plan has.
 void refuse_unknown_wish(const plan::TestPlan& plan, const plan::Request& request);
@@ -49,13 +59,6 @@ void note_wishes(RunLog& log, const plan::TestPlan& plan, const plan::Request& r
 
 /// GPUs that are there and fail, as an ERROR each.
 void note_failed_gpus(RunLog& log, const std::vector<RankGpu>& gpus, const ClusterTopology& topology);
-
-/// `status`, or where standard output took not all of the report, that this is not what was asked for.
-int status_of_screen(int status);
-
-/// Where NCCL is measured: what will not be known of it, and on standard error which of the user's own
-/// variables are not followed.
-void note_nccl_log(RunLog& log, const plan::TestPlan& plan, const collectives::nccl::LogCapture& capture);
 
 /// How a run ends before its time: a finding, the check that was cut short, and the result with what there
 /// is.
@@ -72,11 +75,29 @@ std::optional<bool> put_nccl_log_away(const std::string& keep_in, int status, do
 /// Of an early end, which comes in any case.
 inline constexpr double early_log_patience_s = 2.0;
 
+/// Concludes the log. Throws Error when its disk does not answer.
+RunRecord concluded(RunLog& log, const std::string& out_directory);
+
+/// Where a report is printed, and what stands behind it.
+struct Screen {
+  bool is_terminal{};           ///< standard output
+  const Baseline* baseline{};   ///< nullptr: none
+  double log_patience_s{30.0};  ///< for NCCL's log, which goes to the same folder
+};
+/// Prints the report of `record`, puts NCCL's log beside it and says what was written. The status to end
+/// with: the record's, or where standard output took not all of the report, that this is not what was asked
+/// for.
+int print_report(RunLog& log, const RunRecord& record, const std::string& out_directory,
+                 const Screen& screen);
+
 /// How progress is shown; `terminal`: standard error is one.
 report::ProgressPrinter::Mode progress_mode(const RunOptions& options, bool terminal);
 
 /// Ends the process where work on a GPU, or NCCL, did not end: CUDA's own end would wait for it.
 void end_now_if_stuck(const std::vector<const cuda::Setup*>& gpus, int status);
+
+/// What NCCL may take to let go of its communicators at the end.
+inline constexpr std::int64_t nccl_end_ns = 5'000'000'000;
 
 /// Waits for a slow disk this long.
 inline constexpr std::chrono::seconds log_patience{5};

@@ -15,7 +15,6 @@
 namespace fabricheck::app {
 namespace {
 
-using config::quoted;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
@@ -81,7 +80,7 @@ Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& 
     // The list of what is known stays that of the ids.
     const std::string nearest = nearest_word(glob, likely_globs(glob, known));
     throw UsageError(fmt::format(
-        "--{}: {} matches no check{}", name, quoted(glob),
+        "--{}: {} matches no check{}", name, quoted_text(glob),
         nearest.empty() ? suggestion(glob, known) : fmt::format("; did you mean '{}'?", nearest)));
   }
   return globs;
@@ -90,7 +89,8 @@ Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& 
 void refuse_empty_selection(const RunOptions& run, const Words& known) {
   const bool any_left = std::any_of(
       known.begin(), known.end(), [&](const std::string& id) { return is_selected(id, run.only, run.skip); });
-  if (!any_left) throw UsageError(fmt::format("--skip: {} leaves no check to run", quoted(run.skip.back())));
+  if (!any_left)
+    throw UsageError(fmt::format("--skip: {} leaves no check to run", quoted_text(run.skip.back())));
 }
 
 std::vector<std::uint64_t> sizes_of(const ParsedWords& parsed) {
@@ -101,7 +101,7 @@ std::vector<std::uint64_t> sizes_of(const ParsedWords& parsed) {
   for (const std::uint64_t bytes : sizes) {
     if (bytes == 0 || bytes > largest) {
       throw UsageError(fmt::format("--sizes: {} of {} is not between 1 B and {}", format_bytes(bytes),
-                                   quoted(*text), format_bytes(largest)));
+                                   quoted_text(*text), format_bytes(largest)));
     }
   }
   return sizes;
@@ -134,10 +134,10 @@ std::vector<Value> names_of(const ParsedWords& parsed, const std::string& name,
     if (found == all.end()) {
       Words known;
       for (const Value one : all) known.emplace_back(name_of(one));
-      throw UsageError(fmt::format("--{}: unknown {}{}", name, quoted(word), suggestion(word, known)));
+      throw UsageError(fmt::format("--{}: unknown {}{}", name, quoted_text(word), suggestion(word, known)));
     }
     if (std::find(values.begin(), values.end(), *found) != values.end())
-      throw UsageError(fmt::format("--{}: {} is named twice in {}", name, word, quoted(*text)));
+      throw UsageError(fmt::format("--{}: {} is named twice in {}", name, word, quoted_text(*text)));
     values.push_back(*found);
   }
   return values;
@@ -151,7 +151,7 @@ std::uint64_t iterations_of(const ParsedWords& parsed, const std::string& name) 
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
   if (error != std::errc{} || end != text->data() + text->size() || value == 0 || value > most)
     throw UsageError(
-        fmt::format("--{}: {} is no number of iterations from 1 to {}", name, quoted(*text), most));
+        fmt::format("--{}: {} is no number of iterations from 1 to {}", name, quoted_text(*text), most));
   return value;
 }
 

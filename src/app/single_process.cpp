@@ -13,9 +13,7 @@
 
 #include <fmt/format.h>
 
-#include "app/build_identity.hpp"
 #include "app/catalogue.hpp"
-#include "app/compare.hpp"
 #include "app/environment_variable.hpp"
 #include "app/gpu_pairs.hpp"
 #include "app/gpu_world.hpp"
@@ -23,7 +21,6 @@
 #include "app/rank_devices.hpp"
 #include "app/run_log.hpp"
 #include "app/run_parts.hpp"
-#include "app/utc_now.hpp"
 #include "app/wrong_results.hpp"
 #include "collectives/nccl/catalog.hpp"
 #include "collectives/nccl/nvls.hpp"
@@ -34,15 +31,11 @@
 #include "core/progress.hpp"
 #include "core/remark.hpp"
 #include "core/thread_communicator.hpp"
-#include "report/report.hpp"
 #include "topology/judge/judge.hpp"
 #include "topology/model/merge.hpp"
 
 namespace fabricheck::app {
 namespace {
-
-constexpr std::int64_t nccl_end_ns = 5'000'000'000;
-constexpr double nccl_log_patience_s = 30.0;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -187,24 +180,15 @@ class SingleProcess {
 
   void open_log(const TopologyVerdicts& verdicts, const plan::TestPlan& plan,
                 const std::vector<NotTested>& left_out) {
-    RunRecord header;
-    header.tool = tool_info();
-    header.started = utc_now();
-    header.command = command_;
+    RunRecord header = begun_record(command_, topology_);
     header.world.ranks = static_cast<int>(seats_.size());
     header.world.nodes = 1;
     header.world.launcher = "one process";
     header.world.hosts = {host_.name};
-    header.topology = topology_;
     log_ = std::make_unique<RunLog>(std::move(header), options_.out_directory, *clock_);
     log_->add_last_findings(wrong_results);
     is_log_open_ = true;
-    for (const CheckRecord& one : verdicts.checks) log_->add(one);
-    for (const Finding& one : verdicts.findings) log_->add(one);
-    for (const NotTested& one : verdicts.not_tested) log_->add(one);
-    note_estimates(*log_, plan, topology_);
-    note_left_out(*log_, plan, left_out);
-    note_nccl_log(*log_, plan, nccl_log_);
+    note_opening(*log_, {verdicts, plan, topology_, left_out, nccl_log_});
     printer_ = std::make_unique<report::ProgressPrinter>(
         progress_mode(options_, ::isatty(STDERR_FILENO) == 1), stderr);
   }
@@ -243,24 +227,15 @@ class SingleProcess {
     failure_->text = words;
   }
 
-  int print_report(const RunRecord& record, double log_patience_s) {
-    report::ConsoleStyle style;
-    style.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
-    remark(stdout, "{}", report::console(record, style));
-    std::fflush(stdout);
-    if (const auto kept = put_nccl_log_away(options_.out_directory, record.exit_status, log_patience_s))
-      log_->add_written("nccl.log", *kept);
-    remark(stdout, "\n{}\n", log_->written_words());
-    return status_of_screen(record.exit_status);
+  int print_report(const RunRecord& record, double log_patience_s = Screen{}.log_patience_s) {
+    return app::print_report(*log_, record, options_.out_directory,
+                             {::isatty(STDOUT_FILENO) == 1, nullptr, log_patience_s});
   }
 
   int finish() {
     add_gpu_results(*log_, topology_, platform_, may_use_nvls_);
     log_->set_remaining({});
-    const auto record = log_->finish(log_patience);
-    if (!record)
-      throw Error("the result cannot be written: the disk of " + options_.out_directory + " does not answer");
-    const int status = print_report(*record, nccl_log_patience_s);
+    const int status = print_report(concluded(*log_, options_.out_directory));
     watch_->goodbye();
     collectives::nccl::release_communicators(*clock_, nccl_end_ns);
     std::vector<const cuda::Setup*> gpus;

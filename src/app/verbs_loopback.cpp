@@ -6,6 +6,7 @@
 #include <array>
 #include <sstream>
 
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "core/thread_communicator.hpp"
 #include "fabric/verbs/measure/operations.hpp"
@@ -120,9 +121,9 @@ node::Outcome check_loopback(const Host& host, node::Isolation& isolation, std::
   const node::IsolatedAnswer answer = isolation.run("verbs loopback", budget + grace, [&](int descriptor) {
     const auto provider = verbs::system_provider();
     const SteadyClock clock;
-    process::write_all(
-        descriptor, loopback_to_text(loop_ports(
-                        host, [&](const std::string& name) { return provider->open(name); }, clock, budget)));
+    write_all(descriptor,
+              loopback_to_text(loop_ports(
+                  host, [&](const std::string& name) { return provider->open(name); }, clock, budget)));
   });
   if (answer.text) return judge_loopback(loopback_from_text(*answer.text));
   node::Outcome outcome;

@@ -7,9 +7,9 @@
 #include <map>
 #include <set>
 
-#include "config/quoted.hpp"
 #include "config/targets_file.hpp"
 #include "config/toml_document.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::config {
 namespace {
@@ -83,7 +83,7 @@ class ExpectationReader {
     std::string version = document_.text_of(*node, key);
     if (version_numbers(version).empty()) {
       document_.fail(*node, fmt::format("{} is {}; write numbers and points, such as \"550.54.15\"", key,
-                                        quoted(version)));
+                                        quoted_text(version)));
     }
     return version;
   }
@@ -119,7 +119,7 @@ class ExpectationReader {
       nics.count = static_cast<int>(nics.names.size());
       for (const std::string& name : nics.names) {
         if (!names_.insert(name).second)
-          document_.fail(*node, fmt::format("NIC {} is in two [[nic]] tables", quoted(name)));
+          document_.fail(*node, fmt::format("NIC {} is in two [[nic]] tables", quoted_text(name)));
       }
     }
     if (const toml::node* node = table.get("count")) {
@@ -156,8 +156,8 @@ class ExpectationReader {
       if (earlier.rail == rail.rail)
         document_.fail(*number, fmt::format("rail {} is there twice", rail.rail));
       if (earlier.nic == rail.nic) {
-        document_.fail(*nic,
-                       fmt::format("{} is rail {} and rail {}", quoted(rail.nic), earlier.rail, rail.rail));
+        document_.fail(
+            *nic, fmt::format("{} is rail {} and rail {}", quoted_text(rail.nic), earlier.rail, rail.rail));
       }
     }
     result_.rails.push_back(rail);

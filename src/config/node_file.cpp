@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <limits>
 
-#include "config/quoted.hpp"
 #include "config/targets_file.hpp"
 #include "config/toml_document.hpp"
 #include "core/error.hpp"
 #include "core/glob.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::config {
@@ -83,8 +83,8 @@ class NodeReader {
     for (const std::string& glob : config_.skip) {
       if (std::none_of(check_ids_.begin(), check_ids_.end(),
                        [&](const std::string& id) { return glob_matches(glob, id); }))
-        document_.fail(
-            *skip, fmt::format("skip: {} matches no check{}", quoted(glob), suggestion(glob, check_ids_)));
+        document_.fail(*skip, fmt::format("skip: {} matches no check{}", quoted_text(glob),
+                                          suggestion(glob, check_ids_)));
     }
   }
 
@@ -156,7 +156,7 @@ class NodeReader {
       document_.fail(
           node,
           fmt::format("{} is {}; write an absolute path, for there is no PATH and no folder to begin at", key,
-                      quoted(path)));
+                      quoted_text(path)));
   }
   void read_path(const toml::table& table, const char* key, std::string& into) const {
     const toml::node* node = table.get(key);

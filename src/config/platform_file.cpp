@@ -8,10 +8,10 @@
 #include <cmath>
 
 #include "config/built_in_platforms.hpp"
-#include "config/quoted.hpp"
 #include "config/toml_document.hpp"
 #include "core/figure_table.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::config {
 namespace {
@@ -48,7 +48,7 @@ class PlatformReader {
       if (!is_pci_id(id)) {
         document_.fail(
             *root.get("gpu_pci_ids"),
-            fmt::format("{} is no PCI id; write vendor and device such as \"10de:2330\"", quoted(id)));
+            fmt::format("{} is no PCI id; write vendor and device such as \"10de:2330\"", quoted_text(id)));
       }
     }
     platform_.expected.source = "platform " + platform_.name;
@@ -99,7 +99,7 @@ class PlatformReader {
     for (const std::string& product : variant.products) {
       if (std::find(known.begin(), known.end(), product) != known.end()) continue;
       document_.fail(*products, fmt::format("product {} is neither the platform's name nor an alias{}",
-                                            quoted(product), suggestion(product, known)));
+                                            quoted_text(product), suggestion(product, known)));
     }
     read_count(table, "gpus", 1, variant.gpus);
     for (const toml::table* nics : document_.tables_at(table, "nics", "[[variant.nics]]", most_entries))
@@ -124,11 +124,12 @@ class PlatformReader {
     for (const auto& [id, node] : *sources_) {
       const toml::table* table = node.as_table();
       if (table == nullptr)
-        document_.fail(node, fmt::format("source {} is {}; write {{ name = …, url = … }}", quoted(id.str()),
-                                         type_name(node)));
+        document_.fail(node, fmt::format("source {} is {}; write {{ name = …, url = … }}",
+                                         quoted_text(id.str()), type_name(node)));
       document_.refuse_unknown_keys(*table, {"name", "url"});
       const toml::node* name = table->get("name");
-      if (name == nullptr) document_.fail(*table, fmt::format("source {} has no name", quoted(id.str())));
+      if (name == nullptr)
+        document_.fail(*table, fmt::format("source {} has no name", quoted_text(id.str())));
       document_.text_of(*name, "name");
       if (const toml::node* url = table->get("url")) document_.text_of(*url, "url");
     }
@@ -140,8 +141,8 @@ class PlatformReader {
     std::vector<std::string> keys;
     for (const FigureKey& known : figure_keys()) keys.emplace_back(known.key);
     std::sort(keys.begin(), keys.end());
-    document_.fail(key.source().begin,
-                   fmt::format("no figure is called {}{}", quoted(key.str()), suggestion(key.str(), keys)));
+    document_.fail(key.source().begin, fmt::format("no figure is called {}{}", quoted_text(key.str()),
+                                                   suggestion(key.str(), keys)));
   }
 
   void read_figures(const toml::key& name, const toml::node& node) {
@@ -151,14 +152,14 @@ class PlatformReader {
       document_.fail(node,
                      fmt::format("figure {} is {}; write a list of {{ value, unit, kind, source }}, and a "
                                  "key with points in quotes",
-                                 quoted(key), type_name(node)));
+                                 quoted_text(key), type_name(node)));
     }
     const FigureKey& known = figure_key_of(name);
     for (const toml::node& element : *list) {
       const toml::table* table = element.as_table();
       if (table == nullptr) {
         document_.fail(element, fmt::format("a figure of {} is {}; write {{ value, unit, kind, source }}",
-                                            quoted(key), type_name(element)));
+                                            quoted_text(key), type_name(element)));
       }
       platform_.figures.push_back(figure_of(known, *table));
     }
@@ -166,15 +167,16 @@ class PlatformReader {
 
   const toml::node& required(const toml::table& table, const std::string& key, const char* what) const {
     const toml::node* node = table.get(what);
-    if (node == nullptr) document_.fail(table, fmt::format("a figure of {} has no {}", quoted(key), what));
+    if (node == nullptr)
+      document_.fail(table, fmt::format("a figure of {} has no {}", quoted_text(key), what));
     return *node;
   }
 
   std::string unit_of(const FigureKey& known, const toml::node& node) const {
     std::string unit = document_.text_of(node, "unit");
     if (std::find(known.units.begin(), known.units.end(), unit) == known.units.end())
-      document_.fail(node, fmt::format("{} is in {}, not in {}", quoted(known.key),
-                                       fmt::join(known.units, " or "), quoted(unit)));
+      document_.fail(node, fmt::format("{} is in {}, not in {}", quoted_text(known.key),
+                                       fmt::join(known.units, " or "), quoted_text(unit)));
     return unit;
   }
 
@@ -183,16 +185,17 @@ class PlatformReader {
     const FigureCondition* condition = figure_condition(name.str());
     if (condition == nullptr || std::find(allowed.begin(), allowed.end(), name.str()) == allowed.end())
       document_.fail(name.source().begin,
-                     fmt::format("a figure of {} has no condition {}{}", quoted(known.key),
-                                 quoted(name.str()), suggestion(name.str(), allowed)));
+                     fmt::format("a figure of {} has no condition {}{}", quoted_text(known.key),
+                                 quoted_text(name.str()), suggestion(name.str(), allowed)));
     std::string text = document_.text_of(node, name.str());
     const bool is_number = condition->is_count && text[0] >= '0' && text[0] <= '9';
     const bool is_any = condition->words.empty() && !condition->is_count;
     const std::vector<std::string> words(condition->words.begin(), condition->words.end());
     if (is_any || is_number || std::find(words.begin(), words.end(), text) != words.end()) return text;
-    document_.fail(node, fmt::format("{} of {} is {}{}{}", name.str(), quoted(known.key), quoted(text),
-                                     condition->is_count ? "; it has to begin with a number" : "",
-                                     condition->is_count && words.empty() ? "" : suggestion(text, words)));
+    document_.fail(node,
+                   fmt::format("{} of {} is {}{}{}", name.str(), quoted_text(known.key), quoted_text(text),
+                               condition->is_count ? "; it has to begin with a number" : "",
+                               condition->is_count && words.empty() ? "" : suggestion(text, words)));
   }
 
   Figure figure_of(const FigureKey& known, const toml::table& table) const {
@@ -203,7 +206,7 @@ class PlatformReader {
     const toml::node& value = required(table, key, "value");
     const auto number = value.value<double>();
     if (!value.is_number() || !number || !std::isfinite(*number) || *number < 0)
-      document_.fail(value, fmt::format("value of {} has to be a number from 0", quoted(key)));
+      document_.fail(value, fmt::format("value of {} has to be a number from 0", quoted_text(key)));
     figure.value = *number;
     figure.unit = unit_of(known, required(table, key, "unit"));
     figure.kind = document_.word_of(required(table, key, "kind"), "kind",
@@ -228,7 +231,7 @@ class PlatformReader {
         for (const auto& [known, unused] : *sources_) ids.emplace_back(known.str());
       }
       document_.fail(node,
-                     fmt::format("source {} is not among [sources]{}", quoted(id), suggestion(id, ids)));
+                     fmt::format("source {} is not among [sources]{}", quoted_text(id), suggestion(id, ids)));
     }
     figure.source = (*source)["name"].value_or(std::string());
     figure.url = (*source)["url"].value_or(std::string());

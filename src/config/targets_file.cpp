@@ -1,24 +1,20 @@
 #include "config/targets_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstddef>
-#include <cstring>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <tuple>
 #include <utility>
 
-#include "config/quoted.hpp"
 #include "config/toml_document.hpp"
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::embedded {
@@ -88,8 +84,8 @@ class TargetsReader {
     }
     std::vector<std::string> ids;
     for (const KnownCheck& check : known_) ids.push_back(check.id);
-    document_.fail(*node,
-                   fmt::format("unknown check {}{}", quoted(target.check), suggestion(target.check, ids)));
+    document_.fail(
+        *node, fmt::format("unknown check {}{}", quoted_text(target.check), suggestion(target.check, ids)));
   }
 
   void read_keys(const toml::table& table, Target& target) const {
@@ -163,38 +159,18 @@ class TargetsReader {
       lines_;
 };
 
-struct Descriptor {
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int number_;
-};
-
 }  // namespace
 
 std::string read_text_file(const std::string& file, std::size_t largest_bytes, std::string_view what) {
   const auto refuse = [&](std::string_view reason) {
-    throw UsageError(fmt::format("cannot read the {} {}: {}", what, quoted(file), reason));
+    throw UsageError(fmt::format("cannot read the {} {}: {}", what, quoted_text(file), reason));
   };
-  // Without O_NONBLOCK a named pipe that nobody writes to would hang here.
-  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (descriptor.number_ < 0) refuse(std::strerror(errno));
-  struct stat status {};
-  if (::fstat(descriptor.number_, &status) != 0) refuse(std::strerror(errno));
-  if (S_ISDIR(status.st_mode)) refuse("it is a folder");
-  if (!S_ISREG(status.st_mode)) refuse("it is not a plain file");
-  std::string text;
-  std::array<char, 65536> buffer{};
-  while (text.size() <= largest_bytes) {
-    const ssize_t count = ::read(descriptor.number_, buffer.data(), buffer.size());
-    if (count == 0) return text;
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) refuse(std::strerror(errno));
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-  }
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) refuse("it is a folder");
+  std::string why;
+  std::optional<std::string> text = read_regular_file(file, why, largest_bytes + 1);
+  if (!text) refuse(why);
+  if (text->size() <= largest_bytes) return *std::move(text);
   refuse(fmt::format("it is over {}", format_bytes(largest_bytes)));
   return {};
 }

@@ -4,9 +4,9 @@
 #include <array>
 #include <utility>
 
-#include "config/quoted.hpp"
 #include "core/error.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck::config {
@@ -85,7 +85,7 @@ void TomlDocument::refuse_unknown_keys(const toml::table& table,
   for (const auto& [key, node] : table) {
     if (std::find(known.begin(), known.end(), key.str()) != known.end()) continue;
     fail(key.source().begin,
-         fmt::format("unknown key {}{}", quoted(key.str()), suggestion(key.str(), known)));
+         fmt::format("unknown key {}{}", quoted_text(key.str()), suggestion(key.str(), known)));
   }
 }
 
@@ -159,7 +159,7 @@ std::vector<std::string> TomlDocument::texts_of(const toml::node& node, std::str
   for (const toml::node& element : *list) {
     const std::string text = text_of(element, fmt::format("an entry of {}", key));
     if (std::find(texts.begin(), texts.end(), text) != texts.end())
-      fail(element, fmt::format("{} has {} twice", key, quoted(text)));
+      fail(element, fmt::format("{} has {} twice", key, quoted_text(text)));
     texts.push_back(text);
   }
   return texts;
@@ -180,7 +180,7 @@ std::string TomlDocument::word_of(const toml::node& node, std::string_view key,
                                   const std::vector<std::string>& known) const {
   std::string word = text_of(node, key);
   if (std::find(known.begin(), known.end(), word) != known.end()) return word;
-  fail(node, fmt::format("unknown {} {}{}", key, quoted(word), suggestion(word, known)));
+  fail(node, fmt::format("unknown {} {}{}", key, quoted_text(word), suggestion(word, known)));
 }
 
 int TomlDocument::pcie_width_of(const toml::node& node, std::string_view key) const {
@@ -200,10 +200,10 @@ double TomlDocument::pcie_speed_of(const toml::node& node, std::string_view key)
   try {
     speed = parse_quantity_as(text, "GT/s");
   } catch (const UsageError&) {
-    fail(node, fmt::format("{} is {}; {}", key, quoted(text), how));
+    fail(node, fmt::format("{} is {}; {}", key, quoted_text(text), how));
   }
   if (std::find(speeds.begin(), speeds.end(), speed) == speeds.end())
-    fail(node, fmt::format("{} is {}; {}", key, quoted(text), how));
+    fail(node, fmt::format("{} is {}; {}", key, quoted_text(text), how));
   return speed;
 }
 

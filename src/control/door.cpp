@@ -38,7 +38,7 @@ void Door::add_to(std::vector<pollfd>& set) const {
 
 void Door::accept_all() {
   while (may_accept()) {
-    Socket socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    Descriptor socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) {
       if (errno == EMFILE || errno == ENFILE) accept_again_ = Clock::now() + accept_pause;
       return;
@@ -59,7 +59,7 @@ std::vector<Newcomer> Door::let_in() {
       newcomers.push_back({std::move(stranger.socket), std::move(stranger.reader), std::move(messages)});
     else if (state != MessageReader::State::open || !messages.empty() ||
              Clock::now() - stranger.since > most_silence)
-      stranger.socket = Socket();  // a port scanner, or a job of another token
+      stranger.socket = Descriptor();  // a port scanner, or a job of another token
   }
   std::erase_if(strangers_, [](const Stranger& one) { return !one.socket; });
   return newcomers;

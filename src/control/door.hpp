@@ -13,7 +13,7 @@ namespace fabricheck::control {
 
 /// A connection that has said which rank of this job it is.
 struct Newcomer {
-  Socket socket;
+  Descriptor socket;
   MessageReader reader;
   std::vector<ChannelMessage> messages;  ///< what it has said until now; at least one
 };
@@ -30,14 +30,14 @@ class Door {
  private:
   using Instant = std::chrono::steady_clock::time_point;
   struct Stranger {
-    Socket socket;
+    Descriptor socket;
     MessageReader reader;
     Instant since;
   };
   bool may_accept() const;
   void accept_all();
 
-  Socket listening_;
+  Descriptor listening_;
   std::uint64_t token_{};
   int size_{};
   std::vector<Stranger> strangers_;

@@ -13,12 +13,12 @@ sigset_t ending_signals() {
   return set;
 }
 
-Socket open_ending_signals() {
+Descriptor open_ending_signals() {
   const sigset_t set = ending_signals();
-  return Socket(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  return Descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-std::string take_ending_signal(const Socket& signals) {
+std::string take_ending_signal(const Descriptor& signals) {
   std::string name;
   signalfd_siginfo info{};
   while (::read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))

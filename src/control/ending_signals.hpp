@@ -13,9 +13,9 @@ namespace fabricheck::control {
 sigset_t ending_signals();
 
 /// A descriptor that can be read without waiting, for signals that are blocked everywhere else.
-Socket open_ending_signals();
+Descriptor open_ending_signals();
 
 /// The name of the last one that came since the last call; empty: none did.
-std::string take_ending_signal(const Socket& signals);
+std::string take_ending_signal(const Descriptor& signals);
 
 }  // namespace fabricheck::control

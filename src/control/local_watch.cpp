@@ -108,7 +108,7 @@ class LocalWatch::Thread {
   }
 
   LocalWatchOptions options_;
-  Socket signals_;
+  Descriptor signals_;
   std::mutex mutex_;
   std::vector<const Progress*> ranks_;
   std::vector<Place> seen_;  ///< as ranks_

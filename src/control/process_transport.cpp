@@ -10,19 +10,16 @@
 
 #include "control/mpi_transport.hpp"
 #include "core/error.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::control {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool starts_with(std::string_view text, std::string_view start) {
-  return text.substr(0, start.size()) == start;
-}
-
 /// "uverbs3" for {"uverbs"}; "kgni0", "hfi1_0": a device's name and its number.
 bool is_numbered(std::string_view name, std::string_view stem) {
-  if (!starts_with(name, stem) || name.size() == stem.size()) return false;
+  if (!name.starts_with(stem) || name.size() == stem.size()) return false;
   return std::all_of(name.begin() + static_cast<std::ptrdiff_t>(stem.size()), name.end(),
                      [](unsigned char c) { return std::isdigit(c) != 0; });
 }
@@ -36,7 +33,7 @@ std::string first_word(const fs::path& file) {
 
 /// The RDMA device behind an open file, or nothing.
 std::string rdma_device(const fs::path& root, const fs::path& target) {
-  if (!starts_with(target.string(), "/dev/")) return {};
+  if (!target.string().starts_with("/dev/")) return {};
   std::string name = target.filename().string();
   if (is_numbered(name, "uverbs")) {
     std::string device = first_word(root / "sys/class/infiniband_verbs" / name / "ibdev");
@@ -69,7 +66,7 @@ std::optional<std::vector<std::string>> open_rdma_devices(const fs::path& root) 
 std::string component_of(std::string_view name, std::string_view framework) {
   constexpr std::string_view end = "_major_version";
   if (name.size() <= framework.size() + 1 + end.size()) return {};
-  if (!starts_with(name, framework) || name[framework.size()] != '_') return {};
+  if (!name.starts_with(framework) || name[framework.size()] != '_') return {};
   if (name.substr(name.size() - end.size()) != end) return {};
   name.remove_prefix(framework.size() + 1);
   name.remove_suffix(end.size());
@@ -83,12 +80,6 @@ std::set<std::string> components(const std::vector<std::string>& names, std::str
     if (!component.empty()) found.insert(std::move(component));
   }
   return found;
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;
-  return text;
 }
 
 std::vector<std::string> split(const std::string& text) {
@@ -110,8 +101,8 @@ MpiTransport read_process_transport(const std::string& root) {
     const std::size_t slash = line.rfind('/');
     if (slash == std::string::npos) continue;
     const std::string_view file = std::string_view(line).substr(slash + 1);
-    if (starts_with(file, "libuct_ib.so") || starts_with(file, "libuct_ib_")) transport.ucx_verbs = true;
-    if (starts_with(file, "ucx_shm_posix_")) transport.ucx_shared_memory = true;
+    if (file.starts_with("libuct_ib.so") || file.starts_with("libuct_ib_")) transport.ucx_verbs = true;
+    if (file.starts_with("ucx_shm_posix_")) transport.ucx_shared_memory = true;
   }
   if (maps.bad()) transport.ucx_verbs.reset();
   return transport;
@@ -151,8 +142,8 @@ std::string pack_transport(const MpiTransport& transport) {
   add("library", transport.library);
   add("pml", transport.pml);
   add("mtl", transport.mtl);
-  if (transport.btls) add("btls", joined(*transport.btls));
-  if (transport.rdma_devices) add("rdma_devices", joined(*transport.rdma_devices));
+  if (transport.btls) add("btls", joined(*transport.btls, ","));
+  if (transport.rdma_devices) add("rdma_devices", joined(*transport.rdma_devices, ","));
   if (transport.ucx_verbs) add("ucx_verbs", *transport.ucx_verbs ? "1" : "0");
   add("ucx_shared_memory", transport.ucx_shared_memory ? "1" : "0");
   add("ucx_version", transport.ucx_version);

@@ -31,8 +31,6 @@ constexpr int most_reads = 16;
 /// What MPI, its drivers and the result may have open beside the connections; the half of a small limit.
 constexpr rlim_t other_files = 256;
 
-std::string reason_of(int error) { return std::generic_category().message(error); }
-
 /// The sockets API wants one address type cast to another.
 template <class Address>
 sockaddr* generic(Address& address) {
@@ -72,15 +70,15 @@ std::optional<Endpoint> endpoint_of(const std::string& address, int port) {
 /// One of several connections that are tried at once.
 struct Attempt {
   std::string address;
-  Socket socket;
+  Descriptor socket;
   int error{};  ///< EINPROGRESS while it goes on
 };
 
 std::optional<Attempt> begin_attempt(const std::string& address, int port) {
   auto endpoint = endpoint_of(address, port);
   if (!endpoint) return std::nullopt;
-  Attempt attempt{
-      address, Socket(::socket(endpoint->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0))};
+  Attempt attempt{address, Descriptor(::socket(endpoint->storage.ss_family,
+                                               SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0))};
   const bool is_connected =
       attempt.socket && ::connect(attempt.socket.get(), generic(endpoint->storage), endpoint->length) == 0;
   attempt.error = is_connected ? 0 : errno;
@@ -125,24 +123,6 @@ bool wait_writable(int descriptor, double seconds) {
 
 }  // namespace
 
-Socket& Socket::operator=(Socket&& other) noexcept {
-  if (this != &other) {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = other.release();
-  }
-  return *this;
-}
-
-Socket::~Socket() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-int Socket::release() {
-  const int descriptor = descriptor_;
-  descriptor_ = -1;
-  return descriptor;
-}
-
 std::string format_contact(const Contact& contact) {
   std::string text = std::to_string(contact.token) + ' ' + std::to_string(contact.port);
   for (const std::string& address : contact.addresses) text += ' ' + address;
@@ -158,10 +138,10 @@ std::optional<Contact> parse_contact(const std::string& text) {
   return contact;
 }
 
-Socket listen_anywhere(int& port) {
+Descriptor listen_anywhere(int& port) {
   // IPv6 with IPv4 mapped into it where there is IPv6, else IPv4 alone.
   for (const int family : {AF_INET6, AF_INET}) {
-    Socket socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Descriptor socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket) continue;
     Endpoint any;
     if (family == AF_INET6) {
@@ -182,7 +162,7 @@ Socket listen_anywhere(int& port) {
     set_nonblocking(socket.get());
     return socket;
   }
-  throw Error("the watchdog cannot listen on any TCP port of this host: " + reason_of(errno));
+  throw Error("the watchdog cannot listen on any TCP port of this host: " + system_reason(errno));
 }
 
 std::vector<std::string> interface_addresses() {
@@ -223,7 +203,7 @@ std::vector<std::string> addresses_to_try(const std::vector<std::string>& theirs
   return others.empty() ? theirs : others;
 }
 
-Socket connect_to(const Contact& contact, double seconds, std::string& reason) {
+Descriptor connect_to(const Contact& contact, double seconds, std::string& reason) {
   std::vector<Attempt> attempts;
   for (const std::string& address : addresses_to_try(contact.addresses, interface_addresses()))
     if (auto attempt = begin_attempt(address, contact.port)) attempts.push_back(std::move(*attempt));

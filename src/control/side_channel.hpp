@@ -7,25 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "core/descriptor.hpp"
+
 namespace fabricheck::control {
-
-/// An owned file descriptor.
-class Socket {
- public:
-  Socket() = default;
-  explicit Socket(int descriptor) : descriptor_(descriptor) {}
-  Socket(Socket&& other) noexcept : descriptor_(other.release()) {}
-  Socket& operator=(Socket&& other) noexcept;
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket();
-  int get() const { return descriptor_; }
-  explicit operator bool() const { return descriptor_ >= 0; }
-  int release();
-
- private:
-  int descriptor_{-1};
-};
 
 enum class MessageKind : std::uint32_t { hello = 1, heartbeat, goodbye, failed, terminated, end, refused };
 
@@ -49,15 +33,15 @@ std::string format_contact(const Contact& contact);
 std::optional<Contact> parse_contact(const std::string& text);
 
 /// Listens on every address, a free port. Throws Error.
-Socket listen_anywhere(int& port);
+Descriptor listen_anywhere(int& port);
 /// This host's addresses that are up, numeric; IPv4 and global IPv6, loopback last.
 std::vector<std::string> interface_addresses();
 /// Of a host that listens at `theirs`, without those that mean this very host, as loopback's or a bridge's
 /// that has the same address everywhere; all of them where none else is left, as on that host itself.
 std::vector<std::string> addresses_to_try(const std::vector<std::string>& theirs,
                                           const std::vector<std::string>& own);
-/// Tries all addresses at once, for at most `seconds`. An empty Socket with the reasons otherwise.
-Socket connect_to(const Contact& contact, double seconds, std::string& reason);
+/// Tries all addresses at once, for at most `seconds`. An empty one with the reasons otherwise.
+Descriptor connect_to(const Contact& contact, double seconds, std::string& reason);
 /// Never raises SIGPIPE, and blocks only for the rest of half a message. A connection that is gone, or full,
 /// is the reader's to notice: a heartbeat may be lost.
 void send_message(int descriptor, const ChannelMessage& message);

@@ -118,7 +118,7 @@ class Watchdog::Thread {
 
  private:
   struct Peer {
-    Socket socket;
+    Descriptor socket;
     MessageReader reader;
     bool connected{}, left{}, terminated{}, lost{}, reset{};
     bool unheard{};  ///< it takes part, and its heartbeats do not arrive
@@ -272,7 +272,7 @@ class Watchdog::Thread {
       const auto state = peer.reader.read(peer.socket.get(), messages);
       for (const ChannelMessage& one : messages) take(peer, one);
       if (state != MessageReader::State::open) {
-        peer.socket = Socket();
+        peer.socket = Descriptor();
         peer.reset = state == MessageReader::State::reset;
         if (!peer.left) {
           peer.lost = true;
@@ -296,7 +296,7 @@ class Watchdog::Thread {
       if (one.kind == MessageKind::end) ending_ = true;
     }
     if (state != MessageReader::State::open) {
-      to_root_ = Socket();
+      to_root_ = Descriptor();
       root_gone_ = root_met_ && !leaving_;
       root_heard_ = now();
     }
@@ -416,7 +416,7 @@ class Watchdog::Thread {
       if (!ending_at_) {
         ending_at_ = now();
         put_away(0);
-        to_root_ = Socket();
+        to_root_ = Descriptor();
       }
       if (seconds_since(*ending_at_) > 3.0) end(0);
     } else if (root_gone_) {
@@ -456,7 +456,7 @@ class Watchdog::Thread {
 
   WatchdogOptions options_;
   Progress& progress_;
-  Socket wake_, signals_, to_root_;
+  Descriptor wake_, signals_, to_root_;
   Door door_;
   std::uint64_t token_{};
   std::mutex mutex_;

@@ -5,12 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "core/metric.hpp"
 #include "core/operation.hpp"
 #include "core/timed_operation.hpp"
 
 namespace fabricheck {
-
-enum class Better { lower, higher };
 
 /// Which ranks take part together. Names as in result.json: see scope_name().
 enum class Scope {
@@ -57,9 +56,8 @@ struct CheckRow {
   std::string id;
   std::string title;        ///< "MPI allreduce latency"
   std::string description;  ///< one sentence for `fabricheck list checks`
-  std::string metric;       ///< "latency"
-  std::string unit;         ///< "us"
-  Better better{Better::lower};
+  Metric metric{"latency"};
+  std::string unit;     ///< "us"
   std::string backend;  ///< "MPI"
   bool needs_gpu{};
   std::string unavailable_reason;  ///< empty when the back end is built in; else "built without NCCL"

@@ -10,7 +10,9 @@
 
 #include "core/check_pairing.hpp"
 #include "core/gate.hpp"
+#include "core/metric.hpp"
 #include "core/statistics.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck {
@@ -19,22 +21,8 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double stored_confidence = 0.95;  // of CheckRecord::ci95
 
-std::string plural(std::size_t n, const char* noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
-
-enum class Direction { lower, higher };
-
-std::optional<Direction> direction_of(const CheckRecord& check) {
-  for (const char* metric : {"latency", "noise", "faults"})
-    if (check.metric == metric) return Direction::lower;
-  for (const char* metric : {"busbw", "algbw", "bandwidth", "rate", "overlap"})
-    if (check.metric == metric) return Direction::higher;
-  for (const char* unit : {"us", "ms", "s", "ns"})
-    if (check.unit == unit) return Direction::lower;
-  for (const char* unit : {"B/s", "KB/s", "MB/s", "GB/s", "TB/s", "Gb/s", "TFLOP/s", "GFLOP/s", "op/s"})
-    if (check.unit == unit) return Direction::higher;
-  return std::nullopt;
+std::optional<Better> better_of(const CheckRecord& check) {
+  return fabricheck::better_of(check.metric, check.unit);
 }
 
 /// A share near nothing has no meaningful ratio, so shares are compared by difference.
@@ -121,7 +109,7 @@ std::string why_no_change(const CheckRecord& before, const CheckRecord& after) {
     if (!has_figures(*check)) return fmt::format("no value in {}", name);
     if (!is_share(*check) && *check->value <= 0.0) return fmt::format("no positive value in {}", name);
   }
-  if (!is_share(after) && !direction_of(after))
+  if (!is_share(after) && !better_of(after))
     return fmt::format("not known whether more or less {} is better", after.unit);
   for (const auto& [check, name] : {std::pair(&before, "OLD"), std::pair(&after, "NEW")})
     if (!check->ci95 || check->statistics.blocks < 2)
@@ -229,7 +217,7 @@ bool has_few_repeats(const ComparedCheck& pair) {
 double least_slowdown(const ComparedCheck& pair) {
   const Interval& change = *pair.interval;
   if (is_share(*pair.after)) return std::max(change.lo, -change.hi) / 100.0;
-  if (direction_of(*pair.after).value_or(Direction::higher) == Direction::lower) return change.lo / 100.0;
+  if (better_of(*pair.after) == Better::lower) return change.lo / 100.0;
   const double left = 1.0 + change.hi / 100.0;
   return left > 0.0 ? 1.0 / left - 1.0 : infinity;
 }
@@ -237,7 +225,7 @@ double least_slowdown(const ComparedCheck& pair) {
 void decide(ComparedCheck& pair, double tolerance) {
   const CheckRecord &before = *pair.before, &after = *pair.after;
   const Interval change = *pair.interval;
-  const bool lower_is_better = direction_of(after).value_or(Direction::higher) == Direction::lower;
+  const bool lower_is_better = better_of(after) == Better::lower;
   if (const auto outcome = turned_outcome(before, after)) {
     pair.outcome = *outcome;
     pair.reason = fmt::format("verdict {} ({})", turned(before, after), limit_text(after));
@@ -352,7 +340,7 @@ std::string comparison_headline(const RunComparison& comparison) {
   for (const ComparedCheck& one : comparison.checks) ++reasons[one.reason];
   const auto most = std::max_element(reasons.begin(), reasons.end(),
                                      [](const auto& a, const auto& b) { return a.second < b.second; });
-  return fmt::format("nothing could be compared: {} of {}: {}", most->second, plural(open, "check"),
+  return fmt::format("nothing could be compared: {} of {}: {}", most->second, counted(open, "check"),
                      most->first);
 }
 
@@ -380,19 +368,67 @@ std::string meanwhile_text(const RunComparison& comparison, const ComparedCheck&
                      left == 0 ? "" : fmt::format(" and {} more", left));
 }
 
-std::vector<Finding> regressions(const RunComparison& comparison) {
-  if (comparison_status(comparison) == exit_status::broken) {
-    Finding finding;
-    finding.slug = "baseline-not-compared";
-    finding.component = {"software", "baseline", ""};
-    finding.meaning = comparison_headline(comparison);
-    finding.advice =
-        "Give --baseline a result of the same machines with the same checks and sizes, and both runs a "
-        "--budget "
-        "that makes their intervals narrow.";
-    finding.confidence = "certain";
-    return {finding};
+namespace {
+
+Finding not_compared(const RunComparison& comparison) {
+  Finding finding;
+  finding.slug = "baseline-not-compared";
+  finding.component = {"software", "baseline", ""};
+  finding.meaning = comparison_headline(comparison);
+  finding.advice =
+      "Give --baseline a result of the same machines with the same checks and sizes, and both runs a "
+      "--budget that makes their intervals narrow.";
+  finding.confidence = "certain";
+  return finding;
+}
+
+/// "mpi.bcast.latency 8 B, all ranks: 3.1 -> 4.2 us, +35.5 % [+30.1, +41.2]"
+std::string regression_text(const ComparedCheck& one) {
+  const CheckRecord &was = *one.before, &is = *one.after;
+  std::string text = is.id;
+  if (const auto bytes = is.parameters.find("bytes"); bytes != is.parameters.end())
+    if (const auto* size = std::get_if<std::int64_t>(&bytes->second); size && *size > 0)
+      text += " " + format_bytes(static_cast<std::uint64_t>(*size));
+  text += ", " + is.scope + ":";
+  if (one.change)
+    text += fmt::format(" {} -> {} {}, {} {}", format_number(*was.value), format_number(*is.value), is.unit,
+                        change_text(one), change_interval_text(one));
+  if (!one.reason.empty()) text += (one.change ? ", " : " ") + one.reason;
+  return text;
+}
+
+/// What is worse on the same hosts.
+Finding regression_on(const std::vector<std::string>& hosts, const std::vector<const ComparedCheck*>& checks,
+                      const RunComparison& comparison) {
+  constexpr std::size_t most_hosts = 8;
+  Finding finding;
+  finding.slug = "regression";
+  finding.severity = Severity::bad;
+  finding.component = hosts.size() == 1 ? Component{"host", hosts.front(), hosts.front()}
+                                        : Component{"cluster", first_few(hosts, most_hosts), ""};
+  finding.meaning = fmt::format(
+      "{} worse than in the baseline",
+      checks.size() == 1 ? checks.front()->after->title + " is" : counted(checks.size(), "check") + " are");
+  for (const ComparedCheck* one : checks) {
+    finding.evidence.push_back({"", 0, regression_text(*one)});
+    const std::string& id = one->after->id;
+    if (std::find(finding.explains.begin(), finding.explains.end(), id) == finding.explains.end())
+      finding.explains.push_back(id);
   }
+  const std::string meanwhile = meanwhile_text(comparison, *checks.front());
+  finding.advice = meanwhile.empty()
+                       ? "Nothing else that is recorded changed: look at the hosts, their links and what "
+                         "else runs there; run again to see whether it stays."
+                       : "Undo one change at a time and run again; " + meanwhile + ".";
+  finding.confirm = "fabricheck compare OLD NEW";
+  finding.confidence = meanwhile.empty() ? "certain" : "likely";
+  return finding;
+}
+
+}  // namespace
+
+std::vector<Finding> regressions(const RunComparison& comparison) {
+  if (comparison_status(comparison) == exit_status::broken) return {not_compared(comparison)};
   std::map<std::vector<std::string>, std::vector<const ComparedCheck*>> by_hosts;
   std::vector<std::vector<std::string>> order;
   for (const ComparedCheck& one : comparison.checks) {
@@ -402,47 +438,8 @@ std::vector<Finding> regressions(const RunComparison& comparison) {
     checks.push_back(&one);
   }
   std::vector<Finding> findings;
-  for (const std::vector<std::string>& hosts : order) {
-    const auto& checks = by_hosts[hosts];
-    Finding finding;
-    finding.slug = "regression";
-    finding.severity = Severity::bad;
-    if (hosts.size() == 1) {
-      finding.component = {"host", hosts.front(), hosts.front()};
-    } else {
-      constexpr std::size_t most = 8;
-      const auto last = hosts.begin() + static_cast<std::ptrdiff_t>(std::min(most, hosts.size()));
-      std::string names = fmt::format("{}", fmt::join(hosts.begin(), last, ", "));
-      if (hosts.size() > most) names += fmt::format(" and {} more", hosts.size() - most);
-      finding.component = {"cluster", names, ""};
-    }
-    finding.meaning = fmt::format(
-        "{} worse than in the baseline",
-        checks.size() == 1 ? checks.front()->after->title + " is" : plural(checks.size(), "check") + " are");
-    for (const ComparedCheck* one : checks) {
-      const CheckRecord &was = *one->before, &is = *one->after;
-      std::string text = is.id;
-      if (const auto bytes = is.parameters.find("bytes"); bytes != is.parameters.end())
-        if (const auto* size = std::get_if<std::int64_t>(&bytes->second); size && *size > 0)
-          text += " " + format_bytes(static_cast<std::uint64_t>(*size));
-      text += ", " + is.scope + ":";
-      if (one->change)
-        text += fmt::format(" {} -> {} {}, {} {}", format_number(*was.value), format_number(*is.value),
-                            is.unit, change_text(*one), change_interval_text(*one));
-      if (!one->reason.empty()) text += (one->change ? ", " : " ") + one->reason;
-      finding.evidence.push_back({"", 0, text});
-      if (std::find(finding.explains.begin(), finding.explains.end(), is.id) == finding.explains.end())
-        finding.explains.push_back(is.id);
-    }
-    const std::string meanwhile = meanwhile_text(comparison, *checks.front());
-    finding.advice = meanwhile.empty()
-                         ? "Nothing else that is recorded changed: look at the hosts, their links and what "
-                           "else runs there; run again to see whether it stays."
-                         : "Undo one change at a time and run again; " + meanwhile + ".";
-    finding.confirm = "fabricheck compare OLD NEW";
-    finding.confidence = meanwhile.empty() ? "certain" : "likely";
-    findings.push_back(std::move(finding));
-  }
+  for (const std::vector<std::string>& hosts : order)
+    findings.push_back(regression_on(hosts, by_hosts[hosts], comparison));
   return findings;
 }
 

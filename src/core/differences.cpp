@@ -8,14 +8,13 @@
 #include <fmt/format.h>
 
 #include "core/check.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 
 namespace fabricheck {
 namespace {
 
 using Values = std::set<std::string>;
-
-std::string joined(const Values& values) { return fmt::format("{}", fmt::join(values, ", ")); }
 
 /// A value per device, told once where all have the same.
 template <class Devices, class Value>

@@ -118,6 +118,142 @@ std::optional<std::string> too_few(const SampleSet& samples, const std::string& 
   return std::nullopt;
 }
 
+/// The figure and its interval, before any target.
+Judgement described(const SampleSet& samples, const std::string& statistic, const Measure& measure) {
+  Judgement judgement;
+  const Statistics all = describe(samples.values_us);
+  const std::optional<double> value_us = statistic == "mean"  ? all.mean
+                                         : statistic == "p99" ? all.p99
+                                                              : all.median;
+  if (value_us) judgement.value = measure.convert(*value_us);
+  if (auto shown = shown_interval(samples, statistic)) {
+    judgement.ci95 = measure.convert(widened(shown->interval, samples.clock_error_us));
+    judgement.blocks = shown->blocks;
+  }
+  return judgement;
+}
+
+/// Holds a figure that was described against its target.
+class AgainstTarget {
+ public:
+  AgainstTarget(const SampleSet& samples, const Target& target, const GatePolicy& policy,
+                const Measure& measure)
+      : samples_(samples),
+        policy_(policy),
+        measure_(measure),
+        statistic_(target.statistic),
+        limit_(time_limit(target, measure)),
+        target_words_(fmt::format("{} {} {}", comparison_symbol(target.comparison),
+                                  format_number(target.value), target.unit)),
+        late_share_(static_cast<double>(samples.late_starts) /
+                    static_cast<double>(std::max<std::size_t>(1, samples.values_us.size()))) {}
+
+  Judgement judged(Judgement judgement) const {
+    judgement.verdict = Verdict::inconclusive;
+    if (const auto few = too_few(samples_, statistic_)) {
+      judgement.reason = *few;
+    } else if (const std::optional<Look> look = look_after(policy_, samples_.repeats())) {
+      judge_at(*look, judgement);
+    } else {
+      judge_between_looks(judgement);
+    }
+    return judgement;
+  }
+
+ private:
+  Verdict verdict_at(const Look& look) const {
+    return verdict_of(samples_, statistic_, limit_, look, samples_.clock_error_us);
+  }
+  bool is_late() const { return late_share_ > max_late_share_for_fail; }
+  /// "median 5.2 us"
+  std::string figure(const Judgement& judgement) const {
+    return fmt::format("{} {} {}", statistic_, judgement.value ? format_number(*judgement.value) : "?",
+                       measure_.unit);
+  }
+
+  void judge_between_looks(Judgement& judgement) const {
+    judgement.points_to_fail = verdict_at(last_look(policy_)) == Verdict::fail;
+    judgement.reason = fmt::format(
+        "{}, the target is {}; its time ended after {} of {} repeats, and a verdict is given after 4, 8 or "
+        "16 "
+        "of them: a longer --budget gives one",
+        figure(judgement), target_words_, samples_.repeats(), policy_.repeats);
+  }
+
+  void judge_at(const Look& look, Judgement& judgement) const {
+    const Look last = last_look(policy_);
+    const double alpha_fail = look.alpha_fail > 0.0 ? look.alpha_fail : last.alpha_fail;
+    judgement.decision_confidence = 1.0 - look.alpha_pass - alpha_fail;
+    const double alpha_hi = limit_.short_is_good ? look.alpha_pass : alpha_fail;
+    const double alpha_lo = limit_.short_is_good ? alpha_fail : look.alpha_pass;
+    if (const auto interval = repeated_interval(samples_, statistic_, alpha_lo, alpha_hi))
+      judgement.decision_interval = measure_.convert(widened(*interval, samples_.clock_error_us));
+    judgement.verdict = verdict_at(look);
+    if (judgement.verdict == Verdict::pass) return;
+    const bool points = judgement.verdict == Verdict::inconclusive && verdict_at(last) == Verdict::fail;
+    judgement.points_to_fail = points && !is_late();
+    if (is_late() && (judgement.verdict == Verdict::fail || points)) {
+      judgement.verdict = Verdict::inconclusive;
+      judgement.reason = fmt::format("{} against {}, but {}", figure(judgement), target_words_, late_words());
+    } else if (judgement.points_to_fail) {
+      judgement.reason = few_repeats_words(judgement);
+    } else if (judgement.verdict == Verdict::fail) {
+      judgement.reason = fmt::format("{}, the target is {}", figure(judgement), target_words_);
+    } else if (verdict_of(samples_, statistic_, limit_, look, 0.0) != Verdict::inconclusive) {
+      judgement.reason = fmt::format(
+          "the ranks' clocks agree only to {} us, too coarse for {}: they are compared by messages, which "
+          "busy hosts delay; let nothing else run there, and {}",
+          format_number(samples_.clock_error_us), target_words_, own_core_advice);
+    } else if (const auto scattered = scattered_repeats(samples_, statistic_, alpha_lo, alpha_hi)) {
+      judgement.reason = scattered_words(measure_.convert(*scattered));
+    } else {
+      const Interval interval = judgement.decision_interval.value_or(Interval{});
+      judgement.reason =
+          fmt::format("the interval {} to {} {} is not clear of the target {}: {}",
+                      format_number(interval.lo), format_number(interval.hi), measure_.unit, target_words_,
+                      is_late() ? late_words() : "a longer --budget may decide it");
+    }
+  }
+
+  std::string late_words() const {
+    return fmt::format(
+        "in {:.0f} % of the samples a rank was not running at the common start, which makes latency look "
+        "worse than it is: {}",
+        100.0 * late_share_, own_core_advice);
+  }
+
+  std::string few_repeats_words(const Judgement& judgement) const {
+    const double margin =
+        measure_.falls() ? early_fail_margin / (1.0 + early_fail_margin) : early_fail_margin;
+    return fmt::format(
+        "{} in {} repeats, the target is {}; a spell of noise can last as long, and a FAIL {}: a longer "
+        "--budget gives them",
+        figure(judgement), samples_.repeats(), target_words_,
+        samples_.repeats() < fewest_repeats_of_a_fail
+            ? fmt::format("wants at least {}", fewest_repeats_of_a_fail)
+            : fmt::format("by less than {:.0f} % wants {}", 100.0 * margin, max_repeats));
+  }
+
+  std::string scattered_words(const Interval& range) const {
+    return fmt::format(
+        "the {} repeats are too scattered to bound the {} against the target {}, theirs reaching from {} to "
+        "{} {}: {}",
+        samples_.repeats(), statistic_, target_words_, format_number(range.lo), format_number(range.hi),
+        measure_.unit,
+        is_late() ? late_words()
+                  : "see what else these hosts and their network do meanwhile; a longer --budget gives more "
+                    "repeats");
+  }
+
+  const SampleSet& samples_;
+  const GatePolicy& policy_;
+  const Measure& measure_;
+  const std::string& statistic_;
+  TimeLimit limit_;
+  std::string target_words_;
+  double late_share_;
+};
+
 }  // namespace
 
 void SampleSet::append(const SampleSet& repeat) {
@@ -152,101 +288,8 @@ Interval Measure::convert(Interval us) const {
 
 Judgement judge(const SampleSet& samples, const Target* target, const GatePolicy& policy,
                 const Measure& measure) {
-  Judgement judgement;
-  const std::string statistic = target ? target->statistic : "median";
-  const Statistics described = describe(samples.values_us);
-  const std::optional<double> value_us = statistic == "mean"  ? described.mean
-                                         : statistic == "p99" ? described.p99
-                                                              : described.median;
-  if (value_us) judgement.value = measure.convert(*value_us);
-  if (auto shown = shown_interval(samples, statistic)) {
-    judgement.ci95 = measure.convert(widened(shown->interval, samples.clock_error_us));
-    judgement.blocks = shown->blocks;
-  }
-  if (!target) return judgement;
-
-  judgement.verdict = Verdict::inconclusive;
-  const std::optional<Look> look = look_after(policy, samples.repeats());
-  const TimeLimit limit = time_limit(*target, measure);
-  const std::string words = fmt::format("{} {} {}", comparison_symbol(target->comparison),
-                                        format_number(target->value), target->unit);
-  if (const auto few = too_few(samples, statistic)) {
-    judgement.reason = *few;
-    return judgement;
-  }
-  if (!look) {
-    judgement.points_to_fail =
-        verdict_of(samples, statistic, limit, last_look(policy), samples.clock_error_us) == Verdict::fail;
-    judgement.reason = fmt::format(
-        "{} {} {}, the target is {}; its time ended after {} of {} repeats, and a verdict is given after 4, "
-        "8 or 16 "
-        "of them: a longer --budget gives one",
-        statistic, judgement.value ? format_number(*judgement.value) : "?", measure.unit, words,
-        samples.repeats(), policy.repeats);
-    return judgement;
-  }
-  const Look at = *look;
-  const Look last = last_look(policy);
-  const double alpha_fail = at.alpha_fail > 0.0 ? at.alpha_fail : last.alpha_fail;
-  judgement.decision_confidence = 1.0 - at.alpha_pass - alpha_fail;
-  const double alpha_hi = limit.short_is_good ? at.alpha_pass : alpha_fail;
-  const double alpha_lo = limit.short_is_good ? alpha_fail : at.alpha_pass;
-  if (const auto interval = repeated_interval(samples, statistic, alpha_lo, alpha_hi))
-    judgement.decision_interval = measure.convert(widened(*interval, samples.clock_error_us));
-
-  judgement.verdict = verdict_of(samples, statistic, limit, at, samples.clock_error_us);
-  const double late_share = static_cast<double>(samples.late_starts) /
-                            static_cast<double>(std::max<std::size_t>(1, samples.values_us.size()));
-  const bool late = late_share > max_late_share_for_fail;
-  if (judgement.verdict == Verdict::pass) return judgement;
-  const bool points = judgement.verdict == Verdict::inconclusive &&
-                      verdict_of(samples, statistic, limit, last, samples.clock_error_us) == Verdict::fail;
-  judgement.points_to_fail = points && !late;
-  const std::string value = judgement.value ? format_number(*judgement.value) : "?";
-  const std::string late_words = fmt::format(
-      "in {:.0f} % of the samples a rank was not running at the common start, which makes latency "
-      "look worse than it is: {}",
-      100.0 * late_share, own_core_advice);
-  if (late && (judgement.verdict == Verdict::fail || points)) {
-    judgement.verdict = Verdict::inconclusive;
-    judgement.reason =
-        fmt::format("{} {} {} against {}, but {}", statistic, value, measure.unit, words, late_words);
-  } else if (judgement.points_to_fail) {
-    judgement.reason = fmt::format(
-        "{} {} {} in {} repeats, the target is {}; a spell of noise can last as long, and a FAIL {}: a "
-        "longer "
-        "--budget gives them",
-        statistic, value, measure.unit, samples.repeats(), words,
-        samples.repeats() < fewest_repeats_of_a_fail
-            ? fmt::format("wants at least {}", fewest_repeats_of_a_fail)
-            : fmt::format("by less than {:.0f} % wants {}",
-                          100.0 * (measure.falls() ? early_fail_margin / (1.0 + early_fail_margin)
-                                                   : early_fail_margin),
-                          max_repeats));
-  } else if (judgement.verdict == Verdict::fail) {
-    judgement.reason = fmt::format("{} {} {}, the target is {}", statistic, value, measure.unit, words);
-  } else if (verdict_of(samples, statistic, limit, at, 0.0) != Verdict::inconclusive) {
-    judgement.reason = fmt::format(
-        "the ranks' clocks agree only to {} us, too coarse for {}: they are compared by messages, which busy "
-        "hosts delay; let nothing else run there, and {}",
-        format_number(samples.clock_error_us), words, own_core_advice);
-  } else if (const auto scattered = scattered_repeats(samples, statistic, alpha_lo, alpha_hi)) {
-    const Interval range = measure.convert(*scattered);
-    judgement.reason = fmt::format(
-        "the {} repeats are too scattered to bound the {} against the target {}, theirs reaching from {} to "
-        "{} "
-        "{}: {}",
-        samples.repeats(), statistic, words, format_number(range.lo), format_number(range.hi), measure.unit,
-        late ? late_words
-             : "see what else these hosts and their network do meanwhile; a longer --budget gives more "
-               "repeats");
-  } else {
-    const Interval interval = judgement.decision_interval.value_or(Interval{});
-    judgement.reason = fmt::format("the interval {} to {} {} is not clear of the target {}: {}",
-                                   format_number(interval.lo), format_number(interval.hi), measure.unit,
-                                   words, late ? late_words : "a longer --budget may decide it");
-  }
-  return judgement;
+  Judgement judgement = described(samples, target ? target->statistic : "median", measure);
+  return target ? AgainstTarget(samples, *target, policy, measure).judged(std::move(judgement)) : judgement;
 }
 
 }  // namespace fabricheck

@@ -4,15 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "core/text.hpp"
+
 namespace fabricheck {
-namespace {
-
-std::string plural(std::size_t n, const char* noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
-
-}  // namespace
-
 std::string path_text(const CheckRecord& check, const std::string& name) {
   if (!check.path) return "";
   const auto found = check.path->find(name);
@@ -59,6 +53,30 @@ void CheckList::put(std::vector<CheckRecord>& checks, CheckRecord check) {
   }
 }
 
+namespace {
+
+/// A wrong result needs no target to be a failure.
+std::string words_of_failures(const RunRecord& record, std::size_t failed, std::size_t judged) {
+  const auto missed = static_cast<std::size_t>(
+      std::count_if(record.checks.begin(), record.checks.end(),
+                    [](const CheckRecord& check) { return check.verdict == Verdict::fail && check.target; }));
+  const std::string of_targets = fmt::format("{} of {} missed", missed, counted(judged, "target"));
+  if (missed == failed) return of_targets;
+  return fmt::format("{} of {} failed{}", failed - missed, counted(judged, "judged check"),
+                     missed > 0 ? ", and " + of_targets : "");
+}
+
+std::string why_not_judged(const RunRecord& record, bool is_measured) {
+  if (is_measured) return "nothing that was measured has a target, so nothing was judged";
+  const auto lone =
+      std::find_if(record.not_tested.begin(), record.not_tested.end(),
+                   [&](const NotTested& one) { return one.id == "mpi" && record.world.ranks == 1; });
+  return lone != record.not_tested.end() ? "nothing was measured: " + lone->reason
+                                         : "nothing was measured, so nothing was judged";
+}
+
+}  // namespace
+
 void conclude(RunRecord& record) {
   const auto count = [&](Verdict verdict) {
     return static_cast<std::size_t>(
@@ -84,15 +102,7 @@ void conclude(RunRecord& record) {
   } else if (failed > 0) {
     record.verdict = Verdict::fail;
     record.exit_status = exit_status::target_missed;
-    // A wrong result needs no target to be a failure.
-    const auto missed = static_cast<std::size_t>(std::count_if(
-        record.checks.begin(), record.checks.end(),
-        [](const CheckRecord& check) { return check.verdict == Verdict::fail && check.target; }));
-    const std::string of_targets = fmt::format("{} of {} missed", missed, plural(judged, "target"));
-    record.verdict_reason =
-        missed == failed ? of_targets
-                         : fmt::format("{} of {} failed{}", failed - missed, plural(judged, "judged check"),
-                                       missed > 0 ? ", and " + of_targets : "");
+    record.verdict_reason = words_of_failures(record, failed, judged);
     if (regression) record.verdict_reason += "; worse than the baseline: " + regression->component.name;
   } else if (regression) {
     record.verdict = Verdict::fail;
@@ -106,11 +116,11 @@ void conclude(RunRecord& record) {
     record.verdict = Verdict::error;
     record.exit_status = exit_status::broken;
     record.verdict_reason =
-        fmt::format("{} of {} could not be measured", errors, plural(judged, "judged check"));
+        fmt::format("{} of {} could not be measured", errors, counted(judged, "judged check"));
   } else if (open > 0) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
-    record.verdict_reason = fmt::format("{} of {} could not be decided", open, plural(judged, "target"));
+    record.verdict_reason = fmt::format("{} of {} could not be decided", open, counted(judged, "target"));
   } else if (not_compared) {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
@@ -118,17 +128,11 @@ void conclude(RunRecord& record) {
   } else if (passed > 0) {
     record.verdict = Verdict::pass;
     record.exit_status = exit_status::passed;
-    record.verdict_reason = fmt::format("{} of {} met", passed, plural(judged, "target"));
+    record.verdict_reason = fmt::format("{} of {} met", passed, counted(judged, "target"));
   } else {
     record.verdict = Verdict::inconclusive;
     record.exit_status = exit_status::broken;
-    const auto lone =
-        std::find_if(record.not_tested.begin(), record.not_tested.end(),
-                     [&](const NotTested& one) { return one.id == "mpi" && record.world.ranks == 1; });
-    record.verdict_reason = count(Verdict::unchecked) > 0
-                                ? "nothing that was measured has a target, so nothing was judged"
-                            : lone != record.not_tested.end() ? "nothing was measured: " + lone->reason
-                                                              : "nothing was measured, so nothing was judged";
+    record.verdict_reason = why_not_judged(record, count(Verdict::unchecked) > 0);
   }
 }
 

@@ -6,20 +6,14 @@
 #include <cstddef>
 #include <vector>
 
+#include "core/text.hpp"
+
 namespace fabricheck {
 namespace {
 
 /// Nobody mistypes a longer word, and the distance costs the product of the lengths.
 constexpr std::size_t longest_word = 256;
 constexpr std::size_t most_listed = 12;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lowered(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), lower);
-  return result;
-}
 
 /// Edit distance with swapped neighbours counted as one edit (optimal string alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -10,24 +10,10 @@
 
 #include "core/error.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck {
 namespace {
-
-/// What people type, fit for one line of an error: no control characters, not endless.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t longest = 80;
-  std::string result = "'";
-  for (const char c : text.substr(0, longest)) {
-    const auto code = static_cast<unsigned char>(c);
-    if (code < 0x20 || code == 0x7f) {
-      result += fmt::format("\\x{:02x}", code);
-    } else {
-      result += c;
-    }
-  }
-  return result + (text.size() > longest ? "...'" : "'");
-}
 
 /// Digits, at most one point with digits on both sides, then at most one blank, then the unit.
 struct NumberAndUnit {
@@ -35,19 +21,18 @@ struct NumberAndUnit {
   std::string_view unit;
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f'; }
 
 NumberAndUnit split(std::string_view text, std::string_view what, std::string_view example) {
   if (text.empty()) throw UsageError(fmt::format("the {} is empty; write for example {}", what, example));
   if (is_blank(text.front()) || is_blank(text.back())) {
-    throw UsageError(fmt::format("the {} {} begins or ends with a blank", what, quoted(text)));
+    throw UsageError(fmt::format("the {} {} begins or ends with a blank", what, quoted_text(text)));
   }
-  if (text.front() == '-') throw UsageError(fmt::format("the {} {} is negative", what, quoted(text)));
+  if (text.front() == '-') throw UsageError(fmt::format("the {} {} is negative", what, quoted_text(text)));
   std::size_t end = 0;
   while (end < text.size() && is_digit(text[end])) ++end;
   if (end == 0) {
-    throw UsageError(fmt::format("{} is no {}; write for example {}", quoted(text), what, example));
+    throw UsageError(fmt::format("{} is no {}; write for example {}", quoted_text(text), what, example));
   }
   if (end + 1 < text.size() && text[end] == '.' && is_digit(text[end + 1])) {
     ++end;
@@ -126,8 +111,8 @@ template <typename Units>
   std::vector<std::string> names;
   names.reserve(units.size());
   for (const auto& known : units) names.emplace_back(known.name);
-  throw UsageError(
-      fmt::format("the unit {} of {} is unknown{}", quoted(unit), quoted(text), suggestion(unit, names)));
+  throw UsageError(fmt::format("the unit {} of {} is unknown{}", quoted_text(unit), quoted_text(text),
+                               suggestion(unit, names)));
 }
 
 }  // namespace
@@ -135,7 +120,7 @@ template <typename Units>
 std::uint64_t parse_bytes(std::string_view text) {
   const auto [number, unit_name] = split(text, "size", "8, 64KiB or 1GiB");
   if (number.find('.') != std::string_view::npos) {
-    throw UsageError(fmt::format("the size {} is fractional; write whole bytes", quoted(text)));
+    throw UsageError(fmt::format("the size {} is fractional; write whole bytes", quoted_text(text)));
   }
   const ByteUnit* unit = unit_name.empty() && number.size() == text.size() ? &byte_units[0] : nullptr;
   if (unit == nullptr) unit = find_unit(byte_units, unit_name);
@@ -144,7 +129,7 @@ std::uint64_t parse_bytes(std::string_view text) {
   std::uint64_t value = 0;
   const auto result = std::from_chars(number.data(), number.data() + number.size(), value);
   if (result.ec != std::errc() || value > largest / unit->bytes) {
-    throw UsageError(fmt::format("the size {} is past 2^63-1 bytes", quoted(text)));
+    throw UsageError(fmt::format("the size {} is past 2^63-1 bytes", quoted_text(text)));
   }
   return value * unit->bytes;
 }
@@ -152,7 +137,7 @@ std::uint64_t parse_bytes(std::string_view text) {
 std::chrono::nanoseconds parse_duration(std::string_view text, bool allow_zero) {
   const auto [number, unit_name] = split(text, "duration", "500ms, 5s or 10m");
   if (unit_name.empty()) {
-    throw UsageError(fmt::format("the duration {} has no unit; write for example {}s", quoted(text),
+    throw UsageError(fmt::format("the duration {} has no unit; write for example {}s", quoted_text(text),
                                  number == "0" ? "5" : number));
   }
   const DurationUnit* unit = find_unit(duration_units, unit_name);
@@ -160,10 +145,10 @@ std::chrono::nanoseconds parse_duration(std::string_view text, bool allow_zero) 
   constexpr double longest_ns = 30 * 24 * 3600e9;
   const double duration_ns = to_double(number) * unit->nanoseconds;
   if (duration_ns > longest_ns)
-    throw UsageError(fmt::format("the duration {} is over 30 days", quoted(text)));
+    throw UsageError(fmt::format("the duration {} is over 30 days", quoted_text(text)));
   const std::chrono::nanoseconds duration(std::llround(duration_ns));
   if (duration.count() == 0 && !allow_zero)
-    throw UsageError(fmt::format("the duration {} is zero", quoted(text)));
+    throw UsageError(fmt::format("the duration {} is zero", quoted_text(text)));
   return duration;
 }
 
@@ -175,10 +160,11 @@ std::vector<std::uint64_t> parse_bytes_list(std::string_view text) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     const std::string_view element = text.substr(begin, end - begin);
     if (element.empty())
-      throw UsageError(fmt::format("the list of sizes {} has an empty element", quoted(text)));
+      throw UsageError(fmt::format("the list of sizes {} has an empty element", quoted_text(text)));
     const std::uint64_t bytes = parse_bytes(element);
     if (std::find(sizes.begin(), sizes.end(), bytes) != sizes.end()) {
-      throw UsageError(fmt::format("the list of sizes {} has {} twice", quoted(text), format_bytes(bytes)));
+      throw UsageError(
+          fmt::format("the list of sizes {} has {} twice", quoted_text(text), format_bytes(bytes)));
     }
     sizes.push_back(bytes);
     begin = end + 1;
@@ -190,21 +176,21 @@ double parse_quantity_as(std::string_view text, std::string_view unit) {
   const std::string example = fmt::format("'5 {}'", unit);
   const auto [number, unit_name] = split(text, "quantity", example);
   if (unit_name.empty())
-    throw UsageError(fmt::format("the quantity {} has no unit; write it in {}", quoted(text), unit));
+    throw UsageError(fmt::format("the quantity {} has no unit; write it in {}", quoted_text(text), unit));
   double value = to_double(number);
   if (unit_name != unit) {
     const QuantityUnit* from = find_unit(quantity_units, unit_name);
     const QuantityUnit* to = find_unit(quantity_units, unit);
     if (from == nullptr) throw_unknown_unit(quantity_units, unit_name, text);
     if (to == nullptr || from->dimension != to->dimension) {
-      throw UsageError(fmt::format("the unit of {} does not fit; write it in {}", quoted(text), unit));
+      throw UsageError(fmt::format("the unit of {} does not fit; write it in {}", quoted_text(text), unit));
     }
     // Of any two units the larger is a whole multiple of the smaller: so 5000 ns is exactly 5 us.
     value = from->factor >= to->factor ? value * std::round(from->factor / to->factor)
                                        : value / std::round(to->factor / from->factor);
   }
-  if (!std::isfinite(value)) throw UsageError(fmt::format("the quantity {} is too large", quoted(text)));
-  if (value <= 0) throw UsageError(fmt::format("the quantity {} is not above zero", quoted(text)));
+  if (!std::isfinite(value)) throw UsageError(fmt::format("the quantity {} is too large", quoted_text(text)));
+  if (value <= 0) throw UsageError(fmt::format("the quantity {} is not above zero", quoted_text(text)));
   return value;
 }
 

@@ -11,6 +11,7 @@
 #include <set>
 #include <string_view>
 
+#include "core/descriptor.hpp"
 #include "node/text_file.hpp"
 #include "topology/model/text.hpp"
 
@@ -75,7 +76,7 @@ void work_on_memory(std::chrono::milliseconds budget, int descriptor) {
     } while (wrong == count && !until.over());
     said = wrong == count ? fmt::format("ok {}", passes * kMemoryBytes) : fmt::format("wrong {}", wrong);
   }
-  process::write_all(descriptor, said);
+  write_all(descriptor, said);
 }
 
 /// Why the row cannot be done here; empty: it can.

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "core/descriptor.hpp"
 #include "node/probes.hpp"
 #include "node/text_file.hpp"
 
@@ -17,8 +18,6 @@ namespace fabricheck::node {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{1000};
-
-std::string reason_of(int error) { return std::generic_category().message(error); }
 
 /// Whether it is the file system's own fault, whoever writes. A server may squash root, or root may have a
 /// quota.
@@ -44,8 +43,8 @@ int try_to_write(const std::string& folder) {
 
 std::string write_words(int error) {
   const bool is_denied = error == EACCES || error == EPERM;
-  if (!is_denied) return reason_of(error);
-  return fmt::format("{} ({})", reason_of(error),
+  if (!is_denied) return system_reason(error);
+  return fmt::format("{} ({})", system_reason(error),
                      ::geteuid() == 0 ? "as root it cannot be judged: root may be squashed"
                                       : "this user may not write there");
 }
@@ -65,11 +64,11 @@ void tell_mounted(const std::string& path, int descriptor) {
   struct stat beside {};
   if (::stat((path + "/.").c_str(), &own) != 0 || ::stat((path + "/..").c_str(), &above) != 0 ||
       ::stat(parent.c_str(), &beside) != 0) {
-    process::write_all(descriptor, "error " + reason_of(errno) + "\n");
+    write_all(descriptor, "error " + system_reason(errno) + "\n");
     return;
   }
   const bool is_mounted = own.st_dev != above.st_dev || own.st_dev != beside.st_dev;
-  process::write_all(descriptor, is_mounted ? "mounted\n" : "not-mounted\n");
+  write_all(descriptor, is_mounted ? "mounted\n" : "not-mounted\n");
 }
 
 /// What the child does: "mounted" or "not-mounted" where `in_table` is false, "free N" or "error REASON",
@@ -78,21 +77,19 @@ void look(const FileSystemRule& rule, const std::string& path, bool in_table, in
   struct statvfs numbers {};
   if (::statvfs(path.c_str(), &numbers) != 0) {  // which mounts what is mounted on demand
     const int error = errno;
-    process::write_all(descriptor,
-                       !in_table && error == ENOENT ? "not-mounted\n" : "error " + reason_of(error) + "\n");
+    write_all(descriptor,
+              !in_table && error == ENOENT ? "not-mounted\n" : "error " + system_reason(error) + "\n");
     return;
   }
   if (!in_table) tell_mounted(path, descriptor);
-  process::write_all(descriptor,
-                     fmt::format("free {}\n", std::uint64_t{numbers.f_bavail} * numbers.f_frsize));
+  write_all(descriptor, fmt::format("free {}\n", std::uint64_t{numbers.f_bavail} * numbers.f_frsize));
   if ((numbers.f_flag & ST_RDONLY) != 0) {
-    process::write_all(descriptor, "read-only\n");
+    write_all(descriptor, "read-only\n");
   } else if (rule.writable) {
     const int problem = try_to_write(path);
     if (problem != 0)
-      process::write_all(descriptor,
-                         fmt::format("{} {}\n", is_broken(problem) ? "write-problem" : "write-unknown",
-                                     write_words(problem)));
+      write_all(descriptor, fmt::format("{} {}\n", is_broken(problem) ? "write-problem" : "write-unknown",
+                                        write_words(problem)));
   }
 }
 
@@ -211,7 +208,7 @@ SharedMemoryFact look_at_shared_memory(const std::string& sysroot) {
   }
   struct statvfs numbers {};
   if (::statvfs("/dev/shm", &numbers) != 0) {
-    fact.unknown = "/dev/shm: " + reason_of(errno);
+    fact.unknown = "/dev/shm: " + system_reason(errno);
     return fact;
   }
   fact.bytes = std::uint64_t{numbers.f_blocks} * numbers.f_frsize;

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "core/descriptor.hpp"
 #include "node/counter_kinds.hpp"
 #include "node/probes.hpp"
 #include "node/text_file.hpp"
@@ -19,8 +20,6 @@
 
 namespace fabricheck::node {
 namespace {
-
-std::string reason_of(int error) { return std::generic_category().message(error); }
 
 constexpr std::size_t kMostEvents = 256;
 constexpr double kHour_s = 3600;
@@ -119,7 +118,7 @@ bool read_kmsg(int descriptor, const std::string& file, std::uint64_t from, Kern
     const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
     if (got < 0 && (errno == EINTR || errno == EPIPE)) continue;  // EPIPE: older records were overwritten
     if (got < 0 && errno != EAGAIN) {
-      add_unknown(fact, file, reason_of(errno));
+      add_unknown(fact, file, system_reason(errno));
       return false;
     }
     if (got <= 0) break;
@@ -152,7 +151,7 @@ bool read_log_file(int descriptor, const std::string& file, std::uint64_t size, 
   std::string text(static_cast<std::size_t>(size - begin), '\0');
   const ssize_t got = ::pread(descriptor, text.data(), text.size(), static_cast<off_t>(begin));
   if (got < 0) {
-    add_unknown(fact, file, reason_of(errno));
+    add_unknown(fact, file, system_reason(errno));
     return false;
   }
   text.resize(static_cast<std::size_t>(got));
@@ -196,9 +195,9 @@ KernelLogFact read_kernel_log(const std::string& sysroot, const std::optional<Lo
   KernelLogFact fact;
   for (const char* const name : {"dev/kmsg", "var/log/kern.log"}) {
     const std::string file = (std::filesystem::path(sysroot) / name).string();
-    const int descriptor = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (descriptor < 0) {
-      add_unknown(fact, file, reason_of(errno));
+    const Descriptor log(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    if (!log) {
+      add_unknown(fact, file, system_reason(errno));
       continue;
     }
     const bool is_same = position && position->file == file;
@@ -206,16 +205,15 @@ KernelLogFact read_kernel_log(const std::string& sysroot, const std::optional<Lo
     const std::uint64_t from = is_same ? position->next : 0;
     struct stat facts {};
     bool done = false;
-    if (::fstat(descriptor, &facts) != 0) {
-      add_unknown(fact, file, reason_of(errno));
+    if (::fstat(log.get(), &facts) != 0) {
+      add_unknown(fact, file, system_reason(errno));
     } else if (S_ISREG(facts.st_mode)) {
-      done = read_log_file(descriptor, file, static_cast<std::uint64_t>(facts.st_size), from, fact);
+      done = read_log_file(log.get(), file, static_cast<std::uint64_t>(facts.st_size), from, fact);
     } else if (S_ISCHR(facts.st_mode)) {
-      done = read_kmsg(descriptor, file, from, fact);
+      done = read_kmsg(log.get(), file, from, fact);
     } else {
       add_unknown(fact, file, "it is neither a file nor the kernel's device");
     }
-    ::close(descriptor);
     if (done) {
       fact.unknown.clear();
       return fact;
@@ -233,7 +231,7 @@ ClockFact look_at_clock(const std::string& sysroot) {
   timex facts{};
   const int state = ::adjtimex(&facts);
   if (state < 0) {
-    fact.unknown = "adjtimex: " + reason_of(errno);
+    fact.unknown = "adjtimex: " + system_reason(errno);
     return fact;
   }
   constexpr double kMicro = 1e-6;

@@ -25,27 +25,10 @@ namespace {
 constexpr const char* kName = "node.json";
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
 
-std::string reason_of(int error) { return std::generic_category().message(error); }
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return value_; }
-  explicit operator bool() const { return value_ >= 0; }
-
- private:
-  int value_;
-};
-
 /// Why others could have written it; empty: they could not.
 std::string not_trusted(int descriptor, const std::string& path) {
   struct stat facts {};
-  if (::fstat(descriptor, &facts) != 0) return fmt::format("{}: {}", path, reason_of(errno));
+  if (::fstat(descriptor, &facts) != 0) return fmt::format("{}: {}", path, system_reason(errno));
   if (facts.st_uid != ::geteuid())
     return fmt::format("{} belongs to user {}: it is not used", path, facts.st_uid);
   if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0)
@@ -60,17 +43,15 @@ std::string folder_problem(const std::string& folder, int error) {
     return fmt::format(
         "state folder {} is a symbolic link: it is not used; name the folder itself as `state_folder`",
         folder);
-  return fmt::format("state folder {}: {}", folder, reason_of(error));
+  return fmt::format("state folder {}: {}", folder, system_reason(error));
 }
 
 /// Takes away what visits left that were killed while they wrote.
 void remove_left_over(int place) {
-  const int own = ::openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* const entries = own < 0 ? nullptr : ::fdopendir(own);
-  if (entries == nullptr) {
-    if (own >= 0) ::close(own);
-    return;
-  }
+  Descriptor own(::openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DIR* const entries = own ? ::fdopendir(own.get()) : nullptr;
+  if (entries == nullptr) return;
+  (void)own.release();  // the stream's from here on
   const std::string head = fmt::format("{}.", kName);
   std::vector<std::string> dead;
   while (const dirent* const entry = ::readdir(entries)) {
@@ -96,15 +77,11 @@ Descriptor open_folder(const std::string& folder) {
 StateLock::StateLock(const std::string& folder) {
   constexpr std::chrono::milliseconds kPatience{300};
   ::mkdir(folder.c_str(), S_IRWXU);
-  descriptor_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (descriptor_ < 0) return;
+  folder_ = open_folder(folder);
+  if (!folder_) return;
   const Deadline until(kPatience);
-  while (!(is_held_ = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) && !until.over())
+  while (!(is_held_ = ::flock(folder_.get(), LOCK_EX | LOCK_NB) == 0) && !until.over())
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
-}
-
-StateLock::~StateLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 StateText read_state(const std::string& folder) {
@@ -120,7 +97,7 @@ StateText read_state(const std::string& folder) {
       ::openat(place.get(), kName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   const std::string path = folder + "/" + kName;
   if (!file) {
-    if (errno != ENOENT) state.problem = fmt::format("{}: {}", path, reason_of(errno));
+    if (errno != ENOENT) state.problem = fmt::format("{}: {}", path, system_reason(errno));
     return state;
   }
   state.problem = not_trusted(file.get(), path);
@@ -134,7 +111,7 @@ StateText read_state(const std::string& folder) {
   std::string text(static_cast<std::size_t>(facts.st_size), '\0');
   const ssize_t got = ::pread(file.get(), text.data(), text.size(), 0);
   if (got < 0) {
-    state.problem = fmt::format("{}: {}", path, reason_of(errno));
+    state.problem = fmt::format("{}: {}", path, system_reason(errno));
     return state;
   }
   text.resize(static_cast<std::size_t>(got));
@@ -144,7 +121,7 @@ StateText read_state(const std::string& folder) {
 
 std::string write_state(const std::string& folder, const std::string& text) {
   if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST)
-    return fmt::format("state folder {} cannot be made: {}", folder, reason_of(errno));
+    return fmt::format("state folder {} cannot be made: {}", folder, system_reason(errno));
   const Descriptor place = open_folder(folder);
   if (!place) return folder_problem(folder, errno);
   if (std::string problem = not_trusted(place.get(), folder); !problem.empty()) return problem;
@@ -156,7 +133,7 @@ std::string write_state(const std::string& folder, const std::string& text) {
   {
     const Descriptor file(::openat(place.get(), name.c_str(),
                                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
-    if (!file) return fmt::format("{}/{}: {}", folder, name, reason_of(errno));
+    if (!file) return fmt::format("{}/{}: {}", folder, name, system_reason(errno));
     errno = ENOSPC;
     whole = ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
     error = errno;
@@ -164,7 +141,7 @@ std::string write_state(const std::string& folder, const std::string& text) {
   if (whole && ::renameat(place.get(), name.c_str(), place.get(), kName) == 0) return {};
   if (whole) error = errno;
   ::unlinkat(place.get(), name.c_str(), 0);
-  return fmt::format("{}/{} cannot be written: {}", folder, kName, reason_of(error));
+  return fmt::format("{}/{} cannot be written: {}", folder, kName, system_reason(error));
 }
 
 }  // namespace fabricheck::node

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "core/descriptor.hpp"
+
 namespace fabricheck::node {
 
 struct StateText {
@@ -17,13 +19,10 @@ class StateLock {
  public:
   /// Makes the folder with mode 0700 where it lacks.
   explicit StateLock(const std::string& folder);
-  ~StateLock();
-  StateLock(const StateLock&) = delete;
-  StateLock& operator=(const StateLock&) = delete;
   bool is_held() const { return is_held_; }
 
  private:
-  int descriptor_{-1};
+  Descriptor folder_;
   bool is_held_{};
 };
 

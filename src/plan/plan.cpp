@@ -180,7 +180,7 @@ class Planner {
     check.scope = request_.loopback ? Scope::loopback : Scope::pair;
     check.nodes = request_.loopback ? 1 : 2;
     check.ranks_per_node = request_.loopback ? 2 : 1;
-    check.wanted_samples = row.better == Better::lower ? gate_samples : other_samples;
+    check.wanted_samples = row.metric.better() == Better::lower ? gate_samples : other_samples;
     return check;
   }
 

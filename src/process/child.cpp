@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "core/deadline.hpp"
+#include "core/descriptor.hpp"
 
 namespace fabricheck::process {
 namespace {
@@ -130,26 +131,25 @@ ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::millise
                       const std::function<void(const ProcessId&)>& started,
                       const std::function<std::chrono::milliseconds()>& silence) {
   ChildEnd end;
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    end.failure = "pipe: " + std::generic_category().message(errno);
+  std::optional<Pipe> pipe = make_pipe();
+  if (!pipe) {
+    end.failure = "pipe: " + system_reason(errno);
     return end;
   }
   const Deadline until(deadline);
   const pid_t parent = ::getpid();
   const pid_t child_id = ::fork();
-  if (child_id == 0) child(work, ends[1], parent);
+  if (child_id == 0) child(work, pipe->writer.get(), parent);
   const int fork_error = errno;
-  ::close(ends[1]);
+  pipe->writer.reset();
   if (child_id < 0) {
-    ::close(ends[0]);
-    end.failure = "fork: " + std::generic_category().message(fork_error);
+    end.failure = "fork: " + system_reason(fork_error);
     return end;
   }
   if (started)
     if (const auto start = start_of(child_id)) started({child_id, *start});
-  read_until(until, silence, ends[0], take, end);
-  ::close(ends[0]);
+  read_until(until, silence, pipe->reader.get(), take, end);
+  pipe->reader.reset();
   if (end.in_time) end.status = reap(child_id);
   if (!end.status) {
     const std::optional<std::uint64_t> start = start_of(child_id);
@@ -158,15 +158,6 @@ ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::millise
     if (!reap(child_id) && start && start_of(child_id) == start) end.left_behind = {child_id, *start};
   }
   return end;
-}
-
-void write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t wrote = ::write(descriptor, text.data(), text.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(wrote));
-  }
 }
 
 std::string how_it_ended(const std::optional<int>& status) {

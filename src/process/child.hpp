@@ -40,10 +40,6 @@ ChildEnd run_in_child(const std::function<void(int)>& work, std::chrono::millise
                       const std::function<bool(std::string_view)>& take,
                       const std::function<void(const ProcessId&)>& started = {},
                       const std::function<std::chrono::milliseconds()>& silence = {});
-
-/// What a child says: all of `text`, or as much of it as somebody reads.
-void write_all(int descriptor, std::string_view text);
-
 /// "ended with signal 11", "ended with status 1", "ended early".
 std::string how_it_ended(const std::optional<int>& status);
 

@@ -15,38 +15,11 @@
 #include <thread>
 
 #include "core/deadline.hpp"
+#include "core/descriptor.hpp"
 #include "process/child.hpp"
 
 namespace fabricheck::process {
 namespace {
-
-std::string reason_of(int error) { return std::generic_category().message(error); }
-
-class Pipe {
- public:
-  Pipe() {
-    if (::pipe2(ends_.data(), O_CLOEXEC) != 0) error_ = errno;
-  }
-  ~Pipe() {
-    close_reader();
-    close_writer();
-  }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  int error() const { return error_; }
-  int reader() const { return ends_[0]; }
-  int writer() const { return ends_[1]; }
-  void close_reader() { close_end(0); }
-  void close_writer() { close_end(1); }
-
- private:
-  void close_end(std::size_t end) {
-    if (ends_.at(end) >= 0) ::close(ends_.at(end));
-    ends_.at(end) = -1;
-  }
-  std::array<int, 2> ends_{-1, -1};
-  int error_{};
-};
 
 /// What posix_spawn is told; destroyed with it.
 class SpawnPlan {
@@ -143,22 +116,22 @@ CommandEnd run_command(const std::vector<std::string>& arguments, const std::vec
     end.failure = "a command has to be an absolute path";
     return end;
   }
-  Pipe output;
-  Pipe errors;
-  if (output.error() != 0 || errors.error() != 0) {
-    end.failure = "pipe: " + reason_of(std::max(output.error(), errors.error()));
+  std::optional<Pipe> output = make_pipe(), errors = output ? make_pipe() : std::nullopt;
+  if (!errors) {
+    end.failure = "pipe: " + system_reason(errno);
     return end;
   }
   const Deadline until(deadline);
   pid_t child = 0;
-  if (const int error = SpawnPlan(output.writer(), errors.writer()).spawn(child, arguments, environment);
+  if (const int error =
+          SpawnPlan(output->writer.get(), errors->writer.get()).spawn(child, arguments, environment);
       error != 0) {
-    end.failure = fmt::format("{} cannot be started: {}", arguments.front(), reason_of(error));
+    end.failure = fmt::format("{} cannot be started: {}", arguments.front(), system_reason(error));
     return end;
   }
-  output.close_writer();
-  errors.close_writer();
-  const bool in_time = read_both(until, output.reader(), errors.reader(), end);
+  output->writer.reset();
+  errors->writer.reset();
+  const bool in_time = read_both(until, output->reader.get(), errors->reader.get(), end);
   std::optional<int> status = in_time ? wait_until(until, child) : std::nullopt;
   if (!status) {
     ::kill(-child, SIGKILL);

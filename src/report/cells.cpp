@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/check.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "report/text.hpp"
 
@@ -86,14 +87,9 @@ std::string figure(std::optional<double> value) {
   return text;
 }
 
-std::string join(const std::vector<std::string>& parts, const char* separator) {
-  return fmt::format("{}", fmt::join(parts, separator));
-}
-
 std::string some_of(const std::vector<std::string>& names, std::size_t most) {
-  if (names.size() <= most) return join(names, ", ");
-  const std::vector<std::string> first(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(most - 1));
-  return fmt::format("{} and {} more", join(first, ", "), names.size() - first.size());
+  if (names.size() <= most) return joined(names, ", ");
+  return first_few(names, most - 1);
 }
 
 std::optional<double> shown_value(const CheckRecord& check) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/run_record.hpp"
+#include "core/text.hpp"
 
 namespace fabricheck::report {
 
@@ -16,7 +17,6 @@ std::string number(std::optional<double> value);
 /// A measured figure in a column keeps its zeros: "6.00" beside "6.12".
 std::string figure(std::optional<double> value);
 
-std::string join(const std::vector<std::string>& parts, const char* separator);
 /// At most `most` of the names, then how many more there are.
 std::string some_of(const std::vector<std::string>& names, std::size_t most);
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "report/cells.hpp"
 #include "report/report.hpp"
@@ -31,10 +32,6 @@ const char* colour_of(Outcome outcome) {
       return dim;
   }
   return dim;
-}
-
-std::string counted(std::size_t n, const char* noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
 }
 
 class ComparisonReport : private Screen {
@@ -165,7 +162,7 @@ class ComparisonReport : private Screen {
       for (const std::string& part : {one->reason, one->detail, meanwhile_text(comparison_, *one)})
         if (!part.empty()) parts.push_back(sanitise(part));
       if (parts.empty()) continue;
-      const std::string text = join(parts, "; ");
+      const std::string text = joined(parts, "; ");
       const auto known = std::find_if(grouped.begin(), grouped.end(),
                                       [&](const auto& group) { return group.first == text; });
       if (known == grouped.end()) {
@@ -219,7 +216,7 @@ class ComparisonReport : private Screen {
     parts.reserve(titles.size());
     for (const auto& [title, n] : titles)
       parts.push_back(n == 1 ? sanitise(title) : fmt::format("{} ({})", sanitise(title), n));
-    hanging("", "", join(parts, ", "), 2);
+    hanging("", "", joined(parts, ", "), 2);
   }
 
   const RunComparison& comparison_;

@@ -10,47 +10,11 @@
 #include <string>
 #include <system_error>
 
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "report/journal.hpp"
-#include "report/posix_file.hpp"
 
 namespace fabricheck::report {
-
-std::string system_reason(int error) { return std::generic_category().message(error); }
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    reset();
-    value_ = std::exchange(other.value_, -1);
-  }
-  return *this;
-}
-
-void Descriptor::reset() {
-  if (value_ >= 0) ::close(value_);
-  value_ = -1;
-}
-
-int write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return errno;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
-int sync_data(int descriptor) {
-  // Pipes and devices cannot be synced, which loses nothing.
-  while (::fdatasync(descriptor) != 0) {
-    if (errno == EINTR) continue;
-    return errno == EINVAL || errno == EROFS ? 0 : errno;
-  }
-  return 0;
-}
 
 namespace {
 

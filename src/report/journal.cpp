@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "report/journal_lines.hpp"
-#include "report/posix_file.hpp"
 
 namespace fabricheck::report {
 
@@ -32,14 +32,23 @@ void set_aside_earlier(const std::filesystem::path& directory) {
   }
 }
 
+/// 0 or errno.
+int sync_data(int descriptor) {
+  // Pipes and devices cannot be synced, which loses nothing.
+  while (::fdatasync(descriptor) != 0) {
+    if (errno == EINTR) continue;
+    return errno == EINVAL || errno == EROFS ? 0 : errno;
+  }
+  return 0;
+}
+
 /// File systems without locks are no reason to refuse; a second run in the same folder is.
-int open_locked(const std::string& path, int flags) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666);
+Descriptor open_locked(const std::string& path, int flags) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666));
   const bool is_others =
-      descriptor < 0 ? errno == EEXIST : ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  if (descriptor >= 0 && !is_others) return descriptor;
+      !file ? errno == EEXIST : ::flock(file.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (file && !is_others) return file;
   const int error = errno;
-  if (descriptor >= 0) ::close(descriptor);
   if (is_others)
     throw UsageError(fmt::format("{}: another run is writing here; choose another output folder", path));
   throw UsageError(fmt::format("{}: cannot be written: {}", path, system_reason(error)));
@@ -51,36 +60,19 @@ Journal Journal::create(const std::string& directory, const RunRecord& header) {
   require_writable(directory);
   Journal journal;
   journal.path_ = (std::filesystem::path(directory) / "journal.jsonl").string();
-  journal.descriptor_ = open_locked(journal.path_, 0);
+  journal.file_ = open_locked(journal.path_, 0);
   struct stat facts {};
-  if (::fstat(journal.descriptor_, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0) {
+  if (::fstat(journal.file_.get(), &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0) {
     // It may be all that a run which was cut short has left. Locked until the new one is.
-    Journal earlier;
-    std::swap(earlier.descriptor_, journal.descriptor_);
+    const Descriptor earlier = std::move(journal.file_);
     if (::rename(journal.path_.c_str(), (journal.path_ + ".previous").c_str()) != 0)
       throw UsageError(
           fmt::format("{}: an earlier run's cannot be set aside: {}", journal.path_, system_reason(errno)));
-    journal.descriptor_ = open_locked(journal.path_, O_EXCL);
+    journal.file_ = open_locked(journal.path_, O_EXCL);
   }
   set_aside_earlier(directory);
   journal.write_line(header_line(header));
   return journal;
-}
-
-Journal::Journal(Journal&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      whole_bytes_(other.whole_bytes_),
-      path_(std::move(other.path_)) {}
-
-Journal& Journal::operator=(Journal&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(whole_bytes_, other.whole_bytes_);
-  std::swap(path_, other.path_);
-  return *this;
-}
-
-Journal::~Journal() {
-  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void Journal::append(const CheckRecord& check) { write_line(journal_line(check)); }
@@ -102,11 +94,11 @@ void Journal::finish(const RunRecord& record) {
 
 void Journal::write_line(std::string line) {
   line += '\n';
-  int error = write_all(descriptor_, line);
-  if (error == 0) error = sync_data(descriptor_);
+  int error = write_all(file_.get(), line);
+  if (error == 0) error = sync_data(file_.get());
   if (error != 0) {
     // Half a line in the middle would make the rest unreadable once there is room again.
-    const int truncated = ::ftruncate(descriptor_, whole_bytes_);
+    const int truncated = ::ftruncate(file_.get(), whole_bytes_);
     throw Error(fmt::format("{}: {}: the last result is not in the journal{}", path_, system_reason(error),
                             truncated == 0 ? "" : ", which may end in half a line"));
   }

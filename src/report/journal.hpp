@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/descriptor.hpp"
 #include "core/run_record.hpp"
 
 namespace fabricheck::report {
@@ -21,11 +22,6 @@ class Journal {
   /// report.md, topology.json and journal.jsonl stays with ".previous" behind its name, so that nobody takes
   /// it for this one's. Throws UsageError when that cannot be done, or when another run is writing there.
   static Journal create(const std::string& directory, const RunRecord& header);
-  Journal(Journal&& other) noexcept;
-  Journal& operator=(Journal&& other) noexcept;
-  Journal(const Journal&) = delete;
-  Journal& operator=(const Journal&) = delete;
-  ~Journal();
 
   /// Each throws Error ("journal.jsonl: No space left on device …") and leaves earlier lines whole.
   void append(const CheckRecord& check);
@@ -41,7 +37,7 @@ class Journal {
  private:
   Journal() = default;
   void write_line(std::string line);
-  int descriptor_{-1};
+  Descriptor file_;
   std::int64_t whole_bytes_{};  ///< where the last whole line ends
   std::string path_;
 };

@@ -112,7 +112,7 @@ void add_beside(const RunRecord& record, std::vector<std::string>& notes) {
           fmt::format("median from a barrier start {} {}", figure(statistics.barrier_median), check.unit));
     }
     notes.push_back(
-        fmt::format("beside, never judged: {}: {}", full_name(check, record), join(figures, ", ")));
+        fmt::format("beside, never judged: {}: {}", full_name(check, record), joined(figures, ", ")));
   }
   if (found > most)
     notes.push_back(fmt::format("beside, never judged: {} more in result.json", found - most));
@@ -197,7 +197,7 @@ std::vector<std::string> notes_of(const RunRecord& record) {
     std::vector<std::string> coefficients;
     for (const auto& [key, value] : fit.coefficients) coefficients.push_back(named_quantity(key, value));
     notes.push_back(fmt::format("model of {}{}{}: {}; {}", fit.id, fit.scope.empty() ? "" : ", ", fit.scope,
-                                fit.model, join(coefficients, ", ")));
+                                fit.model, joined(coefficients, ", ")));
   }
   if (record.fits.size() > most_fits)
     notes.push_back(fmt::format("{} more models in result.json", record.fits.size() - most_fits));
@@ -207,7 +207,7 @@ std::vector<std::string> notes_of(const RunRecord& record) {
     if (key != took && key != expected && key != expected_after && key != pairs)
       overhead.push_back(named_quantity(key, value));
   add_duration(record, notes);
-  if (!overhead.empty()) notes.push_back("the tool's own cost: " + join(overhead, ", "));
+  if (!overhead.empty()) notes.push_back("the tool's own cost: " + joined(overhead, ", "));
 
   std::optional<double> clock_error;
   std::string unit;

@@ -43,13 +43,13 @@ std::string names_of(const std::vector<std::string>& names) {
   const std::size_t shown = std::min(names.size(), most_names);
   const std::vector<std::string> first(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown));
   const std::string more = names.size() > shown ? fmt::format("; and {} more", names.size() - shown) : "";
-  return join(first, "; ") + more;
+  return joined(first, "; ") + more;
 }
 
 std::string others_of(const Group& group) {
   if (!group.alike) return "";
   if (group.others.empty()) return " (and alike of the others)";
-  if (group.others.size() <= most_names) return fmt::format(" (and alike {})", join(group.others, ", "));
+  if (group.others.size() <= most_names) return fmt::format(" (and alike {})", joined(group.others, ", "));
   return fmt::format(" (and alike {} more ranks on {})", group.others.size(),
                      some_of(group.other_hosts, most_hosts));
 }

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "report/cells.hpp"
 #include "report/notes.hpp"
@@ -17,10 +18,6 @@
 
 namespace fabricheck::report {
 namespace {
-
-std::string counted(std::size_t n, const char* noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
 
 SummaryRow clean(SummaryRow row) {
   for (std::string* text :
@@ -138,7 +135,7 @@ std::string tally(const RunRecord& record) {
     const std::size_t n = with_verdict(record, verdict).size();
     if (n > 0) parts.push_back(fmt::format("{} {}", n, verdict_name(verdict)));
   }
-  return parts.empty() ? "no check ran" : counted(record.checks.size(), "check") + ": " + join(parts, ", ");
+  return parts.empty() ? "no check ran" : counted(record.checks.size(), "check") + ": " + joined(parts, ", ");
 }
 
 /// Whether hosts or ranks differ in it: "vader; on n3: tcp".
@@ -162,10 +159,10 @@ std::string mpi_transport(const std::map<std::string, std::string>& mpi) {
   add("transport_between_nodes", "between nodes");
   const auto pml = mpi.find("pml");
   const bool known = pml != mpi.end() && pml->second != "unknown";
-  if (!known) return join(paths, ", ");
+  if (!known) return joined(paths, ", ");
   if (paths.empty()) return pml->second;
   const char* between = differs(pml->second) ? "; " : is_mixed ? ": " : " over ";
-  return pml->second + between + join(paths, ", ");
+  return pml->second + between + joined(paths, ", ");
 }
 
 std::vector<std::string> facts_of(const RunRecord& record) {

@@ -65,7 +65,7 @@ VENDOR_HEADERS: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = [
 ]
 # What core may include with angle brackets beside the standard library and POSIX.
 FMT = re.compile(r"^fmt/")
-STANDARD = re.compile(r"^([a-z_]+|fnmatch\.h)$")
+STANDARD = re.compile(r"^([a-z_]+|(fnmatch|fcntl|unistd|sys/stat)\.h)$")
 
 # Time is injected: what reads a clock, and where that may stand. Everything else takes a core Clock. In src/app it is the time of day,
 # and what a command took in all; never a measurement.

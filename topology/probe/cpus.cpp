@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <memory>
 #include <string_view>
-#include <system_error>
 
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "topology/model/cpu_list.hpp"
 #include "topology/probe/probe.hpp"
@@ -47,7 +47,7 @@ std::string allowed_cpus() {
     }
     if (errno != EINVAL) break;
   }
-  throw Error(fmt::format("CPU affinity: sched_getaffinity: {}", std::generic_category().message(errno)));
+  throw Error(fmt::format("CPU affinity: sched_getaffinity: {}", system_reason(errno)));
 }
 
 void bind_to_cpus(const std::string& cpus) {
@@ -60,7 +60,7 @@ void bind_to_cpus(const std::string& cpus) {
     if (::sched_setaffinity(thread, wanted.bytes, wanted.set.get()) == 0) return;
     if (thread != 0 && errno == ESRCH) return;  // ended in the meantime
     throw Error(fmt::format("CPU affinity: the kernel refuses CPUs {} ({}); allowed are {}", cpus,
-                            std::generic_category().message(errno), allowed_cpus()));
+                            system_reason(errno), allowed_cpus()));
   };
   bind(0);
   // Threads that are there already (of MPI, say) keep their own affinity otherwise.

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <system_error>
 
+#include "core/descriptor.hpp"
 #include "topology/probe/link_settings.hpp"
 
 namespace fabricheck::topology {
@@ -83,7 +83,7 @@ std::optional<DcbFacts> parse_dcb_answer(std::string_view bytes, std::string& wh
   std::string_view payload = bytes.substr(sizeof(nlmsghdr), head->nlmsg_len - sizeof(nlmsghdr));
   if (head->nlmsg_type == NLMSG_ERROR) {
     const auto error = front_of<nlmsgerr>(payload);
-    why = error && error->error < 0 && error->error > -4096 ? std::generic_category().message(-error->error)
+    why = error && error->error < 0 && error->error > -4096 ? system_reason(-error->error)
                                                             : "the kernel refused";
     return std::nullopt;
   }

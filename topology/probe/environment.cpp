@@ -10,6 +10,7 @@
 #include <limits>
 #include <system_error>
 
+#include "core/descriptor.hpp"
 #include "topology/probe/sysfs.hpp"
 
 namespace fabricheck::topology {
@@ -128,7 +129,7 @@ std::optional<std::uint64_t> memlock_bytes(const std::string& sysroot, std::vect
       return limit.rlim_cur == RLIM_INFINITY ? kUnlimited
                                              : std::min<std::uint64_t>(limit.rlim_cur, kUnlimited);
     }
-    unknown.push_back("memlock: getrlimit: " + std::generic_category().message(errno));
+    unknown.push_back("memlock: getrlimit: " + system_reason(errno));
     return std::nullopt;
   }
   const fs::path file = fs::path(sysroot) / "proc/self/limits";

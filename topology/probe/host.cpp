@@ -6,8 +6,8 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
-#include <system_error>
 
+#include "core/descriptor.hpp"
 #include "topology/probe/environment.hpp"
 #include "topology/probe/gpus.hpp"
 #include "topology/probe/link_settings.hpp"
@@ -36,7 +36,7 @@ std::string host_name(const ProbeOptions& options, std::vector<std::string>& unk
   }
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) == 0) return name.data();
-  unknown.push_back("host name: gethostname: " + std::generic_category().message(errno));
+  unknown.push_back("host name: gethostname: " + system_reason(errno));
   return "unknown";
 }
 
@@ -44,7 +44,7 @@ std::string kernel_release(const std::string& sysroot, std::vector<std::string>&
   if (is_live(sysroot)) {
     utsname names{};
     if (::uname(&names) == 0) return names.release;
-    unknown.push_back("kernel: uname: " + std::generic_category().message(errno));
+    unknown.push_back("kernel: uname: " + system_reason(errno));
     return {};
   }
   const auto file = std::filesystem::path(sysroot) / "proc/sys/kernel/osrelease";

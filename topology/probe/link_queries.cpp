@@ -8,37 +8,24 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 
+#include "core/descriptor.hpp"
 #include "topology/probe/link_settings.hpp"
 
 namespace fabricheck::topology {
 namespace {
 
-std::string reason() { return std::generic_category().message(errno); }
-
-class Socket {
- public:
-  Socket(int family, int type, int protocol) : descriptor_(::socket(family, type | SOCK_CLOEXEC, protocol)) {}
-  ~Socket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
+Descriptor new_socket(int family, int type, int protocol) {
+  return Descriptor(::socket(family, type | SOCK_CLOEXEC, protocol));
+}
 
 bool ask_ethtool(const std::string& net_device, void* request, std::string& why) {
-  const Socket socket(AF_INET, SOCK_DGRAM, 0);
+  const Descriptor socket = new_socket(AF_INET, SOCK_DGRAM, 0);
   ifreq interface {};
   if (net_device.size() >= sizeof(interface.ifr_name)) {
     why = "its name is too long";
@@ -46,8 +33,8 @@ bool ask_ethtool(const std::string& net_device, void* request, std::string& why)
   }
   std::copy(net_device.begin(), net_device.end(), std::begin(interface.ifr_name));
   interface.ifr_data = static_cast<char*>(request);
-  if (socket.get() >= 0 && ::ioctl(socket.get(), SIOCETHTOOL, &interface) == 0) return true;
-  why = reason();
+  if (socket && ::ioctl(socket.get(), SIOCETHTOOL, &interface) == 0) return true;
+  why = system_reason(errno);
   return false;
 }
 
@@ -62,7 +49,7 @@ struct DcbRequest {
 class LiveQueries final : public LinkQueries {
  public:
   std::optional<std::string> dcb(const std::string& net_device, std::string& why) override {
-    const Socket socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+    const Descriptor socket = new_socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
     DcbRequest request{};
     if (net_device.size() >= request.name.size()) {
       why = "its name is too long";
@@ -79,17 +66,16 @@ class LiveQueries final : public LinkQueries {
     timeval patience{1, 0};
     sockaddr_nl kernel{};
     kernel.nl_family = AF_NETLINK;
-    if (socket.get() < 0 ||
-        ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
+    if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
         ::sendto(socket.get(), &request, sizeof(request), 0, reinterpret_cast<const sockaddr*>(&kernel),
                  sizeof(kernel)) < 0) {
-      why = reason();
+      why = system_reason(errno);
       return std::nullopt;
     }
     std::string answer(std::size_t{1} << 16, '\0');  // the kernel's largest for this
     const ssize_t length = ::recv(socket.get(), answer.data(), answer.size(), 0);
     if (length < 0) {
-      why = reason();
+      why = system_reason(errno);
       return std::nullopt;
     }
     answer.resize(static_cast<std::size_t>(length));

@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
-#include <system_error>
 
+#include "core/descriptor.hpp"
 #include "topology/probe/machine.hpp"
 
 namespace fabricheck::topology {
@@ -41,7 +41,7 @@ std::optional<Machine> machine_from_hwloc(std::string& why) {
   }
   hwloc_topology_t raw = nullptr;
   if (hwloc_topology_init(&raw) != 0) {
-    why = "hwloc_topology_init: " + std::generic_category().message(errno);
+    why = "hwloc_topology_init: " + system_reason(errno);
     return std::nullopt;
   }
   const std::unique_ptr<hwloc_topology, TopologyDeleter> topology(raw);
@@ -53,7 +53,7 @@ std::optional<Machine> machine_from_hwloc(std::string& why) {
                            HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED | HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING);
   hwloc_topology_set_components(raw, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
   if (hwloc_topology_load(raw) != 0) {
-    why = "hwloc_topology_load: " + std::generic_category().message(errno);
+    why = "hwloc_topology_load: " + system_reason(errno);
     return std::nullopt;
   }
   if (hwloc_topology_is_thissystem(raw) == 0) {

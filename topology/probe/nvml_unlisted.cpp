@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/descriptor.hpp"
 #include "process/child.hpp"
 #include "topology/probe/environment.hpp"
 #include "topology/probe/pci.hpp"
@@ -70,7 +71,7 @@ void judge_node(UnlistedGpu& gpu, int error) {
     gpu.node = Node::forbidden;
   } else {
     gpu.node = Node::fails;
-    gpu.node_error = std::generic_category().message(error);
+    gpu.node_error = system_reason(error);
   }
 }
 

@@ -1,61 +1,31 @@
 #include "topology/probe/sysfs.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <limits>
 #include <system_error>
+
+#include "core/descriptor.hpp"
 
 namespace fabricheck::topology {
 namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\0'; }
 
+/// Firmware's texts may end in NULs.
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
   return text;
 }
 
-std::string error_text(int code) { return std::generic_category().message(code); }
-
 }  // namespace
 
 std::optional<std::string> read_bytes(const std::filesystem::path& file, std::string& why,
                                       std::size_t limit_bytes) {
-  // O_NONBLOCK: a recorded tree may hold a FIFO, whose open would wait for a writer.
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) {
-    why = error_text(errno);
-    return std::nullopt;
-  }
-  struct stat status {};
-  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    why = "not a regular file";
-    ::close(descriptor);
-    return std::nullopt;
-  }
-  std::string text(std::min<std::size_t>(limit_bytes, 4096), '\0');
-  std::size_t filled = 0;
-  while (filled < limit_bytes) {
-    if (filled == text.size()) text.resize(std::min(limit_bytes, text.size() * 2));
-    const ssize_t got = ::read(descriptor, text.data() + filled, text.size() - filled);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      why = error_text(errno);
-      ::close(descriptor);
-      return std::nullopt;
-    }
-    if (got == 0) break;
-    filled += static_cast<std::size_t>(got);
-  }
-  ::close(descriptor);
-  text.resize(filled);
-  return text;
+  return read_regular_file(file.string(), why, limit_bytes);
 }
 
 std::optional<std::string> read_text(const std::filesystem::path& file, std::string& why,

@@ -2,16 +2,15 @@
 #include <infiniband/verbs.h>
 #include <poll.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
 
 #include <fmt/format.h>
 
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "core/units.hpp"
 #include "fabric/verbs/ibverbs/handles.hpp"
@@ -21,8 +20,6 @@
 
 namespace fabricheck::verbs {
 namespace {
-
-std::string error_text(int code) { return std::generic_category().message(code); }
 
 std::uint64_t locked_memory_limit() {
   rlimit limit{};
@@ -73,10 +70,10 @@ class OpenDevice final : public Device {
     // Asked for between two polls, never waited for.
     const int flags = ::fcntl(context_->async_fd, F_GETFL);
     if (flags < 0 || ::fcntl(context_->async_fd, F_SETFL, flags | O_NONBLOCK) != 0)
-      throw Error(fmt::format("{}: its events cannot be watched: {}", name_, error_text(errno)));
+      throw Error(fmt::format("{}: its events cannot be watched: {}", name_, system_reason(errno)));
     ibv_device_attr attributes{};
     if (const int status = ibv_query_device(context_.get(), &attributes))
-      throw Error(fmt::format("{}: ibv_query_device: {}", name_, error_text(status)));
+      throw Error(fmt::format("{}: ibv_query_device: {}", name_, system_reason(status)));
     limits_.vendor_id = attributes.vendor_id;
     limits_.software = attributes.vendor_id == rxe_vendor || attributes.vendor_id == siw_vendor;
     limits_.max_queue_pairs = attributes.max_qp;
@@ -85,7 +82,7 @@ class OpenDevice final : public Device {
     limits_.max_outstanding_reads = std::min(attributes.max_qp_rd_atom, attributes.max_qp_init_rd_atom);
     limits_.atomics = attributes.atomic_cap != IBV_ATOMIC_NONE;
     domain_.reset(ibv_alloc_pd(context_.get()));
-    if (!domain_) throw Error(fmt::format("{}: ibv_alloc_pd: {}", name_, error_text(errno)));
+    if (!domain_) throw Error(fmt::format("{}: ibv_alloc_pd: {}", name_, system_reason(errno)));
   }
 
   const std::string& name() const override { return name_; }
@@ -94,7 +91,7 @@ class OpenDevice final : public Device {
   PortAttributes port(int number) override {
     ibv_port_attr attributes{};
     if (const int status = ibv_query_port(context_.get(), static_cast<std::uint8_t>(number), &attributes))
-      throw Error(fmt::format("{} port {}: ibv_query_port: {}", name_, number, error_text(status)));
+      throw Error(fmt::format("{} port {}: ibv_query_port: {}", name_, number, system_reason(status)));
     PortAttributes port;
     port.active = attributes.state == IBV_PORT_ACTIVE;
     port.state = state_name(attributes.state);
@@ -110,7 +107,7 @@ class OpenDevice final : public Device {
     ibv_gid gid{};
     if (ibv_query_gid(context_.get(), static_cast<std::uint8_t>(port), index, &gid) != 0)
       throw Error(
-          fmt::format("{} port {}: GID {} cannot be read: {}", name_, port, index, error_text(errno)));
+          fmt::format("{} port {}: GID {} cannot be read: {}", name_, port, index, system_reason(errno)));
     RawGid raw{};
     std::copy(std::begin(gid.raw), std::end(gid.raw), raw.begin());
     return raw;
@@ -131,7 +128,8 @@ class OpenDevice final : public Device {
                  : ibv_reg_mr(domain_.get(), bytes.data(), bytes.size(), flags);
     });
     if (region == nullptr)
-      throw Error(registration_error(name_, bytes.size(), errno, error_text(errno), locked_memory_limit()));
+      throw Error(
+          registration_error(name_, bytes.size(), errno, system_reason(errno), locked_memory_limit()));
     return std::make_unique<Registered>(region, how);
   }
 
@@ -163,7 +161,7 @@ class OpenDevice final : public Device {
                       "read and write it (rdma-core's udev rules give 0666), or give the device files to the "
                       "container",
                       name_));
-    throw Error(fmt::format("{}: ibv_open_device: {}", name_, error_text(code)));
+    throw Error(fmt::format("{}: ibv_open_device: {}", name_, system_reason(code)));
   }
 
   static AsyncEvent::About about(ibv_event_type type) {

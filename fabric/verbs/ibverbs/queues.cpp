@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "fabric/verbs/ibverbs/handles.hpp"
 #include "fabric/verbs/inline_size.hpp"
@@ -12,8 +13,6 @@
 
 namespace fabricheck::verbs {
 namespace {
-
-std::string error_text(int code) { return std::generic_category().message(code); }
 
 CompletionStatus status_of(ibv_wc_status status) {
   switch (status) {
@@ -149,7 +148,7 @@ class Queues final : public QueuePair {
     int mask = IBV_QP_STATE;
     if (transport_ == Transport::ud) {
       address_.reset(ibv_create_ah(domain_, &address));
-      if (!address_) throw Error(fmt::format("{}: ibv_create_ah: {}", device_, error_text(errno)));
+      if (!address_) throw Error(fmt::format("{}: ibv_create_ah: {}", device_, system_reason(errno)));
       remote_number_ = remote.queue_pair;
     } else {
       receive.path_mtu = mtu_of(path.mtu_bytes);
@@ -216,7 +215,8 @@ class Queues final : public QueuePair {
     }
     ibv_send_wr* refused = nullptr;
     if (const int status = ibv_post_send(pair_.get(), &work, &refused))
-      throw Error(fmt::format("{} queue pair {}: ibv_post_send: {}", device_, number(), error_text(status)));
+      throw Error(
+          fmt::format("{} queue pair {}: ibv_post_send: {}", device_, number(), system_reason(status)));
   }
 
   void post_receive(const ReceiveRequest& request) override {
@@ -227,14 +227,15 @@ class Queues final : public QueuePair {
     work.num_sge = 1;
     ibv_recv_wr* refused = nullptr;
     if (const int status = ibv_post_recv(pair_.get(), &work, &refused))
-      throw Error(fmt::format("{} queue pair {}: ibv_post_recv: {}", device_, number(), error_text(status)));
+      throw Error(
+          fmt::format("{} queue pair {}: ibv_post_recv: {}", device_, number(), system_reason(status)));
   }
 
  private:
   void modify(ibv_qp_attr& attributes, int mask, const std::string& state) {
     if (const int status = ibv_modify_qp(pair_.get(), &attributes, mask))
       throw Error(fmt::format(
-          "{} queue pair {}: it cannot go to {}: {}{}", device_, number(), state, error_text(status),
+          "{} queue pair {}: it cannot go to {}: {}{}", device_, number(), state, system_reason(status),
           status == ETIMEDOUT || status == EHOSTUNREACH || status == ENETUNREACH
               ? "; the peer's GID has no route or its address is not resolved: ping it over this net "
                 "device"
@@ -256,7 +257,7 @@ std::unique_ptr<CompletionQueue> open_completion_queue(ibv_context* context, con
                                                        int entries) {
   ibv_cq* queue = ibv_create_cq(context, entries, nullptr, nullptr, 0);
   if (queue == nullptr)
-    throw Error(fmt::format("{}: ibv_create_cq with {} entries: {}", device, entries, error_text(errno)));
+    throw Error(fmt::format("{}: ibv_create_cq with {} entries: {}", device, entries, system_reason(errno)));
   return std::make_unique<Completions>(queue);
 }
 
@@ -276,7 +277,7 @@ std::unique_ptr<QueuePair> open_queue_pair(ibv_pd* domain, const std::string& de
   });
   if (pair == nullptr)
     throw_no_queue_pair(device, request.transport, request.send_depth, errno,
-                        errno == 0 ? "the driver gives no reason" : error_text(errno));
+                        errno == 0 ? "the driver gives no reason" : system_reason(errno));
   auto queues = std::make_unique<Queues>(pair, domain, device, request.transport,
                                          static_cast<int>(attributes.cap.max_inline_data));
   queues->initialise(port, request);

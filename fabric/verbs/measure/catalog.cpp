@@ -52,9 +52,9 @@ TimedOperationFactory factory(const Row& row, const std::shared_ptr<const Setup>
   };
 }
 
-CheckRow base(const Row& row, const char* metric, const char* title, const char* unit) {
+CheckRow base(const Row& row, Metric metric, const char* title, const char* unit) {
   CheckRow check;
-  check.id = fmt::format("verbs.{}.{}", row.name, metric);
+  check.id = fmt::format("verbs.{}.{}", row.name, metric.name());
   check.title = fmt::format("{} {}", row.words, title);
   check.metric = metric;
   check.unit = unit;
@@ -88,7 +88,6 @@ CheckRow bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup) {
   CheckRow check = base(row, "bandwidth", "bandwidth", "GB/s");
   check.description =
       fmt::format("{} from one port to another, as many on their way as the queue is deep", row.words);
-  check.better = Better::higher;
   check.sizes = {4 * KiB, 64 * KiB, MiB, 8 * MiB};
   check.quick_sizes = {64 * KiB, MiB};
   if (row.transport == Transport::ud) check.sizes = check.quick_sizes = {KiB};
@@ -101,7 +100,6 @@ CheckRow bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup) {
 CheckRow bidirectional(const Row& row, const std::shared_ptr<const Setup>& setup) {
   CheckRow check = base(row, "bidirectional", "bidirectional bandwidth", "GB/s");
   check.description = fmt::format("{} in both directions at the same time, the sum of both", row.words);
-  check.better = Better::higher;
   check.sizes = {64 * KiB, MiB};
   check.in_quick = false;
   check.rate_times_us = [](std::uint64_t bytes) { return 2.0 * static_cast<double>(bytes) / 1e3; };
@@ -115,7 +113,6 @@ CheckRow message_rate(const Row& row, const std::shared_ptr<const Setup>& setup)
   CheckRow check = base(row, "message_rate", "message rate", "M/s");
   check.description =
       fmt::format("small {} messages from one port to another, millions per second", row.words);
-  check.better = Better::higher;
   check.sizes = {8};
   check.in_quick = false;
   check.both_orders = true;
@@ -129,7 +126,6 @@ CheckRow flow_sweep(const std::shared_ptr<const Setup>& setup) {
   check.description =
       "RC write over flows of their own, one after the other: whether all paths through the network give "
       "as much";
-  check.better = Better::higher;
   check.sizes = {MiB};
   check.in_quick = false;
   check.both_orders = true;
@@ -143,7 +139,7 @@ CheckRow flow_sweep(const std::shared_ptr<const Setup>& setup) {
 
 /// GPUDirect RDMA: what NCCL's traffic between nodes goes by.
 CheckRow between_gpus(const Row& row, CheckRow check) {
-  check.id = fmt::format("verbs.gpu_{}.{}", row.name, check.metric);
+  check.id = fmt::format("verbs.gpu_{}.{}", row.name, check.metric.name());
   check.needs_gpu = true;
   if (const char* missing = cuda::missing_runtime(); *missing != 0 && check.unavailable_reason.empty())
     check.unavailable_reason = missing;
@@ -154,7 +150,6 @@ CheckRow gpu_bandwidth(const Row& row, const std::shared_ptr<const Setup>& setup
   CheckRow check = between_gpus(row, base(row, "bandwidth", "bandwidth between GPUs' memory", "GB/s"));
   check.description =
       fmt::format("{} from a GPU's memory to another's through the NIC near it (GPUDirect RDMA)", row.words);
-  check.better = Better::higher;
   check.sizes = {64 * KiB, MiB, 8 * MiB};
   check.quick_sizes = {MiB};
   check.both_orders = true;

@@ -36,13 +36,12 @@ constexpr HostRow host_rows[] = {
      "between pinned host memory and the GPU, both ways at once"},
 };
 
-CheckRow base(std::string id, std::string title, const char* metric, const char* unit) {
+CheckRow base(std::string id, std::string title, Metric metric, const char* unit) {
   CheckRow row;
   row.id = std::move(id);
   row.title = std::move(title);
   row.metric = metric;
   row.unit = unit;
-  row.better = Better::higher;
   row.backend = "CUDA";
   row.needs_gpu = true;
   row.unavailable_reason = cuda::missing_runtime();
@@ -105,7 +104,6 @@ CheckRow host_latency(const HostRow& one, HostMemory memory, const SharedSetup& 
   CheckRow row = base(host_id(one, memory, "latency"), host_title(one, memory, "latency"), "latency", "us");
   row.description = fmt::format("one small copy after the other, {}, without waiting for the host in between",
                                 host_words(one, memory));
-  row.better = Better::lower;
   row.scopes = {Scope::gpu};
   row.in_quick = false;
   row.sizes = {small_copy_bytes};

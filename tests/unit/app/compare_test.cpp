@@ -3,13 +3,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "app/run_log.hpp"
 #include "core/error.hpp"
 #include "report/journal.hpp"
+#include "support/own_folder.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -39,9 +40,6 @@ RunRecord result(double value) {
 
 class Compare : public testing::Test {
  protected:
-  void SetUp() override { std::filesystem::create_directories(folder_); }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::string write(const std::string& name, const std::string& text) {
     const std::string file = (folder_ / name).string();
     std::filesystem::create_directories(std::filesystem::path(file).parent_path());
@@ -64,16 +62,11 @@ class Compare : public testing::Test {
     }
   }
   static std::string error(const std::string& before, const std::string& after) {
-    try {
-      status(before, after);
-    } catch (const UsageError& usage_error) {
-      return usage_error.what();
-    }
-    return "no error";
+    return test::sentence_of([&] { status(before, after); });
   }
 
-  const std::filesystem::path folder_{testing::TempDir() + "fabricheck-compare-" +
-                                      std::to_string(::getpid())};
+  const test::OwnFolder own_;
+  const std::filesystem::path folder_ = own_.path();
 };
 
 TEST_F(Compare, ExitStatusSaysWhetherSomethingBecameWorse) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -46,22 +47,13 @@ LaunchOptions options_for(const Words& hosts = {}) {
 
 std::string command(const LaunchPlan& plan) { return shell_command(plan.argv); }
 
-template <typename Call>
-std::string sentence_of(Call call) {
-  try {
-    call();
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 std::string plan_error(const LaunchOptions& options, const Environment& environment = {},
                        const LaunchFacts& facts = facts_of_login_node()) {
-  return sentence_of([&] { plan_launch(options, environment, facts); });
+  return test::sentence_of([&] { plan_launch(options, environment, facts); });
 }
 std::string host_error(const std::string& host) { return plan_error(options_for({host})); }
 std::string hostfile_error(const std::string& text) {
-  return sentence_of([&] { parse_hostfile(text, "hosts.txt"); });
+  return test::sentence_of([&] { parse_hostfile(text, "hosts.txt"); });
 }
 
 const Environment allocation{{"SLURM_JOB_NODELIST", "node[1-2]"}, {"SLURM_JOB_NUM_NODES", "2"}};
@@ -353,7 +345,9 @@ TEST(NodeList, Forms) {
 }
 
 TEST(NodeList, Malformed) {
-  const auto error = [](const std::string& list) { return sentence_of([&] { expand_node_list(list); }); };
+  const auto error = [](const std::string& list) {
+    return test::sentence_of([&] { expand_node_list(list); });
+  };
   EXPECT_THAT(error("n[1-3"), HasSubstr("lacks a ']'"));
   EXPECT_THAT(error("n[]"), HasSubstr("'' where a number belongs"));
   EXPECT_THAT(error("n[1,]"), HasSubstr("'' where a number belongs"));

@@ -14,6 +14,8 @@
 #include <thread>
 
 #include "core/error.hpp"
+#include "support/own_folder.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::app {
 namespace {
@@ -26,8 +28,6 @@ using testing::HasSubstr;
 class Launch : public testing::Test {
  public:
   Launch() {
-    std::string name = (std::filesystem::temp_directory_path() / "fabricheck-launch-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
     options_.run.out_directory = folder_ + "/out";
     std::filesystem::create_directory(options_.run.out_directory);
     context_.environment = {{"PATH", folder_ + ":/usr/bin:/bin"}, {"OUT", options_.run.out_directory}};
@@ -37,7 +37,6 @@ class Launch : public testing::Test {
     context_.err = &err_;
     context_.grace = milliseconds(300);
   }
-  ~Launch() override { std::filesystem::remove_all(folder_); }
 
  protected:
   void mpirun_is(const std::string& script, const std::string& first_line = "#!/bin/sh\n") {
@@ -50,7 +49,8 @@ class Launch : public testing::Test {
     return {std::istreambuf_iterator<char>(stream), {}};
   }
 
-  std::string folder_;
+  const test::OwnFolder own_;
+  const std::string folder_ = own_.path();
   LaunchOptions options_;
   LaunchContext context_;
   std::ostringstream out_;
@@ -209,12 +209,7 @@ TEST_F(Launch, Hostfiles) {
   options_.dry_run = true;
   const auto error = [&](const std::string& file) {
     options_.hostfile = file;
-    try {
-      launch_it();
-    } catch (const UsageError& usage_error) {
-      return std::string(usage_error.what());
-    }
-    return std::string("no error");
+    return test::sentence_of([&] { launch_it(); });
   };
   std::ofstream(folder_ + "/good") << "a slots=1\nb slots=1\n";
   EXPECT_EQ(error(folder_ + "/good"), "no error");

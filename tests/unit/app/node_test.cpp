@@ -20,8 +20,10 @@
 #include "app/node_environment.hpp"
 #include "app/node_look.hpp"
 #include "app/node_setup.hpp"
+#include "core/descriptor.hpp"
 #include "core/error.hpp"
 #include "process/child.hpp"
+#include "support/sentence_of.hpp"
 #include "unit/topology/probe/sys_tree.hpp"
 
 namespace fabricheck::app {
@@ -38,12 +40,7 @@ NodeOptions parse(std::vector<std::string> words) {
 }
 
 std::string problem(const std::vector<std::string>& words) {
-  try {
-    parse(words);
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "accepted";
+  return test::sentence_of([&] { parse(words); });
 }
 
 TEST(NodeOptions, AreThePrologByDefault) {
@@ -209,14 +206,14 @@ TEST(LeaveAtSigterm, LeavesWordAtSigterm) {
       [] {
         std::string seen = "nothing";
         LeaveAtSigterm end([&] {
-          process::write_all(STDOUT_FILENO, seen);
+          write_all(STDOUT_FILENO, seen);
           return 7;
         });
         {
           const auto held = end.hold();
           seen = "GPU3";
         }
-        process::write_all(STDOUT_FILENO, "ready ");
+        write_all(STDOUT_FILENO, "ready ");
         std::this_thread::sleep_for(std::chrono::seconds(30));
         return 1;
       },

@@ -7,6 +7,7 @@
 
 #include "app/command_line.hpp"
 #include "core/error.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::app {
 
@@ -29,12 +30,7 @@ inline RunOptions run(Words words) {
 }
 
 inline std::string error(const Words& words, const Words& ids = known) {
-  try {
-    parse(words, ids);
-  } catch (const UsageError& usage_error) {
-    return usage_error.what();
-  }
-  return "no error";
+  return test::sentence_of([&] { parse(words, ids); });
 }
 inline std::string run_error(Words words, const Words& ids = known) {
   words.insert(words.begin(), "run");

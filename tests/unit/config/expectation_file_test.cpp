@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::config {
 namespace {
@@ -22,12 +23,7 @@ using testing::StartsWith;
 Expectation parse(const std::string& text) { return parse_expectation(text, "good.toml"); }
 
 std::string error_of(const std::string& text) {
-  try {
-    parse(text);
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "no error";
+  return test::sentence_of([&] { parse(text); });
 }
 
 Expectation everything() {

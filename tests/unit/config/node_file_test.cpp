@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/error.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::config {
 namespace {
@@ -20,12 +21,7 @@ const std::vector<std::string> kKinds{"symbol_error", "link_downed"};
 NodeConfig parse(const std::string& text) { return parse_node_config(text, "f.toml", kIds, kKinds); }
 
 std::string problem(const std::string& text) {
-  try {
-    parse(text);
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "accepted";
+  return test::sentence_of([&] { parse(text); });
 }
 
 TEST(NodeFile, NothingIsTheDefaultWhichObserves) {

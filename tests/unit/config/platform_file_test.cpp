@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::config {
 namespace {
@@ -24,12 +25,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 std::string error_of(const std::string& text) {
-  try {
-    parse_platform(text, "p.toml");
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "no error";
+  return test::sentence_of([&] { parse_platform(text, "p.toml"); });
 }
 
 TEST(PlatformFile, EveryKey) {

@@ -10,6 +10,8 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "support/own_folder.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::config {
 namespace {
@@ -24,36 +26,13 @@ const std::vector<KnownCheck> known{{"mpi.barrier.latency", "us"},    {"mpi.bcas
 
 std::vector<Target> parse(const std::string& text) { return parse_targets(text, "t.toml", known); }
 
-template <typename Call>
-std::string sentence_of(Call call) {
-  try {
-    call();
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 std::string error_of(const std::string& text) {
-  return sentence_of([&] { parse(text); });
+  return test::sentence_of([&] { parse(text); });
 }
 /// The error of a target for the allreduce with these further lines, which begin at line 3.
 std::string error_with(const std::string& lines) {
   return error_of("[[target]]\ncheck = \"mpi.allreduce.latency\"\n" + lines);
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "fabricheck-config-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 TEST(ParseTargets, EveryKey) {
   const auto targets = parse(
@@ -202,7 +181,7 @@ TEST(ParseTargets, HostileInput) {
 }
 
 TEST(ReadTargets, ReadsAFile) {
-  const TemporaryFolder folder;
+  const test::OwnFolder folder;
   const std::string file = folder / "site.toml";
   std::ofstream(file) << "[[target]]\ncheck = \"mpi.bcast.latency\"\nbelow = \"7 us\"\n";
   const auto targets = read_targets(file, known);
@@ -212,26 +191,28 @@ TEST(ReadTargets, ReadsAFile) {
 }
 
 TEST(ReadTargets, NamesTheReason) {
-  const TemporaryFolder folder;
-  const auto error = [](const std::string& file) { return sentence_of([&] { read_targets(file, known); }); };
+  const test::OwnFolder folder;
+  const auto error = [](const std::string& file) {
+    return test::sentence_of([&] { read_targets(file, known); });
+  };
   EXPECT_THAT(error(folder / "none.toml"), HasSubstr("none.toml': No such file or directory"));
   EXPECT_THAT(error(folder.path()), HasSubstr("it is a folder"));
-  EXPECT_THAT(error("/dev/zero"), HasSubstr("not a plain file"));
+  EXPECT_THAT(error("/dev/zero"), HasSubstr("not a regular file"));
   EXPECT_THAT(error(""), HasSubstr("No such file"));
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
-  EXPECT_THAT(error(folder / "pipe"), HasSubstr("not a plain file")) << "and does not hang";
+  EXPECT_THAT(error(folder / "pipe"), HasSubstr("not a regular file")) << "and does not hang";
   std::ofstream(folder / "huge.toml") << std::string((4 << 20) + 1, '#');
   EXPECT_THAT(error(folder / "huge.toml"), HasSubstr("over 4 MiB"));
 }
 
 TEST(ReadTargets, UnreadableFile) {
-  const TemporaryFolder folder;
+  const test::OwnFolder folder;
   std::ofstream(folder / "secret.toml") << "x";
   ASSERT_EQ(::chmod((folder / "secret.toml").c_str(), 0), 0);
   // Root reads every file: be somebody else meanwhile.
   const bool was_root = ::geteuid() == 0;
   ASSERT_TRUE(!was_root || ::seteuid(65534) == 0);
-  const std::string sentence = sentence_of([&] { read_targets(folder / "secret.toml", known); });
+  const std::string sentence = test::sentence_of([&] { read_targets(folder / "secret.toml", known); });
   ASSERT_TRUE(!was_root || ::seteuid(0) == 0);
   EXPECT_THAT(sentence, HasSubstr("Permission denied"));
 }
@@ -279,7 +260,7 @@ TEST(DefaultTargets, AUserFileOverridesThem) {
 }
 
 TEST(DefaultTargets, FailLoudlyWhenTheCatalogueLacksTheirCheck) {
-  EXPECT_THAT(sentence_of([] {
+  EXPECT_THAT(test::sentence_of([] {
                 default_targets({{"mpi.barrier.latency", "us"}});
               }),
               HasSubstr("unknown check"));

@@ -63,7 +63,7 @@ struct Root {
 };
 
 /// nullopt: the connection was closed.
-std::optional<ChannelMessage> first_message(const Socket& socket) {
+std::optional<ChannelMessage> first_message(const Descriptor& socket) {
   MessageReader reader;
   std::vector<ChannelMessage> messages;
   for (;;) {
@@ -100,7 +100,7 @@ struct RawRank {
   }
   Contact contact;
   int number;
-  Socket socket;
+  Descriptor socket;
   std::optional<ChannelMessage> answer;  ///< rank 0 hears it from then on
 };
 
@@ -109,7 +109,7 @@ TEST(Watchdog, NamesTheRankThatDied) {
   RawRank one(root.contact, 1), two(root.contact, 2), three(root.contact, 3);
   two.send(MessageKind::heartbeat, 3, 512);
   std::this_thread::sleep_for(100ms);
-  two.socket = Socket();
+  two.socket = Descriptor();
   ASSERT_TRUE(root.wait_for_end(30s));
   EXPECT_EQ(root.incident->kind, IncidentKind::lost);
   ASSERT_EQ(root.incident->culprits.size(), 1u);
@@ -137,7 +137,7 @@ TEST(Watchdog, AGoodbyeIsNoLoss) {
   Root root(2);
   RawRank one(root.contact, 1);
   one.send(MessageKind::goodbye);
-  one.socket = Socket();
+  one.socket = Descriptor();
   EXPECT_FALSE(root.wait_for_end(2s));
 }
 
@@ -294,7 +294,7 @@ TEST(Watchdog, AStrangerWithoutTheTokenIsNobody) {
   Root root(2);
   const Contact contact = *parse_contact(root.contact);
   std::string reason;
-  Socket stranger = connect_to(contact, 2.0, reason);
+  Descriptor stranger = connect_to(contact, 2.0, reason);
   ChannelMessage message;
   message.token = contact.token + 1;
   message.kind = MessageKind::failed;
@@ -348,7 +348,7 @@ TEST(WatchdogDeathTest, WhomRank0HasNoFileForIsToldSo) {
 
 TEST(Watchdog, ARankThatRank0NeverAnsweredIsNotEndedByItsSilence) {
   int port = 0;
-  const Socket silent = listen_anywhere(port);  // the kernel takes the connection, and nobody answers
+  const Descriptor silent = listen_anywhere(port);  // the kernel takes the connection, and nobody answers
   WatchdogOptions options;
   options.rank = 1;
   options.size = 2;

@@ -390,8 +390,9 @@ TEST(CompareResult, WorstFirstAndCounted) {
   EXPECT_EQ(comparison.checks[2].outcome, Outcome::better);
   EXPECT_EQ(comparison.checks.back().outcome, Outcome::unchanged);
   for (const auto& [reason, bytes] : {std::pair("only in OLD", 5), std::pair("only in NEW", 6)}) {
-    const auto one = std::find_if(comparison.checks.begin(), comparison.checks.end(),
-                                  [&](const ComparedCheck& pair) { return pair.reason == reason; });
+    const auto one =
+        std::find_if(comparison.checks.begin(), comparison.checks.end(),
+                     [reason = reason](const ComparedCheck& pair) { return pair.reason == reason; });
     ASSERT_NE(one, comparison.checks.end()) << reason;
     EXPECT_EQ(one->shown().parameters.at("bytes"), Parameter(std::int64_t{bytes})) << reason;
   }

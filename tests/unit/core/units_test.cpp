@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck {
 namespace {
@@ -15,25 +16,14 @@ namespace {
 using std::chrono::nanoseconds;
 using testing::HasSubstr;
 
-/// The sentence of the UsageError that `call` throws; "no error" when it throws none.
-template <typename Call>
-std::string sentence_of(Call call) {
-  try {
-    call();
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 std::string bytes_error(const std::string& text) {
-  return sentence_of([&] { parse_bytes(text); });
+  return test::sentence_of([&] { parse_bytes(text); });
 }
 std::string duration_error(const std::string& text) {
-  return sentence_of([&] { parse_duration(text); });
+  return test::sentence_of([&] { parse_duration(text); });
 }
 std::string quantity_error(const std::string& text, const std::string& unit = "us") {
-  return sentence_of([&] { parse_quantity_as(text, unit); });
+  return test::sentence_of([&] { parse_quantity_as(text, unit); });
 }
 
 TEST(ParseBytes, EveryUnit) {
@@ -81,7 +71,9 @@ TEST(ParseBytes, NamesWhatIsWrong) {
 TEST(ParseBytesList, ListsAndRefusals) {
   EXPECT_EQ(parse_bytes_list("8,64KiB,1MiB"), (std::vector<std::uint64_t>{8, 65536, 1 << 20}));
   EXPECT_EQ(parse_bytes_list("4"), std::vector<std::uint64_t>{4});
-  const auto error = [](const std::string& text) { return sentence_of([&] { parse_bytes_list(text); }); };
+  const auto error = [](const std::string& text) {
+    return test::sentence_of([&] { parse_bytes_list(text); });
+  };
   EXPECT_THAT(error(""), HasSubstr("is empty"));
   EXPECT_THAT(error("8,,16"), HasSubstr("empty element"));
   EXPECT_THAT(error("8,"), HasSubstr("empty element"));

@@ -347,7 +347,7 @@ TEST_F(Nccl, HowItChoseIsToldOfTheFirstCallAndOfNoTimedOne) {
   EXPECT_EQ(outcome.path.at("nccl_algorithms"), Parameter(std::string("RING")));
   EXPECT_EQ(outcome.path.at("nccl_protocols"), Parameter(std::string("SIMPLE")));
   EXPECT_STREQ(std::getenv("NCCL_DEBUG_SUBSYS"), "INIT,NET,GRAPH");
-  const OwnFolder kept;
+  const test::OwnFolder kept;
   EXPECT_EQ(put_log_away(log.file(), kept.path()), true);
   EXPECT_EQ(put_log_away(log.file(), kept.path()), std::nullopt) << "there is none any more";
   std::ifstream whole(kept.path() + "/nccl.log");

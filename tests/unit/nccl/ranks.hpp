@@ -16,6 +16,7 @@
 #include "core/thread_communicator.hpp"
 #include "core/timed_sampler.hpp"
 #include "support/cuda/host_device.hpp"
+#include "support/own_folder.hpp"
 #include "support/sampling.hpp"
 
 namespace fabricheck::collectives::nccl {
@@ -27,24 +28,6 @@ class Faults {
   ~Faults() { ::unsetenv("FABRICHECK_STANDIN_NCCL"); }
   Faults(const Faults&) = delete;
   Faults& operator=(const Faults&) = delete;
-};
-
-/// A folder of this process alone, gone with this.
-class OwnFolder {
- public:
-  OwnFolder() : path_(::testing::TempDir() + "/fabricheck-nccl-XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr) throw Error("cannot make the folder " + path_);
-  }
-  ~OwnFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  OwnFolder(const OwnFolder&) = delete;
-  OwnFolder& operator=(const OwnFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 /// NCCL's log of this process, captured for as long as this lives.
@@ -64,7 +47,7 @@ class CapturedLog {
   const std::string& file() const { return file_; }
 
  private:
-  OwnFolder folder_;
+  test::OwnFolder folder_;
   std::string file_;
 };
 

@@ -3,13 +3,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "support/own_folder.hpp"
 
 namespace fabricheck::node {
 namespace {
@@ -27,20 +27,13 @@ class ScontrolTest : public ::testing::Test {
   /// `script` is what scontrol does.
   Scontrol acting(const std::string& script, const std::string& slurm_conf = "",
                   std::chrono::milliseconds within = kGenerous) {
-    const std::string path = folder_ + "/scontrol";
+    const std::string path = folder_ / "scontrol";
     std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
     std::filesystem::permissions(path, std::filesystem::perms::owner_all);
     return {path, slurm_conf, Deadline(within)};
   }
 
-  std::string folder_;
-
- private:
-  void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() / "fabricheck-scontrol-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  const test::OwnFolder folder_;
 };
 
 TEST_F(ScontrolTest, NodesAreReadFromWhatItPrints) {
@@ -72,7 +65,7 @@ TEST_F(ScontrolTest, WhatDoesNotAnswerInTimeIsAProblem) {
 }
 
 TEST_F(ScontrolTest, OneThatIsNotThereIsAProblem) {
-  Scontrol slurm(folder_ + "/nowhere", "", Deadline(kGenerous));
+  Scontrol slurm(folder_ / "nowhere", "", Deadline(kGenerous));
   EXPECT_FALSE(slurm.nodes().problem.empty());
   EXPECT_FALSE(slurm.take_back("node3").empty());
 }

@@ -21,7 +21,7 @@ TEST(GpuCatalog, HasEachCheckOnce) {
     EXPECT_TRUE(row.make_timed);
     EXPECT_FALSE(row.make);
     EXPECT_EQ(static_cast<bool>(row.rate_times_us), row.unit != "us") << row.id;
-    EXPECT_EQ(row.better == Better::lower, row.unit == "us") << row.id;
+    EXPECT_EQ(row.metric.better() == Better::lower, row.unit == "us") << row.id;
   }
   for (const char* id :
        {"gpu.hbm.copy", "gpu.hbm.read", "gpu.hbm.write", "gpu.hbm.triad", "gpu.hbm.copy_engine",

@@ -22,7 +22,7 @@ CheckRow row(const std::string& id, Scope scope) {
   one.id = id;
   one.backend = "CUDA";
   one.needs_gpu = true;
-  one.better = Better::higher;
+  one.metric = "rate";
   one.unit = "GB/s";
   one.scopes = {scope};
   one.sizes = {std::uint64_t{1} << 30};

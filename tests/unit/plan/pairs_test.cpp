@@ -37,7 +37,6 @@ std::vector<CheckRow> rows() {
   bandwidth.id = "verbs.write.bandwidth";
   bandwidth.metric = "bandwidth";
   bandwidth.unit = "GB/s";
-  bandwidth.better = Better::higher;
   bandwidth.sizes = {65536, MiB};
   bandwidth.quick_sizes = {MiB};
   bandwidth.both_orders = true;

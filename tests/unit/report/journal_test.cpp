@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "core/error.hpp"
 #include "report/report.hpp"
+#include "support/own_folder.hpp"
+#include "support/sentence_of.hpp"
 #include "unit/report/sample_record.hpp"
 #include "unit/report/schema_validator.hpp"
 
@@ -32,13 +33,6 @@ using testing::StartsWith;
 
 class TemporaryFolder : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "fabricheck-report-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   static std::string read(const fs::path& path) {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -51,18 +45,9 @@ class TemporaryFolder : public testing::Test {
     return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
 
-  fs::path folder_;
+  const test::OwnFolder own_;
+  const fs::path folder_ = own_.path();
 };
-
-template <class Exception, class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 /// Writes past `bytes` fail, as on a full disk, after as much as fits was written.
 class FileSizeLimit {
@@ -111,7 +96,7 @@ class JournalTest : public TemporaryFolder {
   }
   std::string path() const { return (folder_ / "journal.jsonl").string(); }
   std::string rebuild_error() const {
-    return message_of<Error>([this] { (void)rebuild(path()); });
+    return test::sentence_of<Error>([this] { (void)rebuild(path()); });
   }
 };
 
@@ -260,7 +245,8 @@ TEST_F(JournalTest, WhatIsNoJournalIsRefused) {
   EXPECT_THAT(rebuild_error(), StartsWith(path() + ":1: not JSON"));
   write(path(), "[]\n");
   EXPECT_THAT(rebuild_error(), StartsWith(path() + ":1: "));
-  EXPECT_THAT(message_of<Error>([this] { (void)rebuild(folder_.string()); }), HasSubstr("it is a folder"));
+  EXPECT_THAT(test::sentence_of<Error>([this] { (void)rebuild(folder_.string()); }),
+              HasSubstr("it is a folder"));
 }
 
 TEST_F(JournalTest, OnAFullDiskTheEarlierLinesStayWhole) {
@@ -269,7 +255,7 @@ TEST_F(JournalTest, OnAFullDiskTheEarlierLinesStayWhole) {
   const std::string before = read(path());
   {
     const FileSizeLimit limit(before.size() + 100);
-    const std::string error = message_of<Error>([&] { journal.append(full_record().checks[0]); });
+    const std::string error = test::sentence_of<Error>([&] { journal.append(full_record().checks[0]); });
     EXPECT_THAT(error, AllOf(StartsWith(path() + ": "), HasSubstr("File too large")));
     EXPECT_EQ(read(path()), before);
     EXPECT_EQ(rebuild(path()).checks.size(), 1u);
@@ -283,15 +269,15 @@ TEST_F(JournalTest, OnAFullDiskTheEarlierLinesStayWhole) {
 TEST_F(JournalTest, SaysWhyTheSystemRefused) {
   fs::create_symlink("/dev/full", path());
   const std::string error =
-      message_of<Error>([this] { (void)Journal::create(folder_.string(), header_of(full_record())); });
+      test::sentence_of<Error>([this] { (void)Journal::create(folder_.string(), header_of(full_record())); });
   EXPECT_THAT(error, AllOf(StartsWith(path()), HasSubstr("No space left on device")));
 }
 
 TEST_F(JournalTest, ASecondRunInTheSameFolderIsRefusedAndHarmsNothing) {
   Journal first = Journal::create(folder_.string(), header_of(full_record()));
   const std::string before = read(path());
-  const std::string error =
-      message_of<UsageError>([this] { (void)Journal::create(folder_.string(), header_of(full_record())); });
+  const std::string error = test::sentence_of<UsageError>(
+      [this] { (void)Journal::create(folder_.string(), header_of(full_record())); });
   EXPECT_THAT(error, HasSubstr("another run is writing here"));
   EXPECT_EQ(read(path()), before);
 }
@@ -303,7 +289,8 @@ TEST_F(JournalTest, ANewRunReplacesAnOldJournal) {
 }
 
 TEST_F(JournalTest, AFolderThatCannotEvenBeLookedForIsAMistakeOfTheCommandLine) {
-  const std::string error = message_of<UsageError>([] { require_writable("/" + std::string(300, 'x')); });
+  const std::string error =
+      test::sentence_of<UsageError>([] { require_writable("/" + std::string(300, 'x')); });
   EXPECT_THAT(error, HasSubstr("cannot be created"));
 }
 
@@ -381,7 +368,8 @@ TEST_F(FilesTest, AFailedWriteLeavesTheOldFile) {
   const fs::path file = folder_ / "result.json";
   write_file(file.string(), "first");
   const FileSizeLimit limit(100);
-  const std::string error = message_of<Error>([&] { write_file(file.string(), std::string(1000, 'x')); });
+  const std::string error =
+      test::sentence_of<Error>([&] { write_file(file.string(), std::string(1000, 'x')); });
   EXPECT_EQ(error, file.string() + ": cannot be written: File too large");
   EXPECT_EQ(read(file), "first");
   EXPECT_EQ(entries(), 1u);
@@ -389,9 +377,10 @@ TEST_F(FilesTest, AFailedWriteLeavesTheOldFile) {
 
 TEST_F(FilesTest, WriteFileNamesPathAndReason) {
   const std::string missing = (folder_ / "no" / "result.json").string();
-  EXPECT_EQ(message_of<Error>([&] { write_file(missing, "x"); }),
+  EXPECT_EQ(test::sentence_of<Error>([&] { write_file(missing, "x"); }),
             missing + ": cannot be written: No such file or directory");
-  EXPECT_THAT(message_of<Error>([&] { write_file(folder_.string(), "x"); }), HasSubstr("it is a folder"));
+  EXPECT_THAT(test::sentence_of<Error>([&] { write_file(folder_.string(), "x"); }),
+              HasSubstr("it is a folder"));
 }
 
 TEST_F(FilesTest, ALinkStaysALink) {
@@ -416,7 +405,7 @@ TEST_F(FilesTest, APipeIsWrittenToAndNotReplaced) {
 TEST_F(FilesTest, APipeThatNobodyReadsIsNotWaitedFor) {
   const fs::path pipe = folder_ / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  EXPECT_THAT(message_of<Error>([&] { write_file(pipe.string(), "text"); }),
+  EXPECT_THAT(test::sentence_of<Error>([&] { write_file(pipe.string(), "text"); }),
               HasSubstr("nobody reads this pipe"));
 }
 
@@ -431,20 +420,20 @@ TEST_F(FilesTest, RequireWritableCreatesTheFolderAndLeavesItEmpty) {
 TEST_F(FilesTest, RequireWritableSaysWhatIsInTheWay) {
   const fs::path file = folder_ / "file";
   write(file, "x");
-  EXPECT_EQ(message_of<UsageError>([&] { require_writable(file.string()); }),
+  EXPECT_EQ(test::sentence_of<UsageError>([&] { require_writable(file.string()); }),
             file.string() + " is a file: the output folder must be a folder");
   const std::string below = (file / "below").string();
-  EXPECT_EQ(message_of<UsageError>([&] { require_writable(below); }),
+  EXPECT_EQ(test::sentence_of<UsageError>([&] { require_writable(below); }),
             "the output folder " + below + " cannot be created: Not a directory");
-  EXPECT_THAT(message_of<UsageError>([] { require_writable("/proc"); }),
+  EXPECT_THAT(test::sentence_of<UsageError>([] { require_writable("/proc"); }),
               StartsWith("the output folder /proc cannot be written: "));
-  EXPECT_THAT(message_of<UsageError>([] { require_writable(""); }), HasSubstr("empty name"));
+  EXPECT_THAT(test::sentence_of<UsageError>([] { require_writable(""); }), HasSubstr("empty name"));
   EXPECT_EQ(entries(), 1u);
 }
 
 TEST_F(FilesTest, RequireWritableSeesAFullDisk) {
   const FileSizeLimit limit(0);
-  EXPECT_THAT(message_of<UsageError>([&] { require_writable(folder_.string()); }),
+  EXPECT_THAT(test::sentence_of<UsageError>([&] { require_writable(folder_.string()); }),
               AllOf(HasSubstr(folder_.string()), HasSubstr("File too large")));
   EXPECT_EQ(entries(), 0u);
 }

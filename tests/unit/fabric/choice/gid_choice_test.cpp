@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "fabric/verbs/gid_findings.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::verbs {
 namespace {
@@ -55,12 +56,7 @@ PairGids choose(const RdmaPort& mine, const RdmaPort& theirs, const GidWish& wis
 }
 
 std::string error_of(const RdmaPort& mine, const RdmaPort& theirs, const GidWish& wish = {}) {
-  try {
-    choose_gids(mine, theirs, wish);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
+  return test::sentence_of<Error>([&] { choose_gids(mine, theirs, wish); });
 }
 
 TEST(GidChoice, RoceV2OverIpv4WhereBothHaveIt) {

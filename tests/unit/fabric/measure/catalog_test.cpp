@@ -50,7 +50,7 @@ TEST(Catalog, ALatencyBetweenGpusIsAsThatOfTheHostsAndSaysHowItEnds) {
     EXPECT_FALSE(host.needs_gpu);
     EXPECT_EQ(gpu.sizes, host.sizes);
     EXPECT_EQ(gpu.unit, "us");
-    EXPECT_EQ(gpu.metric, "latency");
+    EXPECT_EQ(gpu.metric.name(), "latency");
     EXPECT_EQ(gpu.in_quick, row(fmt::format("verbs.gpu_{}.bandwidth", name)).in_quick);
     EXPECT_THAT(gpu.description, HasSubstr("until the completion"));
   }

@@ -58,7 +58,7 @@ TEST_F(Native, EveryCheckBetweenTwoPortsOfThisHost) {
     const std::uint64_t bytes =
         row.sizes.front() == 2 ? 8 : std::min<std::uint64_t>(row.sizes.front(), 65536);
     SCOPED_TRACE(row.id);
-    const PairRun run = measure(i, bytes, row.better == Better::lower ? 200 : 16);
+    const PairRun run = measure(i, bytes, row.metric.better() == Better::lower ? 200 : 16);
     EXPECT_EQ(run.thrown[0], "");
     EXPECT_EQ(run.results[0].error.value_or(""), "");
     EXPECT_EQ(run.results[0].mismatch.value_or(""), "");

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "machines.hpp"
+#include "support/sentence_of.hpp"
 
 namespace fabricheck::topology {
 namespace {
@@ -24,12 +25,7 @@ Host without_gpus(int nics, int numa_nodes = 1) {
 }
 
 std::string refusal(const Host& host, const std::string& wishes) {
-  try {
-    rank_nics(host, 1, {}, parse_nic_wishes(wishes));
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "not refused";
+  return test::sentence_of([&] { rank_nics(host, 1, {}, parse_nic_wishes(wishes)); });
 }
 
 TEST(RankNics, WithoutGpusRanksSpreadOverTheNics) {

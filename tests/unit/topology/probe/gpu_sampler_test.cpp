@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "core/descriptor.hpp"
 #include "process/child.hpp"
 #include "unit/topology/probe/nvml_machine.hpp"
 
@@ -20,7 +21,7 @@ class Sampled : public NvmlMachine {
   static std::string in_child(const std::function<std::string()>& work) {
     std::string said;
     const process::ChildEnd end =
-        process::run_in_child([&](int descriptor) { process::write_all(descriptor, work()); }, 30s,
+        process::run_in_child([&](int descriptor) { write_all(descriptor, work()); }, 30s,
                               [&](std::string_view text) {
                                 said += text;
                                 return true;
