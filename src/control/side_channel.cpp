@@ -110,7 +110,7 @@ std::string reasons_of(const std::vector<Attempt>& attempts, int port) {
   for (std::size_t i = 0; i < std::min(attempts.size(), most_named); ++i) {
     const int error = attempts[i].error == EINPROGRESS ? ETIMEDOUT : attempts[i].error;
     words += fmt::format("{}{}{}: {}", i == 0 ? "" : "; ", attempts[i].address,
-                         i == 0 ? fmt::format(" port {}", port) : "", reason_of(error));
+                         i == 0 ? fmt::format(" port {}", port) : "", system_reason(error));
   }
   if (attempts.size() > most_named) words += fmt::format("; and {} more", attempts.size() - most_named);
   return words;

@@ -87,7 +87,7 @@ void Journal::append(const Matrix& matrix) { write_line(journal_line(matrix)); }
 void Journal::append(const NotTested& not_tested) { write_line(journal_line(not_tested)); }
 void Journal::finish(const RunRecord& record) {
   struct stat facts {};
-  if (::fstat(descriptor_, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_nlink == 0)
+  if (::fstat(file_.get(), &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_nlink == 0)
     throw Error(fmt::format("{}: it was removed while the run went on", path_));
   write_line(end_line(record));
 }
