@@ -9,6 +9,7 @@
 
 #include "app/gpu_options.hpp"
 #include "core/glob.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "topology/model/rank_nics.hpp"
 
@@ -66,7 +67,8 @@ std::string given_apart(const std::string& name, const std::string& list, const 
     words += fmt::format(" --{} '{}'", name, part);
   }
   if (parts < 2) return "";
-  return fmt::format("--{}: {} is several in one; give each its own option:{}", name, quoted(list), words);
+  return fmt::format("--{}: {} is several in one; give each its own option:{}", name, quoted_text(list),
+                     words);
 }
 
 Words globs_of(const ParsedWords& parsed, const std::string& name, const Words& known) {
