@@ -6,6 +6,7 @@
 
 #include <chrono>
 
+#include "core/descriptor.hpp"
 #include "process/child.hpp"
 #include "process/command.hpp"
 
