@@ -12,8 +12,8 @@ namespace fabricheck::control {
 namespace {
 
 /// Listens at one address; `port` 0 is any, and is then set.
-Socket listen_at(const char* address, int& port) {
-  Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Descriptor listen_at(const char* address, int& port) {
+  Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in place{};
   place.sin_family = AF_INET;
   place.sin_port = htons(static_cast<std::uint16_t>(port));
@@ -29,9 +29,9 @@ Socket listen_at(const char* address, int& port) {
 /// One that takes nobody any more drops what comes, as a firewall does: it alone would take all the time.
 TEST(Contact, AnAddressThatDropsEverythingDoesNotHoldUpTheOneThatAnswers) {
   int port = 0;
-  const Socket full = listen_at("127.0.0.2", port), open = listen_at("127.0.0.1", port);
+  const Descriptor full = listen_at("127.0.0.2", port), open = listen_at("127.0.0.1", port);
   if (!full || !open) GTEST_SKIP() << "the port is another's";
-  std::vector<Socket> waiting;
+  std::vector<Descriptor> waiting;
   std::string reason;
   do {
     waiting.push_back(connect_to({1, port, {"127.0.0.2"}}, 0.5, reason));
@@ -43,7 +43,7 @@ TEST(Contact, AnAddressThatDropsEverythingDoesNotHoldUpTheOneThatAnswers) {
 
 TEST(Contact, AllReasonsAreTold) {
   int port = 0;
-  { const Socket free_again = listen_at("127.0.0.1", port); }
+  { const Descriptor free_again = listen_at("127.0.0.1", port); }
   std::string reason;
   EXPECT_FALSE(connect_to({1, port, {"127.0.0.1", "127.0.0.2"}}, 5.0, reason));
   EXPECT_EQ(reason,

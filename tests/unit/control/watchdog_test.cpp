@@ -126,7 +126,7 @@ TEST(Watchdog, AConnectionThatIsResetIsTold) {
   std::this_thread::sleep_for(100ms);
   const linger at_once{1, 0};
   ::setsockopt(one.socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  one.socket = Socket();
+  one.socket = Descriptor();
   ASSERT_TRUE(root.wait_for_end(30s));
   EXPECT_EQ(root.incident->kind, IncidentKind::lost);
   ASSERT_EQ(root.incident->culprits.size(), 1u);
