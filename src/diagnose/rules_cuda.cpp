@@ -33,11 +33,17 @@ void program_fault(const Context& context, const CatalogRow& row, Findings& foun
   Found& finding = add(found, row, is_sure && !is_gpus ? "certain" : "likely");
   for (const auto& groups : {told, met})
     for (const EventGroup* group : groups) cite(context, finding, *group);
-  if (is_gpus)
+  if (is_gpus) {
     finding.meaning =
         "a kernel of the program failed on the GPU (an illegal access, a failed launch); a GPU with the "
         "errors "
         "that the driver reported does that to a program that is right";
+  } else if (!is_sure && std::all_of(met.begin(), met.end(),
+                                     [](const EventGroup* group) { return is_unspecific(*group); })) {
+    finding.meaning =
+        "a kernel stopped on the GPU for a reason that CUDA does not tell (unspecified launch failure): a "
+        "fault of the program, of the GPU, or of another GPU's memory that it reached over NVLink";
+  }
 }
 
 void gpu_hardware(const Context& context, const CatalogRow& row, Findings& found) {

@@ -247,6 +247,14 @@ TEST(Teardown, OfACommunicatorThatWentWrongBehindTheWorkAccusesNobody) {
       diagnosed(start + failure + teardown + "srun: error: n1: task 3: Exited with exit code 1\n").has_fault);
 }
 
+TEST(ProgramFaults, OfWhichCudaTellsNoReasonMayBeAnothers) {
+  const Diagnosis found = diagnosed(
+      "[1,4]<stdout>:[2026-03-19 19:40:08] w1:146:146 [0] enqueue.cc:1672 NCCL WARN Cuda failure "
+      "'unspecified launch failure'\n");
+  ASSERT_EQ(found.findings.front().slug, "program-fault");
+  EXPECT_THAT(found.findings.front().meaning, testing::HasSubstr("over NVLink"));
+}
+
 TEST(ProgramFaults, InTheWordsOfOtherRuntimesAreTheSame) {
   for (const char* error : {"HIP error: an illegal memory access was encountered",
                             "CUDA driver error: an illegal memory access was encountered",
