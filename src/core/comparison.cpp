@@ -438,6 +438,7 @@ std::vector<Finding> regressions(const RunComparison& comparison) {
     checks.push_back(&one);
   }
   std::vector<Finding> findings;
+  findings.reserve(order.size());
   for (const std::vector<std::string>& hosts : order)
     findings.push_back(regression_on(hosts, by_hosts[hosts], comparison));
   return findings;

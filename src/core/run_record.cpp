@@ -60,7 +60,7 @@ std::string words_of_failures(const RunRecord& record, std::size_t failed, std::
   const auto missed = static_cast<std::size_t>(
       std::count_if(record.checks.begin(), record.checks.end(),
                     [](const CheckRecord& check) { return check.verdict == Verdict::fail && check.target; }));
-  const std::string of_targets = fmt::format("{} of {} missed", missed, counted(judged, "target"));
+  std::string of_targets = fmt::format("{} of {} missed", missed, counted(judged, "target"));
   if (missed == failed) return of_targets;
   return fmt::format("{} of {} failed{}", failed - missed, counted(judged, "judged check"),
                      missed > 0 ? ", and " + of_targets : "");
