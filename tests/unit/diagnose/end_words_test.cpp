@@ -67,8 +67,7 @@ constexpr const char* kEnds[] = {
     "[1,5]<stdout>:malloc(): invalid size (unsorted)",
     "corrupted size vs. prev_size",
     "*** stack smashing detected ***: terminated",
-    "Fatal glibc error: malloc assertion failure in sysmalloc: (old_top == initial_top (av) && old_size == "
-    "0)",
+    "Fatal glibc error: malloc assertion failure in sysmalloc: old_top == initial_top (av)",
     "terminate called recursively",
     "pure virtual method called",
     "panic: runtime error: invalid memory address or nil pointer dereference",
