@@ -51,7 +51,7 @@ constexpr const char* kComplaints[] = {
     "run.sh: line 12: ./train: Permission denied",
     "./all_reduce_perf: error while loading shared libraries: libmpi.so.40: cannot open shared object file",
     "/lib64/libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by ./all_reduce_perf)",
-    "python: can't open file '/work/train.py': [Errno 2] No such file or directory",
+    "python: can't open file '/home/me/train.py': [Errno 2] No such file or directory",
     "/usr/bin/python: No module named megatron",
     "train.py: error: unrecognized arguments: --foo",
     "cp: error writing '/ckpt/x': Disk quota exceeded",
