@@ -166,8 +166,8 @@ inline constexpr FaultText mpi_not_started{
     "mpirun could not start the job's processes on its nodes: too few slots, or no way to a node (ssh, its "
     "daemon)",
     "do what the lines there say: slots=N in the hostfile or fewer processes; ssh to every node without a "
-    "question "
-    "(known_hosts, keys); the same MPI at the same path on all of them; in Kubernetes workers that run sshd",
+    "question (known_hosts, keys); the same MPI at the same path on all of them; in Kubernetes workers that "
+    "run sshd",
     "ssh NODE true, from where mpirun runs; mpirun --host NODE:1 hostname"};
 inline constexpr FaultText mpi_launch_failed{
     "mpi-launch-failed",

@@ -175,8 +175,7 @@ class AgainstTarget {
     judgement.points_to_fail = verdict_at(last_look(policy_)) == Verdict::fail;
     judgement.reason = fmt::format(
         "{}, the target is {}; its time ended after {} of {} repeats, and a verdict is given after 4, 8 or "
-        "16 "
-        "of them: a longer --budget gives one",
+        "16 of them: a longer --budget gives one",
         figure(judgement), target_words_, samples_.repeats(), policy_.repeats);
   }
 

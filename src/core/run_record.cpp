@@ -7,6 +7,7 @@
 #include "core/text.hpp"
 
 namespace fabricheck {
+
 std::string path_text(const CheckRecord& check, const std::string& name) {
   if (!check.path) return "";
   const auto found = check.path->find(name);
