@@ -136,8 +136,7 @@ Finding incident_finding(const Incident& incident, const std::optional<CheckReco
         const std::string unheard = ranks_words(incident.unheard);
         finding.meaning = fmt::format(
             "nothing moves {}, and how far {} came is not known, for the watchdog on rank 0 does not hear "
-            "from "
-            "there: it may be there, or between any ranks",
+            "from there: it may be there, or between any ranks",
             place, unheard);
         finding.advice = fmt::format(
             "Look at what {} waits for (stack, kernel log), and let the nodes open TCP connections to each "
