@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "core/text.hpp"
 #include "diagnose/line_details.hpp"
 #include "diagnose/logged_errors.hpp"
 #include "diagnose/mentions.hpp"
@@ -16,19 +17,11 @@ namespace {
 
 using enum EndShape;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
 bool is_word_letter(char c) { return is_letter(c) || is_digit(c) || c == '_'; }
 
 bool has_any(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return contains(text, word); });
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
-  return out;
 }
 
 std::string_view trim_right(std::string_view text) {
@@ -155,7 +148,7 @@ bool is_loss_without_number(const MarkPlace& at) {
   if (before.ends_with('-') || before.ends_with('+')) before.remove_suffix(1);
   const std::size_t end = before.find_last_not_of(" :='\"(\t");
   if (end == std::string_view::npos || end + 1 == before.size()) return false;
-  std::string name = lower(before.substr(0, end + 1));
+  std::string name = lowered(before.substr(0, end + 1));
   for (const std::string_view verb : {" is", " became", " was"})
     if (name.ends_with(verb)) name.resize(name.size() - verb.size());
   return name.ends_with("loss") || name.ends_with("norm") || name.ends_with("ppl");
@@ -179,7 +172,7 @@ std::optional<long> count_before(std::string_view before) {
 }
 
 bool is_fatal(const MarkPlace& at) {
-  const std::string before = lower(at.before);
+  const std::string before = lowered(at.before);
   const bool is_word = at.before.empty() || !is_word_letter(at.before.back());
   const bool goes_on = !at.rest.empty() && contains(" :]s", at.rest.substr(0, 1));
   return is_word && goes_on && !before.ends_with("non-") && !is_count_of_none(at.rest) &&

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 
+#include "core/text.hpp"
 #include "diagnose/line_details.hpp"
 #include "diagnose/text_line.hpp"
 
@@ -13,7 +14,6 @@ namespace {
 /// Levels stand at the front; what follows is the program's own text.
 constexpr std::size_t kMostBefore = 160;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_word_letter(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
 bool equals_any_case(std::string_view text, std::string_view lower) {

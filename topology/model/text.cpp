@@ -2,10 +2,10 @@
 
 #include <charconv>
 
+#include "core/text.hpp"
+
 namespace fabricheck::topology {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// The digits at the front of `text`, which is shortened by them.
 std::string_view take_digits(std::string_view& text) {

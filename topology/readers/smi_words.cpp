@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "core/text.hpp"
 #include "topology/model/cpu_list.hpp"
 #include "topology/model/text.hpp"
 #include "topology/readers/fields.hpp"
@@ -13,7 +14,6 @@ namespace {
 
 constexpr long kMostNvLinks = 64;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 std::size_t digits_at(std::string_view text, std::size_t at) {
